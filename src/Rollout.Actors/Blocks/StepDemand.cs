@@ -1,0 +1,70 @@
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Blocks;
+
+/// <summary>
+/// All that one decoder wants of the pool for one step. Handled in the order of the properties. The arrays are
+/// given away with the message.
+/// </summary>
+public sealed record StepDemand
+{
+    /// <summary>Counts demands of this decoder.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>The policy under which the step computes; must be the pool's.</summary>
+    public required PolicyVersion Version { get; init; }
+
+    /// <summary>Admitted sequences whose KV is on the device now up to a length: full blocks become hittable.</summary>
+    public required WrittenTokens[] Written { get; init; }
+
+    /// <summary>Finished, failed or aborted sequences. Unknown or stale ones are ignored.</summary>
+    public required SequenceRelease[] Releases { get; init; }
+
+    /// <summary>Running sequences and the tokens each must have room for, oldest group first: preemption takes the last.</summary>
+    public required SequenceGrowth[] Growth { get; init; }
+
+    /// <summary>Waiting prompts, first come first served: the first that is deferred defers those behind it.</summary>
+    public required AdmissionRequest[] Admissions { get; init; }
+}
+
+/// <summary>The first tokens of this sequence's admitted tokens are written.</summary>
+public readonly record struct WrittenTokens(SequenceId Sequence, int Attempt, int Tokens);
+
+/// <summary>This sequence needs its blocks no longer.</summary>
+public readonly record struct SequenceRelease(SequenceId Sequence, int Attempt);
+
+/// <summary>This sequence will write up to so many tokens.</summary>
+public readonly record struct SequenceGrowth(SequenceId Sequence, int Attempt, int Tokens);
+
+/// <summary>What a step may use.</summary>
+public sealed record StepGrant
+{
+    /// <summary>The demand's.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>New or exchanged entries of block tables.</summary>
+    public required TableChange[] Changes { get; init; }
+
+    /// <summary>Copies to make before the step writes.</summary>
+    public required BlockCopy[] Copies { get; init; }
+
+    /// <summary>Running sequences whose blocks were taken; they keep their tokens and come back as admissions.</summary>
+    public required SequenceId[] Preempted { get; init; }
+
+    /// <summary>One answer an admission request, in order.</summary>
+    public required Admission[] Admissions { get; init; }
+
+    /// <summary>The pool after this grant.</summary>
+    public required PoolUsage Usage { get; init; }
+}
+
+/// <summary>Entry <paramref name="Index"/> of a sequence's block table is now this block; the index after the last appends.</summary>
+public readonly record struct TableChange(SequenceId Sequence, int Index, BlockId Block);
+
+/// <summary>Counts of blocks. Free + cached + in use = total; logical counts table entries, so logical / in use is the sharing ratio.</summary>
+/// <param name="Total">Blocks of the pool.</param>
+/// <param name="Free">Blocks with no content.</param>
+/// <param name="Cached">Unreferenced blocks kept for prefix hits.</param>
+/// <param name="InUse">Referenced blocks.</param>
+/// <param name="Logical">Entries of all block tables = the sum of reference counts.</param>
+public readonly record struct PoolUsage(int Total, int Free, int Cached, int InUse, int Logical);

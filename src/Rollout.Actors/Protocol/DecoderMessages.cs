@@ -1,0 +1,4 @@
+namespace Rollout.Actors.Protocol;
+
+/// <summary>The mailbox of a DecoderActor: one per device.</summary>
+public interface IDecoderMessage;

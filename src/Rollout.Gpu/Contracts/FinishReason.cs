@@ -1,0 +1,14 @@
+namespace Rollout.Gpu.Contracts;
+
+/// <summary>Why a sequence ended.</summary>
+public enum FinishReason
+{
+    /// <summary>It sampled an end-of-sequence or stop token.</summary>
+    Stop,
+
+    /// <summary>It reached its max tokens.</summary>
+    Length,
+
+    /// <summary>It failed; its group is reported with the reason and never trained on.</summary>
+    Error,
+}

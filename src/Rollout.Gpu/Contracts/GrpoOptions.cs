@@ -1,0 +1,72 @@
+namespace Rollout.Gpu.Contracts;
+
+/// <summary>How per-token losses become one number.</summary>
+public enum LossType
+{
+    /// <summary>Mean over sequences of each sequence's mean over its tokens.</summary>
+    Grpo,
+
+    /// <summary>Sum over all tokens, divided by batch size × max completion length (no length bias).</summary>
+    DrGrpo,
+
+    /// <summary>Sum over all tokens, divided by the number of completion tokens of the whole batch.</summary>
+    Dapo,
+}
+
+/// <summary>What a group's centred rewards are divided by.</summary>
+public enum ScaleRewards
+{
+    /// <summary>The standard deviation of the group, + 1e-4.</summary>
+    Group,
+
+    /// <summary>The standard deviation of all rewards of the batch, + 1e-4.</summary>
+    Batch,
+
+    /// <summary>Nothing (Dr.GRPO).</summary>
+    None,
+}
+
+/// <summary>The update rule of a training step; names and defaults as in TRL's GRPOConfig, values from the configuration.</summary>
+public sealed record GrpoOptions
+{
+    public required LossType LossType { get; init; }
+
+    /// <summary>Clips the ratio below at 1 − epsilon.</summary>
+    public required double Epsilon { get; init; }
+
+    /// <summary>Clips the ratio above at 1 + epsilon-high.</summary>
+    public required double EpsilonHigh { get; init; }
+
+    /// <summary>Weight of the KL term (k3) against the initial policy; 0 keeps no reference.</summary>
+    public required double Beta { get; init; }
+
+    public required ScaleRewards ScaleRewards { get; init; }
+
+    /// <summary>Optimizer steps per batch of rollouts (μ in the GRPO paper).</summary>
+    public required int NumIterations { get; init; }
+
+    /// <summary>The sampling temperature: the trainer's logits are divided by it too.</summary>
+    public required double Temperature { get; init; }
+
+    /// <summary>New tokens at most, the constant of Dr.GRPO's denominator.</summary>
+    public required int MaxCompletionLength { get; init; }
+
+    /// <summary>Tokens (prompt and completion, padding included) of one forward and backward pass at most.</summary>
+    public required int MicroBatchTokens { get; init; }
+
+    public required double LearningRate { get; init; }
+
+    /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
+    public required int WarmupSteps { get; init; }
+
+    public required double WeightDecay { get; init; }
+
+    public required double AdamBeta1 { get; init; }
+
+    public required double AdamBeta2 { get; init; }
+
+    public required double AdamEpsilon { get; init; }
+
+    /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>
+    public required double MaxGradNorm { get; init; }
+}

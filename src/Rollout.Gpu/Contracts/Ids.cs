@@ -1,0 +1,27 @@
+namespace Rollout.Gpu.Contracts;
+
+/// <summary>A block of the paged KV pool of one device: an index into its storage.</summary>
+public readonly record struct BlockId(int Value)
+{
+    public override string ToString() => $"block {Value}";
+}
+
+/// <summary>One prompt and its samples. Unique in a run: training step and prompt make it.</summary>
+public readonly record struct GroupId(long Value)
+{
+    public override string ToString() => $"group {Value}";
+}
+
+/// <summary>One sampled completion of a group: sample is 0 … num_generations − 1.</summary>
+public readonly record struct SequenceId(GroupId Group, int Sample)
+{
+    public override string ToString() => $"{Group} sample {Sample}";
+}
+
+/// <summary>Counts optimizer steps. A rollout carries the version that sampled each of its tokens.</summary>
+public readonly record struct PolicyVersion(int Value)
+{
+    public PolicyVersion Next() => new(Value + 1);
+
+    public override string ToString() => $"policy {Value}";
+}

@@ -1,0 +1,26 @@
+namespace Rollout.Gpu.Contracts;
+
+/// <summary>How the tokens of a sequence are drawn. Filters apply in the order top-k, top-p, min-p.</summary>
+public sealed record SamplingParams
+{
+    /// <summary>Divides the logits; 0 takes the most probable token.</summary>
+    public float Temperature { get; init; } = 1;
+
+    /// <summary>Keeps the k most probable tokens; 0 keeps all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Keeps the most probable tokens whose probabilities first sum to p; 1 keeps all.</summary>
+    public float TopP { get; init; } = 1;
+
+    /// <summary>Keeps tokens of at least this share of the largest probability; 0 keeps all.</summary>
+    public float MinP { get; init; }
+
+    /// <summary>New tokens at most.</summary>
+    public required int MaxTokens { get; init; }
+
+    /// <summary>Token ids that end a sequence, end-of-sequence among them. They are part of the completion.</summary>
+    public int[] StopTokenIds { get; init; } = [];
+
+    /// <summary>The run's seed: with group, sample and position it determines every draw.</summary>
+    public ulong Seed { get; init; }
+}
