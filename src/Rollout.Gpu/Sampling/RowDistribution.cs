@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 
 namespace Rollout.Gpu.Sampling;
@@ -49,7 +50,7 @@ internal sealed class RowDistribution
             TensorPrimitives.Divide(logits.Slice(start, part.Length), temperature, part);
             TensorPrimitives.Subtract(part, Max, part);
             TensorPrimitives.Exp(part, part);
-            sum += TensorPrimitives.Sum(part); // float within a chunk, double over chunks
+            sum += SumInOrder(part); // float within a chunk, double over chunks
         }
 
         Sum = sum;
@@ -59,4 +60,17 @@ internal sealed class RowDistribution
     /// <summary>The natural log-probability of a token.</summary>
     /// <param name="logit">Its logit, not divided.</param>
     public float LogProbability(float logit) => (float)((double)(logit / Temperature) - Max - Math.Log(Sum));
+
+    // TensorPrimitives.Sum orders its additions by the alignment of the memory; equal rows must give equal bits.
+    private static float SumInOrder(ReadOnlySpan<float> values)
+    {
+        var total = Vector<float>.Zero;
+        var i = 0;
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+            total += Vector.Create(values[i..]);
+        var sum = Vector.Sum(total);
+        for (; i < values.Length; i++)
+            sum += values[i];
+        return sum;
+    }
 }
