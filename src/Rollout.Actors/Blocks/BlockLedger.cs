@@ -298,7 +298,9 @@ public sealed class BlockLedger
         var evictable = _pool.AvailableCount;
         foreach (var hit in hits)
             evictable -= _pool.IsCached(hit) ? 1 : 0;
-        var headroom = _tables.Count == 0 ? 0 : members.Length;
+        // A lone sequence whose blocks hold its longest length never asks for another.
+        var grows = members.Length > 1 || total < _geometry.BlocksFor(request.MaxLength);
+        var headroom = _tables.Count == 0 || !grows ? 0 : members.Length;
         var missing = total - hits.Length + headroom - evictable;
         if (_preempted.Count > 0 || missing > 0)
             return new Admission.Deferred(Math.Max(missing, 1));
