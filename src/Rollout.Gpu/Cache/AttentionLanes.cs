@@ -35,8 +35,10 @@ internal static unsafe class AttentionLanes
         var j = 0;
         for (; j <= count - 4; j += 4)
         {
-            var (k0, k1) = (keys + (slots[j] * stride), keys + (slots[j + 1] * stride));
-            var (k2, k3) = (keys + (slots[j + 2] * stride), keys + (slots[j + 3] * stride));
+            var k0 = keys + (slots[j] * stride);
+            var k1 = keys + (slots[j + 1] * stride);
+            var k2 = keys + (slots[j + 2] * stride);
+            var k3 = keys + (slots[j + 3] * stride);
             Vector<float> a0 = default, a1 = default, a2 = default, a3 = default;
             Vector<float> b0 = default, b1 = default, b2 = default, b3 = default;
             for (var d = 0; d < vectorEnd; d += Vector<float>.Count)
@@ -88,7 +90,8 @@ internal static unsafe class AttentionLanes
         var d = 0;
         for (; d <= headDim - (4 * width); d += 4 * width)
         {
-            var (oa, ob) = (outA + d, outB + d);
+            var oa = outA + d;
+            var ob = outB + d;
             var (a0, a1) = (Vector.Load(oa), Vector.Load(oa + width));
             var (a2, a3) = (Vector.Load(oa + (2 * width)), Vector.Load(oa + (3 * width)));
             Vector<float> b0 = default, b1 = default, b2 = default, b3 = default;

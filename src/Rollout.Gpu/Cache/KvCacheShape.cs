@@ -1,4 +1,5 @@
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,6 +12,13 @@ namespace Rollout.Gpu.Cache;
 /// <param name="HeadDim">Numbers of a head.</param>
 public sealed record KvCacheShape(int LayerCount, int HeadCount, int KvHeadCount, int HeadDim)
 {
+    /// <summary>Query heads that share a head of keys and values.</summary>
+    public int QueriesPerKvHead => HeadCount / KvHeadCount;
+
+    /// <summary>The shape for a model.</summary>
+    public static KvCacheShape Of(ModelConfig config) =>
+        new(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim);
+
     /// <summary>Bytes of one token's keys and values in all layers.</summary>
     public long BytesPerToken(ScalarType dtype) =>
         2L * LayerCount * KvHeadCount * HeadDim * dtype.ElementSize();

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
@@ -31,7 +32,7 @@ internal static class KvStorage
     {
         // TorchSharp only gives spans, which end at 2 GiB; the first number's is enough.
         using var first = storage.flatten().narrow(0, 0, 1);
-        return (float*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
     /// <summary>All sources are gathered before any destination is written.</summary>
