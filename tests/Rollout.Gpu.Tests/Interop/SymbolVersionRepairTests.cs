@@ -1,23 +1,12 @@
 using System.Runtime.InteropServices;
 using Rollout.Build;
 using Xunit;
-using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Interop;
 
 public sealed class SymbolVersionRepairTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("symbol-version-repair").FullName;
-
-    [Fact]
-    public void A_matrix_product_runs_after_a_plain_build()
-    {
-        using var scope = NewDisposeScope();
-        var left = tensor(new float[] { 1, 2, 3, 4 }, [2, 2]);
-        var right = tensor(new float[] { 5, 6, 7, 8 }, [2, 2]);
-
-        Assert.Equal([19f, 22f, 43f, 50f], left.mm(right).data<float>().ToArray());
-    }
 
     [Fact]
     public void Repairing_changes_the_one_flag_and_nothing_else()

@@ -1,0 +1,15 @@
+namespace Rollout.Gpu.Interop;
+
+/// <summary>libtorch cannot be used here. The message is one sentence: what is missing and what to do.</summary>
+public sealed class LibTorchException : Exception
+{
+    public LibTorchException(string message)
+        : base(message)
+    {
+    }
+
+    public LibTorchException(string message, Exception cause)
+        : base(message, cause)
+    {
+    }
+}
