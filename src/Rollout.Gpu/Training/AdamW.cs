@@ -1,3 +1,4 @@
+using Rollout.Gpu.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -6,30 +7,40 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient clipping.
 /// Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a step of 1e-6 is far below
-/// the resolution of a bfloat16 weight and would be lost in it. Weight decay leaves out vectors (norms and biases), as
-/// the Hugging Face Trainer does. Costs, per weight: 16 bytes in float32, up to 20 in bfloat16, the weight included.
+/// the resolution of a bfloat16 weight and would be lost in it. Costs, per weight: 16 bytes in float32, up to 20 in
+/// bfloat16, the weight included.
 /// </summary>
 public sealed class AdamW : IDisposable
 {
+    private const string StepTensor = "step";
+
     private readonly Slot[] _slots;
     private readonly AdamWOptions _options;
 
-    /// <param name="parameters">Names and leaf tensors that require gradients; they stay the caller's.</param>
+    /// <param name="parameters">What it changes; the tensors stay the caller's.</param>
     /// <param name="options">Rates of the moments and decay.</param>
-    public AdamW(IEnumerable<(string Name, Tensor Value)> parameters, AdamWOptions options)
+    public AdamW(IEnumerable<OptimizedParameter> parameters, AdamWOptions options)
     {
         using var noGradient = no_grad();
         _options = options;
-        _slots = [.. parameters.Select(parameter => new Slot(parameter.Name, parameter.Value))];
+        _slots = [.. parameters.Select(parameter => new Slot(parameter))];
     }
 
     /// <summary>Updates so far.</summary>
     public int Steps { get; private set; }
 
+    /// <summary>What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.</summary>
+    public static double ClipFactor(double norm, double limit) => limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
+
+    /// <summary>The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on.</summary>
+    public double WarmedUp(double learningRate, int warmupSteps) =>
+        learningRate * Math.Min(1, (Steps + 1.0) / Math.Max(warmupSteps, 1));
+
     /// <summary>Forgets all gradients.</summary>
     public void ZeroGradients()
     {
         using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
         foreach (var slot in _slots)
             slot.ZeroGradients();
     }
@@ -38,6 +49,7 @@ public sealed class AdamW : IDisposable
     public void Accumulate()
     {
         using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
         foreach (var slot in _slots)
             slot.Accumulate();
     }
@@ -76,31 +88,38 @@ public sealed class AdamW : IDisposable
         ZeroGradients();
     }
 
-    /// <summary>The tensors that a resumed run needs besides the weights. They stay this optimizer's.</summary>
-    public IReadOnlyDictionary<string, Tensor> State() =>
-        _slots.SelectMany(slot => slot.State()).ToDictionary(entry => entry.Name, entry => entry.Value);
+    /// <summary>Writes what a resumed run needs besides the weights: both moments, the master copies, the step.</summary>
+    public void Save(string path)
+    {
+        using var steps = tensor((long[])[Steps]);
+        SafetensorsWriter.Write(path, [(StepTensor, steps), .. State()]);
+    }
 
-    /// <summary>Takes over what <see cref="State"/> gave.</summary>
-    /// <exception cref="InvalidDataException">A tensor is missing or has another shape or type.</exception>
-    public void LoadState(IReadOnlyDictionary<string, Tensor> state, int steps)
+    /// <summary>Takes over what <see cref="Save"/> wrote. Everything is checked before anything changes.</summary>
+    /// <exception cref="CheckpointException">The file can't be read, or a tensor is missing or of another shape or type.</exception>
+    public void Load(string path)
     {
         using var noGradient = no_grad();
-        foreach (var (name, own) in _slots.SelectMany(slot => slot.State()))
-        {
-            if (!state.TryGetValue(name, out var saved))
-                throw new InvalidDataException($"The optimizer state has no tensor {name}.");
-            if (!saved.shape.AsSpan().SequenceEqual(own.shape) || saved.dtype != own.dtype)
-            {
-                throw new InvalidDataException(
-                    $"The optimizer state's {name} is {saved.dtype} [{string.Join(", ", saved.shape)}]; " +
-                    $"expected {own.dtype} [{string.Join(", ", own.shape)}].");
-            }
-
-            own.copy_(saved).Dispose();
-        }
-
-        Steps = steps;
+        using var file = SafetensorsFile.Open(path);
+        using var steps = empty(1, ScalarType.Int64);
+        var targets = State().Prepend((Name: StepTensor, Value: steps)).ToArray();
+        var entries = targets.Select(target => Matching(file, target.Name, target.Value)).ToArray();
+        foreach (var (entry, target) in entries.Zip(targets))
+            file.CopyTo(entry, target.Value);
+        Steps = (int)steps.item<long>();
     }
+
+    private static SafetensorsEntry Matching(SafetensorsFile file, string name, Tensor expected)
+    {
+        var entry = file.Find(name) ?? throw new CheckpointException($"{file.Path} has no tensor {name}.");
+        return entry.Shape.SequenceEqual(expected.shape) && entry.Dtype == expected.dtype
+            ? entry
+            : throw new CheckpointException(
+                $"{file.Path}: {name} is {entry.Dtype} [{string.Join(", ", entry.Shape)}]; " +
+                $"expected {expected.dtype} [{string.Join(", ", expected.shape)}].");
+    }
+
+    private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
 
     public void Dispose()
     {
@@ -121,12 +140,13 @@ public sealed class AdamW : IDisposable
         private readonly Tensor _master;
         private readonly Tensor _sum;
 
-        public Slot(string name, Tensor value)
+        public Slot(OptimizedParameter parameter)
         {
-            Name = name;
+            var value = parameter.Value;
+            Name = parameter.Name;
             _value = value;
             _narrow = value.dtype.ElementSize() < 4;
-            _decays = value.dim() > 1;
+            _decays = parameter.Decays;
             _master = (_narrow ? value.detach().to_type(ScalarType.Float32) : value.detach()).DetachFromDisposeScope();
             _mean = zeros_like(_master).DetachFromDisposeScope();
             _square = zeros_like(_master).DetachFromDisposeScope();
@@ -145,10 +165,11 @@ public sealed class AdamW : IDisposable
             using var gradient = _value.grad;
             if (gradient is null)
                 return;
+
             HasGradient = true;
             if (!_narrow)
                 return;
-            _sum.add_(gradient).Dispose();
+            _sum.add_(gradient);
             _value.grad = null;
         }
 
@@ -157,7 +178,7 @@ public sealed class AdamW : IDisposable
             HasGradient = false;
             _value.grad = null;
             if (_narrow)
-                _sum.zero_().Dispose();
+                _sum.zero_();
         }
 
         public void Update(AdamWRates rates)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Weights;
 
 namespace Rollout.Gpu.Training;
 
@@ -46,7 +47,7 @@ public sealed class CheckpointStore(string root)
     }
 
     /// <summary>Reads <see cref="ProgressFile"/> of a checkpoint.</summary>
-    /// <exception cref="InvalidDataException">The file is missing or not what <see cref="WriteProgress"/> writes.</exception>
+    /// <exception cref="CheckpointException">The file is missing or not what <see cref="WriteProgress"/> writes.</exception>
     public static TrainingProgress ReadProgress(string folder)
     {
         var path = Path.Combine(folder, ProgressFile);
@@ -55,11 +56,11 @@ public sealed class CheckpointStore(string root)
             var progress = JsonSerializer.Deserialize<TrainingProgress>(File.ReadAllBytes(path), Json);
             return progress is { Step: >= 0, DataCursor: >= 0 }
                 ? progress
-                : throw new InvalidDataException($"{path} should have a step and a data_cursor of at least 0.");
+                : throw new CheckpointException($"{path} should have a step and a data_cursor of at least 0.");
         }
         catch (Exception cause) when (cause is JsonException or FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InvalidDataException($"{path} should be the progress of a checkpoint: {cause.Message}", cause);
+            throw new CheckpointException($"{path} should be the progress of a checkpoint: {cause.Message}", cause);
         }
     }
 

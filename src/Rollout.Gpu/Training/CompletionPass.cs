@@ -27,6 +27,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     /// <summary>Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them) [rows].</summary>
     public delegate Tensor LossGradient(Tensor logprobs, int start);
 
+    public Device Device => model.Device;
+
     public static long DefaultLogitElements(Device device) =>
         device.type == DeviceType.CPU ? LogitElementsOnCpu : LogitElementsOnGpu;
 

@@ -51,4 +51,12 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
 /// <param name="Loss">The weighted loss, differentiable.</param>
 /// <param name="Clipped">float64: tokens whose gradient the clip removes (ratio below and A &lt; 0, or above and A &gt; 0).</param>
 /// <param name="Kl">float64: Σ k3 against the reference; 0 where beta is 0.</param>
-public readonly record struct TokenLoss(Tensor Loss, Tensor Clipped, Tensor Kl);
+public sealed record TokenLoss(Tensor Loss, Tensor Clipped, Tensor Kl) : IDisposable
+{
+    public void Dispose()
+    {
+        Loss.Dispose();
+        Clipped.Dispose();
+        Kl.Dispose();
+    }
+}

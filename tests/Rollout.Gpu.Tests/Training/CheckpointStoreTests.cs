@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Training;
@@ -98,7 +99,7 @@ public sealed class CheckpointStoreTests : IDisposable
     {
         File.WriteAllText(Path.Combine(_root, CheckpointStore.ProgressFile), content);
 
-        var failure = Assert.Throws<InvalidDataException>(() => CheckpointStore.ReadProgress(_root));
+        var failure = Assert.Throws<CheckpointException>(() => CheckpointStore.ReadProgress(_root));
 
         Assert.Contains(Path.Combine(_root, CheckpointStore.ProgressFile), failure.Message, StringComparison.Ordinal);
     }
