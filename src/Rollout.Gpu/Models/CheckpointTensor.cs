@@ -33,7 +33,6 @@ public sealed record CheckpointTensor(
     public Tensor View()
     {
         using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-        return Storage.narrow(0, FirstRow, RowCount).view([.. Shape]).MoveToOuterDisposeScope();
+        return Storage.detach().narrow(0, FirstRow, RowCount).view([.. Shape]).MoveToOuterDisposeScope();
     }
 }
