@@ -12,6 +12,10 @@ namespace Rollout.Gpu.Cache;
 internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry geometry, Tensor storage)
     : IAttentionBackend, IDisposable
 {
+    // [max_len] 0, 1, …
+    private readonly Tensor _positions =
+        tensor(Enumerable.Range(0, geometry.BlockSize).ToArray(), device: storage.device).DetachFromDisposeScope();
+
     private readonly List<int> _decodeRows = [];
     private readonly List<int> _promptRows = [];
     private ForwardBatch _batch = new();
@@ -28,7 +32,7 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
     /// <summary>Prepares a batch for all layers.</summary>
     public void Take(ForwardBatch batch)
     {
-        Dispose();
+        DisposeBatch();
         _batch = batch;
         _decodeRows.Clear();
         _promptRows.Clear();
@@ -48,7 +52,7 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         _decodeTokens = OnDevice(_decodeRows.Select(row => batch.QueryStart[row]));
         _cacheRows = OnDevice(_decodeRows.Select(CacheRow));
         var lengths = tensor(_decodeRows.Select(row => (long)batch.ContextLengths[row]).ToArray(), device: storage.device);
-        _mask = arange(_longest, device: storage.device).unsqueeze(0).lt(lengths.unsqueeze(1)) // [rows, longest]
+        _mask = _positions.narrow(0, 0, _longest).unsqueeze(0).lt(lengths.unsqueeze(1)) // [rows, longest]
             .unsqueeze(1).unsqueeze(1).DetachFromDisposeScope();
     }
 
@@ -78,6 +82,12 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
     }
 
     public void Dispose()
+    {
+        DisposeBatch();
+        _positions.Dispose();
+    }
+
+    private void DisposeBatch()
     {
         _slots?.Dispose();
         _decodeTokens?.Dispose();
