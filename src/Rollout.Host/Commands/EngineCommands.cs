@@ -14,7 +14,7 @@ internal static class EngineCommands
         var maxTokens = OptionKinds.Number("--max-tokens", "New tokens of a sample at most.", least: 1);
         var temperature = OptionKinds.Number("--temperature", "0 takes the most probable token.", least: 0.0);
         var topK = OptionKinds.Number("--top-k", "Most probable tokens kept; 0 keeps all.", least: 0);
-        var topP = OptionKinds.Number("--top-p", "Probability mass kept.", double.Epsilon, 1.0);
+        var topP = OptionKinds.Number("--top-p", "Probability mass kept.", double.Epsilon, 1.0, "above 0, at most 1");
         var minP = OptionKinds.Number("--min-p", "Share of the largest probability that a token needs.", 0.0, 1.0);
         var stop = OptionKinds.Texts("--stop", "TEXT", "A text that ends a sample.");
         var seed = OptionKinds.Number("--seed", "The same seed samples the same tokens.", least: 0L);

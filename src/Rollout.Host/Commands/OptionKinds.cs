@@ -49,22 +49,22 @@ internal static class OptionKinds
         CustomParser = result => Checked(result, "--device", "cpu, cuda or cuda:i", text => (IsDevice(text), text)),
     };
 
-    public static Option<T?> Number<T>(string name, string description, T least, T? most = null)
-        where T : struct, INumber<T>, IMinMaxValue<T> => new(name)
+    /// <summary>A number between bounds; <c>range</c> says them where the bounds alone do not.</summary>
+    public static Option<T?> Number<T>(string name, string description, T least, T? most = null, string? range = null)
+        where T : struct, INumber<T>, IMinMaxValue<T>
     {
-        HelpName = T.IsInteger(T.One / (T.One + T.One)) ? "N" : "X",
-        Description = description,
-        CustomParser = result => Checked(result, name, Range(least, most), text => (
-            T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
-                && value >= least && value <= (most ?? T.MaxValue),
-            (T?)value)),
-    };
-
-    private static string Range<T>(T least, T? most)
-        where T : struct, INumber<T>
-    {
-        var kind = T.IsInteger(T.One / (T.One + T.One)) ? "a whole number" : "a number";
-        return most is { } bound ? $"{kind} of {least} … {bound}" : $"{kind} of at least {least}";
+        var whole = typeof(T) != typeof(double);
+        var expected = (whole ? "a whole number " : "a number ")
+            + (range ?? (most is null ? $"of at least {least}" : $"of {least} … {most}"));
+        return new(name)
+        {
+            HelpName = whole ? "N" : "X",
+            Description = description,
+            CustomParser = result => Checked(result, name, expected, text => (
+                T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                    && value >= least && value <= (most ?? T.MaxValue),
+                (T?)value)),
+        };
     }
 
     private static T? Checked<T>(ArgumentResult result, string name, string expected, Func<string, (bool, T?)> read)

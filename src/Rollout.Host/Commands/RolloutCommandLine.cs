@@ -12,7 +12,7 @@ public static class RolloutCommandLine
     public static async Task<int> RunAsync(string[] arguments, CommandHandlers handlers, CommandContext context)
     {
         var root = Root(handlers, context);
-        var line = arguments.Length == 0 && handlers.Train is not null ? ["train"] : arguments;
+        var line = arguments.Length == 0 ? ["train"] : arguments;
         var parsed = root.Parse(line, new ParserConfiguration
         {
             EnablePosixBundling = false,

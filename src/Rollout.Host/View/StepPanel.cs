@@ -10,7 +10,7 @@ public static class StepPanel
 
     /// <summary>Of a run that has finished no step yet.</summary>
     public static IRenderable Waiting { get; } =
-        new Panel(new Text("The first step is under way.")).Header("rollout").RoundedBorder();
+        new Panel(new Text("The first step is under way.")).Header("rollout").RoundedBorder().Expand();
 
     /// <param name="reports">The steps so far, at least one, the latest last.</param>
     public static IRenderable Render(IReadOnlyList<StepReport> reports)
@@ -33,7 +33,8 @@ public static class StepPanel
         Row(grid, "time", $"{now.TotalSeconds:0.0} s a step, {Figures.Duration(TimeLeft.Estimate(reports))} left");
         return new Panel(new Rows(new Markup(Bar(now)), grid))
             .Header($"step {now.Step}/{now.Steps}, policy {now.PolicyVersion}")
-            .RoundedBorder();
+            .RoundedBorder()
+            .Expand();
     }
 
     private static void Row(Grid grid, string label, string value) =>
