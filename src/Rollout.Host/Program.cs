@@ -1,5 +1,12 @@
 using Rollout.Host;
 using Rollout.Host.Commands;
+using Rollout.Host.Jobs;
 using Spectre.Console;
 
-return await RolloutProgram.RunAsync(args, new CommandHandlers(), AnsiConsole.Console, Console.Error);
+var handlers = new CommandHandlers
+{
+    Train = TrainJob.RunAsync,
+    Pretrain = PretrainJob.RunAsync,
+    Bench = BenchJob.RunAsync,
+};
+return await RolloutProgram.RunAsync(args, handlers, AnsiConsole.Console, Console.Error);

@@ -58,6 +58,8 @@ public sealed partial record RolloutSettings
 
     public required EvalSettings Eval { get; init; }
 
+    public required PretrainSettings Pretrain { get; init; }
+
     public required BarrierSettings Barrier { get; init; }
 
     public required OutputSettings Output { get; init; }
@@ -87,6 +89,7 @@ public sealed partial record RolloutSettings
             Rewards = [.. section.Sections("rewards").Select(RewardSettings.From)],
             Train = TrainerSettings.From(section.Section("train")),
             Eval = EvalSettings.From(section.Section("eval")),
+            Pretrain = PretrainSettings.From(section.Section("pretrain")),
             Barrier = BarrierSettings.From(section.Section("barrier")),
             Output = OutputSettings.From(section.Section("output")),
             Cluster = ClusterSettings.From(section.Section("cluster")),

@@ -1,11 +1,11 @@
 namespace Rollout.Host.Commands;
 
 /// <summary>rollout train.</summary>
-/// <param name="Config">The job's file; without --config the default job's.</param>
+/// <param name="Config">The job's file; null takes that of the resumed run, or else the default job's.</param>
 /// <param name="Set">"key=value" texts in their order.</param>
 /// <param name="Out">The run's folder; null leaves the choice to the program.</param>
 /// <param name="Resume">The folder of a run to go on with.</param>
-public sealed record TrainOptions(string Config, IReadOnlyList<string> Set, string? Out, string? Resume);
+public sealed record TrainOptions(string? Config, IReadOnlyList<string> Set, string? Out, string? Resume);
 
 /// <summary>rollout pretrain.</summary>
 /// <param name="Config">The file that says what to train.</param>

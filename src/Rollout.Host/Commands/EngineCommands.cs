@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Rollout.Host.Bench;
 
 namespace Rollout.Host.Commands;
 
@@ -50,7 +51,7 @@ internal static class EngineCommands
     {
         var model = OptionKinds.Text("--model", "DIR", "A Hugging Face folder.");
         var shape = OptionKinds.OneOf(
-            "--shape", "Random weights of a known shape instead.", "qwen3-0.6b", "qwen3-1.7b", "qwen3-8b");
+            "--shape", "Random weights of a known shape instead.", [.. ModelShapes.Names]);
         var workload = OptionKinds.Required("--workload", "W.jsonl", "A line a group.");
         var json = OptionKinds.Text("--json", "OUT.json", "Where the report goes; printed unless named.");
         var engine = new EngineArguments();

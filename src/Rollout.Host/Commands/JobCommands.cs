@@ -14,7 +14,7 @@ internal static class JobCommands
         var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume };
         command.SetAction((parsed, _) => handler(
             new TrainOptions(
-                parsed.GetValue(config) ?? DefaultJob.Find(AppContext.BaseDirectory), parsed.GetValue(set)!,
+                parsed.GetValue(config), parsed.GetValue(set)!,
                 parsed.GetValue(output), parsed.GetValue(resume)),
             context));
         return command;

@@ -28,3 +28,39 @@ public static class Datasets
             throw new ConfigurationException($"rollout.data: {fault.Message}");
         }
     }
+
+    /// <summary>The weighted sum of the configured rewards.</summary>
+    /// <exception cref="ConfigurationException">A type is unknown, or one of its options is missing or wrong.</exception>
+    public static WeightedRewards CreateRewards(RolloutSettings settings) =>
+        new(settings.Rewards.Select(reward => new WeightedReward(reward.Type, reward.Weight, CreateReward(reward))));
+
+    private static IRewardFunction CreateReward(RewardSettings reward)
+    {
+        try
+        {
+            return RewardRegistry.Create(reward.Type, reward.Options);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new ConfigurationException($"{reward.Origin}: {fault.Message}");
+        }
+    }
+
+    private static JsonlDataset Jsonl(JsonlSettings jsonl, string modelFolder, long seed)
+    {
+        var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));
+        return new JsonlDataset(
+            new JsonlOptions
+            {
+                TrainPath = jsonl.Train,
+                HeldOutPath = jsonl.HeldOut,
+                PromptField = jsonl.PromptField,
+                AnswerField = jsonl.AnswerField,
+                Prefix = jsonl.Prefix,
+                Suffix = jsonl.Suffix,
+                FormatChat = messages => chat.Value.Format(messages),
+                TextIsUserMessage = jsonl.Chat == ChatWrapping.User,
+            },
+            seed);
+    }
+}

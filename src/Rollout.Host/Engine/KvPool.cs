@@ -12,10 +12,12 @@ public sealed class KvPool
 {
     private readonly RolloutSettings _settings;
     private readonly KvCacheShape _shape;
+    private readonly ConfigSection _blocks;
 
     /// <exception cref="ConfigurationException">Not even one block, or not every row, fits the memory.</exception>
-    public KvPool(RolloutSettings settings, ModelConfig model)
+    public KvPool(ConfigTree tree, RolloutSettings settings, ModelConfig model)
     {
+        _blocks = tree.Rollout.Section("blocks");
         _settings = settings;
         _shape = KvCacheShape.Of(model);
         Geometry = settings.Engine == CacheEngine.Paged
@@ -40,10 +42,10 @@ public sealed class KvPool
             Geometry.BlocksFor(group.Prompt.Length + sample.MaxTokens) - shared);
         if (needed > Geometry.BlockCount)
         {
-            throw new ConfigurationException(
-                $"{_settings.Blocks.Origin}: the pool has {Geometry.BlockCount} blocks of {Geometry.BlockSize} tokens, expected"
-                + $" at least {needed} for one group of {group.Samples.Length} samples (prompt of {group.Prompt.Length},"
-                + $" up to {group.Samples.Max(sample => sample.MaxTokens)} new tokens)");
+            throw TooSmall(
+                $"at least {needed} blocks of {Geometry.BlockSize} tokens for one group of {group.Samples.Length} samples"
+                + $" (prompt of {group.Prompt.Length}, up to {group.Samples.Max(sample => sample.MaxTokens)} new tokens),"
+                + $" and the pool has {Geometry.BlockCount}");
         }
     }
 
@@ -54,8 +56,7 @@ public sealed class KvPool
         var blockBytes = _shape.BytesPerToken(torch.ScalarType.Float32) * blocks.BlockSize;
         return blocks.Memory >= blockBytes
             ? _shape.Geometry(torch.ScalarType.Float32, blocks.BlockSize, blocks.Memory)
-            : throw new ConfigurationException(
-                $"{blocks.Origin}: memory holds {blocks.Memory} bytes, expected at least {blockBytes} for one block");
+            : throw TooSmall($"at least {blockBytes} bytes for one block");
     }
 
     /// <summary>A row of the longest length for every sequence.</summary>
@@ -65,8 +66,12 @@ public sealed class KvPool
         var bytes = rows * _shape.BytesPerToken(torch.ScalarType.Float32) * maxModelLength;
         return bytes <= _settings.Blocks.Memory
             ? new KvCacheGeometry(rows, maxModelLength)
-            : throw new ConfigurationException(
-                $"{_settings.Blocks.Origin}: {rows} contiguous rows (decoder.max-num-seqs) of {maxModelLength} tokens"
-                + $" (decoder.max-model-len) take {bytes} bytes, expected at most memory, which is {_settings.Blocks.Memory}");
+            : throw _blocks.Invalid(
+                "memory",
+                $"at least {bytes} bytes for {rows} contiguous rows (decoder.max-num-seqs) of {maxModelLength} tokens"
+                + " (decoder.max-model-len)");
     }
+
+    private ConfigurationException TooSmall(string expected) =>
+        _blocks.Invalid(_settings.Blocks.Count > 0 ? "count" : "memory", expected);
 }

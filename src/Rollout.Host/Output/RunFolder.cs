@@ -26,6 +26,9 @@ public sealed class RunFolder
     /// <summary>checkpoints/step-N: the state after training step N.</summary>
     public string Checkpoint(int step) => System.IO.Path.Combine(Checkpoints, $"step-{step}");
 
+    /// <summary>Names the folder of a run without touching the disk.</summary>
+    public static RunFolder For(string path) => new(System.IO.Path.GetFullPath(path));
+
     /// <summary>
     /// Makes the folder of a new run. Call it last, when the run's input is known to be good: a run that cannot
     /// start leaves nothing behind.

@@ -32,11 +32,17 @@ public sealed record StepReport
 
     public required int MaxCompletionLength { get; init; }
 
+    /// <summary>Share of completions (0 … 1) that ended by length.</summary>
+    public required double TruncatedShare { get; init; }
+
     /// <summary>The k3 estimate against the reference policy; 0 where beta is 0.</summary>
     public required double Kl { get; init; }
 
     /// <summary>Share of tokens (0 … 1) whose ratio was clipped.</summary>
     public required double ClipFraction { get; init; }
+
+    /// <summary>Mean negative log-probability of the sampled tokens: an estimate of the entropy.</summary>
+    public required double Entropy { get; init; }
 
     /// <summary>Mean |log π(trainer) − log μ(sampler)| of the sampled tokens under the same weights.</summary>
     public required double LogprobDifferenceMean { get; init; }
@@ -66,6 +72,9 @@ public sealed record StepReport
 
     /// <summary>Sequences that gave their blocks back and were prefilled again.</summary>
     public required int Preemptions { get; init; }
+
+    /// <summary>Forward passes that failed and were tried again.</summary>
+    public required int StepFailures { get; init; }
 
     public required double RolloutSeconds { get; init; }
 
