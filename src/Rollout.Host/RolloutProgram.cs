@@ -1,4 +1,6 @@
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Interop;
+using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
 using Rollout.Host.Output;
 using Spectre.Console;
@@ -8,7 +10,11 @@ namespace Rollout.Host;
 /// <summary>From arguments to an exit code, with Ctrl-C and every error on the way handled.</summary>
 public static class RolloutProgram
 {
-    private static readonly HashSet<Type> BadInput = [typeof(CommandLineException), typeof(OutputException)];
+    private static readonly HashSet<Type> BadInput =
+    [
+        typeof(CommandLineException), typeof(ConfigurationException), typeof(CheckpointException),
+        typeof(OutputException),
+    ];
 
     private static readonly HashSet<Type> Failures = [typeof(LibTorchException)];
 

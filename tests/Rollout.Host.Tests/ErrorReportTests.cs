@@ -1,4 +1,6 @@
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Interop;
+using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
@@ -11,6 +13,8 @@ public sealed class ErrorReportTests
     public static TheoryData<Exception, int, string> Thrown => new()
     {
         { new OutputException("'runs' holds a run already."), 2, "'runs' holds a run already." },
+        { new ConfigurationException("a.conf:3: a key is unknown."), 2, "a.conf:3: a key is unknown." },
+        { new CheckpointException("config.json is missing."), 2, "config.json is missing." },
         { new LibTorchException("No libtorch was found."), 1, "No libtorch was found." },
         { new AggregateException(new OutputException("Inside.")), 2, "Inside." },
         { new IOException("No space left on device"), 1, "A file cannot be read or written: No space left on device" },

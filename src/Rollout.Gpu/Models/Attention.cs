@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Self-attention of one layer with grouped queries: one product for q, k and v, then norm, rotation, the backend's
-/// attention, and the output projection.
+/// Self-attention of one layer with grouped queries: one product for q, k and v, then norm, rotation, the
+/// backend's attention, and the output projection.
 /// </summary>
 internal sealed class Attention : nn.Module
 {
@@ -46,7 +46,8 @@ internal sealed class Attention : nn.Module
     public QkNorm? QkNorm => _qkNorm;
 
     /// <summary>[tokens, hidden] → [tokens, hidden], without the residual.</summary>
-    public Tensor Forward(Tensor hidden, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
+    public Tensor Forward(
+        Tensor hidden, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
     {
         using var scope = NewDisposeScope();
         var tokens = hidden.size(0);

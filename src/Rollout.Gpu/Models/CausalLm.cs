@@ -4,14 +4,14 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// A decoder-only language model of the Llama family (Llama, Mistral, Qwen2, Qwen3). The same module serves rollout
-/// and training; the attention backend is what differs.
+/// A decoder-only language model of the Llama family (Llama, Mistral, Qwen2, Qwen3). The same module serves
+/// rollout and training; the attention backend is what differs.
 /// </summary>
 /// <remarks>
 /// Projections that read the same input are one parameter each, as in vLLM: <c>self_attn.qkv_proj</c>,
-/// <c>mlp.gate_up_proj</c>, and the two norms <c>self_attn.qk_norm</c>. These are the leaves that the optimizer sees
-/// and changes in place. <see cref="CheckpointTensors"/> names their parts as Hugging Face does, as views of the same
-/// memory, for everything that reads or writes weights.
+/// <c>mlp.gate_up_proj</c>, and the two norms <c>self_attn.qk_norm</c>. These are the leaves that the
+/// optimizer sees and changes in place. <see cref="CheckpointTensors"/> names their parts as Hugging Face
+/// does, as views of the same memory, for everything that reads or writes weights.
 /// </remarks>
 public sealed class CausalLm : nn.Module
 {
@@ -52,7 +52,8 @@ public sealed class CausalLm : nn.Module
     /// <summary>One forward pass over tokens of any number of sequences.</summary>
     /// <param name="tokenIds">[tokens] int64, on the model's device.</param>
     /// <param name="positions">[tokens] int64: each token's place in its sequence, from 0.</param>
-    /// <param name="attention">Knows which tokens belong together. It gets views whose rows may be strided.</param>
+    /// <param name="attention">Knows which tokens belong together. It gets views whose rows may be
+    /// strided.</param>
     /// <returns>[tokens, hidden], after the final norm.</returns>
     public Tensor Hidden(Tensor tokenIds, Tensor positions, IAttentionBackend attention)
     {
@@ -64,14 +65,18 @@ public sealed class CausalLm : nn.Module
     /// <summary>[n, hidden] → [n, vocab], in the model's type.</summary>
     public Tensor Logits(Tensor hidden) => (_lmHead ?? _model.EmbedTokens).Forward(hidden);
 
-    /// <summary>Every weight under its Hugging Face name, in the order of the layers; no lm_head where it is tied.</summary>
+    /// <summary>
+    /// Every weight under its Hugging Face name, in the order of the layers; no lm_head where it is tied.
+    /// </summary>
     public IEnumerable<CheckpointTensor> CheckpointTensors() => Models.CheckpointTensors.Of(this);
 
     /// <summary>
-    /// Draws weights and embeddings from N(0, std²), sets biases to 0 and norms to 1. The values depend on the seed, the
-    /// tensor's name and the place in it alone, so they are the same on every device, up to rounding.
+    /// Draws weights and embeddings from N(0, std²), sets biases to 0 and norms to 1. The values depend on
+    /// the seed, the tensor's name and the place in it alone, so they are the same on every device, up to
+    /// rounding.
     /// </summary>
-    public void InitializeRandom(ulong seed, double std = 0.02) => RandomInitialization.Apply(this, seed, std);
+    public void InitializeRandom(ulong seed, double std = 0.02) =>
+        RandomInitialization.Apply(this, seed, std);
 
     protected override void Dispose(bool disposing)
     {

@@ -16,7 +16,9 @@ public enum WeightKind
     Norm,
 }
 
-/// <summary>One tensor of a Hugging Face checkpoint and where it lives in the model: rows of a parameter.</summary>
+/// <summary>
+/// One tensor of a Hugging Face checkpoint and where it lives in the model: rows of a parameter.
+/// </summary>
 /// <param name="Name">Its name in the checkpoint, such as model.layers.0.self_attn.q_proj.weight.</param>
 /// <param name="Shape">Its shape in the checkpoint.</param>
 /// <param name="Kind">What it is.</param>
@@ -29,7 +31,10 @@ public sealed record CheckpointTensor(
     /// <summary>Numbers in the tensor.</summary>
     public long ElementCount => Shape.Aggregate(1L, (product, size) => product * size);
 
-    /// <summary>A contiguous view of <see cref="Shape"/> onto the parameter's memory, outside autograd. The caller disposes it.</summary>
+    /// <summary>
+    /// A contiguous view of <see cref="Shape"/> onto the parameter's memory, outside autograd. The caller
+    /// disposes it.
+    /// </summary>
     public Tensor View()
     {
         using var scope = NewDisposeScope();

@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace Rollout.Gpu.Models;
 
 /// <summary>The map between Hugging Face's names and the model's parameters.</summary>
@@ -13,7 +11,8 @@ internal static class CheckpointTensors
         IEnumerable<CheckpointTensor> tensors =
         [
             .. Projection("model", stack.EmbedTokens, ("embed_tokens", model.Config.VocabSize)),
-            .. stack.Layers.SelectMany((layer, index) => OfLayer(model.Config, layer, $"model.layers.{index}")),
+            .. stack.Layers.SelectMany((layer, index) =>
+                OfLayer(model.Config, layer, $"model.layers.{index}")),
             Norm("model.norm", stack.Norm),
         ];
         return model.Head is { } head
@@ -21,7 +20,8 @@ internal static class CheckpointTensors
             : tensors;
     }
 
-    private static IEnumerable<CheckpointTensor> OfLayer(ModelConfig config, DecoderLayer layer, string prefix)
+    private static IEnumerable<CheckpointTensor> OfLayer(
+        ModelConfig config, DecoderLayer layer, string prefix)
     {
         var queryRows = config.HeadCount * config.HeadDim;
         var keyRows = config.KvHeadCount * config.HeadDim;
@@ -65,8 +65,10 @@ internal static class CheckpointTensors
     {
         if (norm is null)
             yield break;
-        Parameter weight = norm.Weight;
-        yield return new CheckpointTensor($"{prefix}.q_norm.weight", [headDim], WeightKind.Norm, weight, 0, 1);
-        yield return new CheckpointTensor($"{prefix}.k_norm.weight", [headDim], WeightKind.Norm, weight, 1, 1);
+        foreach (var (row, name) in new[] { "q_norm", "k_norm" }.Index())
+        {
+            yield return new CheckpointTensor(
+                $"{prefix}.{name}.weight", [headDim], WeightKind.Norm, norm.Weight, row, 1);
+        }
     }
 }

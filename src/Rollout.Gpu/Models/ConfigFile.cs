@@ -3,7 +3,9 @@ using Rollout.Gpu.Weights;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>A JSON file of settings. A key that is null counts as absent, except to <see cref="Names"/>.</summary>
+/// <summary>
+/// A JSON file of settings. A key that is null counts as absent, except to <see cref="Names"/>.
+/// </summary>
 internal sealed class ConfigFile
 {
     private readonly JsonElement _root;
@@ -27,8 +29,8 @@ internal sealed class ConfigFile
         }
         catch (JsonException cause)
         {
-            throw new CheckpointException(
-                $"{path} is not JSON: line {cause.LineNumber + 1}, byte {cause.BytePositionInLine + 1}.", cause);
+            var place = $"line {cause.LineNumber + 1}, byte {cause.BytePositionInLine + 1}";
+            throw new CheckpointException($"{path} is not JSON: {place}.", cause);
         }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -37,7 +37,8 @@ internal sealed class DecoderLayer : nn.Module
     public GatedMlp Mlp => _mlp;
 
     /// <summary>[tokens, hidden] → [tokens, hidden].</summary>
-    public Tensor Forward(Tensor hidden, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
+    public Tensor Forward(
+        Tensor hidden, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
     {
         using var scope = NewDisposeScope();
         // The sums are taken in place of a projection's result, which no gradient needs.

@@ -36,7 +36,8 @@ internal sealed class DecoderStack : nn.Module
     public RmsNorm Norm => _norm;
 
     /// <summary>[tokens] int64 → [tokens, hidden], after the final norm.</summary>
-    public Tensor Forward(Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
+    public Tensor Forward(
+        Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
     {
         using var scope = NewDisposeScope();
         // index, not index_select: its gradient is a sorted sum, the same in every run on a GPU as well.

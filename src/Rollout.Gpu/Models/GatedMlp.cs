@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>down(silu(gate(x)) · up(x)) (SwiGLU, Shazeer 2020, arXiv 2002.05202), with one product for gate and up.</summary>
+/// <summary>
+/// down(silu(gate(x)) · up(x)) (SwiGLU, Shazeer 2020, arXiv 2002.05202), with one product for gate and up.
+/// </summary>
 internal sealed class GatedMlp : nn.Module
 {
     // Rows in this order: gate, up.
@@ -18,7 +20,8 @@ internal sealed class GatedMlp : nn.Module
     {
         _gateUpProj = new Projection(
             config.HiddenSize, 2 * config.IntermediateSize, config.HasMlpBias, dtype, device);
-        _downProj = new Projection(config.IntermediateSize, config.HiddenSize, config.HasMlpBias, dtype, device);
+        _downProj = new Projection(
+            config.IntermediateSize, config.HiddenSize, config.HasMlpBias, dtype, device);
         RegisterComponents();
     }
 

@@ -51,7 +51,9 @@ public sealed record ModelConfig
     /// <summary>The longest sequence, in tokens, that the model was made for.</summary>
     public required int MaxPositionEmbeddings { get; init; }
 
-    /// <summary>Every id that ends a sequence: those of generation_config.json, then others of config.json.</summary>
+    /// <summary>
+    /// Every id that ends a sequence: those of generation_config.json, then others of config.json.
+    /// </summary>
     public IReadOnlyList<int> EosTokenIds { get; init; } = [];
 
     public int? BosTokenId { get; init; }
@@ -68,11 +70,16 @@ public sealed record ModelConfig
     };
 
     /// <summary>Reads one config.json.</summary>
-    /// <exception cref="Weights.CheckpointException">Not JSON, a key is missing or has a value that isn't supported.</exception>
+    /// <exception cref="Weights.CheckpointException">Not JSON, a key is missing or has a value that isn't
+    /// supported.</exception>
     public static ModelConfig FromJson(string path) => ModelConfigReader.ReadConfig(path);
 
-    /// <summary>Reads config.json of a folder, and the end-of-sequence ids of its generation_config.json if it's there.</summary>
-    /// <exception cref="Weights.CheckpointException">As <see cref="FromJson"/>; or the file isn't there.</exception>
+    /// <summary>
+    /// Reads config.json of a folder, and the end-of-sequence ids of its generation_config.json if it's
+    /// there.
+    /// </summary>
+    /// <exception cref="Weights.CheckpointException">As <see cref="FromJson"/>; or the file isn't
+    /// there.</exception>
     public static ModelConfig Load(string folder) => ModelConfigReader.ReadFolder(folder);
 
     /// <summary>Writes config.json and generation_config.json into an existing folder.</summary>

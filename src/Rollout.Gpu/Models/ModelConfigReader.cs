@@ -1,8 +1,8 @@
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// config.json → <see cref="ModelConfig"/>. Defaults and meanings are those of transformers' configuration classes;
-/// whatever would change the computation and isn't built here is refused by name, never ignored.
+/// config.json → <see cref="ModelConfig"/>. Defaults and meanings are those of transformers' configuration
+/// classes; whatever would change the computation and isn't built here is refused by name, never ignored.
 /// </summary>
 internal static class ModelConfigReader
 {
@@ -32,7 +32,8 @@ internal static class ModelConfigReader
         var kvHeads = file.Int("num_key_value_heads", 1)
             ?? (type == "llama" ? heads : throw file.Invalid("num_key_value_heads", "is missing"));
         if (heads % kvHeads != 0)
-            throw file.Invalid("num_key_value_heads", $"should divide num_attention_heads {heads}, and is {kvHeads}");
+            throw file.Invalid("num_key_value_heads",
+                $"should divide num_attention_heads {heads}, and is {kvHeads}");
 
         var headDim = file.Int("head_dim", 1) ?? (type == "qwen3" ? 128 : hidden / heads);
         if (headDim % 2 != 0 || headDim == 0)
@@ -72,7 +73,8 @@ internal static class ModelConfigReader
         if (file.Texts("architectures") is [var architecture, ..] && architecture is not
             ("LlamaForCausalLM" or "MistralForCausalLM" or "Qwen2ForCausalLM" or "Qwen3ForCausalLM"))
         {
-            throw file.Invalid("architectures", $"names {architecture}, which is not a supported causal model");
+            throw file.Invalid("architectures",
+                $"names {architecture}, which is not a supported causal model");
         }
 
         return type;
@@ -91,12 +93,15 @@ internal static class ModelConfigReader
         if (file.Text("hidden_act") is { } act && act is not ("silu" or "swish"))
             throw file.Invalid("hidden_act", $"should be silu, and is \"{act}\"");
         if (file.Positive("partial_rotary_factor", 1) != 1)
-            throw file.Invalid("partial_rotary_factor", "is not 1, and rotating a part of each head is not supported");
+            throw file.Invalid("partial_rotary_factor",
+                "is not 1, and rotating a part of each head is not supported");
         if (UsesSlidingWindow(file, type) is { } window)
             throw file.Invalid(window, "puts a sliding window in use, which is not supported");
     }
 
-    /// <summary>The key that makes some layer attend to a window shorter than the context, if one does.</summary>
+    /// <summary>
+    /// The key that makes some layer attend to a window shorter than the context, if one does.
+    /// </summary>
     private static string? UsesSlidingWindow(ConfigFile file, string type)
     {
         if (file.Texts("layer_types") is [_, ..] layers)
@@ -117,7 +122,9 @@ internal static class ModelConfigReader
         };
     }
 
-    /// <summary>rope_theta beside rope_scaling (transformers 4) or both inside rope_parameters (transformers 5).</summary>
+    /// <summary>
+    /// rope_theta beside rope_scaling (transformers 4) or both inside rope_parameters (transformers 5).
+    /// </summary>
     private static RopeSettings Rope(ConfigFile file)
     {
         var section = file.Section("rope_parameters") ?? file.Section("rope_scaling");
@@ -138,11 +145,14 @@ internal static class ModelConfigReader
             "default" => new RopeSettings { Theta = theta },
             "linear" => new RopeSettings { Type = RopeType.Linear, Theta = theta, Factor = Factor("factor") },
             "llama3" => Llama3(),
-            _ => throw section.Invalid("rope_type", $"should be default, linear or llama3, and is \"{type}\""),
+            _ => throw section.Invalid("rope_type",
+                $"should be default, linear or llama3, and is \"{type}\""),
         };
 
         double Factor(string key) =>
-            section.Has(key) ? section.Positive(key, 1) : throw section.Invalid(key, $"is missing, and {type} needs it");
+            section.Has(key)
+                ? section.Positive(key, 1)
+                : throw section.Invalid(key, $"is missing, and {type} needs it");
 
         RopeSettings Llama3()
         {
@@ -157,7 +167,8 @@ internal static class ModelConfigReader
             };
             return settings.HighFreqFactor > settings.LowFreqFactor
                 ? settings
-                : throw section.Invalid("high_freq_factor", $"should be above low_freq_factor {settings.LowFreqFactor}");
+                : throw section.Invalid("high_freq_factor",
+                    $"should be above low_freq_factor {settings.LowFreqFactor}");
         }
     }
 }

@@ -4,14 +4,18 @@ using TorchSharp;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary><see cref="ModelConfig"/> → config.json and generation_config.json, with keys that transformers 4 and 5 read.</summary>
+/// <summary>
+/// <see cref="ModelConfig"/> → config.json and generation_config.json, with keys that transformers 4 and 5
+/// read.
+/// </summary>
 internal static class ModelConfigWriter
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     public static void Write(ModelConfig config, string folder, torch.ScalarType dtype)
     {
-        File.WriteAllText(Path.Combine(folder, "config.json"), Config(config, dtype).ToJsonString(Indented) + "\n");
+        File.WriteAllText(Path.Combine(folder, "config.json"),
+            Config(config, dtype).ToJsonString(Indented) + "\n");
         File.WriteAllText(
             Path.Combine(folder, "generation_config.json"), Generation(config).ToJsonString(Indented) + "\n");
     }
@@ -84,6 +88,7 @@ internal static class ModelConfigWriter
         torch.ScalarType.Float32 => "float32",
         torch.ScalarType.Float16 => "float16",
         torch.ScalarType.BFloat16 => "bfloat16",
-        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "weights are float32, float16 or bfloat16"),
+        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype,
+            "weights are float32, float16 or bfloat16"),
     };
 }

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>Makes the parameters of a model: they live as long as their module, whatever dispose scope is open.</summary>
+/// <summary>
+/// Makes the parameters of a model: they live as long as their module, whatever dispose scope is open.
+/// </summary>
 internal static class ModelParameter
 {
     public static Parameter Zeros(long[] shape, ScalarType dtype, Device device) =>

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// y = x Wᵀ + b. W may stack the rows of several projections that read the same input, so that one product serves
-/// them all; <see cref="CheckpointTensor"/> gives each part under its own name.
+/// y = x Wᵀ + b. W may stack the rows of several projections that read the same input, so that one product
+/// serves them all; <see cref="CheckpointTensor"/> gives each part under its own name.
 /// </summary>
 internal sealed class Projection : nn.Module
 {

@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
@@ -6,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// RMSNorm of each query head and each key head (Qwen3), both at once: the weights of q_norm and k_norm are the two
-/// rows of one parameter.
+/// RMSNorm of each query head and each key head (Qwen3), both at once: the weights of q_norm and k_norm are
+/// the two rows of one parameter.
 /// </summary>
 internal sealed class QkNorm : nn.Module
 {
@@ -15,8 +14,7 @@ internal sealed class QkNorm : nn.Module
     private readonly Parameter _weight; // [2, head_dim]: q_norm, k_norm
 
     private readonly Tensor _rowOfHead; // [heads + kv_heads] int64: 0 for a query head, 1 for a key head
-    private readonly ScalarType _dtype;
-    private readonly Scalar _epsilon;
+    private readonly RootMeanSquare _rootMeanSquare;
 
     public QkNorm(ModelConfig config, ScalarType dtype, Device device)
         : base(nameof(QkNorm))
@@ -26,8 +24,7 @@ internal sealed class QkNorm : nn.Module
         long[] rows =
             [.. Enumerable.Repeat(0L, config.HeadCount), .. Enumerable.Repeat(1L, config.KvHeadCount)];
         _rowOfHead = tensor(rows, ScalarType.Int64, device).DetachFromDisposeScope();
-        _dtype = dtype;
-        _epsilon = config.RmsNormEps;
+        _rootMeanSquare = new RootMeanSquare(config.HeadDim, config.RmsNormEps, dtype, device);
     }
 
     /// <summary>[2, head_dim].</summary>
@@ -39,7 +36,7 @@ internal sealed class QkNorm : nn.Module
         using var scope = NewDisposeScope();
         // index, not index_select: its gradient is a sorted sum, the same in every run on a GPU as well.
         var weights = _weight.index(_rowOfHead); // [heads + kv_heads, head_dim]
-        return RmsNorm.Normalize(heads, _epsilon, _dtype).mul(weights).MoveToOuterDisposeScope();
+        return _rootMeanSquare.Normalize(heads).mul(weights).MoveToOuterDisposeScope();
     }
 
     protected override void Dispose(bool disposing)
@@ -47,7 +44,7 @@ internal sealed class QkNorm : nn.Module
         if (disposing)
         {
             _rowOfHead.Dispose();
-            _epsilon.Dispose();
+            _rootMeanSquare.Dispose();
         }
 
         base.Dispose(disposing);

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Initial weights from a counter-based generator: element i of a tensor is a function of seed, name and i, computed
-/// on the model's own device. So a seed gives the same model on CPU and GPU (up to the rounding of log and cos), and a
-/// large one takes no detour over the host.
+/// Initial weights from a counter-based generator: element i of a tensor is a function of seed, name and i,
+/// computed on the model's own device. So a seed gives the same model on CPU and GPU (up to the rounding of
+/// log and cos), and a large one takes no detour over the host.
 /// </summary>
 internal static class RandomInitialization
 {
@@ -46,7 +46,9 @@ internal static class RandomInitialization
         }
     }
 
-    /// <summary>Box–Muller over two 24-bit uniforms of one 64-bit hash: [length] float32, N(0, 1), none beyond ±5.9.</summary>
+    /// <summary>
+    /// Box–Muller over two 24-bit uniforms of one 64-bit hash: [length] float32, N(0, 1), none beyond ±5.9.
+    /// </summary>
     private static Tensor Normal(long key, long start, long length, Device device)
     {
         var bits = Mix(arange(start, start + length, ScalarType.Int64, device), key);
@@ -59,7 +61,10 @@ internal static class RandomInitialization
     private static Tensor Uniform(Tensor bits) =>
         bits.to(ScalarType.Float32).add_(0.5f).mul_(1.0 / (1 << 24));
 
-    /// <summary>SplitMix64 (Steele, Lea, Flood 2014): its counter times the odd constant, plus the key, then the finalizer.</summary>
+    /// <summary>
+    /// SplitMix64 (Steele, Lea, Flood 2014): its counter times the odd constant, plus the key, then the
+    /// finalizer.
+    /// </summary>
     private static Tensor Mix(Tensor counter, long key)
     {
         var z = counter.mul_(unchecked((long)0x9E3779B97F4A7C15)).add_(key);

@@ -1,6 +1,8 @@
 namespace Rollout.Gpu.Models;
 
-/// <summary>How rotary frequencies are scaled for longer contexts; the names are those of rope_type in config.json.</summary>
+/// <summary>
+/// How rotary frequencies are scaled for longer contexts; the names are those of rope_type in config.json.
+/// </summary>
 public enum RopeType
 {
     /// <summary>Frequencies as they are.</summary>
@@ -9,7 +11,9 @@ public enum RopeType
     /// <summary>All frequencies divided by the factor (position interpolation).</summary>
     Linear,
 
-    /// <summary>Low frequencies divided by the factor, high ones kept, a smooth passage between (Llama 3.1).</summary>
+    /// <summary>
+    /// Low frequencies divided by the factor, high ones kept, a smooth passage between (Llama 3.1).
+    /// </summary>
     Llama3,
 }
 
@@ -24,7 +28,9 @@ public sealed record RopeSettings
     /// <summary>linear, llama3: by how much the context was stretched.</summary>
     public double Factor { get; init; } = 1;
 
-    /// <summary>llama3: wavelengths above original_max_position_embeddings / this are divided by the factor.</summary>
+    /// <summary>
+    /// llama3: wavelengths above original_max_position_embeddings / this are divided by the factor.
+    /// </summary>
     public double LowFreqFactor { get; init; } = 1;
 
     /// <summary>llama3: wavelengths below original_max_position_embeddings / this are kept.</summary>
@@ -34,9 +40,9 @@ public sealed record RopeSettings
     public int OriginalMaxPositionEmbeddings { get; init; } = 8192;
 
     /// <summary>
-    /// [head_dim / 2] radians per position. Default: theta^(−2i / head_dim) (Su et al. 2021, arXiv 2104.09864);
-    /// linear divides by the factor (arXiv 2306.15595); llama3 as transformers' modeling_rope_utils.
-    /// Computed in single precision like there, so that the angles are the same numbers.
+    /// [head_dim / 2] radians per position. Default: theta^(−2i / head_dim) (Su et al. 2021, arXiv
+    /// 2104.09864); linear divides by the factor (arXiv 2306.15595); llama3 as transformers'
+    /// modeling_rope_utils. Computed in single precision like there, so that the angles are the same numbers.
     /// </summary>
     public float[] InverseFrequencies(int headDim)
     {

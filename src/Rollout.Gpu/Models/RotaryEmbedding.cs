@@ -9,9 +9,9 @@ namespace Rollout.Gpu.Models;
 internal readonly record struct RotaryAngles(Tensor Cos, Tensor SignedSin);
 
 /// <summary>
-/// Rotary position embedding in the half-split layout of Hugging Face checkpoints: component i of a head turns with
-/// component i + head_dim / 2. With rotate_half(x) = (−x₂, x₁), y = x cos + rotate_half(x) sin; the minus is in the
-/// sine here, so that rotate_half is a roll.
+/// Rotary position embedding in the half-split layout of Hugging Face checkpoints: component i of a head
+/// turns with component i + head_dim / 2. With rotate_half(x) = (−x₂, x₁), y = x cos + rotate_half(x) sin;
+/// the minus is in the sine here, so that rotate_half is a roll.
 /// </summary>
 internal sealed class RotaryEmbedding : IDisposable
 {

@@ -1,6 +1,8 @@
 namespace Rollout.Gpu.Weights;
 
-/// <summary>A model folder that can't be used. The message is one sentence that names the file and the tensor or key.</summary>
+/// <summary>
+/// A model folder that can't be used. The message is one sentence that names the file and the tensor or key.
+/// </summary>
 public sealed class CheckpointException : Exception
 {
     public CheckpointException(string message)

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Rollout.Gpu.Weights;
 
-/// <summary>The tensors of a model folder: one model.safetensors, or the shards that an index names.</summary>
+/// <summary>
+/// The tensors of a model folder: one model.safetensors, or the shards that an index names.
+/// </summary>
 public sealed class SafetensorsCheckpoint : IDisposable
 {
     private const string SingleName = "model.safetensors";
@@ -21,7 +23,8 @@ public sealed class SafetensorsCheckpoint : IDisposable
 
     public IReadOnlyCollection<string> Names => _tensors.Keys;
 
-    /// <exception cref="CheckpointException">No such files, or they contradict themselves or each other.</exception>
+    /// <exception cref="CheckpointException">No such files, or they contradict themselves or each
+    /// other.</exception>
     public static SafetensorsCheckpoint Open(string folder)
     {
         var single = System.IO.Path.Combine(folder, SingleName);
@@ -86,7 +89,8 @@ public sealed class SafetensorsCheckpoint : IDisposable
         foreach (var (tensor, shard) in shardOf)
         {
             if (Find(tensor) is not { } found || System.IO.Path.GetFileName(found.File.Path) != shard)
-                throw new CheckpointException($"{Path} places tensor {tensor} in {shard}, which does not have it.");
+                throw new CheckpointException(
+                    $"{Path} places tensor {tensor} in {shard}, which does not have it.");
         }
     }
 

@@ -3,10 +3,14 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;
 
-/// <summary>A safetensors file, mapped into memory: nothing is read before it is asked for. Not for several threads.</summary>
+/// <summary>
+/// A safetensors file, mapped into memory: nothing is read before it is asked for. Not for several threads.
+/// </summary>
 public sealed unsafe class SafetensorsFile : IDisposable
 {
-    /// <summary>What is converted or sent to a device at a time: bounds the staging memory of a tensor of any size.</summary>
+    /// <summary>
+    /// What is converted or sent to a device at a time: bounds the staging memory of a tensor of any size.
+    /// </summary>
     private const long ChunkElements = 1 << 23;
 
     private readonly Dictionary<string, SafetensorsEntry> _entries;
@@ -38,7 +42,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
             var entries = SafetensorsHeader.Read(path, file);
-            var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+            var mapping =
+                MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
             return new SafetensorsFile(path, entries, mapping);
         }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
@@ -71,9 +76,11 @@ public sealed unsafe class SafetensorsFile : IDisposable
         var count = entry.ByteCount / elementSize;
         var flat = destination.view(-1);
         if (flat.numel() != count)
-            throw new ArgumentException($"tensor {entry.Name} has {count} elements, not {flat.numel()}", nameof(destination));
+            throw new ArgumentException($"tensor {entry.Name} has {count} elements, not {flat.numel()}",
+                nameof(destination));
 
-        var inPlace = destination.dtype == entry.Dtype && destination.device_type == TorchSharp.DeviceType.CPU;
+        var inPlace = destination.dtype == entry.Dtype
+            && destination.device_type == TorchSharp.DeviceType.CPU;
         var staging = inPlace ? flat : empty([Math.Min(count, ChunkElements)], entry.Dtype, CPU);
         for (var done = 0L; done < count; done += ChunkElements)
         {

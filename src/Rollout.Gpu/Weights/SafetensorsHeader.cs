@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// The header of a safetensors file: 8 bytes of length, then JSON of that length, then the data. Nothing in it is
-/// believed: lengths, types, ranges and overlaps are checked before anyone reads through them.
+/// The header of a safetensors file: 8 bytes of length, then JSON of that length, then the data. Nothing in
+/// it is believed: lengths, types, ranges and overlaps are checked before anyone reads through them.
 /// Format: https://github.com/huggingface/safetensors#format
 /// </summary>
 internal static class SafetensorsHeader
@@ -98,7 +98,8 @@ internal static class SafetensorsHeader
     {
         var name = tensor.Name;
         if (tensor.Value.ValueKind != JsonValueKind.Object
-            || !tensor.Value.TryGetProperty("dtype", out var dtypeName) || dtypeName.ValueKind != JsonValueKind.String)
+            || !tensor.Value.TryGetProperty("dtype", out var dtypeName)
+            || dtypeName.ValueKind != JsonValueKind.String)
         {
             throw Broken(path, $"states no dtype for tensor {name}");
         }
@@ -110,7 +111,8 @@ internal static class SafetensorsHeader
         if (Whole(tensor.Value, "data_offsets") is not [var begin, var end] || begin > end)
             throw Broken(path, $"states no valid data_offsets for tensor {name}");
         if (end > dataLength)
-            throw Broken(path, $"places tensor {name} up to byte {end} of the data, and there are {dataLength}");
+            throw Broken(path,
+                $"places tensor {name} up to byte {end} of the data, and there are {dataLength}");
 
         var needed = shape.Aggregate((UInt128)SizeOf(dtype), Times);
         if (needed != (UInt128)(end - begin))
@@ -122,7 +124,9 @@ internal static class SafetensorsHeader
         return new SafetensorsEntry(name, dtype, shape, dataStart + begin, end - begin);
     }
 
-    /// <summary>Product that sticks to the maximum when it overflows; zero wins, whatever comes after it.</summary>
+    /// <summary>
+    /// Product that sticks to the maximum when it overflows; zero wins, whatever comes after it.
+    /// </summary>
     private static UInt128 Times(UInt128 product, long size) =>
         size == 0 || product == 0 ? 0
         : product > UInt128.MaxValue / (UInt128)size ? UInt128.MaxValue
@@ -144,7 +148,8 @@ internal static class SafetensorsHeader
     }
 
     /// <summary>The format demands that tensors neither overlap nor leave bytes to nobody.</summary>
-    private static void CheckCoverage(string path, List<SafetensorsEntry> entries, long dataStart, long fileLength)
+    private static void CheckCoverage(
+        string path, List<SafetensorsEntry> entries, long dataStart, long fileLength)
     {
         var end = dataStart;
         foreach (var entry in entries)

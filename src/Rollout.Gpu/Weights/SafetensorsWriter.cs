@@ -4,13 +4,17 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;
 
-/// <summary>Writes safetensors files as transformers does: metadata format "pt", data aligned to 8 bytes.</summary>
+/// <summary>
+/// Writes safetensors files as transformers does: metadata format "pt", data aligned to 8 bytes.
+/// </summary>
 public static class SafetensorsWriter
 {
     private const int Alignment = 8;
     private const long ChunkElements = 1 << 23;
 
-    /// <summary>Writes under a temporary name beside the target and renames: the file is whole or not there.</summary>
+    /// <summary>
+    /// Writes under a temporary name beside the target and renames: the file is whole or not there.
+    /// </summary>
     /// <param name="path">The file, replaced if it exists.</param>
     /// <param name="tensors">Names, each once, and values on any device; they stay the caller's.</param>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Values)> tensors)

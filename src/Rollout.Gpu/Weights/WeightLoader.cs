@@ -3,16 +3,21 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;
 
-/// <summary>Fills a model from a checkpoint by Hugging Face's names, in the model's type and on its device.</summary>
+/// <summary>
+/// Fills a model from a checkpoint by Hugging Face's names, in the model's type and on its device.
+/// </summary>
 public static class WeightLoader
 {
     /// <summary>Buffers that older Llama checkpoints carry and that the configuration determines.</summary>
     private const string DerivedSuffix = ".rotary_emb.inv_freq";
 
-    /// <summary>Loads every weight. All names, shapes and types are checked before the first one changes.</summary>
+    /// <summary>
+    /// Loads every weight. All names, shapes and types are checked before the first one changes.
+    /// </summary>
     /// <param name="model">The module to fill.</param>
     /// <param name="folder">Holds model.safetensors or its shards and index.</param>
-    /// <exception cref="CheckpointException">A tensor is missing, unknown, misshapen or not floating point.</exception>
+    /// <exception cref="CheckpointException">A tensor is missing, unknown, misshapen or not floating
+    /// point.</exception>
     public static void Load(CausalLm model, string folder)
     {
         using var checkpoint = SafetensorsCheckpoint.Open(folder);
@@ -50,7 +55,8 @@ public static class WeightLoader
         return found;
     }
 
-    private static void RefuseUnknown(SafetensorsCheckpoint checkpoint, ModelConfig config, CheckpointTensor[] weights)
+    private static void RefuseUnknown(
+        SafetensorsCheckpoint checkpoint, ModelConfig config, CheckpointTensor[] weights)
     {
         var known = weights.Select(weight => weight.Name).ToHashSet();
         foreach (var name in checkpoint.Names)

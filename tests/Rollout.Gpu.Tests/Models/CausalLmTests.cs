@@ -123,7 +123,8 @@ public sealed class CausalLmTests
         Assert.Contains("model.layers.1.mlp.gate_up_proj.bias", names);
         Assert.Contains("lm_head.weight", names);
         Assert.Equal(1 + 1 + 1 + 2 * (2 + 2 + 2 + 2 + 2), names.Length);
-        Assert.All(model.parameters(), parameter => Assert.True(parameter.requires_grad && parameter.is_leaf));
+        Assert.All(model.parameters(), parameter =>
+            Assert.True(parameter.requires_grad && parameter.is_leaf));
         Assert.Equal(
             model.parameters().Sum(parameter => parameter.numel()),
             model.CheckpointTensors().Sum(weight => weight.ElementCount));
@@ -136,8 +137,8 @@ public sealed class CausalLmTests
         string[] ofLayer =
         [
             "input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.q_norm",
-            "self_attn.k_norm", "self_attn.o_proj", "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj",
-            "mlp.down_proj",
+            "self_attn.k_norm", "self_attn.o_proj", "post_attention_layernorm", "mlp.gate_proj",
+            "mlp.up_proj", "mlp.down_proj",
         ];
 
         Assert.Equal(
@@ -172,7 +173,9 @@ public sealed class CausalLmTests
         return logprobs[TensorIndex.Ellipsis, 7].mean().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Central difference along the gradient: (L(w + hd) − L(w − hd)) / 2h = |g| for d = g / |g|.</summary>
+    /// <summary>
+    /// Central difference along the gradient: (L(w + hd) − L(w − hd)) / 2h = |g| for d = g / |g|.
+    /// </summary>
     private static void CheckSlope(CausalLm model, string name, Tensor parameter)
     {
         const double h = 2e-3;
@@ -190,7 +193,8 @@ public sealed class CausalLmTests
         parameter.copy_(values);
 
         var slope = (above - below) / (2 * h);
-        Assert.True(Math.Abs(slope - length) < 0.02 * length + 2e-3, $"{name}: slope {slope}, gradient {length}");
+        Assert.True(Math.Abs(slope - length) < 0.02 * length + 2e-3,
+            $"{name}: slope {slope}, gradient {length}");
     }
 
     private sealed class BrokenAttention : IAttentionBackend

@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Models;
 
-/// <summary>The model against what transformers computed from the same checkpoints, in single precision.</summary>
+/// <summary>
+/// The model against what transformers computed from the same checkpoints, in single precision.
+/// </summary>
 public sealed class GoldenTests
 {
     private const double Tolerance = 1e-4;
@@ -18,7 +20,8 @@ public sealed class GoldenTests
     };
 
     private sealed record Case(
-        long[] Prompt, long[] Greedy, double[] GreedyLogprobs, double[] LastLogitsHead, double[] PromptLogprobs);
+        long[] Prompt, long[] Greedy, double[] GreedyLogprobs, double[] LastLogitsHead,
+        double[] PromptLogprobs);
 
     [Theory]
     [InlineData("tiny-qwen2")]
@@ -32,9 +35,9 @@ public sealed class GoldenTests
     }
 
     /// <summary>
-    /// The golden outputs of this fixture were computed with the default base of 10,000 (they agree with it to 1e-6),
-    /// but its config.json states 1,000,000, as Qwen3's does. The file is what a loader must believe, so the base is
-    /// set here; everything else of Qwen3 is compared all the same.
+    /// The golden outputs of this fixture were computed with the default base of 10,000 (they agree with it
+    /// to 1e-6), but its config.json states 1,000,000, as Qwen3's does. The file is what a loader must
+    /// believe, so the base is set here; everything else of Qwen3 is compared all the same.
     /// </summary>
     [Fact]
     public void Qwen3_computes_what_transformers_does_at_the_base_its_outputs_were_made_with()
@@ -49,7 +52,8 @@ public sealed class GoldenTests
 
     private static void CheckAll(string folder, CausalLm model)
     {
-        var cases = JsonSerializer.Deserialize<Case[]>(File.ReadAllBytes(Path.Combine(folder, "golden.json")), SnakeCase)!;
+        var json = File.ReadAllBytes(Path.Combine(folder, "golden.json"));
+        var cases = JsonSerializer.Deserialize<Case[]>(json, SnakeCase)!;
         Assert.NotEmpty(cases);
         foreach (var golden in cases)
             Check(model, golden);
@@ -69,7 +73,8 @@ public sealed class GoldenTests
         using var outer = NewDisposeScope();
         var all = TinyModels.Logits(model, [.. sequence])[0];
         var head = all[golden.Prompt.Length - 1].data<float>().ToArray();
-        AssertClose(golden.LastLogitsHead, [.. head.Take(golden.LastLogitsHead.Length).Select(x => (double)x)]);
+        AssertClose(golden.LastLogitsHead,
+            [.. head.Take(golden.LastLogitsHead.Length).Select(x => (double)x)]);
 
         var logprobs = all.log_softmax(-1);
         double[] ofNext = [.. Enumerable.Range(1, sequence.Count - 1)

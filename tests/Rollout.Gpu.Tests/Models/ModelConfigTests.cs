@@ -22,7 +22,8 @@ public sealed class ModelConfigTests
         Assert.Equal(2, config.HeadDim);
         Assert.Equal(1e-6, config.RmsNormEps);
         Assert.Equal(new RopeSettings { Theta = 10_000 }, config.Rope);
-        Assert.False(config.TieWordEmbeddings || config.HasQkvBias || config.HasOutputBias || config.HasMlpBias);
+        Assert.False(config.TieWordEmbeddings || config.HasQkvBias || config.HasOutputBias
+            || config.HasMlpBias);
         Assert.Empty(config.EosTokenIds);
         Assert.Null(config.BosTokenId);
     }
@@ -32,7 +33,8 @@ public sealed class ModelConfigTests
     [InlineData("mistral", false, false, false)]
     [InlineData("qwen2", true, false, false)]
     [InlineData("qwen3", false, false, true)]
-    public void Each_member_of_the_family_has_its_own_biases_and_norms(string type, bool qkv, bool output, bool norm)
+    public void Each_member_of_the_family_has_its_own_biases_and_norms(
+        string type, bool qkv, bool output, bool norm)
     {
         var config = Read(With(("model_type", type), ("num_key_value_heads", 2), ("sliding_window", null)));
 
@@ -57,7 +59,8 @@ public sealed class ModelConfigTests
     [InlineData("""{"rope_parameters": {"rope_theta": 500000.0, "rope_type": "linear", "factor": 2.0}}""")]
     public void Both_spellings_of_the_rotary_settings_say_the_same(string settings)
     {
-        var config = Read(With([.. JsonNode.Parse(settings)!.AsObject().Select(pair => (pair.Key, pair.Value))]));
+        var config =
+            Read(With([.. JsonNode.Parse(settings)!.AsObject().Select(pair => (pair.Key, pair.Value))]));
 
         Assert.Equal(new RopeSettings { Type = RopeType.Linear, Theta = 500_000, Factor = 2 }, config.Rope);
     }
@@ -77,7 +80,8 @@ public sealed class ModelConfigTests
         File.WriteAllText(folder.At("config.json"), With(("eos_token_id", 5), ("bos_token_id", 1)));
         Assert.Equal([5], ModelConfig.Load(folder.Root).EosTokenIds);
 
-        File.WriteAllText(folder.At("generation_config.json"), """{"eos_token_id": [7, 5, 9], "bos_token_id": 2}""");
+        File.WriteAllText(folder.At("generation_config.json"),
+            """{"eos_token_id": [7, 5, 9], "bos_token_id": 2}""");
         var config = ModelConfig.Load(folder.Root);
 
         Assert.Equal([7, 5, 9], config.EosTokenIds);
@@ -107,8 +111,10 @@ public sealed class ModelConfigTests
         { "num_local_experts", "8", "num_local_experts is set" },
         { "quantization_config", """{"bits": 4}""", "quantization_config is set" },
         { "hidden_act", "\"gelu\"", "hidden_act should be silu, and is \"gelu\"." },
-        { "layer_types", """["full_attention", "sliding_attention"]""", "layer_types puts a sliding window in use" },
-        { "rope_scaling", """{"rope_type": "yarn", "factor": 4}""", "rope_type should be default, linear or llama3, and is \"yarn\"." },
+        { "layer_types", """["full_attention", "sliding_attention"]""",
+            "layer_types puts a sliding window in use" },
+        { "rope_scaling", """{"rope_type": "yarn", "factor": 4}""",
+            "rope_type should be default, linear or llama3, and is \"yarn\"." },
         { "rope_scaling", """{"rope_type": "linear"}""", "factor is missing, and linear needs it." },
         { "rope_scaling", """{"rope_type": "llama3", "factor": 8}""", "low_freq_factor is missing" },
         { "partial_rotary_factor", "0.5", "partial_rotary_factor is not 1" },
@@ -120,7 +126,8 @@ public sealed class ModelConfigTests
         { "head_dim", "3", "head_dim should be even, and is 3." },
         { "rms_norm_eps", "0", "rms_norm_eps should be a number above 0, and is 0." },
         { "tie_word_embeddings", "1", "tie_word_embeddings should be true or false, and is 1." },
-        { "eos_token_id", "[1, \"x\"]", "eos_token_id should be a whole number of at least 0, and is \"x\"." },
+        { "eos_token_id", "[1, \"x\"]",
+            "eos_token_id should be a whole number of at least 0, and is \"x\"." },
     };
 
     [Theory]
@@ -157,7 +164,8 @@ public sealed class ModelConfigTests
         }
 
         var error = Assert.Throws<CheckpointException>(() => Read(text));
-        Assert.Contains($"{refusedKey} puts a sliding window in use", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"{refusedKey} puts a sliding window in use", error.Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -7,7 +7,8 @@ namespace Rollout.Gpu.Tests.Models;
 
 public sealed class RandomInitializationTests
 {
-    private static readonly ModelConfig Wide = TinyModels.LlamaWithBiases with { VocabSize = 5000, HiddenSize = 64 };
+    private static readonly ModelConfig Wide =
+        TinyModels.LlamaWithBiases with { VocabSize = 5000, HiddenSize = 64 };
 
     [Fact]
     public void A_seed_makes_the_same_model_again_and_another_seed_another()
@@ -38,14 +39,16 @@ public sealed class RandomInitializationTests
                 Assert.True(view.eq(1).all().item<bool>());
         }
 
-        var values = model.CheckpointTensors().First().View().view(-1) / 0.02; // 320,000 draws of the embedding
+        var values =
+            model.CheckpointTensors().First().View().view(-1) / 0.02; // 320,000 draws of the embedding
         var standardError = 1 / Math.Sqrt(values.numel());
         Assert.InRange(values.mean().item<float>(), -5 * standardError, 5 * standardError);
         Assert.InRange(values.square().mean().item<float>(), 1 - 8 * standardError, 1 + 8 * standardError);
         Assert.InRange(values.pow(4).mean().item<float>(), 3 - 50 * standardError, 3 + 50 * standardError);
         Assert.InRange(values.abs().max().item<float>(), 4, 6);
 
-        var neighbours = (values[TensorIndex.Slice(1)] * values[TensorIndex.Slice(0, -1)]).mean().item<float>();
+        var neighbours =
+            (values[TensorIndex.Slice(1)] * values[TensorIndex.Slice(0, -1)]).mean().item<float>();
         Assert.InRange(neighbours, -5 * standardError, 5 * standardError);
     }
 
@@ -55,7 +58,8 @@ public sealed class RandomInitializationTests
         using var model = Initialized(7);
         using var scope = NewDisposeScope();
         var keys = model.CheckpointTensors().Where(weight => weight.Name.Contains("k_proj.weight")).ToArray();
-        var values = model.CheckpointTensors().Where(weight => weight.Name.Contains("v_proj.weight")).ToArray();
+        var values =
+            model.CheckpointTensors().Where(weight => weight.Name.Contains("v_proj.weight")).ToArray();
 
         Assert.False(keys[0].View().Equals(keys[1].View()));
         Assert.False(keys[0].View().Equals(values[0].View()));

@@ -46,7 +46,8 @@ public sealed class RotaryEmbeddingTests
                 float[] query = [1, -2, 3, 0.5f, -1.5f, 2, 0.25f, -3];
                 float[] key = [0.5f, 1, -1, 2, 3, -0.5f, 1.5f, 1];
                 var near = Dot(Rotate(Llama3, query, from + distance), Rotate(Llama3, key, from));
-                var far = Dot(Rotate(Llama3, query, from + distance + shift), Rotate(Llama3, key, from + shift));
+                var far =
+                    Dot(Rotate(Llama3, query, from + distance + shift), Rotate(Llama3, key, from + shift));
                 return Math.Abs(near - far) < 2e-3;
             }).QuickCheckThrowOnFailure();
 

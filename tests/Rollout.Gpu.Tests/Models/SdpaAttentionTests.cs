@@ -28,7 +28,8 @@ public sealed class SdpaAttentionTests
                 var seen = TensorIndex.Slice(first, token + 1);
                 var scores = key[seen, kvHead].mv(query[token, head]) / Math.Sqrt(headDim);
                 var expected = value[seen, kvHead].t().mv(scores.softmax(0));
-                Assert.True(allclose(expected, attended[token, head], atol: 1e-5), $"token {token}, head {head}");
+                Assert.True(allclose(expected, attended[token, head], atol: 1e-5),
+                    $"token {token}, head {head}");
             }
         }
     }

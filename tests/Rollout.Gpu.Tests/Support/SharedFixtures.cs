@@ -3,8 +3,8 @@ using Xunit;
 namespace Rollout.Gpu.Tests.Support;
 
 /// <summary>
-/// Reference checkpoints and their golden outputs, which do not travel with the repository: in the folder that
-/// ROLLOUT_SHARED names, or in shared/ beside (or inside) a folder above the tests.
+/// Reference checkpoints and their golden outputs, which do not travel with the repository: in the folder
+/// that ROLLOUT_SHARED names, or in shared/ beside (or inside) a folder above the tests.
 /// </summary>
 internal static class SharedFixtures
 {
@@ -12,7 +12,8 @@ internal static class SharedFixtures
     public static string Require(string name)
     {
         var folder = Find(name);
-        Assert.SkipWhen(folder is null, $"shared/fixtures/{name} is not on this machine (ROLLOUT_SHARED may name shared/).");
+        Assert.SkipWhen(folder is null,
+            $"shared/fixtures/{name} is not on this machine (ROLLOUT_SHARED may name shared/).");
         return folder;
     }
 

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Support;
 
-/// <summary>Models small enough to check by hand, one for each way in which the family's members differ.</summary>
+/// <summary>
+/// Models small enough to check by hand, one for each way in which the family's members differ.
+/// </summary>
 internal static class TinyModels
 {
     /// <summary>No biases, no q/k norm, tied head: the plainest.</summary>
@@ -55,13 +57,17 @@ internal static class TinyModels
     };
 
     /// <summary>q/k norm, and heads that together are wider than the hidden state.</summary>
-    public static ModelConfig Qwen3 { get; } = Llama with { ModelType = "qwen3", HasQkNorm = true, HeadDim = 8 };
+    public static ModelConfig Qwen3 { get; } =
+        Llama with { ModelType = "qwen3", HasQkNorm = true, HeadDim = 8 };
 
-    public static ModelConfig Mistral { get; } = Llama with { ModelType = "mistral", TieWordEmbeddings = false };
+    public static ModelConfig Mistral { get; } =
+        Llama with { ModelType = "mistral", TieWordEmbeddings = false };
 
     public static ModelConfig[] All { get; } = [Llama, LlamaWithBiases, Qwen2, Qwen3, Mistral];
 
-    /// <summary>Random weights of a size that makes every part matter: norms and biases are random too.</summary>
+    /// <summary>
+    /// Random weights of a size that makes every part matter: norms and biases are random too.
+    /// </summary>
     public static CausalLm Random(ModelConfig config, ulong seed = 1, ScalarType dtype = ScalarType.Float32)
     {
         var model = new CausalLm(config, dtype, CPU);
@@ -74,7 +80,9 @@ internal static class TinyModels
         return model;
     }
 
-    /// <summary>Logits of whole rows of equal length by plain attention: [rows, length, vocab] float32.</summary>
+    /// <summary>
+    /// Logits of whole rows of equal length by plain attention: [rows, length, vocab] float32.
+    /// </summary>
     public static Tensor Logits(CausalLm model, params long[][] rows)
     {
         using var noGrad = no_grad();
@@ -83,7 +91,8 @@ internal static class TinyModels
         var hidden = model.Hidden(
             tensor(rows.SelectMany(row => row).ToArray()), Positions(rows.Length, length),
             new SdpaAttention(rows.Length, length));
-        return model.Logits(hidden).to(ScalarType.Float32).view(rows.Length, length, -1).MoveToOuterDisposeScope();
+        var logits = model.Logits(hidden).to(ScalarType.Float32);
+        return logits.view(rows.Length, length, -1).MoveToOuterDisposeScope();
     }
 
     /// <summary>[rows × length] 0 … length − 1 for each row.</summary>

@@ -23,7 +23,8 @@ public sealed class HuggingFaceModelTests
                 HuggingFaceModel.Save(saved, folder.At("model"));
                 using var loaded = HuggingFaceModel.Load(folder.At("model"), dtype, CPU);
 
-                Assert.True(TinyModels.Logits(saved, Row).Equals(TinyModels.Logits(loaded, Row)), $"{config} {dtype}");
+                Assert.True(TinyModels.Logits(saved, Row).Equals(TinyModels.Logits(loaded, Row)),
+                    $"{config} {dtype}");
             }
         }
     }
@@ -39,7 +40,8 @@ public sealed class HuggingFaceModelTests
 
         using var expected = SafetensorsFile.Open(Path.Combine(source, "model.safetensors"));
         using var actual = SafetensorsFile.Open(Path.Combine(folder.At("model"), "model.safetensors"));
-        Assert.Equal(expected.Entries.Select(entry => entry.Name), actual.Entries.Select(entry => entry.Name));
+        Assert.Equal(expected.Entries.Select(entry => entry.Name),
+            actual.Entries.Select(entry => entry.Name));
         foreach (var entry in expected.Entries)
             Assert.True(expected.Read(entry.Name).Equals(actual.Read(entry.Name)), entry.Name);
         Assert.Equal(ModelConfig.Load(source).Rope, ModelConfig.Load(folder.At("model")).Rope);
@@ -50,7 +52,8 @@ public sealed class HuggingFaceModelTests
     {
         using var folder = new TemporaryFolder();
         var source = Directory.CreateDirectory(folder.At("source")).FullName;
-        string[] names = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"];
+        string[] names =
+            ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"];
         foreach (var name in names)
             File.WriteAllText(Path.Combine(source, name), $"{{\"file\": \"{name}\"}}");
         File.WriteAllText(Path.Combine(source, "notes.txt"), "stays");
@@ -71,7 +74,8 @@ public sealed class HuggingFaceModelTests
         using var folder = new TemporaryFolder();
         using var model = TinyModels.Random(TinyModels.Llama);
         Directory.CreateDirectory(folder.At("model"));
-        var error = Assert.Throws<CheckpointException>(() => HuggingFaceModel.Save(model, folder.At("model")));
+        var error =
+            Assert.Throws<CheckpointException>(() => HuggingFaceModel.Save(model, folder.At("model")));
 
         Assert.Contains("exists already", error.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(folder.At("model")));

@@ -17,8 +17,10 @@ public sealed class PolicyWeightsTests
 
         foreach (var past in (int[])[9, 8, 3])
         {
-            var error = Assert.Throws<ArgumentOutOfRangeException>(() => weights.Publish(new PolicyVersion(past)));
-            Assert.Contains($"policy {past} can't be published after policy 9", error.Message, StringComparison.Ordinal);
+            var error =
+                Assert.Throws<ArgumentOutOfRangeException>(() => weights.Publish(new PolicyVersion(past)));
+            Assert.Contains($"policy {past} can't be published after policy 9", error.Message,
+                StringComparison.Ordinal);
         }
 
         Assert.Equal(new PolicyVersion(9), weights.Version);

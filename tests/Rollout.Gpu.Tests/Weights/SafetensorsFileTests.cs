@@ -146,30 +146,41 @@ public sealed class SafetensorsFileTests
         { """[1]""", 0, "has a header that is not a JSON object." },
         { """{"w": """, 0, "has a header that is not JSON." },
         { """{"w": 3}""", 0, "states no dtype for tensor w." },
-        { """{"w": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}""", 1, "holds tensor w as F8_E4M3, which is not supported." },
+        { """{"w": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}""", 1,
+            "holds tensor w as F8_E4M3, which is not supported." },
         { """{"w": {"dtype": "F32", "data_offsets": [0, 4]}}""", 4, "states no valid shape for tensor w." },
-        { """{"w": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}""", 4, "states no valid shape for tensor w." },
+        { """{"w": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}""", 4,
+            "states no valid shape for tensor w." },
         { """{"w": {"dtype": "F32", "shape": [1]}}""", 4, "states no valid data_offsets for tensor w." },
-        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}""", 4, "states no valid data_offsets for tensor w." },
-        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4, 8]}}""", 8, "states no valid data_offsets for tensor w." },
-        { """{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}""", 4, "places tensor w up to byte 8 of the data, and there are 4." },
-        { """{"w": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}""", 8, "gives tensor w 8 bytes, and F32 [3] needs 12." },
+        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}""", 4,
+            "states no valid data_offsets for tensor w." },
+        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4, 8]}}""", 8,
+            "states no valid data_offsets for tensor w." },
+        { """{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}""", 4,
+            "places tensor w up to byte 8 of the data, and there are 4." },
+        { """{"w": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}""", 8,
+            "gives tensor w 8 bytes, and F32 [3] needs 12." },
         { """{"w": {"dtype": "F32", "shape": [4611686018427387904, 4611686018427387904, 4611686018427387904], "data_offsets": [0, 8]}}""", 8, "needs more." },
         { """{"v": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "w": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}""", 12, "places tensor w where it overlaps the one before it." },
-        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}""", 8, "places tensor w where it leaves a gap before it." },
-        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}""", 6, "has 2 bytes after its last tensor." },
+        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}""", 8,
+            "places tensor w where it leaves a gap before it." },
+        { """{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}""", 6,
+            "has 2 bytes after its last tensor." },
         { """{"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "w": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}}""", 2, "names tensor w twice." },
     };
 
     [Theory]
     [MemberData(nameof(Lies))]
-    public void A_header_that_lies_is_refused_by_file_and_tensor(string header, int dataBytes, string expected)
+    public void A_header_that_lies_is_refused_by_file_and_tensor(
+        string header, int dataBytes, string expected)
     {
         using var folder = new TemporaryFolder();
         var json = Encoding.UTF8.GetBytes(header);
         File.WriteAllBytes(
-            folder.At("lie.safetensors"), [.. BitConverter.GetBytes((long)json.Length), .. json, .. new byte[dataBytes]]);
-        var error = Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(folder.At("lie.safetensors")));
+            folder.At("lie.safetensors"),
+            [.. BitConverter.GetBytes((long)json.Length), .. json, .. new byte[dataBytes]]);
+        var error =
+            Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(folder.At("lie.safetensors")));
 
         Assert.StartsWith(folder.At("lie.safetensors"), error.Message, StringComparison.Ordinal);
         Assert.EndsWith(expected, error.Message, StringComparison.Ordinal);
@@ -182,8 +193,10 @@ public sealed class SafetensorsFileTests
     public void A_header_longer_than_the_file_or_the_limit_is_refused(ulong length, string expected)
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllBytes(folder.At("long.safetensors"), [.. BitConverter.GetBytes(length), (byte)'{', (byte)'}']);
-        var error = Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(folder.At("long.safetensors")));
+        File.WriteAllBytes(folder.At("long.safetensors"),
+            [.. BitConverter.GetBytes(length), (byte)'{', (byte)'}']);
+        var error =
+            Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(folder.At("long.safetensors")));
 
         Assert.EndsWith(expected, error.Message, StringComparison.Ordinal);
     }
@@ -195,10 +208,12 @@ public sealed class SafetensorsFileTests
         using var scope = NewDisposeScope();
         var path = folder.At("a.safetensors");
         Assert.Equal(
-            $"{path} is not there.", Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(path)).Message);
+            $"{path} is not there.",
+            Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(path)).Message);
 
         SafetensorsWriter.Write(path, [("w", rand(2))]);
         using var file = SafetensorsFile.Open(path);
-        Assert.Equal($"{path} has no tensor v.", Assert.Throws<CheckpointException>(() => file.Read("v")).Message);
+        Assert.Equal($"{path} has no tensor v.",
+            Assert.Throws<CheckpointException>(() => file.Read("v")).Message);
     }
 }

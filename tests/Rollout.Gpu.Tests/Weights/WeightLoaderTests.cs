@@ -18,7 +18,8 @@ public sealed class WeightLoaderTests
         folder.Rewrite(tensors => tensors.Remove("model.layers.1.self_attn.k_norm.weight"));
 
         Assert.Equal(
-            $"{folder.WeightsPath} has no tensor model.layers.1.self_attn.k_norm.weight.", Refused(folder).Message);
+            $"{folder.WeightsPath} has no tensor model.layers.1.self_attn.k_norm.weight.",
+            Refused(folder).Message);
     }
 
     [Fact]
@@ -154,7 +155,8 @@ public sealed class WeightLoaderTests
 
         File.Delete(Path.Combine(folder.Root, "model.safetensors.index.json"));
         Assert.Equal(
-            $"{folder.Root} has neither model.safetensors nor model.safetensors.index.json.", Refused(folder).Message);
+            $"{folder.Root} has neither model.safetensors nor model.safetensors.index.json.",
+            Refused(folder).Message);
     }
 
     [Fact]
@@ -194,9 +196,9 @@ public sealed class WeightLoaderTests
         using var scope = NewDisposeScope();
         var tensors = folder.ReadAll().OrderBy(pair => pair.Key, StringComparer.Ordinal).ToArray();
         var map = new Dictionary<string, string>();
-        foreach (var (part, number) in tensors.Chunk((tensors.Length + 1) / 2).Select((part, i) => (part, i + 1)))
+        foreach (var (index, part) in tensors.Chunk((tensors.Length + 1) / 2).Index())
         {
-            var name = $"model-{number:D5}-of-00002.safetensors";
+            var name = $"model-{index + 1:D5}-of-00002.safetensors";
             SafetensorsWriter.Write(
                 Path.Combine(folder.Root, name), [.. part.Select(pair => (pair.Key, pair.Value))]);
             foreach (var (tensor, _) in part)
@@ -205,12 +207,12 @@ public sealed class WeightLoaderTests
 
         File.Delete(folder.WeightsPath);
         change?.Invoke(map);
-        var index = new JsonObject
+        var settings = new JsonObject
         {
             ["metadata"] = new JsonObject { ["total_size"] = 1 },
             ["weight_map"] = new JsonObject(map.Select(pair =>
                 KeyValuePair.Create(pair.Key, (JsonNode?)JsonValue.Create(pair.Value)))),
         };
-        File.WriteAllText(Path.Combine(folder.Root, "model.safetensors.index.json"), index.ToJsonString());
+        File.WriteAllText(Path.Combine(folder.Root, "model.safetensors.index.json"), settings.ToJsonString());
     }
 }
