@@ -62,6 +62,7 @@ internal sealed class KnownKeys(HoconObject reference)
             .Select(known => (known, Distance: Distance(wanted, known[^1])))
             .OrderBy(candidate => candidate.Distance)
             .ThenByDescending(candidate => candidate.known.AsSpan().CommonPrefixLength(path))
+            .ThenBy(candidate => candidate.known.Length)
             .First();
         return distance <= Math.Max(1, wanted.Length / 3) ? nearest : null;
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Rollout.Actors.Settings.Hocon;
 
 /// <summary>
@@ -50,8 +52,9 @@ internal sealed class Resolver
         if (_layers.TryGetValue((slot, layer), out var known))
             return known;
         var raw = slot.Layers[layer];
-        if (_open.Count >= MaxOpen)
-            throw raw.Origin.Error($"substitutions lead through more than {MaxOpen} values, expected fewer");
+        // A value is also found along its path, key by key: the depth of the stack is not that of the open values.
+        if (_open.Count >= MaxOpen || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw raw.Origin.Error($"substitutions lead through too many values, expected at most {MaxOpen}");
         if (!_open.Add((slot, layer)))
             throw Cycle();
         var value = Value(slot, layer, raw);
