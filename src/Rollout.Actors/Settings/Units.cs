@@ -38,7 +38,9 @@ internal static partial class Units
         { } ticks => TimeSpan.FromTicks((long)Math.Round(ticks)),
     };
 
-    /// <summary>Bytes; a bare number is a number of bytes. Beyond 2^53 a double skips whole numbers.</summary>
+    /// <summary>
+    /// Bytes; a bare number is a number of bytes. Beyond 2^53 a double skips whole numbers.
+    /// </summary>
     public static long? Bytes(string text) =>
         Scaled(text, BytesOf) is { } bytes && Math.Abs(bytes) <= 1L << 53 ? (long)Math.Round(bytes) : null;
 

@@ -15,7 +15,8 @@ public sealed class ConfigTreeTests
         using var folder = new TemporaryFolder();
         folder.Write("base.conf", "rollout { train { steps = 5, beta = 0.5 }, threads = 3 }");
         var job = folder.Write("job.conf", "include \"base.conf\"\nrollout.train.steps = 6\nrollout.seed = 9");
-        var settings = RolloutSettings.From(ConfigTree.Load(job, ["train.steps=7", "rollout.train.steps=8", "seed = 10"]));
+        var settings = RolloutSettings.From(ConfigTree.Load(
+            job, ["train.steps=7", "rollout.train.steps=8", "seed = 10"]));
         Assert.Equal(8, settings.Train.Steps);
         Assert.Equal(10ul, settings.Seed);
         Assert.Equal(0.5, settings.Train.Beta);
@@ -28,7 +29,8 @@ public sealed class ConfigTreeTests
     {
         var settings = RolloutSettings.From(ConfigTree.Load(null,
         [
-            "device=cuda:1", "data.jsonl.prefix=a # \"b\" = c//d", "data.jsonl.suffix=\" x\"", "data.jsonl.train=",
+            "device=cuda:1", "data.jsonl.train=",
+            "data.jsonl.prefix=a # \"b\" = c//d", "data.jsonl.suffix=\" x\"",
             "rewards=[{ type = keyword, text = \"a,b\" }]",
             "train.num-generations=${rollout.train.prompts-per-step}",
         ]));
@@ -47,10 +49,12 @@ public sealed class ConfigTreeTests
         var job = folder.Write("job.conf", """
             rollout {
               rewards += { type = length, weight = 0.1, target = 5 }
-              train { num-generations = ${rollout.train.prompts-per-step}, steps = ${?NONE}, learning-rate = ${?RATE} }
+              train { num-generations = ${rollout.train.prompts-per-step} }
+              train { steps = ${?NONE}, learning-rate = ${?RATE} }
             }
             """);
-        var settings = RolloutSettings.From(ConfigTree.Load(job, environment: name => name == "RATE" ? "1e-3" : null));
+        var tree = ConfigTree.Load(job, environment: name => name == "RATE" ? "1e-3" : null);
+        var settings = RolloutSettings.From(tree);
         Assert.Equal(["exact-answer", "length"], settings.Rewards.Select(reward => reward.Type));
         Assert.Equal("5", settings.Rewards[1].Options["target"]);
         Assert.Equal(16, settings.Train.NumGenerations);
@@ -67,8 +71,11 @@ public sealed class ConfigTreeTests
         "job.conf:1: rollout.train.max_num_seqs is not a known key; did you mean rollout.decoder.max-num-seqs?")]
     [InlineData("train { steps = 3 }", "job.conf:1: train is not a known key; did you mean rollout.train?")]
     [InlineData(
-        "rollout.barrier.patience = 3", "job.conf:1: rollout.barrier.patience is not a known key; expected one of timeout")]
-    [InlineData("other = 3", "job.conf:1: other is not a known key; expected everything in rollout { } or akka { }")]
+        "rollout.barrier.patience = 3",
+        "job.conf:1: rollout.barrier.patience is not a known key; expected one of timeout")]
+    [InlineData(
+        "other = 3",
+        "job.conf:1: other is not a known key; expected everything in rollout { } or akka { }")]
     [InlineData("rollout.train = 3", "job.conf:1: rollout.train = 3: expected a section in braces")]
     [InlineData("rollout = [1]", "job.conf:1: rollout = […]: expected a section in braces")]
     [InlineData("akka = off", "job.conf:1: akka = \"off\": expected a section in braces")]
@@ -86,17 +93,24 @@ public sealed class ConfigTreeTests
     [InlineData("=3", "--set: character 1: unexpected the end of the argument, expected a key")]
     [InlineData("a b=3", "--set: character 3: unexpected 'b', expected key=value")]
     [InlineData(
-        "rewards=[{ type = x", "--set: character 20: unexpected the end of the argument, expected '}' for the '{' of line 1")]
-    [InlineData("rewards=[] x", "--set: character 12: unexpected 'x', expected ',' or a new line after the value")]
-    [InlineData("rewards=[],", "--set: character 11: unexpected ',', expected the end of the argument after the value")]
+        "rewards=[{ type = x",
+        "--set: character 20: unexpected the end of the argument, expected '}' for the '{' of line 1")]
+    [InlineData(
+        "rewards=[] x",
+        "--set: character 12: unexpected 'x', expected ',' or a new line after the value")]
+    [InlineData(
+        "rewards=[],",
+        "--set: character 11: unexpected ',', expected the end of the argument after the value")]
     public void An_argument_that_cannot_be_read_is_refused(string argument, string message) =>
-        Assert.Equal(message, Assert.Throws<ConfigurationException>(() => ConfigTree.Load(null, [argument])).Message);
+        Assert.Equal(
+            message, Assert.Throws<ConfigurationException>(() => ConfigTree.Load(null, [argument])).Message);
 
     [Fact]
     public void A_path_is_relative_to_the_file_it_stands_in_and_on_the_command_line_to_the_current_directory()
     {
         using var folder = new TemporaryFolder();
-        folder.Write("jobs/base/base.conf", "rollout { model.path = \"../../models/m\", data.jsonl.train = t.jsonl }");
+        folder.Write(
+            "jobs/base/base.conf", "rollout { model.path = \"../../models/m\", data.jsonl.train = t.jsonl }");
         var job = folder.Write("jobs/job.conf", """
             include "base/base.conf"
             rollout.data.jsonl.held-out = h.txt
@@ -142,6 +156,7 @@ public sealed class ConfigTreeTests
               remote.dot-netty.tcp { port = 8081, hostname = "127.0.0.1", public-hostname = "" }
               cluster { seed-nodes = ["akka.tcp://rollout@127.0.0.1:8081", "akka.tcp://rollout@h:2"], roles = [] }
               actor.deployment { "/a/b c" { nr-of-instances = 3 } }
+              actor.serialization-bindings { "Rollout.Actors.IMessage, Rollout.Actors" = rollout }
               text = "a \"b\" \\ \n { } [ ] # ${x} // =", wait = 500ms, on = on
             }
             """));
@@ -150,9 +165,13 @@ public sealed class ConfigTreeTests
         Assert.Equal(8081, akka.GetInt("akka.remote.dot-netty.tcp.port"));
         Assert.Equal("", akka.GetString("akka.remote.dot-netty.tcp.public-hostname", "unset"));
         Assert.Equal(
-            ["akka.tcp://rollout@127.0.0.1:8081", "akka.tcp://rollout@h:2"], akka.GetStringList("akka.cluster.seed-nodes"));
+            ["akka.tcp://rollout@127.0.0.1:8081", "akka.tcp://rollout@h:2"],
+            akka.GetStringList("akka.cluster.seed-nodes"));
         Assert.Empty(akka.GetStringList("akka.cluster.roles"));
         Assert.Equal(3, akka.GetInt("akka.actor.deployment.\"/a/b c\".nr-of-instances"));
+        var binding = Assert.Single(akka.GetConfig("akka.actor.serialization-bindings").AsEnumerable());
+        Assert.Equal("Rollout.Actors.IMessage, Rollout.Actors", binding.Key);
+        Assert.Equal("rollout", binding.Value.GetString());
         Assert.Equal("a \"b\" \\ \n { } [ ] # ${x} // =", akka.GetString("akka.text"));
         Assert.Equal(TimeSpan.FromMilliseconds(500), akka.GetTimeSpan("akka.wait"));
         Assert.True(akka.GetBoolean("akka.on"));
@@ -172,5 +191,6 @@ public sealed class ConfigTreeTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
 
     [Fact]
-    public void Without_an_akka_section_nothing_is_rendered_for_it() => Assert.Equal("", ConfigTree.Load().RenderAkka());
+    public void Without_an_akka_section_nothing_is_rendered_for_it() =>
+        Assert.Equal("", ConfigTree.Load().RenderAkka());
 }

@@ -28,7 +28,7 @@ internal static class Generate
         from values in Gen.ListOf(Value(depth), count)
         select new HoconObject(
             new OrderedDictionary<string, HoconValue>(
-                keys.Zip(values).DistinctBy(pair => pair.First).Select(pair => KeyValuePair.Create(pair.First, pair.Second))),
+                keys.Zip(values, KeyValuePair.Create).DistinctBy(pair => pair.Key)),
             Nowhere);
 
     private static Gen<HoconValue> Value(int depth)

@@ -28,14 +28,17 @@ public sealed class HoconTextTests
     [InlineData("a = 1,\n\n", "a = 1")]
     [InlineData("\uFEFFa = 1\r\nb = 2\r\n", "a = 1, b = 2")]
     [InlineData("", "{}")]
-    public void Every_form_of_the_notation_has_its_meaning(string text, string same) => AssertSame(same, text);
+    public void Every_form_of_the_notation_has_its_meaning(string text, string same) =>
+        AssertSame(same, text);
 
     [Theory]
     [InlineData("a = ${b}\nb = 1", "a = 1, b = 1")]
     [InlineData("b = x, a = \"is \"${b}\", \"${b} y", "b = x, a = \"is x, x y\"")]
     [InlineData("base { p = 1, q = 2 }, d = ${base} { q = 3 }", "base { p = 1, q = 2 }, d { p = 1, q = 3 }")]
     [InlineData("base { p = 1 }, d = { p = 2, q = 2 } ${base}", "base { p = 1 }, d { p = 1, q = 2 }")]
-    [InlineData("base { p { x = 1 } }, d = ${base}\nd.p.y = 2", "base { p { x = 1 } }, d { p { x = 1, y = 2 } }")]
+    [InlineData(
+        "base { p { x = 1 } }, d = ${base}\nd.p.y = 2",
+        "base { p { x = 1 } }, d { p { x = 1, y = 2 } }")]
     [InlineData("base { p = 1 }, d = ${base} { q = ${d.p}/x }", "base { p = 1 }, d { p = 1, q = 1/x }")]
     [InlineData("l = [1], m = ${l} [2] ${l}", "l = [1], m = [1, 2, 1]")]
     [InlineData("l = [1], l = ${l} [2]", "l = [1, 2]")]
@@ -95,7 +98,8 @@ public sealed class HoconTextTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("part.conf", "x = 1");
-        var job = folder.Write("job.conf", "include \"part.conf\"\ninclude \"part.conf\"\na { include \"part.conf\" }");
+        var job = folder.Write(
+            "job.conf", "include \"part.conf\"\ninclude \"part.conf\"\na { include \"part.conf\" }");
         AssertSame("x = 1, a { x = 1 }", HoconText.Load(job));
     }
 
@@ -111,7 +115,8 @@ public sealed class HoconTextTests
         Assert.Equal($"{job}:5:6", read.Fields["z"].Origin.Exact);
     }
 
-    private static void AssertSame(string expected, string actual) => AssertSame(expected, HoconText.Parse(actual));
+    private static void AssertSame(string expected, string actual) =>
+        AssertSame(expected, HoconText.Parse(actual));
 
     private static void AssertSame(string expected, HoconObject actual)
     {
