@@ -12,7 +12,7 @@ namespace Rollout.Actors.Settings;
 public sealed partial class ConfigSection
 {
     /// <summary>Beyond this, timers overflow.</summary>
-    private static readonly TimeSpan MaxDuration = TimeSpan.FromDays(24);
+    private static TimeSpan MaxDuration { get; } = TimeSpan.FromDays(24);
 
     private readonly HoconObject _values;
     private readonly HashSet<string> _read;

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Settings;
 /// <summary>Numbers with units, as the HOCON specification names them.</summary>
 internal static partial class Units
 {
-    private static readonly FrozenDictionary<string, double> TicksOf = Table(
+    private static FrozenDictionary<string, double> TicksOf { get; } = Table(
         (1.0 / TimeSpan.NanosecondsPerTick, "ns nano nanos nanosecond nanoseconds"),
         (TimeSpan.TicksPerMicrosecond, "us micro micros microsecond microseconds"),
         (TimeSpan.TicksPerMillisecond, "ms milli millis millisecond milliseconds"),
@@ -16,7 +16,7 @@ internal static partial class Units
         (TimeSpan.TicksPerHour, "h hour hours"),
         (TimeSpan.TicksPerDay, "d day days"));
 
-    private static readonly FrozenDictionary<string, double> BytesOf = Table(
+    private static FrozenDictionary<string, double> BytesOf { get; } = Table(
         (1, " B b byte bytes"),
         (1e3, "kB kilobyte kilobytes"),
         (1e6, "MB megabyte megabytes"),

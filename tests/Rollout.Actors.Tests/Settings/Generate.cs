@@ -7,14 +7,14 @@ namespace Rollout.Actors.Tests.Settings;
 /// <summary>Random configuration trees, with the texts in which readers differ.</summary>
 internal static class Generate
 {
-    private static readonly string[] Awkward =
+    private static string[] Awkward { get; } =
     [
         "", " ", " x ", "null", "on", "1e-6", "-1", "-", "include", "a.b", "a//b", "#x", "${a}", "$", "\"", "\\", "\\n",
         "x\ny", "x\r\ny", "\t", "{", "}", "[1]", "a=b", "a:b", "a,b", "\"\"\"", "é", "\U0001F600", "\u0001", "+=", "10m",
         "akka.tcp://rollout@127.0.0.1:0", "C:\\a\\b", "a b", "'", "<&>", "\u2028", "\uFEFF",
     ];
 
-    private static readonly Origin Nowhere = new(new SourceText("generated"), 1, 1);
+    private static Origin Nowhere { get; } = new(new SourceText("generated"), 1, 1);
 
     public static Gen<string> Text => Gen.OneOf(
         Gen.Elements(Awkward),
