@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 using Microsoft.Win32.SafeHandles;
 
 namespace Rollout.Actors.Data;
@@ -47,6 +48,8 @@ internal sealed class JsonLines : IDisposable
                 throw Invalid(index, "is gone; the file was cut while it was in use");
             read += count;
         }
+        if (!Utf8.IsValid(bytes))
+            throw Invalid(index, "not valid UTF-8");
         try
         {
             var document = JsonDocument.Parse(bytes);

@@ -68,31 +68,40 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     private PromptItem Read(JsonLines lines, int index)
     {
         using var document = lines.Read(index);
-        var fields = new Dictionary<string, string>();
-        JsonElement? prompt = null;
-        string? answer = null;
-        foreach (var property in document.RootElement.EnumerateObject())
+        try
         {
-            if (property.NameEquals(_options.PromptField))
-                prompt = property.Value;
-            else if (Scalar(property.Value) is { } value)
-                fields[property.Name] = value;
-            if (property.NameEquals(_options.AnswerField))
-                answer = Scalar(property.Value) ?? throw lines.Invalid(
-                    index, $"field \"{_options.AnswerField}\" must be text or a number");
+            return new PromptItem(
+                $"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}",
+                Prompt(lines, index, document.RootElement),
+                Fields(lines, index, document.RootElement));
         }
-        if (answer is not null)
-            fields["answer"] = answer;
-
-        var text = prompt switch
+        catch (InvalidOperationException wrong) when (wrong.Source?.StartsWith("System.Text.Json") == true)
         {
-            null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
-            { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
-            { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
-            _ => throw PromptKind(lines, index),
-        };
-        return new PromptItem($"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}", text, fields);
+            throw lines.Invalid(index, "escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other");
+        }
     }
+
+    private Dictionary<string, string> Fields(JsonLines lines, int index, JsonElement line)
+    {
+        var fields = new Dictionary<string, string>();
+        foreach (var property in line.EnumerateObject())
+        {
+            if (!property.NameEquals(_options.PromptField) && Scalar(property.Value) is { } value)
+                fields[property.Name] = value;
+        }
+        if (JsonFile.Get(line, _options.AnswerField) is { } answer)
+            fields["answer"] = Scalar(answer)
+                ?? throw lines.Invalid(index, $"field \"{_options.AnswerField}\" must be text or a number");
+        return fields;
+    }
+
+    private string Prompt(JsonLines lines, int index, JsonElement line) => JsonFile.Get(line, _options.PromptField) switch
+    {
+        null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
+        { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
+        { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
+        _ => throw PromptKind(lines, index),
+    };
 
     private string FromText(string given)
     {
