@@ -4,9 +4,9 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked once at the start, so that a broken
-/// one ends a run before it began, and read again when its turn comes. An item's id is its file name and line.
-/// Fields are the line's other texts and numbers, and "answer".
+/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked once at the start, so that a
+/// broken one ends a run before it began, and read again when its turn comes. An item's id is its file name
+/// and line. Fields are the line's other texts and numbers, and "answer".
 /// </summary>
 public sealed class JsonlDataset : IPromptDataset, IDisposable
 {
@@ -18,7 +18,8 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     private readonly JsonLines _train;
     private readonly JsonLines? _heldOut;
 
-    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE: …</c>.</exception>
+    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE:
+    /// …</c>.</exception>
     public JsonlDataset(JsonlOptions options, long seed)
     {
         _options = options;
@@ -42,7 +43,9 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>In a fixed shuffled order, so that the first n are a fair sample. Read when asked for.</remarks>
+    /// <remarks>
+    /// In a fixed shuffled order, so that the first n are a fair sample. Read when asked for.
+    /// </remarks>
     public IReadOnlyList<PromptItem> HeldOut { get; }
 
     /// <summary>Training prompts of one epoch.</summary>
@@ -77,7 +80,8 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         }
         catch (InvalidOperationException wrong) when (wrong.Source?.StartsWith("System.Text.Json") == true)
         {
-            throw lines.Invalid(index, "escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other");
+            throw lines.Invalid(
+                index, "escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other");
         }
     }
 
@@ -95,13 +99,16 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         return fields;
     }
 
-    private string Prompt(JsonLines lines, int index, JsonElement line) => JsonFile.Get(line, _options.PromptField) switch
+    private string Prompt(JsonLines lines, int index, JsonElement line)
     {
-        null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
-        { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
-        { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
-        _ => throw PromptKind(lines, index),
-    };
+        return JsonFile.Get(line, _options.PromptField) switch
+        {
+            null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
+            { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
+            { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
+            _ => throw PromptKind(lines, index),
+        };
+    }
 
     private string FromText(string given)
     {
@@ -109,18 +116,21 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         if (!_options.TextIsUserMessage)
             return text;
         var format = _options.FormatChat
-            ?? throw new InvalidDataException("prompts are to be user messages, but the model has no chat format");
+            ?? throw new InvalidDataException(
+                "prompts are to be user messages, but the model has no chat format");
         return format([new ChatMessage("user", text)]);
     }
 
     private string FromMessages(JsonLines lines, int index, JsonElement list)
     {
         var format = _options.FormatChat ?? throw lines.Invalid(
-            index, $"field \"{_options.PromptField}\" is a list of messages, but the model has no chat format");
+            index, $"field \"{_options.PromptField}\" is a list of messages, but the model has no "
+            + "chat format");
         var messages = new List<ChatMessage>();
         foreach (var message in list.EnumerateArray())
         {
-            if (JsonFile.Text(message, "role") is not { } role || JsonFile.Text(message, "content") is not { } content)
+            if (JsonFile.Text(message, "role") is not { } role
+                || JsonFile.Text(message, "content") is not { } content)
                 throw PromptKind(lines, index);
             messages.Add(new ChatMessage(role, content));
         }

@@ -19,7 +19,8 @@ public sealed class ArithmeticDatasetTests
     public void Every_problem_brings_its_sum()
     {
         var dataset = new ArithmeticDataset(99, 0.1, seed: 1);
-        foreach (var item in dataset.HeldOut.Take(50).Concat(Enumerable.Range(0, 50).Select(at => dataset.Train(at))))
+        foreach (var item in dataset.HeldOut.Take(50).Concat(
+            Enumerable.Range(0, 50).Select(at => dataset.Train(at))))
         {
             int[] operands = [.. item.Prompt.TrimEnd('=').Split('+').Select(int.Parse)];
             Assert.Equal($"{operands[0]}+{operands[1]}", item.Id);
@@ -33,8 +34,10 @@ public sealed class ArithmeticDatasetTests
         var prompts = new ArithmeticDataset(50, 0.1, seed: 1).HeldOut.Select(item => item.Prompt).ToList();
         Assert.Equal(prompts, new ArithmeticDataset(50, 0.1, seed: 2).HeldOut.Select(item => item.Prompt));
         Assert.Subset(
-            new ArithmeticDataset(99, 0.1, seed: 1).HeldOut.Select(item => item.Prompt).ToHashSet(), prompts.ToHashSet());
-        var turned = prompts.Select(prompt => string.Join('+', prompt.TrimEnd('=').Split('+').Reverse()) + "=");
+            new ArithmeticDataset(99, 0.1, seed: 1).HeldOut.Select(item => item.Prompt).ToHashSet(),
+            prompts.ToHashSet());
+        var turned = prompts.Select(prompt =>
+            string.Join('+', prompt.TrimEnd('=').Split('+').Reverse()) + "=");
         Assert.Equal(prompts.Order(), turned.Order());
     }
 
@@ -62,7 +65,8 @@ public sealed class ArithmeticDatasetTests
     [InlineData(1, 1e-9, "both need one at least")]
     public void Impossible_settings_are_refused_by_key(int maxOperand, double share, string complaint) =>
         Assert.Contains(
-            complaint, Assert.Throws<ArgumentException>(() => new ArithmeticDataset(maxOperand, share, 1)).Message);
+            complaint,
+            Assert.Throws<ArgumentException>(() => new ArithmeticDataset(maxOperand, share, 1)).Message);
 
     [Fact]
     public void Nothing_is_held_out_where_nothing_is_asked_for()

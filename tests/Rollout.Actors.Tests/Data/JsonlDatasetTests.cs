@@ -13,12 +13,16 @@ public sealed class JsonlDatasetTests
     {
         using var folder = new ModelFolder();
         var path = folder.Write("train.jsonl", """
-            {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": ["a"], "easy": true, "none": null}
+            {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": [], "yes": true, "no": null}
             """);
         using var dataset = new JsonlDataset(
             new JsonlOptions
             {
-                TrainPath = path, PromptField = "question", AnswerField = "solution", Prefix = "Q: ", Suffix = "\nA:",
+                TrainPath = path,
+                PromptField = "question",
+                AnswerField = "solution",
+                Prefix = "Q: ",
+                Suffix = "\nA:",
             },
             seed: 1);
         var item = dataset.Train(0);
@@ -51,7 +55,7 @@ public sealed class JsonlDatasetTests
     [Theory]
     [InlineData("\n")]
     [InlineData("\r\n")]
-    public void Blank_lines_and_a_byte_order_mark_are_passed_over_and_numbers_are_those_of_the_file(string newLine)
+    public void Blank_lines_and_a_byte_order_mark_are_passed_over_and_still_counted(string newLine)
     {
         using var folder = new ModelFolder();
         var path = folder.Write("t.jsonl", "\uFEFF" + string.Join(
@@ -59,7 +63,8 @@ public sealed class JsonlDatasetTests
         using var dataset = Open(path, seed: 1);
         Assert.Equal(
             [("t.jsonl:2", "a"), ("t.jsonl:4", "日本")],
-            Enumerable.Range(0, 2).Select(at => dataset.Train(at)).Select(item => (item.Id, item.Prompt)).Order());
+            Enumerable.Range(0, 2).Select(at => dataset.Train(at))
+                .Select(item => (item.Id, item.Prompt)).Order());
     }
 
     [Fact]
@@ -83,7 +88,8 @@ public sealed class JsonlDatasetTests
         using var folder = new ModelFolder();
         var options = new JsonlOptions
         {
-            TrainPath = folder.Write("train.jsonl", Lines(3)), HeldOutPath = folder.Write("test.jsonl", Lines(100)),
+            TrainPath = folder.Write("train.jsonl", Lines(3)),
+            HeldOutPath = folder.Write("test.jsonl", Lines(100)),
         };
         using var one = new JsonlDataset(options, seed: 1);
         using var other = new JsonlDataset(options, seed: 2);
@@ -107,7 +113,8 @@ public sealed class JsonlDatasetTests
                 """),
             Suffix = "!",
             TextIsUserMessage = true,
-            FormatChat = messages => string.Join('|', messages.Select(message => $"{message.Role}:{message.Content}")),
+            FormatChat = messages => string.Join(
+                '|', messages.Select(message => $"{message.Role}:{message.Content}")),
         };
         using var messages = new JsonlDataset(options, seed: 1);
         Assert.Equal("system:s|user:u", messages.Train(0).Prompt);
@@ -121,10 +128,10 @@ public sealed class JsonlDatasetTests
     [InlineData("{\"prompt\": \"\\uD800\"}", "t.jsonl:2: escapes one half of a surrogate pair")]
     [InlineData("[1]", "t.jsonl:2: holds no JSON object")]
     [InlineData("{\"text\": \"x\"}", "t.jsonl:2: has no field \"prompt\"")]
-    [InlineData("{\"prompt\": 3}", "t.jsonl:2: field \"prompt\" must be text or a list of {role, content} messages")]
+    [InlineData("{\"prompt\": 3}", "t.jsonl:2: field \"prompt\" must be text or a list of {role, con")]
     [InlineData("{\"prompt\": [{\"role\": \"user\"}]}", "t.jsonl:2: field \"prompt\" must be text or a list")]
-    [InlineData("{\"prompt\": [{\"role\": \"robot\", \"content\": \"x\"}]}", "t.jsonl:2: field \"prompt\": a message has")]
-    [InlineData("{\"prompt\": \"x\", \"answer\": [1]}", "t.jsonl:2: field \"answer\" must be text or a number")]
+    [InlineData("{\"prompt\": [{\"role\": \"it\", \"content\": \"\"}]}", "t.jsonl:2: field \"prompt\": a m")]
+    [InlineData("{\"prompt\": \"x\", \"answer\": [1]}", "t.jsonl:2: field \"answer\" must be text or")]
     public void A_wrong_line_ends_it_at_the_start_by_file_and_line(string line, string complaint)
     {
         using var folder = new ModelFolder(
@@ -147,13 +154,16 @@ public sealed class JsonlDatasetTests
         File.WriteAllBytes(path, [.. Encoding.UTF8.GetBytes("{\"prompt\": \""), 0xFF, .. "\"}"u8]);
         Assert.EndsWith("t.jsonl:1: not valid UTF-8", Wrong(path));
         folder.Write("t.jsonl", """{"prompt": [{"role": "user", "content": "x"}]}""");
-        Assert.EndsWith("t.jsonl:1: field \"prompt\" is a list of messages, but the model has no chat format", Wrong(path));
+        Assert.EndsWith(
+            "t.jsonl:1: field \"prompt\" is a list of messages, but the model has no chat format",
+            Wrong(path));
     }
 
     private static string Wrong(string path) =>
         Assert.Throws<InvalidDataException>(() => Open(path, seed: 1)).Message;
 
-    private static JsonlDataset Open(string path, long seed) => new(new JsonlOptions { TrainPath = path }, seed);
+    private static JsonlDataset Open(string path, long seed) =>
+        new(new JsonlOptions { TrainPath = path }, seed);
 
     private static string Lines(int count) => string.Join('\n', Enumerable.Range(0, count)
         .Select(i => $$"""{"prompt": "prompt {{i}}", "answer": {{i}}}"""));

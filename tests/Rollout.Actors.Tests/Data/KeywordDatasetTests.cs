@@ -12,7 +12,8 @@ public sealed class KeywordDatasetTests
         string[] prompts = [.. Enumerable.Range(0, 64).Select(at => dataset.Train(at).Prompt)];
         Assert.Equal(64, prompts.Distinct().Count());
         Assert.All(prompts, prompt => Assert.Matches("^[a-j]{4,8}$", prompt));
-        Assert.Equal(prompts.Order(), Enumerable.Range(64, 64).Select(at => dataset.Train(at).Prompt).Order());
+        Assert.Equal(
+            prompts.Order(), Enumerable.Range(64, 64).Select(at => dataset.Train(at).Prompt).Order());
         Assert.Empty(dataset.HeldOut);
     }
 
@@ -20,7 +21,8 @@ public sealed class KeywordDatasetTests
     public void The_seed_names_the_prompts()
     {
         Assert.Equal(
-            new KeywordDataset(8, "ab", seed: 4).Train(11).Prompt, new KeywordDataset(8, "ab", seed: 4).Train(11).Prompt);
+            new KeywordDataset(8, "ab", seed: 4).Train(11).Prompt,
+            new KeywordDataset(8, "ab", seed: 4).Train(11).Prompt);
         Assert.NotEqual(
             Enumerable.Range(0, 8).Select(at => new KeywordDataset(8, "ab", seed: 4).Train(at).Prompt),
             Enumerable.Range(0, 8).Select(at => new KeywordDataset(8, "ab", seed: 5).Train(at).Prompt));
@@ -32,11 +34,13 @@ public sealed class KeywordDatasetTests
     [InlineData(1, "", "makes 0 texts")]
     public void Impossible_settings_are_refused_by_key(int prompts, string alphabet, string complaint) =>
         Assert.Contains(
-            complaint, Assert.Throws<ArgumentException>(() => new KeywordDataset(prompts, alphabet, 1)).Message);
+            complaint,
+            Assert.Throws<ArgumentException>(() => new KeywordDataset(prompts, alphabet, 1)).Message);
 
     [Fact]
     public void All_texts_of_a_tiny_alphabet_are_found() =>
         Assert.Equal(
             ["aaaa", "aaaaa", "aaaaaa", "aaaaaaa", "aaaaaaaa"],
-            Enumerable.Range(0, 5).Select(at => new KeywordDataset(5, "aa", seed: 9).Train(at).Prompt).Order());
+            Enumerable.Range(0, 5)
+                .Select(at => new KeywordDataset(5, "aa", seed: 9).Train(at).Prompt).Order());
 }

@@ -43,7 +43,8 @@ public sealed class BuiltInRewardTests
         {
             const string Keyword = "abba";
             var longest = Enumerable.Range(0, 5).Last(length => completion.Contains(Keyword[..length]));
-            return new KeywordReward(Keyword).Score(Samples.Of(completion)).GetAwaiter().GetResult() == longest / 4.0;
+            var reward = new KeywordReward(Keyword).Score(Samples.Of(completion)).GetAwaiter().GetResult();
+            return reward == longest / 4.0;
         }).QuickCheckThrowOnFailure();
 
     [Theory]
@@ -75,7 +76,8 @@ public sealed class BuiltInRewardTests
     [InlineData("I do not know", "#### 42", 0)]
     [InlineData("", "#### 42", 0)]
     [InlineData("99999999999999999999999999999999999999", "#### 42", 0)]
-    public async Task A_gsm8k_answer_is_compared_as_a_number(string completion, string answer, double reward) =>
+    public async Task A_gsm8k_answer_is_compared_as_a_number(
+        string completion, string answer, double reward) =>
         Assert.Equal(reward, await new Gsm8kReward().Score(Samples.Of(completion, answer)));
 
     [Fact]

@@ -48,7 +48,8 @@ public sealed class RewardRegistryTests
     {
         var wrong = Assert.Throws<ArgumentException>(() => RewardRegistry.Create("exact", Options("")));
         Assert.StartsWith("reward exact is unknown", wrong.Message);
-        foreach (var known in (string[])["exact-answer", "keyword (text)", "length (target)", "gsm8k", "format (pattern)"])
+        string[] names = ["exact-answer", "keyword (text)", "length (target)", "gsm8k", "format (pattern)"];
+        foreach (var known in names)
             Assert.Contains(known, wrong.Message);
     }
 
@@ -59,11 +60,11 @@ public sealed class RewardRegistryTests
     [InlineData("length", "target=20;unit=x", "reward length takes target, but unit is given")]
     [InlineData("length", "target=no", "reward length: target must be a number of tokens from 1, not \"no\"")]
     [InlineData("format", "pattern=(", "reward format: ")]
-    [InlineData("System.String", "", "reward System.String: System.String is no class that implements IRewardFunction")]
-    [InlineData("Rollout.Actors.Tests.Rewards.PlainReward", "a=b", "needs a public constructor that takes its options")]
+    [InlineData("System.String", "", "System.String is no class that implements IRewardFunction")]
+    [InlineData("Rollout.Actors.Tests.Rewards.PlainReward", "a=b", "needs a public constructor that takes")]
     [InlineData("Rollout.Actors.Tests.Rewards.FixedReward", "", "its constructor says: score is missing")]
     [InlineData("Some.Reward", "assembly=nowhere.dll", "nowhere.dll is no assembly that can be loaded")]
-    [InlineData("Some.Reward", "assembly=Rollout.Actors.dll", "Rollout.Actors.dll has no public type of that full name")]
+    [InlineData("Some.Reward", "assembly=Rollout.Actors.dll", "Rollout.Actors.dll has no public type of")]
     public void What_cannot_be_made_is_refused_in_a_sentence(string type, string options, string complaint)
     {
         var wrong = Assert.Throws<ArgumentException>(

@@ -49,6 +49,7 @@ public sealed class WeightedRewardsTests
 
     private sealed class Constant(double score) : IRewardFunction
     {
-        public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) => new(score);
+        public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) =>
+            new(score);
     }
 }

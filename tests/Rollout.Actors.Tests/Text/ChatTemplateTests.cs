@@ -12,15 +12,17 @@ public sealed class ChatTemplateTests
         {%- if messages[0]['role'] == 'system' %}
             {{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}
         {%- else %}
-            {{- '<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n' }}
+        {{- '<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n' }}
         {%- endif %}{%- endif %}
-        {%- for message in messages %}{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
+        {%- for message in messages %}
+            {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
         {%- endfor %}
         {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}
         """;
 
     private const string Llama3 =
-        "{% for message in messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
+        "{% for message in messages %}"
+        + "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
         + "+ message['content'] | trim + '<|eot_id|>' %}{{ content }}{% endfor %}";
 
     private static readonly ChatMessage[] Question = [new("user", " 1+1? ")];
@@ -32,7 +34,8 @@ public sealed class ChatTemplateTests
     public void Qwen3_has_no_system_prompt_of_its_own_and_leaves_thinking_to_the_model()
     {
         var template = ChatTemplate.Load(Fixtures.Qwen3!);
-        Assert.Equal("<|im_start|>user\n 1+1? <|im_end|>\n<|im_start|>assistant\n", template.Format(Question));
+        Assert.Equal(
+            "<|im_start|>user\n 1+1? <|im_end|>\n<|im_start|>assistant\n", template.Format(Question));
         Assert.Equal(
             "<|im_start|>user\n 1+1? <|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
             template.Format(Question, enableThinking: false));
@@ -45,7 +48,8 @@ public sealed class ChatTemplateTests
     {
         var template = ChatTemplate.Load(Fixtures.Qwen3!);
         Assert.Equal(
-            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
+            + "<|im_start|>user\nc<|im_end|>\n"
             + "<|im_start|>assistant\n<think>\nhm\n</think>\n\nd<|im_end|>\n",
             template.Format(
                 [
@@ -64,7 +68,8 @@ public sealed class ChatTemplateTests
         using var folder = Folder(Qwen25);
         var template = ChatTemplate.Load(folder.Path);
         Assert.Equal(
-            "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+            "<|im_start|>system\n"
+            + "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
             + "<|im_start|>user\n 1+1? <|im_end|>\n<|im_start|>assistant\n",
             template.Format(Question, enableThinking: false));
         Assert.Equal(
@@ -77,7 +82,8 @@ public sealed class ChatTemplateTests
     public void A_template_that_opens_the_thought_itself_does_so()
     {
         using var folder = Folder(
-            "<|im_start|>{% if add_generation_prompt %}{{- '<|im_start|>assistant\\n<think>\\n' }}{% endif %}");
+            "<|im_start|>{% if add_generation_prompt %}"
+            + "{{- '<|im_start|>assistant\\n<think>\\n' }}{% endif %}");
         Assert.EndsWith("<|im_start|>assistant\n<think>\n", ChatTemplate.Load(folder.Path).Format(Question));
     }
 
@@ -98,9 +104,9 @@ public sealed class ChatTemplateTests
         var template = ChatTemplate.Load(folder.Path);
         const string System = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
             + "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-        Assert.StartsWith($"{System}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n1+1?", template.Format(Question));
-        Assert.StartsWith(
-            $"{System}Be brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n1+1?", template.Format(Conversation));
+        const string User = "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n1+1?";
+        Assert.StartsWith(System + User, template.Format(Question));
+        Assert.StartsWith($"{System}Be brief.{User}", template.Format(Conversation));
     }
 
     [Fact]
@@ -116,9 +122,14 @@ public sealed class ChatTemplateTests
     {
         using var folder = new ModelFolder(("tokenizer_config.json", JsonSerializer.Serialize(new
         {
-            chat_template = new[] { new { name = "tool_use", template = Llama3 }, new { name = "default", template = Qwen25 } },
+            chat_template = new[]
+            {
+                new { name = "tool_use", template = Llama3 },
+                new { name = "default", template = Qwen25 },
+            },
         })));
-        Assert.StartsWith("<|im_start|>system\nYou are Qwen", ChatTemplate.Load(folder.Path).Format(Question));
+        Assert.StartsWith(
+            "<|im_start|>system\nYou are Qwen", ChatTemplate.Load(folder.Path).Format(Question));
     }
 
     [Fact]
@@ -142,7 +153,8 @@ public sealed class ChatTemplateTests
         using var folder = Folder(Qwen25);
         var template = ChatTemplate.Load(folder.Path);
         Assert.Contains(
-            "the role \"tool\"", Assert.Throws<ArgumentException>(() => template.Format([new("tool", "x")])).Message);
+            "the role \"tool\"",
+            Assert.Throws<ArgumentException>(() => template.Format([new("tool", "x")])).Message);
         Assert.Throws<ArgumentException>(() => template.Format([]));
     }
 

@@ -10,25 +10,27 @@ public sealed class QwenFactAttribute : FactAttribute
     public QwenFactAttribute()
     {
         if (Fixtures.Qwen3 is null)
-            Skip = "needs fixtures/qwen3-tokenizer under ROLLOUT_SHARED or in a shared folder beside the repository";
+            Skip = "needs fixtures/qwen3-tokenizer in ROLLOUT_SHARED or in shared/ beside the repository";
     }
 }
 
 /// <summary>Files that tests read, and folders that they write.</summary>
 internal static class Fixtures
 {
-    private static readonly Lazy<HuggingFaceTokenizer> QwenTokenizer = new(() => HuggingFaceTokenizer.Load(Qwen3!));
+    private static readonly Lazy<HuggingFaceTokenizer> QwenTokenizer =
+        new(() => HuggingFaceTokenizer.Load(Qwen3!));
 
     /// <summary>The folder with Qwen3's tokenizer files, or null.</summary>
     public static string? Qwen3 { get; } = Shared("qwen3-tokenizer");
 
     public static HuggingFaceTokenizer Qwen => QwenTokenizer.Value;
 
-    public static HuggingFaceTokenizer Arithmetic { get; } = HuggingFaceTokenizer.Load(Repository("models/arithmetic"));
+    public static HuggingFaceTokenizer Arithmetic { get; } =
+        HuggingFaceTokenizer.Load(Repository("models/arithmetic"));
 
     /// <summary>
-    /// A small byte-level vocabulary and what Hugging Face's tokenizers 0.23.2 gives for it under the settings of
-    /// several model families, special tokens left out ("decoded") and kept ("whole").
+    /// A small byte-level vocabulary and what Hugging Face's tokenizers 0.23.2 gives for it under the
+    /// settings of several model families, special tokens left out ("decoded") and kept ("whole").
     /// </summary>
     public static JsonNode Golden() => JsonNode.Parse(
         File.ReadAllText(Repository("tests/Rollout.Actors.Tests/Text/byte-level-golden.json")))!;
@@ -63,7 +65,8 @@ internal static class Fixtures
 
     private static IEnumerable<string> Ancestors()
     {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        for (; folder is not null; folder = folder.Parent)
             yield return folder.FullName;
     }
 }

@@ -31,7 +31,8 @@ public sealed class HuggingFaceTokenizerTests
     [QwenFact]
     public void Qwen3_gives_the_ids_and_texts_of_its_golden_file()
     {
-        var golden = JsonNode.Parse(File.ReadAllText(Path.Combine(Fixtures.Qwen3!, "golden.json")))!.AsArray();
+        var file = Path.Combine(Fixtures.Qwen3!, "golden.json");
+        var golden = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
         Assert.NotEmpty(golden);
         foreach (var one in golden)
         {
@@ -47,7 +48,8 @@ public sealed class HuggingFaceTokenizerTests
         const string Text = "<|im_start|>user\n<think>Hi<|im_end|>";
         var ids = Fixtures.Qwen.Encode(Text);
         Assert.Equal(151644, ids[0]);
-        Assert.Equal("user\n<think>Hi", Fixtures.Qwen.Decode(ids));   // Qwen3's <think> is added but not special
+        // Qwen3's <think> is added but not special.
+        Assert.Equal("user\n<think>Hi", Fixtures.Qwen.Decode(ids));
         Assert.Equal(Text, Fixtures.Qwen.Decode(ids, keepSpecialTokens: true));
         Assert.True(Fixtures.Qwen.IsSpecial(151644));
         Assert.False(Fixtures.Qwen.IsSpecial(ids[^2]));
@@ -68,7 +70,8 @@ public sealed class HuggingFaceTokenizerTests
         var point = Gen.OneOf(Gen.Choose(0, 0x7F), Gen.Choose(0x80, 0xD7FF), Gen.Choose(0xE000, 0x10FFFF));
         var texts = point.Select(char.ConvertFromUtf32).ListOf().Select(points => string.Concat(points));
         Prop.ForAll(texts.ToArbitrary(), text =>
-            tokenizer.Decode(tokenizer.Encode(text), keepSpecialTokens: true) == text).QuickCheckThrowOnFailure();
+            tokenizer.Decode(tokenizer.Encode(text), keepSpecialTokens: true) == text)
+            .QuickCheckThrowOnFailure();
     }
 
     [Fact]
@@ -100,7 +103,8 @@ public sealed class HuggingFaceTokenizerTests
     public void Many_threads_get_the_same_ids()
     {
         var tokenizer = Fixtures.Variant("llama3");
-        var texts = Enumerable.Range(0, 64).Select(i => $"The quick {i} through\n\n{i * 37} 日本語 <|im_end|>").ToArray();
+        var texts = Enumerable.Range(0, 64)
+            .Select(i => $"The quick {i} through\n\n{i * 37} 日本語 <|im_end|>").ToArray();
         var alone = texts.Select(text => tokenizer.Encode(text)).ToArray();
         var fresh = Fixtures.Variant("llama3");
         Parallel.For(0, 2000, i => Assert.Equal(alone[i % 64], fresh.Encode(texts[i % 64])));
@@ -121,7 +125,8 @@ public sealed class HuggingFaceTokenizerTests
         var asTexts = Fixtures.Load(golden);
         golden["model"]!["merges"] = new JsonArray(
             [.. golden["model"]!["merges"]!.AsArray().Select(merge =>
-                (JsonNode)new JsonArray([.. ((string)merge!).Split(' ').Select(part => JsonValue.Create(part))]))]);
+                (JsonNode)new JsonArray(
+                    [.. ((string)merge!).Split(' ').Select(part => JsonValue.Create(part))]))]);
         const string Text = "The quick brown fox thinks through 1234.";
         Assert.Equal(asTexts.Encode(Text), Fixtures.Load(golden).Encode(Text));
     }
@@ -173,7 +178,10 @@ public sealed class HuggingFaceTokenizerTests
         var golden = Fixtures.Golden()["tokenizer"]!;
         golden["pre_tokenizer"] = new JsonObject
         {
-            ["type"] = "Split", ["pattern"] = JsonNode.Parse(pattern), ["behavior"] = behavior, ["invert"] = false,
+            ["type"] = "Split",
+            ["pattern"] = JsonNode.Parse(pattern),
+            ["behavior"] = behavior,
+            ["invert"] = false,
         };
         Assert.Contains(complaint, Assert.Throws<InvalidDataException>(() => Fixtures.Load(golden)).Message);
     }

@@ -14,7 +14,9 @@ public sealed class IncrementalDecoderTests
     public void The_parts_put_together_are_the_whole_whatever_the_bytes()
     {
         var ids = Gen.Frequency(
-            (3, Gen.Choose(0, Tokenizer.VocabularySize)), (2, Gen.Choose(0x80, 0xFF)), (1, Gen.Choose(0xF0, 0xF4)));
+            (3, Gen.Choose(0, Tokenizer.VocabularySize)),
+            (2, Gen.Choose(0x80, 0xFF)),
+            (1, Gen.Choose(0xF0, 0xF4)));
         Prop.ForAll(ids.ArrayOf().ToArbitrary(), Gen.Elements(true, false).ToArbitrary(), (sequence, keep) =>
         {
             var decoder = new IncrementalDecoder(Tokenizer, keep);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Rollout.Actors.Text;
 using Xunit;
 
@@ -35,23 +36,25 @@ public sealed class SpecialTokenIdsTests
     }
 
     [Theory]
-    [InlineData("""{"eos_token": "</s>"}""", "tokenizer_config.json: eos_token is \"</s>\", which the tokenizer does not")]
+    [InlineData("""{"eos_token": "</s>"}""", "tokenizer_config.json: eos_token is \"</s>\", which the")]
     [InlineData("{}", "names an end-of-sequence token")]
     public void A_token_that_does_not_exist_and_a_missing_end_are_named(string config, string complaint)
     {
         using var folder = new ModelFolder(("tokenizer_config.json", config));
-        var wrong = Assert.Throws<InvalidDataException>(() => SpecialTokenIds.Load(folder.Path, Fixtures.Arithmetic));
+        var wrong = Assert.Throws<InvalidDataException>(
+            () => SpecialTokenIds.Load(folder.Path, Fixtures.Arithmetic));
         Assert.Contains(complaint, wrong.Message);
     }
 
     [Theory]
     [InlineData("models/arithmetic", "12+34=", 16)]
     [InlineData("models/keyword", "abc xyz", 29)]
-    public void The_models_of_the_repository_agree_with_their_own_files(string folder, string text, int vocabulary)
+    public void The_models_of_the_repository_agree_with_their_own_files(
+        string folder, string text, int vocabulary)
     {
         folder = Fixtures.Repository(folder);
         var tokenizer = HuggingFaceTokenizer.Load(folder);
-        using var config = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
+        using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
         Assert.Equal(vocabulary, tokenizer.VocabularySize);
         Assert.Equal(vocabulary, config.RootElement.GetProperty("vocab_size").GetInt32());
         Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text + "<eos>")));

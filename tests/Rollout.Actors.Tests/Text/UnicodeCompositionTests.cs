@@ -31,7 +31,8 @@ public sealed class UnicodeCompositionTests
     public void Composed_text_stays_as_it_is()
     {
         var points = Gen.OneOf(
-            Gen.Choose(0x20, 0x24F), Gen.Choose(0x300, 0x36F), Gen.Choose(0x590, 0x6FF), Gen.Choose(0x900, 0xDFF),
+            Gen.Choose(0x20, 0x24F), Gen.Choose(0x300, 0x36F), Gen.Choose(0x590, 0x6FF),
+            Gen.Choose(0x900, 0xDFF),
             Gen.Choose(0x1100, 0x11FF), Gen.Choose(0xAC00, 0xD7A3), Gen.Choose(0x1D150, 0x1D1FF));
         var texts = points.Select(char.ConvertFromUtf32).ListOf().Select(list => string.Concat(list));
         Prop.ForAll(texts.ToArbitrary(), text =>
