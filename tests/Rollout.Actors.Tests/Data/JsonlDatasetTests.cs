@@ -31,7 +31,10 @@ public sealed class JsonlDatasetTests
         Assert.Equal(
             new Dictionary<string, string>
             {
-                ["solution"] = "#### 4", ["level"] = "3", ["weight"] = "1.50", ["answer"] = "#### 4",
+                ["solution"] = "#### 4",
+                ["level"] = "3",
+                ["weight"] = "1.50",
+                ["answer"] = "#### 4",
             },
             item.Fields);
     }
