@@ -100,6 +100,22 @@ public sealed class PolicyTrainerTests
     }
 
     [Fact]
+    public void At_learning_rate_zero_sampler_and_trainer_agree_step_after_step()
+    {
+        using var weights = TinyModel.Weights();
+        using var trainer = new PolicyTrainer(weights, TinyModel.Options with { LearningRate = 0 });
+        var before = TinyModel.Values(weights.Model);
+        for (var step = 0; step < 3; step++)
+        {
+            var stats = trainer.Train(WithSamplerOf(weights.Model, TinyModel.Batch(step), 1));
+            Assert.True(stats.LogprobDifferenceMax < 1e-5);
+            Assert.True(stats.GradientNorm > 0);
+        }
+
+        Assert.Equal(before, TinyModel.Values(weights.Model));
+    }
+
+    [Fact]
     public void One_wrong_sampler_logprob_shows_in_mean_and_maximum()
     {
         using var weights = TinyModel.Weights();
