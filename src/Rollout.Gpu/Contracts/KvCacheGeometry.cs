@@ -4,5 +4,5 @@ namespace Rollout.Gpu.Contracts;
 public sealed record KvCacheGeometry(int BlockCount, int BlockSize)
 {
     /// <summary>Blocks that hold this many tokens of one sequence.</summary>
-    public int BlocksFor(int tokens) => (tokens + BlockSize - 1) / BlockSize;
+    public int BlocksFor(int tokens) => (int)(((long)tokens + BlockSize - 1) / BlockSize);
 }

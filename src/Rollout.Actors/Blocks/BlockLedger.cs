@@ -1,0 +1,351 @@
+using System.Diagnostics.CodeAnalysis;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Blocks;
+
+/// <summary>
+/// Who holds which blocks of one device's KV pool. Has one owner, which calls it serially; the decoder asks one step
+/// ahead of the device. A growth or a written prompt of a sequence that holds no blocks, or of another attempt than
+/// the one that does, is ignored: the decoder may not have known yet that it was preempted. A release ends the named
+/// attempt and older ones, and asking for a newer attempt ends the older. What only a bug can ask for throws, with the ids in the text.
+/// </summary>
+public sealed class BlockLedger
+{
+    private readonly KvCacheGeometry _geometry;
+    private readonly bool _prefixCaching;
+    private readonly BlockPool _pool;
+    private readonly PrefixCache _cache;
+    private readonly Dictionary<SequenceId, BlockTable> _tables = [];
+
+    // Filled anew by every reservation.
+    private readonly List<TableChange> _changes = [];
+    private readonly List<BlockCopy> _copies = [];
+    private readonly List<SequenceId> _preempted = [];
+    private readonly HashSet<SequenceId> _asked = [];
+    private long _reservations;
+
+    // A deferred prompt comes again every step; it is hashed once.
+    private int[] _hashedTokens = [];
+    private BlockHash[] _hashes = [];
+
+    public BlockLedger(KvCacheGeometry geometry, PolicyVersion version, bool prefixCaching = true)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        ArgumentOutOfRangeException.ThrowIfLessThan(geometry.BlockSize, 1, nameof(geometry));
+        _geometry = geometry;
+        _prefixCaching = prefixCaching;
+        _pool = new BlockPool(geometry.BlockCount);
+        _cache = new PrefixCache(geometry.BlockCount);
+        Version = version;
+#if DEBUG
+        Audited = true;
+#endif
+    }
+
+    /// <summary>The policy whose KV can be hit and may be written.</summary>
+    public PolicyVersion Version { get; private set; }
+
+    /// <summary>Recount everything after each change, and throw when something is wrong. On in debug builds.</summary>
+    public bool Audited { get; init; }
+
+    public PoolUsage Usage => _pool.Usage;
+
+    /// <summary>Sequences that hold blocks.</summary>
+    public int SequenceCount => _tables.Count;
+
+    /// <summary>What is wrong with the ledger, in words; null when it balances.</summary>
+    public string? Imbalance() => LedgerAudit.Imbalance(_pool, _cache, _tables.Values);
+
+    /// <summary>
+    /// Settles one step. Copies never have a destination twice and are made at once, sources first: a block may be
+    /// the source of one copy and, its last holder having been preempted, the destination of another.
+    /// </summary>
+    public StepGrant Reserve(StepDemand demand)
+    {
+        ArgumentNullException.ThrowIfNull(demand);
+        Check(demand);
+        _changes.Clear();
+        _copies.Clear();
+        _preempted.Clear();
+        _reservations++;
+
+        foreach (var written in demand.Written)
+            Register(written);
+        foreach (var release in demand.Releases)
+            EndAttempts(release.Sequence, release.Attempt);
+        foreach (var request in demand.Admissions)
+            EndOlderAttempts(request);
+        Grow(demand.Growth);
+        var admissions = Admit(demand.Admissions);
+
+        Audit();
+        return new StepGrant
+        {
+            Step = demand.Step,
+            Changes = _changes.ToArray(),
+            Copies = _copies.ToArray(),
+            Preempted = _preempted.ToArray(),
+            Admissions = admissions,
+            Usage = Usage,
+        };
+    }
+
+    /// <summary>
+    /// The policy was updated: no block of an older one can be hit, and cached ones are free. Sequences keep what
+    /// they hold; it becomes free with its last holder. Doing it again for the same version does nothing.
+    /// </summary>
+    public void ResetPolicy(PolicyVersion version)
+    {
+        if (version.Value < Version.Value)
+            throw new InvalidOperationException($"the pool is at {Version} and can't go back to {version}");
+        if (version == Version)
+            return;
+        Version = version;
+        _cache.Clear();
+        _pool.FreeCached();
+        _hashedTokens = [];
+        _hashes = [];
+        Audit();
+    }
+
+    /// <summary>Before anything changes, so that a senseless demand leaves the ledger as it was.</summary>
+    private void Check(StepDemand demand)
+    {
+        if (demand.Version != Version)
+        {
+            throw new InvalidOperationException(
+                $"step {demand.Step} computes under {demand.Version} but the pool is at {Version}");
+        }
+
+        _asked.Clear();
+        foreach (var request in demand.Admissions)
+        {
+            if (request.Members.Length == 0 || request.Tokens.Length == 0 || request.Tokens.Length > request.MaxLength)
+            {
+                throw new ArgumentException(
+                    $"step {demand.Step} asks to admit {request.Members.Length} members"
+                    + $" ({request.Members.Select(member => member.ToString()).FirstOrDefault("none")} …) with"
+                    + $" {request.Tokens.Length} tokens of at most {request.MaxLength}",
+                    nameof(demand));
+            }
+
+            foreach (var member in request.Members)
+            {
+                if (!_asked.Add(member))
+                    throw new ArgumentException($"step {demand.Step} asks to admit {member} twice", nameof(demand));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Full blocks of the admitted tokens that are on the device become hittable, unless the policy has changed
+    /// since the admission: then what was written may be of both.
+    /// </summary>
+    private void Register(WrittenTokens written)
+    {
+        if (!TryFind(written.Sequence, written.Attempt, out var table) || table.Prompt.Version != Version)
+            return;
+        var hashes = table.Prompt.Hashes;
+        var blocks = Math.Min(written.Tokens / _geometry.BlockSize, hashes.Length);
+        for (var i = 0; i < blocks; i++)
+            _cache.Register(hashes[i], table[i]);
+    }
+
+    private void EndOlderAttempts(AdmissionRequest request)
+    {
+        foreach (var member in request.Members)
+        {
+            if (EndAttempts(member, request.Attempt - 1) is { } held)
+            {
+                throw new InvalidOperationException(
+                    $"attempt {request.Attempt} of {member} asks to be admitted while attempt {held} holds blocks");
+            }
+        }
+    }
+
+    /// <summary>Releases the sequence's blocks if they are of this attempt or an older one; else says whose they are.</summary>
+    private int? EndAttempts(SequenceId sequence, int attempt)
+    {
+        if (!_tables.TryGetValue(sequence, out var table))
+            return null;
+        if (table.Prompt.Attempt > attempt)
+            return table.Prompt.Attempt;
+        Release(table);
+        return null;
+    }
+
+    /// <summary>From the last block to the first: a block is evicted before the one it continues.</summary>
+    private void Release(BlockTable table)
+    {
+        for (var i = table.Count - 1; i >= 0; i--)
+            _pool.Release(table[i], _cache.Contains(table[i]));
+        _tables.Remove(table.Sequence);
+    }
+
+    private void Grow(SequenceGrowth[] growth)
+    {
+        var end = growth.Length; // Those from here on are preempted.
+        for (var i = 0; i < end; i++)
+        {
+            if (Growing(growth[i]) is not { } table)
+                continue;
+            table.GrownIn = _reservations;
+            while (Needed(table, growth[i].Tokens) > _pool.AvailableCount)
+            {
+                end--;
+                var last = end == i ? table : Growing(growth[end]);
+                if (last is not null)
+                    Preempt(last);
+                if (end == i)
+                    return;
+            }
+
+            Extend(table, growth[i].Tokens);
+        }
+    }
+
+    /// <summary>The table to grow, or null where there is nothing to grow any more.</summary>
+    private BlockTable? Growing(SequenceGrowth growth)
+    {
+        if (!TryFind(growth.Sequence, growth.Attempt, out var table))
+            return null;
+        if (table.GrownIn == _reservations)
+            throw new InvalidOperationException($"{growth.Sequence} is to grow twice in one step");
+        if (growth.Tokens > table.Prompt.MaxLength)
+        {
+            throw new InvalidOperationException(
+                $"{growth.Sequence} is to grow to {growth.Tokens} tokens but has at most {table.Prompt.MaxLength}");
+        }
+
+        return table;
+    }
+
+    /// <summary>
+    /// Blocks that growing takes: those to append, and one for a copy when the first token to be written lies in a
+    /// block that others hold too. The last holder writes in place.
+    /// </summary>
+    private int Needed(BlockTable table, int tokens)
+    {
+        if (tokens <= table.Tokens)
+            return 0;
+        var appended = _geometry.BlocksFor(tokens) - table.Count;
+        return WritesShared(table) ? appended + 1 : appended;
+    }
+
+    private bool WritesShared(BlockTable table) =>
+        table.Tokens % _geometry.BlockSize != 0 && _pool.References(table[table.Count - 1]) > 1;
+
+    private void Extend(BlockTable table, int tokens)
+    {
+        if (tokens <= table.Tokens)
+            return;
+        if (WritesShared(table))
+        {
+            var index = table.Count - 1;
+            var source = table[index];
+            table[index] = Take();
+            _pool.Release(source, _cache.Contains(source));
+            _copies.Add(new BlockCopy(source, table[index]));
+            _changes.Add(new TableChange(table.Sequence, index, table[index]));
+        }
+
+        for (var blocks = _geometry.BlocksFor(tokens); table.Count < blocks;)
+        {
+            table.Append(Take());
+            _changes.Add(new TableChange(table.Sequence, table.Count - 1, table[table.Count - 1]));
+        }
+
+        table.Tokens = tokens;
+    }
+
+    private void Preempt(BlockTable table)
+    {
+        Release(table);
+        _preempted.Add(table.Sequence);
+    }
+
+    private Admission[] Admit(AdmissionRequest[] requests)
+    {
+        if (requests.Length == 0)
+            return [];
+        var answers = new Admission[requests.Length];
+        Admission.Deferred? deferred = null;
+        for (var i = 0; i < requests.Length; i++)
+        {
+            var longest = _geometry.BlocksFor(requests[i].MaxLength);
+            if (longest > _pool.Count)
+                answers[i] = new Admission.Refused(longest, _pool.Count);
+            else
+                answers[i] = deferred ?? Admit(requests[i]);
+            deferred ??= answers[i] as Admission.Deferred;
+        }
+
+        return answers;
+    }
+
+    /// <summary>
+    /// Grants the prompt if each member could then grow by a block; where nobody holds anything, in any case. In a
+    /// step that preempted, everyone waits: what the preempted gave back is not for those behind them.
+    /// </summary>
+    private Admission Admit(AdmissionRequest request)
+    {
+        var (members, tokens) = (request.Members, request.Tokens);
+        var hashes = HashesOf(tokens);
+
+        // The last token is computed even where its block is cached: its logits are wanted.
+        var hits = _cache.Match(hashes.AsSpan(0, Math.Min(hashes.Length, (tokens.Length - 1) / _geometry.BlockSize)));
+        var total = _geometry.BlocksFor(tokens.Length);
+        var evictable = _pool.AvailableCount;
+        foreach (var hit in hits)
+            evictable -= _pool.IsCached(hit) ? 1 : 0;
+        // A lone sequence whose blocks hold its longest length never asks for another.
+        var grows = members.Length > 1 || total < _geometry.BlocksFor(request.MaxLength);
+        var headroom = _tables.Count == 0 || !grows ? 0 : members.Length;
+        var missing = total - hits.Length + headroom - evictable;
+        if (_preempted.Count > 0 || missing > 0)
+            return new Admission.Deferred(Math.Max(missing, 1));
+
+        var blocks = new BlockId[total];
+        hits.CopyTo(blocks);
+        foreach (var hit in hits)
+            _pool.Share(hit, members.Length);
+        for (var i = hits.Length; i < blocks.Length; i++)
+        {
+            blocks[i] = Take();
+            if (members.Length > 1)
+                _pool.Share(blocks[i], members.Length - 1);
+        }
+
+        var prompt = new AdmittedPrompt(request.Attempt, Version, tokens.Length, request.MaxLength, hashes);
+        foreach (var member in members)
+            _tables.Add(member, new BlockTable(member, prompt, blocks, _geometry.BlocksFor(request.MaxLength)));
+        return new Admission.Granted(blocks, hits.Length * _geometry.BlockSize);
+    }
+
+    private BlockHash[] HashesOf(int[] tokens)
+    {
+        if (_prefixCaching && !tokens.AsSpan().SequenceEqual(_hashedTokens))
+        {
+            _hashes = BlockHash.Chain(tokens, _geometry.BlockSize, Version);
+            _hashedTokens = tokens;
+        }
+
+        return _hashes;
+    }
+
+    private BlockId Take()
+    {
+        var block = _pool.Take();
+        _cache.Forget(block);
+        return block;
+    }
+
+    private bool TryFind(SequenceId sequence, int attempt, [NotNullWhen(true)] out BlockTable? table) =>
+        _tables.TryGetValue(sequence, out table) && table.Prompt.Attempt == attempt;
+
+    private void Audit()
+    {
+        if (Audited && Imbalance() is { } imbalance)
+            throw new InvalidOperationException($"the block ledger does not balance: {imbalance}");
+    }
+}

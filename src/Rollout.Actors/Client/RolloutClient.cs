@@ -1,0 +1,38 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Akka.Actor;
+using Rollout.Actors.Protocol;
+
+namespace Rollout.Actors.Client;
+
+/// <summary>The one way in for whoever wants prompts completed.</summary>
+/// <param name="system">The actor system that the scheduler can be reached from.</param>
+/// <param name="scheduler">The scheduler, or its singleton proxy.</param>
+public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
+{
+    /// <summary>
+    /// Submits groups and gives each one's outcome as it comes, every group exactly once. Not more than
+    /// <paramref name="window"/> groups are on their way at a time: the source is read as results are.
+    /// </summary>
+    /// <param name="groups">Read once, in order; ids must be unique.</param>
+    /// <param name="window">Groups submitted and not yet answered, at most.</param>
+    /// <param name="cancellation">Cancels what is on its way.</param>
+    public async IAsyncEnumerable<GroupOutcome> GenerateAsync(
+        IEnumerable<GroupRequest> groups,
+        int window = 4096,
+        [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(window, 1);
+        var outcomes = Channel.CreateUnbounded<GroupOutcome>(new UnboundedChannelOptions { SingleReader = true });
+        var session = system.ActorOf(ClientSession.Props(groups, window, scheduler, outcomes.Writer));
+        try
+        {
+            await foreach (var outcome in outcomes.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
+                yield return outcome;
+        }
+        finally
+        {
+            system.Stop(session);
+        }
+    }
+}

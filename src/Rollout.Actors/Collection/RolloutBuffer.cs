@@ -1,0 +1,86 @@
+using Rollout.Actors.Data;
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Collection;
+
+/// <summary>
+/// The groups of one round: each is on its way, then finished, then scored, or failed at any point. Complete when none
+/// is on its way. An answer that comes twice, or for a group of another round, changes nothing.
+/// </summary>
+public sealed class RolloutBuffer
+{
+    private readonly Dictionary<GroupId, Member> _members = [];
+    private readonly List<GroupId> _order = [];
+    private int _open;
+
+    /// <summary>Expects this group.</summary>
+    public void Expect(PromptItem item, GroupRequest request)
+    {
+        _members.Add(request.Id, new Member(item, request));
+        _order.Add(request.Id);
+        _open++;
+    }
+
+    /// <summary>Every expected group is scored or failed.</summary>
+    public bool IsComplete => _open == 0;
+
+    /// <summary>Groups that are neither scored nor failed.</summary>
+    public IEnumerable<GroupId> Open => _order.Where(id => _members[id].IsOpen);
+
+    /// <summary>Groups that failed, with their reasons.</summary>
+    public IEnumerable<GroupFailed> Failed =>
+        _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));
+
+    /// <summary>The scored groups in the order of expectation.</summary>
+    public IReadOnlyList<ScoredGroup> Scored =>
+        [.. _order.Where(id => _members[id].Scored is not null).Select(id => _members[id].Scored!)];
+
+    /// <summary>A group is decoded. Returns its prompt, or null where the answer is not awaited (any more).</summary>
+    public PromptItem? Finish(GroupFinished group)
+    {
+        if (!_members.TryGetValue(group.Id, out var member) || !member.IsOpen || member.Finished is not null)
+            return null;
+        if (group.Completions.Length != member.Request.Samples.Length)
+        {
+            throw new InvalidOperationException(
+                $"{group.Id} came with {group.Completions.Length} of {member.Request.Samples.Length} samples");
+        }
+        member.Finished = group;
+        return member.Item;
+    }
+
+    /// <summary>A finished group has its rewards.</summary>
+    public void Score(GroupScored scored)
+    {
+        if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
+            return;
+        member.Scored = new ScoredGroup(
+            member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts);
+        _open--;
+    }
+
+    /// <summary>A group will not come.</summary>
+    public void Fail(GroupId id, string reason)
+    {
+        if (!_members.TryGetValue(id, out var member) || !member.IsOpen)
+            return;
+        member.Failure = reason;
+        _open--;
+    }
+
+    private sealed class Member(PromptItem item, GroupRequest request)
+    {
+        public PromptItem Item { get; } = item;
+
+        public GroupRequest Request { get; } = request;
+
+        public GroupFinished? Finished { get; set; }
+
+        public ScoredGroup? Scored { get; set; }
+
+        public string? Failure { get; set; }
+
+        public bool IsOpen => Scored is null && Failure is null;
+    }
+}

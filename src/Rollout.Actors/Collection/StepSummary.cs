@@ -1,0 +1,48 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Collection;
+
+/// <summary>Figures over all completions of a training step, and the step as the trainer takes it.</summary>
+public sealed record StepSummary
+{
+    public required double RewardMean { get; init; }
+
+    /// <summary>Population standard deviation.</summary>
+    public required double RewardStd { get; init; }
+
+    public required double MeanLength { get; init; }
+
+    public required int MaxLength { get; init; }
+
+    /// <summary>Share of completions that ended by length.</summary>
+    public required double TruncatedShare { get; init; }
+
+    /// <param name="groups">At least one, each with at least one completion.</param>
+    public static StepSummary Of(IReadOnlyList<ScoredGroup> groups)
+    {
+        var rewards = groups.SelectMany(group => group.Rewards).ToArray();
+        var completions = groups.SelectMany(group => group.Group.Completions).ToArray();
+        var mean = rewards.Average();
+        return new StepSummary
+        {
+            RewardMean = mean,
+            RewardStd = Math.Sqrt(rewards.Average(reward => (reward - mean) * (reward - mean))),
+            MeanLength = completions.Average(completion => completion.Tokens.Length),
+            MaxLength = completions.Max(completion => completion.Tokens.Length),
+            TruncatedShare =
+                completions.Average(completion => completion.Reason == FinishReason.Length ? 1.0 : 0.0),
+        };
+    }
+
+    /// <summary>The groups as the policy trainer takes them.</summary>
+    public static TrainBatch ToTrainBatch(IReadOnlyList<ScoredGroup> groups) =>
+        new([.. groups.Select(group => new TrainGroup(
+            group.Group.Id,
+            group.Prompt,
+            [.. group.Group.Completions.Select((completion, i) => new TrainCompletion(
+                completion.Tokens,
+                completion.Logprobs,
+                group.Rewards[i],
+                completion.Reason == FinishReason.Length))]))]);
+}

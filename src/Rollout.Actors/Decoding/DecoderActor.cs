@@ -1,0 +1,243 @@
+using Akka.Actor;
+using Akka.Event;
+using Rollout.Actors.Allocation;
+using Rollout.Actors.Batching;
+using Rollout.Actors.Blocks;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Sampling;
+
+namespace Rollout.Actors.Decoding;
+
+/// <summary>What a decoder is built from.</summary>
+/// <param name="Id">Its host and device.</param>
+/// <param name="CreateRunner">Loads the model; called on the decoder's own thread, which alone uses the runner.</param>
+/// <param name="MaxModelLength">Tokens of a sequence at most.</param>
+/// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
+/// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
+public sealed record DecoderSetup(
+    DecoderId Id, Func<IModelRunner> CreateRunner, int MaxModelLength, bool StaticBatch, bool PrefixCaching);
+
+/// <summary>
+/// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights)-> Serving -(Park)->
+/// Parking -(grant consumed)-> ParkedUntil -(UpdateWeights)-> Resetting -(PrefixCacheReset)-> Serving.
+/// The allocator is its child: the two share their fate.
+/// </summary>
+public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
+{
+    private readonly DecoderSetup _setup;
+    private readonly DecoderSettings _settings;
+    private readonly int _incarnation;
+    private readonly IActorRef _scheduler;
+    private readonly IActorRef _barrier;
+    private readonly IModelRunner _runner;
+    private readonly IActorRef _allocator;
+    private readonly StepPlanner _planner;
+    private readonly StepClock _clock;
+    private readonly Dictionary<GroupId, int> _attempts = [];
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+
+    public DecoderActor(
+        DecoderSetup setup, DecoderSettings settings, int incarnation, IActorRef scheduler, IActorRef barrier)
+    {
+        _setup = setup;
+        _settings = settings;
+        _incarnation = incarnation;
+        _scheduler = scheduler;
+        _barrier = barrier;
+        _runner = setup.CreateRunner();
+        var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching);
+        _allocator = Context.ActorOf(
+            Akka.Actor.Props.Create(() => new BlockAllocatorActor(ledger)), "blocks");
+        _planner = new StepPlanner(
+            new PlannerLimits
+            {
+                MaxNumSeqs = settings.MaxNumSeqs,
+                MaxNumBatchedTokens = settings.MaxNumBatchedTokens,
+                MaxModelLength = setup.MaxModelLength,
+                MaxStepRetries = settings.MaxStepRetries,
+                StaticBatch = setup.StaticBatch,
+            },
+            _runner.Geometry,
+            SamplingRng.SequenceKey);
+        _clock = new StepClock(TimeProvider.System, _runner.Geometry.BlockCount);
+        Joining();
+    }
+
+    public static Props Props(
+        DecoderSetup setup, DecoderSettings settings, int incarnation, IActorRef scheduler, IActorRef barrier) =>
+        Akka.Actor.Props.Create(() => new DecoderActor(setup, settings, incarnation, scheduler, barrier))
+            .WithDispatcher("rollout-device-dispatcher");
+
+    public IStash Stash { get; set; } = null!;
+
+    protected override void PreStart() =>
+        _barrier.Tell(new JoinBarrier(_setup.Id, _incarnation, Self));
+
+    protected override void PostStop() => _runner.Dispose();
+
+    /// <summary>A fault of the allocator is the decoder's: block tables that threw are not trusted.</summary>
+    protected override SupervisorStrategy SupervisorStrategy() =>
+        new OneForOneStrategy(_ => Directive.Escalate);
+
+    private void Joining()
+    {
+        Receive<UpdateWeights>(update => TakeWeights(update.Version, Sender));
+        ReceiveAny(_ => Stash.Stash());
+    }
+
+    private void Serving()
+    {
+        Receive<AssignGroup>(assign =>
+        {
+            Take(assign);
+            Advance();
+        });
+        Receive<AbortGroup>(abort =>
+        {
+            Abort(abort);
+            Advance();
+        });
+        Receive<BlocksReserved>(reserved => RunStep(reserved.Grant, reserveAhead: true));
+        Receive<Park>(park =>
+        {
+            var barrier = Sender;
+            if (_planner.IsDemandOut)
+                Become(() => Parking(park.Until, barrier));
+            else
+                EnterParked(park.Until, barrier);
+        });
+        Receive<UpdateWeights>(update => update.Version == _runner.Version, update =>
+            Sender.Tell(new WeightsUpdated(_setup.Id, update.Version)));
+        Receive<QueryDecoderStats>(query => Sender.Tell(_clock.Read(query.Reset)));
+    }
+
+    /// <summary>The step that has been asked for still runs, none after it.</summary>
+    private void Parking(PolicyVersion until, IActorRef barrier)
+    {
+        Receive<BlocksReserved>(reserved =>
+        {
+            RunStep(reserved.Grant, reserveAhead: false);
+            EnterParked(until, barrier);
+        });
+        Receive<AssignGroup>(Take);
+        Receive<AbortGroup>(Abort);
+        ReceiveAny(_ => Stash.Stash());
+    }
+
+    private void EnterParked(PolicyVersion until, IActorRef barrier)
+    {
+        _clock.Stop();
+        barrier.Tell(new Parked(_setup.Id, until, _clock.Read(reset: true)));
+        Become(() => ParkedUntil(until));
+    }
+
+    private void ParkedUntil(PolicyVersion version)
+    {
+        Receive<UpdateWeights>(update => update.Version.Value >= version.Value, update =>
+            TakeWeights(update.Version, Sender));
+        Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until, DecoderStats.None)));
+        Receive<AssignGroup>(Take);
+        Receive<AbortGroup>(Abort);
+        ReceiveAny(_ => Stash.Stash());
+    }
+
+    private void Resetting(PolicyVersion version, IActorRef barrier)
+    {
+        Receive<PrefixCacheReset>(reset => reset.Version == version, _ =>
+        {
+            barrier.Tell(new WeightsUpdated(_setup.Id, version));
+            _scheduler.Tell(new DecoderReady(_setup.Id, _incarnation, Self, _settings.MaxNumSeqs));
+            Become(Serving);
+            Stash.UnstashAll();
+            Advance();
+        });
+        ReceiveAny(_ => Stash.Stash());
+    }
+
+    /// <summary>Between two steps: new weights, and nothing computed with the old ones is used again.</summary>
+    private void TakeWeights(PolicyVersion version, IActorRef barrier)
+    {
+        if (version != _runner.Version)
+        {
+            _planner.RequeueAll();
+            _runner.LoadWeights(version);
+        }
+        _allocator.Tell(new ResetPrefixCache(version));
+        Become(() => Resetting(version, barrier));
+    }
+
+    private void Take(AssignGroup assign)
+    {
+        var id = assign.Group.Id;
+        if (_attempts.TryGetValue(id, out var known) && known != assign.Attempt)
+            _planner.Abort(id);
+        _attempts[id] = assign.Attempt;
+        _planner.Add(assign.Group);
+        Report();
+    }
+
+    private void Abort(AbortGroup abort)
+    {
+        if (_attempts.TryGetValue(abort.Id, out var attempt) && attempt == abort.Attempt && _attempts.Remove(abort.Id))
+            _planner.Abort(abort.Id);
+    }
+
+    /// <summary>Asks for the next step's blocks, unless that has been done or nothing is to do.</summary>
+    private void Advance()
+    {
+        if (_planner.IsDemandOut || !_planner.HasWork)
+            return;
+        _clock.Start();
+        _allocator.Tell(new ReserveBlocks(_planner.Demand(_runner.Version)));
+    }
+
+    private void RunStep(StepGrant grant, bool reserveAhead)
+    {
+        var batch = _planner.Plan(grant);
+        _clock.Granted(grant.Usage, grant.Preempted.Length);
+        if (grant.Preempted.Length > 0)
+            _log.Info("{Decoder} preempted {Count} sequences: {Usage}", _setup.Id, grant.Preempted.Length, grant.Usage);
+        if (reserveAhead)
+            Advance();
+        if (batch.RowCount > 0)
+            Compute(batch);
+        Report();
+        if (reserveAhead)
+            Advance();
+        if (!_planner.IsDemandOut)
+            _clock.Stop();
+    }
+
+    private void Compute(ForwardBatch batch)
+    {
+        try
+        {
+            var output = _runner.Run(batch);
+            _planner.Complete(output, _runner.Version);
+            _clock.StepDone(batch, output, _planner.PlannedPrefillTokens);
+        }
+        catch (Exception fault) when (fault is not DeviceFaultException)
+        {
+            _log.Error(fault, "{Decoder}: a step of {Rows} rows failed", _setup.Id, batch.RowCount);
+            _planner.Fail(fault);
+            _clock.StepFailed();
+        }
+    }
+
+    private void Report()
+    {
+        foreach (var outcome in _planner.TakeOutcomes())
+        {
+            if (!_attempts.Remove(outcome.Id, out var attempt))
+                continue;
+            _scheduler.Tell(outcome switch
+            {
+                GroupFinished done => new GroupDecoded(_setup.Id, done.Id, attempt, done.Completions),
+                GroupFailed failed => new GroupRejected(_setup.Id, failed.Id, attempt, failed.Reason),
+                _ => throw new InvalidOperationException($"unknown outcome {outcome}"),
+            });
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Akka.Actor;
+using Akka.Event;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+
+namespace Rollout.Actors.Decoding;
+
+/// <summary>
+/// Keeps a decoder on its device: one that fails is stopped with its allocator, reported lost, and started anew as the
+/// next incarnation, so often and no more.
+/// </summary>
+public sealed class DecoderSupervisor : ReceiveActor
+{
+    private readonly DecoderSetup _setup;
+    private readonly DecoderSettings _settings;
+    private readonly IActorRef _scheduler;
+    private readonly IActorRef _barrier;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private int _incarnation;
+    private Exception? _fault;
+
+    public DecoderSupervisor(DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier)
+    {
+        _setup = setup;
+        _settings = settings;
+        _scheduler = scheduler;
+        _barrier = barrier;
+        Receive<Terminated>(_ => Replace());
+        Receive<QueryDecoderStats>(query => Context.Child(ChildName).Forward(query));
+    }
+
+    public static Props Props(
+        DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier) =>
+        Akka.Actor.Props.Create(() => new DecoderSupervisor(setup, settings, scheduler, barrier));
+
+    private string ChildName => $"decoder-{_incarnation}";
+
+    protected override void PreStart() => Start();
+
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(fault =>
+    {
+        _fault = fault is ActorInitializationException { InnerException: { } inner } ? Unwrapped(inner) : fault;
+        return Directive.Stop;
+    });
+
+    private static Exception Unwrapped(Exception fault) =>
+        fault is System.Reflection.TargetInvocationException { InnerException: { } inner } ? inner : fault;
+
+    private void Start()
+    {
+        _incarnation++;
+        Context.Watch(Context.ActorOf(
+            DecoderActor.Props(_setup, _settings, _incarnation, _scheduler, _barrier), ChildName));
+    }
+
+    private void Replace()
+    {
+        var reason = _fault?.Message ?? "it stopped";
+        var comesBack = _incarnation <= _settings.MaxRestarts;
+        _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
+        _scheduler.Tell(new DecoderLost(_setup.Id, _incarnation, reason, comesBack));
+        _barrier.Tell(new LeaveBarrier(_setup.Id, _incarnation));
+        if (comesBack)
+            Start();
+    }
+}

@@ -1,0 +1,16 @@
+using Rollout.Actors.Data;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Protocol;
+
+/// <summary>The mailbox of the reward actor.</summary>
+public interface IRewardMessage;
+
+/// <summary>From the trainer: score every completion of a finished group. Answered by <see cref="GroupScored"/> or <see cref="ScoringFailed"/>.</summary>
+public sealed record ScoreGroup(PromptItem Item, GroupFinished Group, int MaxTokens) : IRewardMessage;
+
+/// <summary>Rewards and decoded texts in the order of the group's completions.</summary>
+public sealed record GroupScored(GroupId Id, double[] Rewards, string[] Texts);
+
+/// <summary>A reward function threw or took too long: the group is not trained on.</summary>
+public sealed record ScoringFailed(GroupId Id, string Reason);

@@ -1,0 +1,42 @@
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Protocol;
+
+/// <summary>The mailbox of the scheduler: clients and decoders write to it.</summary>
+public interface ISchedulerMessage;
+
+/// <summary>One prompt and how each of its samples is drawn.</summary>
+/// <param name="Id">Unique in the run; with the seed and the sample's number it determines every token.</param>
+/// <param name="Prompt">Token ids, at least one.</param>
+/// <param name="Samples">One entry a sample.</param>
+public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Samples);
+
+/// <summary>
+/// From a client. Answered, to the sender, by one <see cref="GroupFinished"/> or <see cref="GroupFailed"/>. Submitting a
+/// group again that is still on its way changes nothing but where the answer goes.
+/// </summary>
+public sealed record SubmitGroup(GroupRequest Group) : ISchedulerMessage;
+
+/// <summary>From a client that no longer wants these groups. Not answered; unknown groups are ignored.</summary>
+public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage;
+
+/// <summary>What became of a submitted group.</summary>
+public abstract record GroupOutcome(GroupId Id);
+
+/// <summary>All samples of a group, in their order.</summary>
+public sealed record GroupFinished(GroupId Id, Completion[] Completions) : GroupOutcome(Id);
+
+/// <summary>A group that could not be finished, and why. Nothing of it may be trained on.</summary>
+public sealed record GroupFailed(GroupId Id, string Reason) : GroupOutcome(Id);
+
+/// <summary>One finished sample.</summary>
+/// <param name="Sample">Its number in the group.</param>
+/// <param name="Tokens">The sampled ids, the stop token included.</param>
+/// <param name="Logprobs">[tokens] their log-probabilities (see <see cref="StepOutput.Logprobs"/>).</param>
+/// <param name="Versions">Which policy sampled which tokens, in order of their first token; the first starts at 0.</param>
+/// <param name="Reason">Stop or Length.</param>
+public sealed record Completion(
+    int Sample, int[] Tokens, float[] Logprobs, VersionSpan[] Versions, FinishReason Reason);
+
+/// <summary>From token <paramref name="Start"/> of the completion on, this policy sampled.</summary>
+public readonly record struct VersionSpan(PolicyVersion Version, int Start);

@@ -1,0 +1,74 @@
+using Akka.Actor;
+using Rollout.Actors.Data;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Protocol;
+
+/// <summary>The mailbox of the trainer.</summary>
+public interface ITrainerMessage;
+
+/// <summary>From the client: train. The observer receives <see cref="TrainingStepFinished"/>s and one <see cref="TrainingEnded"/>.</summary>
+public sealed record StartTraining(TrainingProgress From, IActorRef Observer) : ITrainerMessage;
+
+/// <summary>From the client: finish the training step at hand, save, and end.</summary>
+public sealed record StopTraining : ITrainerMessage;
+
+/// <summary>To the observer: the greedy accuracy before the first training step.</summary>
+public sealed record TrainingStarted(double? HeldOutAccuracy);
+
+/// <summary>To the observer: a checkpoint is complete.</summary>
+public sealed record CheckpointSaved(int Step, string Folder);
+
+/// <summary>To the observer, last: how the run ended. Error is null when it ended as planned or by request.</summary>
+public sealed record TrainingEnded(TrainingProgress Progress, string? Checkpoint, string? Error);
+
+/// <summary>To the observer: one finished training step.</summary>
+public sealed record TrainingStepFinished
+{
+    /// <summary>From 1.</summary>
+    public required int Step { get; init; }
+
+    /// <summary>Training steps of the run.</summary>
+    public required int Steps { get; init; }
+
+    public required TrainStats Train { get; init; }
+
+    public required DecoderStats Decode { get; init; }
+
+    /// <summary>Of all rollouts of the step.</summary>
+    public required double RewardMean { get; init; }
+
+    /// <summary>Standard deviation of the same.</summary>
+    public required double RewardStd { get; init; }
+
+    /// <summary>Share of held-out prompts answered right greedily, where the step ended with an evaluation.</summary>
+    public double? HeldOutAccuracy { get; init; }
+
+    /// <summary>Tokens of a completion.</summary>
+    public required double MeanCompletionLength { get; init; }
+
+    public required int MaxCompletionLength { get; init; }
+
+    /// <summary>Share of completions that ended by length.</summary>
+    public required double TruncatedShare { get; init; }
+
+    /// <summary>Groups that failed in decoding or scoring and were left out.</summary>
+    public required int FailedGroups { get; init; }
+
+    /// <summary>Seconds from the first submission to the last score.</summary>
+    public required double RolloutSeconds { get; init; }
+
+    /// <summary>Seconds of the whole step, evaluation and checkpoint included.</summary>
+    public required double TotalSeconds { get; init; }
+
+    /// <summary>The step's rollouts.</summary>
+    public required IReadOnlyList<ScoredGroup> Groups { get; init; }
+
+    public double RolloutTokensPerSecond => Decode.NewTokens / Math.Max(RolloutSeconds, 1e-9);
+
+    public double TrainTokensPerSecond => Train.ProcessedTokens / Math.Max(Train.Seconds, 1e-9);
+}
+
+/// <summary>A finished group with its rewards.</summary>
+public sealed record ScoredGroup(
+    PromptItem Item, int[] Prompt, GroupFinished Group, double[] Rewards, string[] Texts);

@@ -1,0 +1,290 @@
+using Akka.Actor;
+using Akka.Event;
+using Rollout.Actors.Collection;
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Training;
+
+/// <summary>
+/// Runs training steps on its own thread. Idle -(StartTraining)-> Evaluating -> Collecting -(all scored)->
+/// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. While it trains it
+/// blocks: every decoder is parked and nothing else is to be done.
+/// </summary>
+public sealed class TrainerActor : ReceiveActor, IWithTimers
+{
+    private const string RoundTimer = "round";
+
+    private readonly TrainingJob _job;
+    private readonly IPolicyTrainer _trainer;
+    private readonly IActorRef _scheduler;
+    private readonly IActorRef _rewards;
+    private readonly IActorRef _barrier;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly TimeProvider _time = TimeProvider.System;
+    private IActorRef _observer = ActorRefs.Nobody;
+    private RolloutBuffer _round = new();
+    private long _roundStarted;
+    private TrainingProgress _progress = new(0, 0, 0);
+    private string? _lastCheckpoint;
+    private bool _stopRequested;
+    private bool _weightsAreWhole = true;
+
+    /// <param name="job">What to train on.</param>
+    /// <param name="createTrainer">Builds the trainer; called on this actor's thread, which alone uses it.</param>
+    /// <param name="scheduler">Takes groups.</param>
+    /// <param name="rewards">Scores them.</param>
+    /// <param name="barrier">Parks decoders and opens steps.</param>
+    public TrainerActor(
+        TrainingJob job, Func<IPolicyTrainer> createTrainer, IActorRef scheduler, IActorRef rewards, IActorRef barrier)
+    {
+        _job = job;
+        _trainer = createTrainer();
+        _scheduler = scheduler;
+        _rewards = rewards;
+        _barrier = barrier;
+        Idle();
+    }
+
+    public static Props Props(
+        TrainingJob job,
+        Func<IPolicyTrainer> createTrainer,
+        IActorRef scheduler,
+        IActorRef rewards,
+        IActorRef barrier) =>
+        Akka.Actor.Props.Create(() => new TrainerActor(job, createTrainer, scheduler, rewards, barrier))
+            .WithDispatcher("rollout-device-dispatcher");
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    protected override void PostStop() => _trainer.Dispose();
+
+    /// <summary>Nothing restarts a trainer half way: the observer is told, and a resumed run continues.</summary>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        _observer.Tell(new TrainingEnded(_progress, _lastCheckpoint, reason.Message));
+        base.PreRestart(reason, message);
+    }
+
+    private void Idle()
+    {
+        Receive<StartTraining>(start => Guarded(() =>
+        {
+            _observer = start.Observer;
+            _progress = start.From;
+            if (_job.Dataset.HeldOut.Count > 0)
+                Evaluate(accuracy => Started(accuracy));
+            else
+                Started(null);
+        }));
+        Receive<StopTraining>(_ => { });
+    }
+
+    private void Started(double? accuracy)
+    {
+        _observer.Tell(new TrainingStarted(accuracy));
+        Next(accuracy);
+    }
+
+    /// <summary>The next training step, or the end of the run.</summary>
+    private void Next(double? accuracy)
+    {
+        var reached = _job.Eval.Target > 0 && accuracy >= _job.Eval.Target;
+        if (_stopRequested || reached || _progress.Step >= _job.Train.Steps)
+            End(null);
+        else
+            Collect();
+    }
+
+    private void Collect()
+    {
+        BeginRound();
+        for (var i = 0; i < _job.Train.PromptsPerStep; i++)
+            Submit(_job.TrainingGroup(_progress.DataCursor + i));
+        Become(() => Collecting(Park));
+    }
+
+    private void Evaluate(Action<double> then)
+    {
+        BeginRound();
+        foreach (var group in _job.EvaluationGroups(_progress.Step))
+            Submit(group);
+        Become(() => Collecting(() =>
+        {
+            foreach (var failed in _round.Failed)
+                throw new InvalidOperationException($"evaluation failed: {failed.Id}: {failed.Reason}");
+            then(_round.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
+        }));
+    }
+
+    private void BeginRound()
+    {
+        _round = new RolloutBuffer();
+        _roundStarted = _time.GetTimestamp();
+        Timers.StartSingleTimer(RoundTimer, new RoundOverdue(_round), _job.Train.StepTimeout);
+    }
+
+    private void Submit((Data.PromptItem Item, GroupRequest Request) group)
+    {
+        _round.Expect(group.Item, group.Request);
+        _scheduler.Tell(new SubmitGroup(group.Request));
+    }
+
+    /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
+    private void Collecting(Action complete)
+    {
+        Receive<GroupFinished>(group =>
+        {
+            if (_round.Finish(group) is { } item)
+                _rewards.Tell(new ScoreGroup(item, group, _job.Sampling.MaxTokens));
+        });
+        Receive<GroupScored>(scored =>
+        {
+            _round.Score(scored);
+            CompleteIf();
+        });
+        Receive<GroupFailed>(failed => Fail(failed.Id, failed.Reason));
+        Receive<ScoringFailed>(failed => Fail(failed.Id, failed.Reason));
+        Receive<RoundOverdue>(overdue => ReferenceEquals(overdue.Round, _round), _ =>
+        {
+            _scheduler.Tell(new CancelGroups([.. _round.Open]));
+            End($"training step {_progress.Step + 1}: not finished within {_job.Train.StepTimeout}: "
+                + string.Join(", ", _round.Open));
+        });
+        Receive<StopTraining>(_ => _stopRequested = true);
+        ReceiveAny(_ => { });
+
+        void Fail(GroupId id, string reason)
+        {
+            _log.Warning("{Group} failed: {Reason}", id, reason);
+            _round.Fail(id, reason);
+            CompleteIf();
+        }
+
+        void CompleteIf()
+        {
+            if (!_round.IsComplete)
+                return;
+            Timers.Cancel(RoundTimer);
+            Guarded(complete);
+        }
+    }
+
+    private void Park()
+    {
+        if (_round.Scored.Count == 0)
+        {
+            var first = _round.Failed.First();
+            End($"training step {_progress.Step + 1}: all {_job.Train.PromptsPerStep} groups failed, the first with: "
+                + first.Reason);
+            return;
+        }
+        var rolloutSeconds = _time.GetElapsedTime(_roundStarted).TotalSeconds;
+        _barrier.Tell(new ParkAll(_trainer.Version.Next()));
+        Become(() =>
+        {
+            Receive<AllParked>(parked => parked.Next == _trainer.Version.Next(), parked =>
+                Guarded(() => Train(parked.Stats, rolloutSeconds)));
+            Receive<BarrierFailed>(failed => End(failed.Reason));
+            Receive<StopTraining>(_ => _stopRequested = true);
+            ReceiveAny(_ => { });
+        });
+    }
+
+    private void Train(DecoderStats decode, double rolloutSeconds)
+    {
+        var scored = _round.Scored;
+        _weightsAreWhole = false;
+        var stats = _trainer.Train(StepSummary.ToTrainBatch(scored));
+        _weightsAreWhole = true;
+        _progress = _progress with
+        {
+            Step = _progress.Step + 1,
+            DataCursor = _progress.DataCursor + _job.Train.PromptsPerStep,
+        };
+        var failedGroups = _round.Failed.Count();
+        var started = _roundStarted;
+        _barrier.Tell(new UpdateAll(stats.Version));
+        Become(() =>
+        {
+            Receive<StepOpened>(opened => opened.Version == stats.Version, _ => Guarded(() =>
+            {
+                if (_job.EvaluatesAfter(_progress.Step))
+                    Evaluate(accuracy => Report(accuracy));
+                else
+                    Report(null);
+            }));
+            Receive<BarrierFailed>(failed => End(failed.Reason));
+            Receive<StopTraining>(_ => _stopRequested = true);
+            ReceiveAny(_ => { });
+        });
+
+        void Report(double? accuracy)
+        {
+            if (_job.CheckpointEvery > 0 && _progress.Step % _job.CheckpointEvery == 0)
+                Save();
+            var summary = StepSummary.Of(scored);
+            _observer.Tell(new TrainingStepFinished
+            {
+                Step = _progress.Step,
+                Steps = _job.Train.Steps,
+                Train = stats,
+                Decode = decode,
+                RewardMean = summary.RewardMean,
+                RewardStd = summary.RewardStd,
+                HeldOutAccuracy = accuracy,
+                MeanCompletionLength = summary.MeanLength,
+                MaxCompletionLength = summary.MaxLength,
+                TruncatedShare = summary.TruncatedShare,
+                FailedGroups = failedGroups,
+                Groups = scored,
+                RolloutSeconds = rolloutSeconds,
+                TotalSeconds = _time.GetElapsedTime(started).TotalSeconds,
+            });
+            Next(accuracy);
+        }
+    }
+
+    private void Save()
+    {
+        var folder = _job.CheckpointFolder(_progress.Step);
+        if (folder == _lastCheckpoint)
+            return;
+        _trainer.Save(folder, _progress);
+        _lastCheckpoint = folder;
+        _observer.Tell(new CheckpointSaved(_progress.Step, folder));
+    }
+
+    /// <summary>Saves what has been learnt, also after an error, unless that left the weights in the middle of a step.</summary>
+    private void End(string? error)
+    {
+        Timers.CancelAll();
+        Become(() => ReceiveAny(_ => { }));
+        try
+        {
+            if (_progress.Step > 0 && _weightsAreWhole)
+                Save();
+        }
+        catch (Exception fault)
+        {
+            error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
+        }
+        _observer.Tell(new TrainingEnded(_progress, _lastCheckpoint, error));
+    }
+
+    /// <summary>A fault of the trainer, the data or the disk ends the run with its message.</summary>
+    private void Guarded(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception fault)
+        {
+            _log.Error(fault, "training step {Step} failed", _progress.Step + 1);
+            End($"training step {_progress.Step + 1}: {fault.Message}");
+        }
+    }
+
+    private sealed record RoundOverdue(RolloutBuffer Round);
+}

@@ -1,0 +1,59 @@
+using Rollout.Actors.Data;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Training;
+
+/// <summary>What a run trains on, and how its prompts become groups.</summary>
+public sealed record TrainingJob
+{
+    public required TrainerSettings Train { get; init; }
+
+    public required EvalSettings Eval { get; init; }
+
+    /// <summary>How training completions are drawn; its MaxTokens and stop ids serve evaluation too.</summary>
+    public required SamplingParams Sampling { get; init; }
+
+    public required ITokenizer Tokenizer { get; init; }
+
+    public required IPromptDataset Dataset { get; init; }
+
+    /// <summary>Training steps between two checkpoints; 0 saves only the last.</summary>
+    public required int CheckpointEvery { get; init; }
+
+    /// <summary>The folder of the checkpoint after a training step.</summary>
+    public required Func<int, string> CheckpointFolder { get; init; }
+
+    /// <summary>Prompt number <paramref name="cursor"/> and its group: the cursor is the id, so a resumed run draws the same.</summary>
+    public (PromptItem Item, GroupRequest Request) TrainingGroup(long cursor)
+    {
+        var item = Dataset.Train(cursor);
+        return (item, Group(item, new GroupId(cursor), Sampling, Train.NumGenerations));
+    }
+
+    /// <summary>The held-out prompts, one greedy sample each. Ids below 0 keep them apart from training groups.</summary>
+    public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups(int step)
+    {
+        var count = Eval.Prompts == 0 ? Dataset.HeldOut.Count : Math.Min(Eval.Prompts, Dataset.HeldOut.Count);
+        var greedy = Sampling with { Temperature = 0, TopK = 0, TopP = 1, MinP = 0 };
+        for (var i = 0; i < count; i++)
+        {
+            var item = Dataset.HeldOut[i];
+            yield return (item, Group(item, new GroupId(-1 - ((long)step * count + i)), greedy, 1));
+        }
+    }
+
+    /// <summary>True when an evaluation follows this training step.</summary>
+    public bool EvaluatesAfter(int step) =>
+        Dataset.HeldOut.Count > 0 && (step == Train.Steps || (Eval.Every > 0 && step % Eval.Every == 0));
+
+    private GroupRequest Group(PromptItem item, GroupId id, SamplingParams sampling, int samples)
+    {
+        var prompt = Tokenizer.Encode(item.Prompt);
+        if (prompt.Length == 0)
+            throw new InvalidDataException($"the prompt of {item.Id} has no tokens");
+        return new GroupRequest(id, prompt, [.. Enumerable.Repeat(sampling, samples)]);
+    }
+}

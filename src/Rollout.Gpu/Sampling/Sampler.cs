@@ -1,0 +1,122 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
+
+namespace Rollout.Gpu.Sampling;
+
+/// <summary>
+/// Draws tokens from logits in host memory, by the rules of <see cref="SamplingRng"/>. Used by one thread at a time;
+/// spreads large work over more. Scratch memory is kept, nothing is allocated per draw.
+/// </summary>
+public sealed class Sampler
+{
+    // Tokens of vocabulary × draws below which a second thread costs more than it brings.
+    private const int WorthSharing = 1 << 17;
+
+    private readonly WorkerTeam _team;
+    private readonly Scratch[] _scratch;
+
+    /// <param name="threads">Threads at most, the caller's included.</param>
+    public Sampler(int threads)
+    {
+        _team = new WorkerTeam(threads);
+        _scratch = new Scratch[threads];
+        foreach (ref var scratch in _scratch.AsSpan())
+            scratch = new Scratch();
+    }
+
+    /// <summary>Samples every draw into the output's tokens and log-probabilities.</summary>
+    /// <param name="logits">[rows, vocab].</param>
+    /// <param name="vocabulary">Entries of a row.</param>
+    /// <param name="batch">Its draws; those of one row and temperature are cheapest side by side.</param>
+    /// <param name="logitRows">[draws] the row of <paramref name="logits"/> that each draw is from.</param>
+    /// <param name="output">Its arrays grow as needed.</param>
+    /// <exception cref="ArithmeticException">A row holds NaN or +∞, or no finite logit.</exception>
+    public unsafe void Sample(
+        ReadOnlySpan<float> logits, int vocabulary, ForwardBatch batch, int[] logitRows, StepOutput output)
+    {
+        var count = batch.DrawCount;
+        output.Count = count;
+        if (output.Tokens.Length < count)
+            (output.Tokens, output.Logprobs) = (new int[count], new float[count]);
+
+        // A span can't cross into other threads; the memory behind it outlives the call.
+        fixed (float* logitsAt = logits)
+        {
+            var work = new Work(logitsAt, vocabulary, batch.Draws, logitRows, count, output);
+            var parts = (long)count * vocabulary < WorthSharing ? 1 : Math.Min(count, 4 * _team.Threads);
+            _team.Run(parts, (worker, part) => work.SamplePart(_scratch[worker], part, parts));
+            work.ThrowIfFailed();
+        }
+    }
+
+    private sealed class Scratch
+    {
+        public RowDistribution Row { get; } = new();
+
+        public TokenFilter Filter { get; } = new();
+    }
+
+    private sealed unsafe class Work(
+        float* logits, int vocabulary, Draw[] draws, int[] logitRows, int count, StepOutput output)
+    {
+        private int _failedDraw = int.MaxValue;
+
+        public void SamplePart(Scratch scratch, int part, int parts)
+        {
+            var end = (int)((long)count * (part + 1) / parts);
+            var (loadedRow, loadedTemperature) = (-1, 0f);
+            for (var i = (int)((long)count * part / parts); i < end; i++)
+            {
+                var row = logitRows[i];
+                var sampling = draws[i].Sampling;
+                var temperature = sampling.Temperature == 0 ? 1 : sampling.Temperature;
+                var rowLogits = new ReadOnlySpan<float>(logits + ((long)row * vocabulary), vocabulary);
+                if (row != loadedRow || temperature != loadedTemperature)
+                {
+                    if (!scratch.Row.TryLoad(rowLogits, temperature))
+                    {
+                        InterlockedMin(ref _failedDraw, i);
+                        return;
+                    }
+
+                    (loadedRow, loadedTemperature) = (row, temperature);
+                }
+
+                var token = Choose(scratch, rowLogits, draws[i]);
+                output.Tokens[i] = token;
+                output.Logprobs[i] = scratch.Row.LogProbability(rowLogits[token]);
+            }
+        }
+
+        public void ThrowIfFailed()
+        {
+            if (_failedDraw == int.MaxValue)
+                return;
+            var draw = draws[_failedDraw];
+            throw new ArithmeticException(
+                $"The logits of batch row {draw.Row} (position {draw.Position}) hold NaN or infinity; "
+                + "expected finite numbers.");
+        }
+
+        private static int Choose(Scratch scratch, ReadOnlySpan<float> logits, in Draw draw)
+        {
+            var (row, sampling) = (scratch.Row, draw.Sampling);
+            if (sampling.Temperature == 0)
+                return row.ArgMax;
+            return TokenFilter.NeedsOrder(sampling, logits.Length)
+                ? Race.Draw(logits, row, draw.Key, draw.Position, scratch.Filter.Keep(logits, row, sampling))
+                : Race.Draw(logits, row, draw.Key, draw.Position, sampling.MinP);
+        }
+
+        private static void InterlockedMin(ref int target, int value)
+        {
+            for (var seen = Volatile.Read(ref target); value < seen;)
+            {
+                var before = Interlocked.CompareExchange(ref target, value, seen);
+                if (before == seen)
+                    return;
+                seen = before;
+            }
+        }
+    }
+}

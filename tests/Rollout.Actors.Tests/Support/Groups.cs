@@ -1,0 +1,43 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Support;
+
+/// <summary>Groups for tests, and what <see cref="FakeModelRunner"/> makes of them.</summary>
+public static class Groups
+{
+    public static GroupRequest Of(long id, int promptLength, params int[] maxTokens) => new(
+        new GroupId(id),
+        [.. Enumerable.Range(0, promptLength).Select(i => (int)((id * 31 + i * 7) % 1000))],
+        [.. maxTokens.Select(max => new SamplingParams { MaxTokens = max, Seed = 7, StopTokenIds = [13] })]);
+
+    /// <summary>Any key function will do, as long as sequences differ.</summary>
+    public static ulong Key(ulong seed, SequenceId sequence) =>
+        seed * 1_000_003 + (ulong)sequence.Group.Value * 64 + (ulong)sequence.Sample;
+
+    /// <summary>The completion by plain recomputation from the whole sequence, under one policy.</summary>
+    public static int[] Expected(
+        GroupRequest group, int sample, Func<ulong, SequenceId, ulong>? key = null, PolicyVersion version = default)
+    {
+        var sampling = group.Samples[sample];
+        var sequenceKey = (key ?? Key)(sampling.Seed, new SequenceId(group.Id, sample));
+        var tokens = new List<int>(group.Prompt);
+        do
+            tokens.Add(FakeModelRunner.Next(tokens.ToArray(), sequenceKey, version));
+        while (!sampling.StopTokenIds.Contains(tokens[^1]) && tokens.Count < group.Prompt.Length + sampling.MaxTokens);
+        return tokens.Skip(group.Prompt.Length).ToArray();
+    }
+
+    public static void AssertExpected(
+        GroupRequest group, Completion[] completions, Func<ulong, SequenceId, ulong>? key = null)
+    {
+        Assert.Equal(group.Samples.Length, completions.Length);
+        for (var i = 0; i < completions.Length; i++)
+        {
+            Assert.Equal(i, completions[i].Sample);
+            Assert.Equal(Expected(group, i, key), completions[i].Tokens);
+            Assert.Equal(completions[i].Tokens.Select(token => -(float)token), completions[i].Logprobs);
+        }
+    }
+}
