@@ -6,8 +6,8 @@ using Rollout.Gpu.Weights;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The checkpoints of a run: <c>step-N</c> folders of one parent. A folder with that name is complete: it is filled
-/// under a temporary name beside it, flushed to the disk, and renamed.
+/// The checkpoints of a run: <c>step-N</c> folders of one parent. A folder with that name is complete: it is
+/// filled under a temporary name beside it, flushed to the disk, and renamed.
 /// </summary>
 /// <param name="root">The parent folder; it is made when the first checkpoint is.</param>
 public sealed class CheckpointStore(string root)
@@ -47,7 +47,9 @@ public sealed class CheckpointStore(string root)
     }
 
     /// <summary>Reads <see cref="ProgressFile"/> of a checkpoint.</summary>
-    /// <exception cref="CheckpointException">The file is missing or not what <see cref="WriteProgress"/> writes.</exception>
+    /// <exception cref="CheckpointException">
+    /// The file is missing or not what <see cref="WriteProgress"/> writes.
+    /// </exception>
     public static TrainingProgress ReadProgress(string folder)
     {
         var path = Path.Combine(folder, ProgressFile);
@@ -65,8 +67,8 @@ public sealed class CheckpointStore(string root)
     }
 
     /// <summary>
-    /// Fills a new folder, complete or not at all. A folder that is there already (a run that was resumed from an
-    /// earlier step) is replaced once the new one is complete.
+    /// Fills a new folder, complete or not at all. A folder that is there already (a run that was resumed
+    /// from an earlier step) is replaced once the new one is complete.
     /// </summary>
     /// <param name="folder">The final name.</param>
     /// <param name="fill">Writes into the folder that it is given.</param>
@@ -116,7 +118,9 @@ public sealed class CheckpointStore(string root)
         WriteIndented = true,
     };
 
-    /// <summary>A rename may reach the disk before the data does; a power cut would leave a checkpoint of holes.</summary>
+    /// <summary>
+    /// A rename may reach the disk before the data does; a power cut would leave a checkpoint of holes.
+    /// </summary>
     private static void Flush(string folder)
     {
         foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))

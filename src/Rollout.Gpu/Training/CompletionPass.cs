@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The log-probabilities of completion tokens, and the way back. The [targets, vocab] logits never exist as a whole: the
-/// head runs over chunks of rows, each chunk's backward follows its forward, and what it gives the hidden states is
-/// collected for one backward pass through the layers. Nothing is computed twice. At its peak a chunk holds its logits
-/// in the model's type, twice in float32, and once more as gradient: at most
+/// The log-probabilities of completion tokens, and the way back. The [targets, vocab] logits never exist as a
+/// whole: the head runs over chunks of rows, each chunk's backward follows its forward, and what it gives the
+/// hidden states is collected for one backward pass through the layers. Nothing is computed twice. At its
+/// peak a chunk holds its logits in the model's type, twice in float32, and once more as gradient: at most
 /// <see cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements each.
 /// </summary>
 /// <param name="model">The policy.</param>
@@ -19,12 +19,17 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     /// <summary>16 MiB in float32: stays near the cache.</summary>
     public const long LogitElementsOnCpu = 1L << 22;
 
-    /// <summary>512 MiB in float32: rows enough to keep the matrix units busy at any vocabulary in use.</summary>
+    /// <summary>
+    /// 512 MiB in float32: rows enough to keep the matrix units busy at any vocabulary in use.
+    /// </summary>
     public const long LogitElementsOnGpu = 1L << 27;
 
     private readonly int _rowsAtOnce = (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
 
-    /// <summary>Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them) [rows].</summary>
+    /// <summary>
+    /// Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them)
+    /// [rows].
+    /// </summary>
     public delegate Tensor LossGradient(Tensor logprobs, int start);
 
     public Device Device => model.Device;
@@ -73,7 +78,9 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         hidden.backward([collected]);
     }
 
-    /// <summary>dLoss/dlogits [rows, vocab] = dLoss/dlogprob · (one-hot(target) − softmax) / temperature.</summary>
+    /// <summary>
+    /// dLoss/dlogits [rows, vocab] = dLoss/dlogprob · (one-hot(target) − softmax) / temperature.
+    /// </summary>
     private Tensor LogitsGradient(Tensor logits, Tensor targets, int start, LossGradient lossGradient)
     {
         using var noGradient = no_grad();
@@ -87,8 +94,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     }
 
     /// <summary>
-    /// float32 logits over the temperature, in place where they are float32 already. A model whose head needs its own
-    /// output for its gradient would be told so by autograd's version check.
+    /// float32 logits over the temperature, in place where they are float32 already. A model whose head needs
+    /// its own output for its gradient would be told so by autograd's version check.
     /// </summary>
     private Tensor Scaled(Tensor logits)
     {

@@ -3,8 +3,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Rewards of groups → advantages, as TRL's GRPOTrainer computes them: A = (R − mean of the group) / (std + 1e-4), the
-/// standard deviation Bessel-corrected, over the group or over the batch, or A = R − mean (Dr.GRPO).
+/// Rewards of groups → advantages, as TRL's GRPOTrainer computes them: A = (R − mean of the group) / (std +
+/// 1e-4), the standard deviation Bessel-corrected, over the group or over the batch, or A = R − mean
+/// (Dr.GRPO).
 /// </summary>
 public static class GroupAdvantages
 {
@@ -12,8 +13,8 @@ public static class GroupAdvantages
     public const double StandardDeviationOffset = 1e-4;
 
     /// <summary>
-    /// Fills the advantages. A group whose rewards are all equal (a group of one among them) gets exactly 0, free of
-    /// the rounding of its mean.
+    /// Fills the advantages. A group whose rewards are all equal (a group of one among them) gets exactly 0,
+    /// free of the rounding of its mean.
     /// </summary>
     /// <param name="rewards">[samples] rewards, group after group.</param>
     /// <param name="groups">[groups] names the groups in errors.</param>

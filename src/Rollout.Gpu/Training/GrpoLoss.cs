@@ -12,9 +12,13 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
     /// <summary>Weight of the KL term; with 0 no reference is read.</summary>
     public double Beta => beta;
 
-    /// <summary>The loss of some tokens. All arguments are [tokens], of one floating type; padding is not among them.</summary>
+    /// <summary>
+    /// The loss of some tokens. All arguments are [tokens], of one floating type; padding is not among them.
+    /// </summary>
     /// <param name="logprobs">log π of the sampled tokens; the only argument that gradients flow to.</param>
-    /// <param name="oldLogprobs">log π_old, detached. Detached <paramref name="logprobs"/> give ρ = 1 with its gradient.</param>
+    /// <param name="oldLogprobs">
+    /// log π_old, detached. Detached <paramref name="logprobs"/> give ρ = 1 with its gradient.
+    /// </param>
     /// <param name="referenceLogprobs">log π_ref, detached; read where beta is not 0.</param>
     /// <param name="advantages">A of each token's completion.</param>
     /// <param name="weights">Each token's weight; 0 masks it.</param>
@@ -49,7 +53,9 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
 
 /// <summary>Sums over tokens, each a scalar tensor on their device. The caller owns them.</summary>
 /// <param name="Loss">The weighted loss, differentiable.</param>
-/// <param name="Clipped">float64: tokens whose gradient the clip removes (ratio below and A &lt; 0, or above and A &gt; 0).</param>
+/// <param name="Clipped">
+/// float64: tokens whose gradient the clip removes (ratio below and A &lt; 0, or above and A &gt; 0).
+/// </param>
 /// <param name="Kl">float64: Σ k3 against the reference; 0 where beta is 0.</param>
 public sealed record TokenLoss(Tensor Loss, Tensor Clipped, Tensor Kl) : IDisposable
 {

@@ -22,7 +22,9 @@ internal sealed record IterationSums(
         left.Difference + right.Difference,
         Math.Max(left.DifferenceMax, right.DifferenceMax));
 
-    /// <summary>[6] float64 on the device: the sums of one chunk, to be read when the pass is over and not before.</summary>
+    /// <summary>
+    /// [6] float64 on the device: the sums of one chunk, to be read when the pass is over and not before.
+    /// </summary>
     public static Tensor OnDevice(TokenLoss loss, Tensor logprobs, Tensor samplerLogprobs)
     {
         using var noGradient = no_grad();

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>One micro-batch on the device: right-padded rows of width W, and which of their outputs predict what.</summary>
+/// <summary>
+/// One micro-batch on the device: right-padded rows of width W, and which of their outputs predict what.
+/// </summary>
 internal sealed class MicroBatchInput : IDisposable
 {
     private readonly int[] _completionLengths;
@@ -61,7 +63,9 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>[rows · W] int64, from 0 in each row.</summary>
     public Tensor Positions { get; }
 
-    /// <summary>[targets] int64: the flat position whose hidden state predicts the target, the one before it.</summary>
+    /// <summary>
+    /// [targets] int64: the flat position whose hidden state predicts the target, the one before it.
+    /// </summary>
     public Tensor Sources { get; }
 
     /// <summary>[targets] int64: completion tokens, row after row.</summary>

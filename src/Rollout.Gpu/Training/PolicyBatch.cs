@@ -3,8 +3,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The part of a <see cref="TrainBatch"/> that the model has to see, checked, with advantages and weights. Groups with
-/// equal rewards are left out where there is no KL term: their gradient is 0. They still count in the denominators.
+/// The part of a <see cref="TrainBatch"/> that the model has to see, checked, with advantages and weights.
+/// Groups with equal rewards are left out where there is no KL term: their gradient is 0. They still count in
+/// the denominators.
 /// </summary>
 internal sealed class PolicyBatch
 {
@@ -34,8 +35,8 @@ internal sealed class PolicyBatch
     public int InputCount => Samples.Sum(sample => sample.Sequence.InputLength);
 
     /// <exception cref="ArgumentException">
-    /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty, or a
-    /// completion has not one log-probability for each token.
+    /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
+    /// or a completion has not one log-probability for each token.
     /// </exception>
     public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize)
     {

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>One forward and backward pass over a batch: leaves the batch's gradient with the optimizer.</summary>
+/// <summary>
+/// One forward and backward pass over a batch: leaves the batch's gradient with the optimizer.
+/// </summary>
 /// <param name="policy">The weights that learn.</param>
 /// <param name="reference">The initial weights, where there is a KL term.</param>
 /// <param name="loss">The token loss.</param>
@@ -69,7 +71,9 @@ internal sealed class PolicyPass(CompletionPass policy, CompletionPass? referenc
         own.ForEach(chunk => chunk.Dispose());
     }
 
-    /// <summary>The weights are as they were, so what was not finite in the pass is so again, sample by sample.</summary>
+    /// <summary>
+    /// The weights are as they were, so what was not finite in the pass is so again, sample by sample.
+    /// </summary>
     private NotFiniteNumberException NotFinite(PolicyBatch batch, int microBatch, double value)
     {
         var samples = batch.SamplesOf(microBatch);

@@ -8,10 +8,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared weights.
-/// π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the first one's
-/// log-probabilities on the device. The log-probabilities of sampler and trainer are compared in the first iteration,
-/// before anything changes, over all completion tokens that are computed.
+/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared
+/// weights. π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the
+/// first one's log-probabilities on the device. The log-probabilities of sampler and trainer are compared in
+/// the first iteration, before anything changes, over all completion tokens that are computed.
 /// </summary>
 public sealed class PolicyTrainer : IPolicyTrainer
 {
@@ -26,14 +26,20 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private readonly string _tokenizerFolder;
     private bool _torn;
 
-    /// <param name="weights">The policy, shared with decoders that are parked while this trains; stays the caller's.</param>
-    /// <param name="options">The update rule.</param>
-    /// <param name="tokenizerFolder">Where <see cref="Save"/> copies the tokenizer's files from; "" copies none.</param>
-    /// <param name="reference">
-    /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta above 0, the
-    /// weights as they are now are copied: right for a new run, wrong for a resumed one.
+    /// <param name="weights">
+    /// The policy, shared with decoders that are parked while this trains; stays the caller's.
     /// </param>
-    /// <param name="logitElements">Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.</param>
+    /// <param name="options">The update rule.</param>
+    /// <param name="tokenizerFolder">
+    /// Where <see cref="Save"/> copies the tokenizer's files from; "" copies none.
+    /// </param>
+    /// <param name="reference">
+    /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta
+    /// above 0, the weights as they are now are copied: right for a new run, wrong for a resumed one.
+    /// </param>
+    /// <param name="logitElements">
+    /// Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.
+    /// </param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     public PolicyTrainer(
         PolicyWeights weights,
@@ -71,8 +77,12 @@ public sealed class PolicyTrainer : IPolicyTrainer
     public int OptimizerSteps => _optimizer.Steps;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The batch can't be trained on; it says which sequence and why.</exception>
-    /// <exception cref="NotFiniteNumberException">A loss or gradient is not finite. The weights are as before that update.</exception>
+    /// <exception cref="ArgumentException">
+    /// The batch can't be trained on; it says which sequence and why.
+    /// </exception>
+    /// <exception cref="NotFiniteNumberException">
+    /// A loss or gradient is not finite. The weights are as before that update.
+    /// </exception>
     public TrainStats Train(TrainBatch batch)
     {
         if (_torn)
@@ -115,8 +125,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     }
 
     /// <summary>
-    /// Continues the run that a checkpoint is of. The caller has loaded its model into the weights, under the version
-    /// that belongs to its step (<see cref="CheckpointStore.ReadProgress"/>).
+    /// Continues the run that a checkpoint is of. The caller has loaded its model into the weights, under the
+    /// version that belongs to its step (<see cref="CheckpointStore.ReadProgress"/>).
     /// </summary>
     /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
     /// <exception cref="CheckpointException">The optimizer's state is not of this model.</exception>
@@ -215,7 +225,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
         return copy;
     }
 
-    /// <summary>libtorch reports every native failure as one type; these are the ones that no later step survives.</summary>
+    /// <summary>
+    /// libtorch reports every native failure as one type; these are the ones that no later step survives.
+    /// </summary>
     private static bool IsFaultOfDevice(ExternalException cause) =>
         ((string[])["CUDA", "out of memory", "can't allocate memory"])
             .Any(sign => cause.Message.Contains(sign, StringComparison.OrdinalIgnoreCase));

@@ -4,8 +4,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Teaches a model given completions of prompts by cross-entropy, to have something to start GRPO from. The loss is
-/// the mean of −log π over the completion tokens of the whole batch, however it is split into micro-batches.
+/// Teaches a model given completions of prompts by cross-entropy, to have something to start GRPO from. The
+/// loss is the mean of −log π over the completion tokens of the whole batch, however it is split into
+/// micro-batches.
 /// </summary>
 public sealed class SupervisedTrainer : IDisposable
 {
@@ -31,8 +32,12 @@ public sealed class SupervisedTrainer : IDisposable
     /// <summary>One optimizer step.</summary>
     /// <param name="pairs">Token ids; a completion usually ends with the end-of-sequence token.</param>
     /// <returns>The loss before the step, in nats a token.</returns>
-    /// <exception cref="ArgumentException">No completion token, an empty prompt, or a token outside of the vocabulary.</exception>
-    /// <exception cref="NotFiniteNumberException">Loss or gradient is not finite; no weight has changed.</exception>
+    /// <exception cref="ArgumentException">
+    /// No completion token, an empty prompt, or a token outside of the vocabulary.
+    /// </exception>
+    /// <exception cref="NotFiniteNumberException">
+    /// Loss or gradient is not finite; no weight has changed.
+    /// </exception>
     public double Step(IReadOnlyList<(int[] Prompt, int[] Completion)> pairs)
     {
         TokenSequence[] sequences =

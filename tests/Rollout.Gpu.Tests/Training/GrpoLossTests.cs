@@ -127,7 +127,9 @@ public sealed class GrpoLossTests
         Assert.Equal(1.0 / 20, new LossWeights(LossType.Dapo, 4, 20, 64).OfTokenIn(5));
     }
 
-    /// <summary>Sequences of random lengths, flat, and the loss of GRPO.md written down in plain doubles.</summary>
+    /// <summary>
+    /// Sequences of random lengths, flat, and the loss of GRPO.md written down in plain doubles.
+    /// </summary>
     private sealed record RandomBatch(
         int[] Lengths, double[] Logprobs, double[] Old, double[] Reference, double[] Advantages)
     {

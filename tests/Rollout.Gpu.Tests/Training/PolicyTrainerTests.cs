@@ -261,7 +261,9 @@ public sealed class PolicyTrainerTests
         return (stats, TinyModel.Values(weights.Model));
     }
 
-    /// <summary>The loss of one iteration with ρ = 1 by detach, sequence by sequence over the whole vocabulary.</summary>
+    /// <summary>
+    /// The loss of one iteration with ρ = 1 by detach, sequence by sequence over the whole vocabulary.
+    /// </summary>
     private static (double Loss, double GradientNorm) BatchLoss(CausalLm model, TrainBatch batch, GrpoOptions options)
     {
         using var scope = NewDisposeScope();

@@ -60,7 +60,10 @@ internal static class TinyModel
     public static PolicyWeights Weights(ulong seed = 1, ScalarType dtype = ScalarType.Float32) =>
         new(Create(seed, dtype), new PolicyVersion(0));
 
-    /// <summary>Groups of different lengths; random tokens, rewards in 0, 1 unless given, sampler log-probabilities of −3.</summary>
+    /// <summary>
+    /// Groups of different lengths; random tokens, rewards in 0, 1 unless given, sampler log-probabilities of
+    /// −3.
+    /// </summary>
     public static TrainBatch Batch(int seed, int groups = 4, int samples = 3, Func<int, int, double>? reward = null)
     {
         var random = new Random(seed);
