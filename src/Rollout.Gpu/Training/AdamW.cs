@@ -32,7 +32,8 @@ public sealed class AdamW : IDisposable
     /// <summary>
     /// What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.
     /// </summary>
-    public static double ClipFactor(double norm, double limit) => limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
+    public static double ClipFactor(double norm, double limit) =>
+        limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
 
     /// <summary>
     /// The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on.
@@ -161,7 +162,8 @@ public sealed class AdamW : IDisposable
             _value = value;
             _narrow = value.dtype.ElementSize() < 4;
             _decays = parameter.Decays;
-            _master = (_narrow ? value.detach().to_type(ScalarType.Float32) : value.detach()).DetachFromDisposeScope();
+            using var own = value.detach();
+            _master = (_narrow ? own.to_type(ScalarType.Float32) : own.alias()).DetachFromDisposeScope();
             _mean = zeros_like(_master).DetachFromDisposeScope();
             _square = zeros_like(_master).DetachFromDisposeScope();
             _sum = (_narrow ? zeros_like(_master) : empty(0)).DetachFromDisposeScope();

@@ -20,7 +20,8 @@ public sealed class CheckpointStore(string root)
     private const string Replaced = ".replaced-";
 
     /// <summary>The folder of the checkpoint after that many training steps.</summary>
-    public string FolderOf(int step) => Path.Combine(root, Prefix + step.ToString(CultureInfo.InvariantCulture));
+    public string FolderOf(int step) =>
+        Path.Combine(root, Prefix + step.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Training steps of which there are checkpoints, ascending.</summary>
     public IReadOnlyList<int> Steps()
@@ -58,11 +59,14 @@ public sealed class CheckpointStore(string root)
             var progress = JsonSerializer.Deserialize<TrainingProgress>(File.ReadAllBytes(path), Json);
             return progress is { Step: >= 0, DataCursor: >= 0 }
                 ? progress
-                : throw new CheckpointException($"{path} should have a step and a data_cursor of at least 0.");
+                : throw new CheckpointException(
+                    $"{path} should have a step and a data_cursor of at least 0.");
         }
-        catch (Exception cause) when (cause is JsonException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception cause)
+            when (cause is JsonException or FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new CheckpointException($"{path} should be the progress of a checkpoint: {cause.Message}", cause);
+            throw new CheckpointException(
+                $"{path} should be the progress of a checkpoint: {cause.Message}", cause);
         }
     }
 
@@ -75,7 +79,8 @@ public sealed class CheckpointStore(string root)
     public static void Write(string folder, Action<string> fill)
     {
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        var parent = Path.GetDirectoryName(folder) ?? throw new ArgumentException($"{folder} can't be a checkpoint folder.");
+        var parent = Path.GetDirectoryName(folder) ?? throw new ArgumentException(
+            $"{folder} can't be a checkpoint folder.");
         var name = Path.GetFileName(folder);
         Directory.CreateDirectory(parent);
         foreach (var leftover in Directory.EnumerateDirectories(parent, Unfinished + name + "-*"))
@@ -109,7 +114,8 @@ public sealed class CheckpointStore(string root)
 
     /// <summary>Writes <see cref="ProgressFile"/>: step, data_cursor, seed.</summary>
     public static void WriteProgress(string folder, TrainingProgress progress) =>
-        File.WriteAllBytes(Path.Combine(folder, ProgressFile), JsonSerializer.SerializeToUtf8Bytes(progress, Json));
+        File.WriteAllBytes(
+            Path.Combine(folder, ProgressFile), JsonSerializer.SerializeToUtf8Bytes(progress, Json));
 
     private static readonly JsonSerializerOptions Json = new()
     {

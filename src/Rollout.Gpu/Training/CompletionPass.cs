@@ -24,7 +24,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     /// </summary>
     public const long LogitElementsOnGpu = 1L << 27;
 
-    private readonly int _rowsAtOnce = (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
+    private readonly int _rowsAtOnce =
+        (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
 
     /// <summary>
     /// Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them)
@@ -50,7 +51,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
             var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
             var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
             var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
-            pieces.Add((scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
+            pieces.Add(
+                (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
         }
 
         return cat(pieces).MoveToOuterDisposeScope();
@@ -88,7 +90,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         var scaled = Scaled(logits.detach()); // [rows, vocab]
         var normalizer = scaled.logsumexp(-1, keepdim: true); // [rows, 1]
         var logprobs = (scaled.gather(1, targets) - normalizer).squeeze(1); // [rows]
-        var slope = (lossGradient(logprobs, start) / temperature).unsqueeze(1); // [rows, 1]
+        using Scalar divisor = temperature;
+        var slope = lossGradient(logprobs, start).div(divisor).unsqueeze(1); // [rows, 1]
         scaled.sub_(normalizer).exp_().mul_(-slope).scatter_add_(1, targets, slope);
         return scaled.to_type(logits.dtype).MoveToOuterDisposeScope();
     }
@@ -99,8 +102,9 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     /// </summary>
     private Tensor Scaled(Tensor logits)
     {
+        using Scalar divisor = temperature; // unnamed, it may be finalised while libtorch still reads it
         var wide = logits.to_type(ScalarType.Float32);
-        return temperature == 1 ? wide : wide.div_(temperature);
+        return temperature == 1 ? wide : wide.div_(divisor);
     }
 
     private Tensor SourceStates(MicroBatchInput input)

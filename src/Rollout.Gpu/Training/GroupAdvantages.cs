@@ -43,7 +43,8 @@ public static class GroupAdvantages
         for (var g = 0; g < sizes.Length; g++)
         {
             if (sizes[g] < 0 || sizes[g] > rewards.Length - start)
-                throw new ArgumentException($"{groups[g]} has {sizes[g]} samples, {rewards.Length - start} rewards are left.");
+                throw new ArgumentException(
+                    $"{groups[g]} has {sizes[g]} samples, {rewards.Length - start} rewards are left.");
 
             var own = rewards.Slice(start, sizes[g]);
             var filled = advantages.Slice(start, sizes[g]);
@@ -78,7 +79,8 @@ public static class GroupAdvantages
             ScaleRewards.Group => StandardDeviation(rewards) + StandardDeviationOffset,
             ScaleRewards.Batch => batchDeviation + StandardDeviationOffset,
             ScaleRewards.None => 1,
-            _ => throw new ArgumentOutOfRangeException(nameof(scale), scale, "Expected Group, Batch or None."),
+            _ => throw new ArgumentOutOfRangeException(
+                nameof(scale), scale, "Expected Group, Batch or None."),
         };
         for (var i = 0; i < rewards.Length; i++)
             advantages[i] = (rewards[i] - mean) / divisor;
@@ -89,7 +91,8 @@ public static class GroupAdvantages
         for (var i = 0; i < rewards.Length; i++)
         {
             if (!double.IsFinite(rewards[i]))
-                throw new ArgumentException($"The reward of {new SequenceId(group, i)} is {rewards[i]}; expected a finite number.");
+                throw new ArgumentException(
+                    $"The reward of {new SequenceId(group, i)} is {rewards[i]}; expected a finite number.");
         }
     }
 

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -30,23 +31,25 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
         Tensor weights)
     {
         using var scope = NewDisposeScope();
+        // Scalars are held to the end: an unnamed one may be finalised while libtorch still reads it.
+        using Scalar low = 1 - epsilon, high = 1 + epsilonHigh, zero = 0.0, strength = beta;
         var ratio = (logprobs - oldLogprobs).exp(); // [tokens]
-        var clipped = ratio.clamp(1 - epsilon, 1 + epsilonHigh); // [tokens]
-        var loss = -minimum(ratio * advantages, clipped * advantages); // [tokens]
-        var divergence = zeros_like(loss);
+        var loss = -minimum(ratio * advantages, ratio.clamp(low, high) * advantages); // [tokens]
+        var divergence = zeros_like(loss); // [tokens]
         if (beta != 0)
         {
-            var difference = (referenceLogprobs ?? throw new ArgumentNullException(
-                nameof(referenceLogprobs), "Beta is not 0, so the loss needs the reference's log-probabilities.")) - logprobs;
-            divergence = difference.expm1() - difference; // k3 ≥ 0, without e^d − 1 cancelling for small d
-            loss += beta * divergence;
+            ArgumentNullException.ThrowIfNull(referenceLogprobs);
+            var difference = referenceLogprobs - logprobs;
+            divergence = difference.expm1() - difference; // k3 ≥ 0; e^d − 1 would cancel where d is small
+            loss += divergence.mul(strength);
         }
 
-        var counted = weights != 0;
-        var stopped = ((ratio < 1 - epsilon) & (advantages < 0)) | ((ratio > 1 + epsilonHigh) & (advantages > 0));
+        var counted = weights.ne(zero);
+        var tooLow = ratio.lt(low) & advantages.lt(zero);
+        var tooHigh = ratio.gt(high) & advantages.gt(zero);
         return new TokenLoss(
             (loss * weights).sum().MoveToOuterDisposeScope(),
-            (stopped & counted).sum(ScalarType.Float64).MoveToOuterDisposeScope(),
+            ((tooLow | tooHigh) & counted).sum(ScalarType.Float64).MoveToOuterDisposeScope(),
             (divergence.detach() * counted).sum(ScalarType.Float64).MoveToOuterDisposeScope());
     }
 }

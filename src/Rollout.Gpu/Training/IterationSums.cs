@@ -45,7 +45,8 @@ internal sealed record IterationSums(
         var values = stack(rows).cpu().data<double>().ToArray();
         return
         [
-            .. values.Chunk(6).Select(row => new IterationSums(row[0], row[1], row[2], row[3], row[4], row[5])),
+            .. values.Chunk(6).Select(row =>
+                new IterationSums(row[0], row[1], row[2], row[3], row[4], row[5])),
         ];
     }
 }

@@ -23,6 +23,7 @@ public sealed record LossWeights(LossType Type, int Sequences, long Tokens, int 
         LossType.DrGrpo => 1.0 / ((double)Math.Max(Sequences, 1) * MaxCompletionLength),
         // Σ ℓ / Σ_i L_i
         LossType.Dapo => 1.0 / Math.Max(Tokens, 1),
-        _ => throw new InvalidOperationException($"Loss type {Type} is unknown; expected Grpo, DrGrpo or Dapo."),
+        _ => throw new InvalidOperationException(
+            $"Loss type {Type} is unknown; expected Grpo, DrGrpo or Dapo."),
     };
 }

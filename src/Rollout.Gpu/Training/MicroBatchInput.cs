@@ -21,7 +21,8 @@ internal sealed class MicroBatchInput : IDisposable
         _completionLengths = [.. rows.Select(row => row.Completion.Length)];
         TargetCount = _completionLengths.Sum();
 
-        var tokens = new long[rows.Count * width]; // padding is token 0: nothing attends to it, nothing is read from it
+        // Padding is token 0: nothing attends to it, nothing is read from it.
+        var tokens = new long[rows.Count * width];
         var positions = new long[rows.Count * width];
         var sources = new long[TargetCount];
         var targets = new long[TargetCount];
@@ -74,12 +75,14 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>[rows] → [targets] float32 on the device: each row's value for each of its targets.</summary>
     public Tensor ForEachTarget(IEnumerable<float> perRow)
     {
-        var values = perRow.Zip(_completionLengths).SelectMany(pair => Enumerable.Repeat(pair.First, pair.Second));
+        var values =
+            perRow.Zip(_completionLengths).SelectMany(pair => Enumerable.Repeat(pair.First, pair.Second));
         return OnDevice([.. values]);
     }
 
     /// <summary>One value a target, row after row → [targets] float32 on the device.</summary>
-    public Tensor ForEachTarget(IEnumerable<float[]> perToken) => OnDevice([.. perToken.SelectMany(values => values)]);
+    public Tensor ForEachTarget(IEnumerable<float[]> perToken) =>
+        OnDevice([.. perToken.SelectMany(values => values)]);
 
     public void Dispose()
     {

@@ -9,7 +9,8 @@ namespace Rollout.Gpu.Training;
 /// </summary>
 internal sealed class PolicyBatch
 {
-    private PolicyBatch(IReadOnlyList<PolicySample> samples, IReadOnlyList<MicroBatch> microBatches, int equalRewardGroups)
+    private PolicyBatch(
+        IReadOnlyList<PolicySample> samples, IReadOnlyList<MicroBatch> microBatches, int equalRewardGroups)
     {
         Samples = samples;
         MicroBatches = microBatches;
@@ -82,16 +83,17 @@ internal sealed class PolicyBatch
         if (completion.SamplerLogprobs.Length != completion.Tokens.Length)
         {
             throw new ArgumentException(
-                $"{id} has {completion.Tokens.Length} tokens and {completion.SamplerLogprobs.Length} log-probabilities; " +
-                "expected one for each.");
+                $"{id} has {completion.Tokens.Length} tokens and {completion.SamplerLogprobs.Length} " +
+                "log-probabilities; expected one for each.");
         }
 
-        var broken = completion.SamplerLogprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
+        var broken =
+            completion.SamplerLogprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
         if (broken >= 0)
         {
             throw new ArgumentException(
-                $"The sampler's log-probability of token {broken} of {id} is {completion.SamplerLogprobs[broken]}; " +
-                "expected a finite number.");
+                $"The sampler's log-probability of token {broken} of {id} is " +
+                $"{completion.SamplerLogprobs[broken]}; expected a finite number.");
         }
 
         return new PolicySample(

@@ -9,7 +9,8 @@ namespace Rollout.Gpu.Training;
 /// <param name="reference">The initial weights, where there is a KL term.</param>
 /// <param name="loss">The token loss.</param>
 /// <param name="optimizer">Collects the gradients of the micro-batches.</param>
-internal sealed class PolicyPass(CompletionPass policy, CompletionPass? reference, GrpoLoss loss, AdamW optimizer)
+internal sealed class PolicyPass(
+    CompletionPass policy, CompletionPass? reference, GrpoLoss loss, AdamW optimizer)
 {
     private const int NamedSamples = 8;
 
@@ -49,7 +50,8 @@ internal sealed class PolicyPass(CompletionPass policy, CompletionPass? referenc
         var weights = input.ForEachTarget(samples.Select(sample => sample.Weight));
         var sampler = input.ForEachTarget(samples.Select(sample => sample.SamplerLogprobs));
         var old = kept.OldOf(microBatch);
-        var initial = reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
+        var initial =
+            reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
         var own = new List<Tensor>();
         policy.Backward(input, (logprobs, start) =>
         {
@@ -81,7 +83,8 @@ internal sealed class PolicyPass(CompletionPass policy, CompletionPass? referenc
         var named = broken.Length > 0 ? broken : samples;
         var more = named.Length > NamedSamples ? $" and {named.Length - NamedSamples} more" : "";
         var names = string.Join(", ", named.Take(NamedSamples).Select(sample => sample.Id));
-        return new NotFiniteNumberException($"The loss is {value} over {names}{more}; no weight was changed by it.", value);
+        return new NotFiniteNumberException(
+            $"The loss is {value} over {names}{more}; no weight was changed by it.", value);
     }
 
     private bool HasFiniteLogprobs(PolicySample sample)

@@ -63,7 +63,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
             _reference = reference ?? FrozenCopy(weights.Model);
         else
             reference?.Dispose();
-        var elements = logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(weights.Model.Device);
+        var elements =
+            logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(weights.Model.Device);
         _pass = new PolicyPass(
             new CompletionPass(weights.Model, options.Temperature, elements),
             _reference is null ? null : new CompletionPass(_reference, options.Temperature, elements),
@@ -92,7 +93,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize);
         try
         {
-            var updates = prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
+            var updates =
+                prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
             _weights.Publish(_weights.Version.Next());
             _torn = false;
             return StatsOf(prepared, updates, Stopwatch.GetElapsedTime(started).TotalSeconds);
@@ -118,7 +120,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
             throw Torn();
         CheckpointStore.Write(folder, unfinished =>
         {
-            HuggingFaceModel.WriteInto(_weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
+            HuggingFaceModel.WriteInto(
+                _weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
             _optimizer.Save(Path.Combine(unfinished, OptimizerFile));
             CheckpointStore.WriteProgress(unfinished, progress);
         });
@@ -139,7 +142,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         long logitElements = 0)
     {
         if (options.Beta > 0 && reference is null)
-            throw new ArgumentException("A resumed run with a KL term needs the initial policy as its reference.");
+            throw new ArgumentException(
+                "A resumed run with a KL term needs the initial policy as its reference.");
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements);
         try
         {
@@ -176,8 +180,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
             norm = _optimizer.GradientNorm();
             if (!double.IsFinite(norm))
             {
-                throw new NotFiniteNumberException(
-                    $"The gradient of {_optimizer.FirstNonFinite()} is not finite in the training step after {Version}.");
+                var name = _optimizer.FirstNonFinite();
+                throw new NotFiniteNumberException($"The gradient of {name} is not finite after {Version}.");
             }
 
             rate = NextLearningRate;
@@ -235,5 +239,6 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// <param name="Sums">One entry an iteration.</param>
     /// <param name="GradientNorm">The last one's, before clipping.</param>
     /// <param name="LearningRate">The last one's.</param>
-    private sealed record Updates(IReadOnlyList<IterationSums> Sums, double GradientNorm, double LearningRate);
+    private sealed record Updates(
+        IReadOnlyList<IterationSums> Sums, double GradientNorm, double LearningRate);
 }

@@ -1,4 +1,5 @@
 using Rollout.Gpu.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -48,7 +49,8 @@ public sealed class SupervisedTrainer : IDisposable
                 .Where(sequence => sequence.Completion.Length > 0),
         ];
         if (sequences.Length == 0)
-            throw new ArgumentException($"None of {pairs.Count} pairs has a completion token to learn.", nameof(pairs));
+            throw new ArgumentException(
+                $"None of {pairs.Count} pairs has a completion token to learn.", nameof(pairs));
 
         try
         {
@@ -79,6 +81,7 @@ public sealed class SupervisedTrainer : IDisposable
     {
         using var scope = NewDisposeScope();
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
+        using Scalar slope = -weight; // unnamed, it may be finalised while libtorch still reads it
         var total = zeros(1, ScalarType.Float64, _model.Device);
         int[] lengths = [.. sequences.Select(sequence => sequence.InputLength)];
         foreach (var microBatch in MicroBatcher.Pack(lengths, _options.MicroBatchTokens))
@@ -88,7 +91,7 @@ public sealed class SupervisedTrainer : IDisposable
             _pass.Backward(input, (logprobs, _) =>
             {
                 total.sub_(logprobs.sum(ScalarType.Float64));
-                return full_like(logprobs, -weight);
+                return full_like(logprobs, slope);
             });
             _optimizer.Accumulate();
         }

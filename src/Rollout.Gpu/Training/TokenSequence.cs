@@ -15,11 +15,13 @@ internal sealed record TokenSequence(int[] Prompt, int[] Completion)
     public static TokenSequence Checked(string name, int[] prompt, int[] completion, int vocabularySize)
     {
         if (prompt.Length == 0)
-            throw new ArgumentException($"The prompt of {name} is empty; its first completion token has nothing to follow.");
+            throw new ArgumentException(
+                $"The prompt of {name} is empty; its first completion token has nothing to follow.");
         foreach (var token in prompt.Concat(completion))
         {
             if (token < 0 || token >= vocabularySize)
-                throw new ArgumentException($"Token {token} of {name} is outside of the vocabulary of {vocabularySize}.");
+                throw new ArgumentException(
+                    $"Token {token} of {name} is outside of the vocabulary of {vocabularySize}.");
         }
 
         return new TokenSequence(prompt, completion);
