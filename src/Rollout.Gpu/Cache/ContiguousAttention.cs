@@ -22,6 +22,7 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
     private ForwardBatch _batch = new();
     private int _longest;
     private bool _decodesAll;
+    private bool _neighbours;
 
     // Of the batch, alive until the next: the slots of its tokens, and of its decoding rows the tokens, the
     // rows of the cache and the mask [rows, 1, 1, longest].
@@ -52,6 +53,7 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         _longest = _decodeRows.Max(row => batch.ContextLengths[row]);
         _decodeTokens = OnDevice(_decodeRows.Select(row => batch.QueryStart[row]));
         _cacheRows = OnDevice(_decodeRows.Select(CacheRow));
+        _neighbours = _decodeRows.Index().All(row => CacheRow(row.Item) == CacheRow(_decodeRows[0]) + row.Index);
         using var lengths = OnDevice(_decodeRows.Select(row => batch.ContextLengths[row]));
         _mask = _positions.narrow(0, 0, _longest).unsqueeze(0).lt(lengths.unsqueeze(1)) // [rows, longest]
             .unsqueeze(1).unsqueeze(1).DetachFromDisposeScope();
@@ -101,14 +103,24 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         (_slots, _decodeTokens, _cacheRows, _mask) = (null, null, null, null);
     }
 
-    // query [rows, heads, head_dim] → [rows, heads, head_dim].
+    // query [rows, heads, head_dim] → [rows, heads, head_dim]. The query heads of a KV head stand where SDPA has
+    // query tokens: with one token a row they see the same keys, and keys need no copy for each of them.
     private Tensor Decode(Tensor query, Tensor keys, Tensor values)
     {
-        // [rows, longest, kv_heads, head_dim] → [rows, kv_heads, longest, head_dim]
-        var rowKeys = keys.narrow(1, 0, _longest).index_select(0, _cacheRows!).transpose(1, 2);
-        var rowValues = values.narrow(1, 0, _longest).index_select(0, _cacheRows!).transpose(1, 2);
-        return scaled_dot_product_attention(
-            query.unsqueeze(2), PerQueryHead(rowKeys), PerQueryHead(rowValues), _mask).squeeze(2);
+        var grouped = query.reshape(-1, shape.KvHeadCount, shape.QueriesPerKvHead, shape.HeadDim);
+        return scaled_dot_product_attention(grouped, OfDecodeRows(keys), OfDecodeRows(values), _mask)
+            .reshape(-1, shape.HeadCount, shape.HeadDim);
+    }
+
+    // [rows, max_len, kv_heads, head_dim] → [decode rows, kv_heads, longest, head_dim]: a view where they are
+    // neighbours, as they are until the first sequence has finished.
+    private Tensor OfDecodeRows(Tensor cached)
+    {
+        var padded = cached.narrow(1, 0, _longest);
+        var rows = _neighbours
+            ? padded.narrow(0, CacheRow(_decodeRows[0]), _decodeRows.Count)
+            : padded.index_select(0, _cacheRows!);
+        return rows.transpose(1, 2);
     }
 
     // query [tokens, heads, head_dim] → [tokens, heads, head_dim]: token i sees what came before the chunk
