@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Rollout.Actors.Tests.Blocks;
 
-/// <summary>A ledger and the reference ledger, which must agree in all but block ids after each demand.</summary>
+/// <summary>
+/// A ledger and the reference ledger, which must agree in all but block ids after each demand.
+/// </summary>
 internal sealed class ComparedLedgers(KvCacheGeometry geometry, PolicyVersion version, bool caching)
 {
     private readonly BlockLedger _ledger = new(geometry, version, caching) { Audited = true };

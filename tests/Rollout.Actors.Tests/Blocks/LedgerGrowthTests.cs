@@ -129,7 +129,7 @@ public sealed class LedgerGrowthTests
         user.Release(Sequence(0, 1));
         user.Granted([Sequence(0, 2)], Tokens(5), maxLength: 12, attempt: 1);
         user.Release(Sequence(0, 2), attempt: 0);
-        Assert.Empty(user.Grow((Sequence(0, 2), 8)).Changes);
+        Assert.Empty(user.Grow((Sequence(0, 2), 9)).Changes);
         Assert.Equal(2, user.Usage.InUse);
         user.Release(Sequence(0, 2), attempt: 1);
         Assert.Equal(3, user.Usage.Free);

@@ -21,7 +21,8 @@ public sealed class LedgerHistoryTests(ITestOutputHelper output)
         output.WriteLine(coverage.ToString());
         int[] seen =
         [
-            coverage.Hits, coverage.Evictions, coverage.Copies, coverage.Preempted, coverage.Deferred, coverage.Refused,
+            coverage.Hits, coverage.Evictions, coverage.Copies,
+            coverage.Preempted, coverage.Deferred, coverage.Refused,
         ];
         Assert.True(seen.Min() > 300, $"the histories met too little: {coverage}");
     }
