@@ -130,11 +130,7 @@ internal static unsafe class AttentionLanes
         }
 
         for (; d <= headDim - width; d += width)
-        {
-            AddVector(weightsA, values + d, slots, count, stride, outA + d);
-            if (two)
-                AddVector(weightsB, values + d, slots, count, stride, outB + d);
-        }
+            AddVector<TQueries>(weightsA, weightsB, values + d, slots, count, stride, outA + d, outB + d);
 
         for (; d < headDim; d++)
         {
@@ -169,17 +165,24 @@ internal static unsafe class AttentionLanes
         Vector.Store(v3, to + (3 * Vector<float>.Count));
     }
 
-    private static void AddVector(
-        float* weights, float* values, int* slots, int count, nint stride, float* to)
+    private static void AddVector<TQueries>(
+        float* weightsA, float* weightsB, float* values, int* slots, int count, nint stride, float* toA, float* toB)
+        where TQueries : struct, IQueries
     {
-        var sum = Vector.Load(to);
+        var two = typeof(TQueries) == typeof(Two);
+        var a = Vector.Load(toA);
+        var b = two ? Vector.Load(toB) : default;
         for (var j = 0; j < count; j++)
         {
             var value = Vector.Load(values + (slots[j] * stride));
-            sum = Vector.FusedMultiplyAdd(Vector.Create(weights[j]), value, sum);
+            a = Vector.FusedMultiplyAdd(Vector.Create(weightsA[j]), value, a);
+            if (two)
+                b = Vector.FusedMultiplyAdd(Vector.Create(weightsB[j]), value, b);
         }
 
-        Vector.Store(sum, to);
+        Vector.Store(a, toA);
+        if (two)
+            Vector.Store(b, toB);
     }
 
     private static void AddNumber(
