@@ -145,10 +145,10 @@ public sealed class BlockLedger
     {
         if (!TryFind(written.Sequence, written.Attempt, out var table) || table.Prompt.Version != Version)
             return;
-        var prompt = table.Prompt;
-        var blocks = Math.Min(written.Tokens / _geometry.BlockSize, prompt.Hashes.Length);
-        for (; prompt.WrittenBlocks < blocks; prompt.WrittenBlocks++)
-            _cache.Register(prompt.Hashes[prompt.WrittenBlocks], table[prompt.WrittenBlocks]);
+        var hashes = table.Prompt.Hashes;
+        var blocks = Math.Min(written.Tokens / _geometry.BlockSize, hashes.Length);
+        for (var i = 0; i < blocks; i++)
+            _cache.Register(hashes[i], table[i]);
     }
 
     private void EndOlderAttempts(AdmissionRequest request)
@@ -316,8 +316,7 @@ public sealed class BlockLedger
                 _pool.Share(blocks[i], members.Length - 1);
         }
 
-        var prompt = new AdmittedPrompt(
-            request.Attempt, Version, tokens.Length, request.MaxLength, hashes, hits.Length);
+        var prompt = new AdmittedPrompt(request.Attempt, Version, tokens.Length, request.MaxLength, hashes);
         foreach (var member in members)
             _tables.Add(member, new BlockTable(member, prompt, blocks, _geometry.BlocksFor(request.MaxLength)));
         return new Admission.Granted(blocks, hits.Length * _geometry.BlockSize);

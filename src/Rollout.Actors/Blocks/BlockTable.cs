@@ -41,25 +41,10 @@ internal sealed class BlockTable
 }
 
 /// <summary>What the members of one admission have in common.</summary>
-/// <param name="attempt">The admission's attempt.</param>
-/// <param name="version">The policy under which it was admitted.</param>
-/// <param name="tokens">Admitted tokens.</param>
-/// <param name="maxLength">Tokens of one member at most.</param>
-/// <param name="hashes">[tokens / block size] the hashes of the full blocks; empty without prefix caching.</param>
-/// <param name="hits">How many of them were hits.</param>
-internal sealed class AdmittedPrompt(
-    int attempt, PolicyVersion version, int tokens, int maxLength, BlockHash[] hashes, int hits)
-{
-    public int Attempt => attempt;
-
-    public PolicyVersion Version => version;
-
-    public int Tokens => tokens;
-
-    public int MaxLength => maxLength;
-
-    public ReadOnlySpan<BlockHash> Hashes => hashes;
-
-    /// <summary>Leading full blocks whose KV is known to be written.</summary>
-    public int WrittenBlocks { get; set; } = hits;
-}
+/// <param name="Attempt">The admission's attempt.</param>
+/// <param name="Version">The policy under which it was admitted.</param>
+/// <param name="Tokens">Admitted tokens.</param>
+/// <param name="MaxLength">Tokens of one member at most.</param>
+/// <param name="Hashes">[tokens / block size] the hashes of the full blocks; empty without prefix caching.</param>
+internal sealed record AdmittedPrompt(
+    int Attempt, PolicyVersion Version, int Tokens, int MaxLength, BlockHash[] Hashes);

@@ -40,13 +40,12 @@ public sealed class PrefixCache
 
     /// <summary>
     /// Makes a block hittable whose KV is on the device. When two prompts computed the same block in one step, the
-    /// first entry stays and the second block remains its sequence's own.
+    /// first entry stays and the second block remains its sequence's own, until the first is gone and it is
+    /// registered again. Registering a block twice changes nothing.
     /// </summary>
     public void Register(BlockHash hash, BlockId block)
     {
-        if (Contains(block))
-            throw new InvalidOperationException($"{block} is registered twice");
-        if (_blocks.TryAdd(hash, block))
+        if (!Contains(block) && _blocks.TryAdd(hash, block))
             _hashes[block.Value] = hash;
     }
 

@@ -12,7 +12,7 @@ namespace Rollout.Actors.Client;
 public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
 {
     /// <summary>
-    /// Trains from the given point and gives <see cref="TrainingStarted"/>, <see cref="StepReport"/>s,
+    /// Trains from the given point and gives <see cref="TrainingStarted"/>, <see cref="TrainingStepFinished"/>s,
     /// <see cref="CheckpointSaved"/>s and, last, <see cref="TrainingEnded"/>.
     /// </summary>
     /// <param name="from">Where to start: step 0, or what a checkpoint says.</param>
@@ -53,7 +53,7 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
                 events.TryWrite(new TrainingEnded(_progress, null, "the trainer stopped before the run ended"));
                 events.TryComplete();
             });
-            Receive<StepReport>(report =>
+            Receive<TrainingStepFinished>(report =>
             {
                 _progress = _progress with { Step = report.Step };
                 events.TryWrite(report);

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Protocol;
 /// <summary>The mailbox of the trainer.</summary>
 public interface ITrainerMessage;
 
-/// <summary>From the client: train. The observer receives <see cref="StepReport"/>s and one <see cref="TrainingEnded"/>.</summary>
+/// <summary>From the client: train. The observer receives <see cref="TrainingStepFinished"/>s and one <see cref="TrainingEnded"/>.</summary>
 public sealed record StartTraining(TrainingProgress From, IActorRef Observer) : ITrainerMessage;
 
 /// <summary>From the client: finish the training step at hand, save, and end.</summary>
@@ -23,7 +23,7 @@ public sealed record CheckpointSaved(int Step, string Folder);
 public sealed record TrainingEnded(TrainingProgress Progress, string? Checkpoint, string? Error);
 
 /// <summary>To the observer: one finished training step.</summary>
-public sealed record StepReport
+public sealed record TrainingStepFinished
 {
     /// <summary>From 1.</summary>
     public required int Step { get; init; }

@@ -247,7 +247,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (_job.CheckpointEvery > 0 && _progress.Step % _job.CheckpointEvery == 0)
                 Save();
             var summary = StepSummary.Of(scored);
-            _observer.Tell(new StepReport
+            _observer.Tell(new TrainingStepFinished
             {
                 Step = _progress.Step,
                 Steps = _job.Train.Steps,

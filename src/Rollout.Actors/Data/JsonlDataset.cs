@@ -1,0 +1,137 @@
+using System.Text.Json;
+using Rollout.Actors.Text;
+
+namespace Rollout.Actors.Data;
+
+/// <summary>
+/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked once at the start, so that a broken
+/// one ends a run before it began, and read again when its turn comes. An item's id is its file name and line.
+/// Fields are the line's other texts and numbers, and "answer".
+/// </summary>
+public sealed class JsonlDataset : IPromptDataset, IDisposable
+{
+    // The held-out order is the same in every run, and no training seed's.
+    private const ulong HeldOutSeed = 0x68656C646F7574;
+
+    private readonly JsonlOptions _options;
+    private readonly ulong _seed;
+    private readonly JsonLines _train;
+    private readonly JsonLines? _heldOut;
+
+    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE: …</c>.</exception>
+    public JsonlDataset(JsonlOptions options, long seed)
+    {
+        _options = options;
+        _seed = (ulong)seed;
+        _train = new JsonLines(options.TrainPath);
+        try
+        {
+            _heldOut = options.HeldOutPath.Length == 0 ? null : new JsonLines(options.HeldOutPath);
+            foreach (var lines in _heldOut is null ? [_train] : (JsonLines[])[_train, _heldOut])
+            {
+                for (var index = 0; index < lines.Count; index++)
+                    Read(lines, index);
+            }
+            HeldOut = _heldOut is null ? [] : Shuffled(_heldOut);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>In a fixed shuffled order, so that the first n are a fair sample. Read when asked for.</remarks>
+    public IReadOnlyList<PromptItem> HeldOut { get; }
+
+    /// <summary>Training prompts of one epoch.</summary>
+    public int TrainCount => _train.Count;
+
+    /// <inheritdoc/>
+    public PromptItem Train(long cursor) =>
+        Read(_train, SeededPermutation.AtCursor(_train.Count, _seed, cursor));
+
+    /// <summary>Closes the files.</summary>
+    public void Dispose()
+    {
+        _train.Dispose();
+        _heldOut?.Dispose();
+    }
+
+    private PromptList Shuffled(JsonLines lines)
+    {
+        var order = new SeededPermutation(lines.Count, HeldOutSeed);
+        return new PromptList(lines.Count, index => Read(lines, order[index]));
+    }
+
+    private PromptItem Read(JsonLines lines, int index)
+    {
+        using var document = lines.Read(index);
+        var fields = new Dictionary<string, string>();
+        JsonElement? prompt = null;
+        string? answer = null;
+        foreach (var property in document.RootElement.EnumerateObject())
+        {
+            if (property.NameEquals(_options.PromptField))
+                prompt = property.Value;
+            else if (Scalar(property.Value) is { } value)
+                fields[property.Name] = value;
+            if (property.NameEquals(_options.AnswerField))
+                answer = Scalar(property.Value) ?? throw lines.Invalid(
+                    index, $"field \"{_options.AnswerField}\" must be text or a number");
+        }
+        if (answer is not null)
+            fields["answer"] = answer;
+
+        var text = prompt switch
+        {
+            null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
+            { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
+            { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
+            _ => throw PromptKind(lines, index),
+        };
+        return new PromptItem($"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}", text, fields);
+    }
+
+    private string FromText(string given)
+    {
+        var text = _options.Prefix + given + _options.Suffix;
+        if (!_options.TextIsUserMessage)
+            return text;
+        var format = _options.FormatChat
+            ?? throw new InvalidDataException("prompts are to be user messages, but the model has no chat format");
+        return format([new ChatMessage("user", text)]);
+    }
+
+    private string FromMessages(JsonLines lines, int index, JsonElement list)
+    {
+        var format = _options.FormatChat ?? throw lines.Invalid(
+            index, $"field \"{_options.PromptField}\" is a list of messages, but the model has no chat format");
+        var messages = new List<ChatMessage>();
+        foreach (var message in list.EnumerateArray())
+        {
+            if (JsonFile.Text(message, "role") is not { } role || JsonFile.Text(message, "content") is not { } content)
+                throw PromptKind(lines, index);
+            messages.Add(new ChatMessage(role, content));
+        }
+        try
+        {
+            return format(messages);
+        }
+        catch (ArgumentException wrong)
+        {
+            throw lines.Invalid(index, $"field \"{_options.PromptField}\": {wrong.Message}");
+        }
+    }
+
+    private InvalidDataException PromptKind(JsonLines lines, int index) => lines.Invalid(
+        index, $"field \"{_options.PromptField}\" must be text or a list of {{role, content}} messages");
+
+    private static string? Scalar(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString(),
+        JsonValueKind.Number => value.GetRawText(),
+        _ => null,
+    };
+}

@@ -1,0 +1,51 @@
+namespace Rollout.Actors.Data;
+
+/// <summary>
+/// Short random texts as prompts, all different, without an answer: for rewards that look at the completion alone.
+/// Nothing is held out.
+/// </summary>
+public sealed class KeywordDataset : IPromptDataset
+{
+    private const int ShortestPrompt = 4, LongestPrompt = 8;   // characters
+
+    private readonly ulong _seed;
+    private readonly PromptItem[] _prompts;
+
+    /// <param name="promptCount">How many prompts there are.</param>
+    /// <param name="alphabet">The characters that they are made of.</param>
+    /// <param name="seed">Decides the prompts and their order.</param>
+    /// <exception cref="ArgumentException">There is no prompt or character, or too few texts of them.</exception>
+    public KeywordDataset(int promptCount, string alphabet, long seed)
+    {
+        if (promptCount < 1)
+            throw new ArgumentException($"prompts must be at least 1, not {promptCount}");
+        var characters = alphabet.EnumerateRunes().Select(rune => rune.ToString()).Distinct().ToArray();
+        var texts = Enumerable.Range(ShortestPrompt, LongestPrompt - ShortestPrompt + 1)
+            .Sum(length => Math.Pow(characters.Length, length));
+        if (texts < promptCount)
+            throw new ArgumentException(
+                $"alphabet = \"{alphabet}\" makes {texts} texts of {ShortestPrompt} to {LongestPrompt} characters, "
+                + $"fewer than prompts = {promptCount}");
+
+        _seed = (ulong)seed;
+        var distinct = new OrderedDictionary<string, int>(promptCount);
+        for (var draw = 0UL; distinct.Count < promptCount; draw++)
+            distinct.TryAdd(Text(characters, SplitMix64.Mix(_seed, draw)), distinct.Count);
+        _prompts = [.. distinct.Select(drawn =>
+            new PromptItem($"keyword-{drawn.Value}", drawn.Key, new Dictionary<string, string>()))];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<PromptItem> HeldOut => [];
+
+    /// <inheritdoc/>
+    public PromptItem Train(long cursor) =>
+        _prompts[SeededPermutation.AtCursor(_prompts.Length, SplitMix64.Mix(_seed), cursor)];
+
+    private static string Text(string[] characters, ulong key)
+    {
+        var length = ShortestPrompt + SplitMix64.Below(LongestPrompt - ShortestPrompt + 1, SplitMix64.Mix(key, 0));
+        return string.Concat(Enumerable.Range(1, length)
+            .Select(at => characters[SplitMix64.Below(characters.Length, SplitMix64.Mix(key, (ulong)at))]));
+    }
+}

@@ -1,0 +1,59 @@
+using System.Numerics;
+
+namespace Rollout.Actors.Data;
+
+/// <summary>
+/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of two,
+/// walked until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so that a cursor
+/// resumes without replaying what came before, and every epoch has its own.
+/// </summary>
+internal readonly struct SeededPermutation
+{
+    private const int Rounds = 6;
+
+    private readonly ulong _key;
+    private readonly int _halfBits;
+
+    public SeededPermutation(int count, ulong key)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Count = count;
+        _key = key;
+        _halfBits = Math.Max(1, (BitOperations.Log2((uint)count) + 2) / 2);
+    }
+
+    /// <summary>How many positions there are.</summary>
+    public int Count { get; }
+
+    /// <summary>What stands at a position.</summary>
+    public int this[int position]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(position);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(position, Count);
+            var value = (ulong)position;
+            do
+                value = Permute(value);
+            while (value >= (ulong)Count);
+            return (int)value;
+        }
+    }
+
+    /// <summary>Item <paramref name="cursor"/> of the endless order in which every epoch is permuted anew.</summary>
+    public static int AtCursor(int count, ulong seed, long cursor)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(cursor);
+        var (epoch, position) = Math.DivRem(cursor, count);
+        return new SeededPermutation(count, SplitMix64.Mix(seed, (ulong)epoch))[(int)position];
+    }
+
+    private ulong Permute(ulong value)
+    {
+        var mask = (1UL << _halfBits) - 1;
+        var (left, right) = (value >> _halfBits, value & mask);
+        for (var round = 0UL; round < Rounds; round++)
+            (left, right) = (right, left ^ (SplitMix64.Mix(_key + round, right) & mask));
+        return (left << _halfBits) | right;
+    }
+}

@@ -1,0 +1,40 @@
+namespace Rollout.Actors.Rewards;
+
+/// <summary>One reward function of a run.</summary>
+/// <param name="Name">Its configured type, for messages.</param>
+/// <param name="Weight">What its reward is multiplied with; may be negative.</param>
+/// <param name="Function">Judges completions.</param>
+public sealed record WeightedReward(string Name, double Weight, IRewardFunction Function);
+
+/// <summary>The sum of weight × reward of several functions, which judge one completion side by side.</summary>
+public sealed class WeightedRewards : IRewardFunction
+{
+    private readonly WeightedReward[] _rewards;
+
+    /// <exception cref="ArgumentException">There is no function, or a weight is no finite number.</exception>
+    public WeightedRewards(IEnumerable<WeightedReward> rewards)
+    {
+        _rewards = [.. rewards];
+        if (_rewards.Length == 0)
+            throw new ArgumentException("rewards names no reward function; one at least is needed");
+        if (Array.Find(_rewards, reward => !double.IsFinite(reward.Weight)) is { } wrong)
+            throw new ArgumentException($"reward {wrong.Name}: weight {wrong.Weight} is no finite number");
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">A function gave no finite number.</exception>
+    public async ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    {
+        var scores = await Task.WhenAll(
+            _rewards.Select(reward => reward.Function.ScoreAsync(sample, cancellation).AsTask())).ConfigureAwait(false);
+        var sum = 0.0;
+        foreach (var (reward, score) in _rewards.Zip(scores))
+        {
+            if (!double.IsFinite(score))
+                throw new InvalidOperationException(
+                    $"reward {reward.Name} gave {score} for prompt {sample.Item.Id}, expected a finite number");
+            sum += reward.Weight * score;
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,162 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Rollout.Actors.Settings.Hocon;
+
+namespace Rollout.Actors.Settings;
+
+/// <summary>
+/// The keys of one section, read by type. An error says where the value stands, the key's full name, the value, and
+/// what was expected. A key that the section lacks is a mistake of the caller: the reference has them all.
+/// </summary>
+public sealed partial class ConfigSection
+{
+    /// <summary>Beyond this, timers overflow.</summary>
+    private static readonly TimeSpan MaxDuration = TimeSpan.FromDays(24);
+
+    private readonly HoconObject _values;
+    private readonly HashSet<string> _read;
+
+    internal ConfigSection(HoconObject values, string path, HashSet<string> read)
+    {
+        _values = values;
+        Path = path;
+        _read = read;
+    }
+
+    /// <summary>The section's full name, such as <c>rollout.train</c>.</summary>
+    public string Path { get; }
+
+    internal IEnumerable<string> Keys => _values.Fields.Keys;
+
+    internal Origin Origin => _values.Origin;
+
+    public ConfigSection Section(string key) =>
+        new(Value(key) as HoconObject ?? throw Invalid(key, "a section in braces"), Name(key), _read);
+
+    /// <summary>The objects of a list.</summary>
+    public IReadOnlyList<ConfigSection> Sections(string key)
+    {
+        var items = (Value(key) as HoconList ?? throw Invalid(key, "a list of sections in brackets")).Items;
+        return
+        [
+            .. items.Select((item, i) => new ConfigSection(
+                item as HoconObject ?? throw Error($"{Name(key)}[{i}]", item, "a section in braces"),
+                $"{Name(key)}[{i}]",
+                _read)),
+        ];
+    }
+
+    public string Text(string key) => ScalarOf(key, "a text");
+
+    /// <summary>A text of at least one character.</summary>
+    public string NonEmptyText(string key) => Text(key) is { Length: > 0 } text ? text : throw Invalid(key, "a text");
+
+    /// <summary>A whole number.</summary>
+    public int Whole(string key, Bounds bounds)
+    {
+        var number = Whole64(key, bounds);
+        return number == (int)number ? (int)number : throw Invalid(key, $"a whole number of at most {int.MaxValue}");
+    }
+
+    /// <summary>A whole number; <c>1e6</c> is one.</summary>
+    public long Whole64(string key, Bounds bounds)
+    {
+        const string Expected = "a whole number";
+        var text = ScalarOf(key, Expected);
+        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+        {
+            // Up to 2^53 a double holds every whole number.
+            if (Units.Number(text) is not { } real || real != Math.Floor(real) || Math.Abs(real) > 1L << 53)
+                throw Invalid(key, Expected);
+            number = (long)real;
+        }
+
+        return bounds.Contain(number) ? number : throw Invalid(key, $"{Expected} {bounds}");
+    }
+
+    public double Number(string key, Bounds bounds)
+    {
+        var number = Units.Number(ScalarOf(key, "a number")) ?? throw Invalid(key, "a number");
+        return bounds.Contain(number) ? number : throw Invalid(key, $"a number {bounds}");
+    }
+
+    public bool Bool(string key) => ScalarOf(key, "on or off") switch
+    {
+        "on" or "true" or "yes" => true,
+        "off" or "false" or "no" => false,
+        _ => throw Invalid(key, "on or off"),
+    };
+
+    /// <summary>A member of an enum, written in kebab-case.</summary>
+    public T Choice<T>(string key)
+        where T : struct, Enum
+    {
+        var names = Enum.GetValues<T>().ToDictionary(value => Kebab(value.ToString()));
+        var expected = "one of " + string.Join(", ", names.Keys);
+        return names.TryGetValue(ScalarOf(key, expected), out var value) ? value : throw Invalid(key, expected);
+    }
+
+    /// <summary>A time with its unit, 1 ms to 24 days.</summary>
+    public TimeSpan Duration(string key)
+    {
+        const string Expected = "a duration with its unit, such as 500ms or 10m";
+        var duration = Units.Duration(ScalarOf(key, Expected)) ?? throw Invalid(key, Expected);
+        return duration >= TimeSpan.FromMilliseconds(1) && duration <= MaxDuration
+            ? duration
+            : throw Invalid(key, $"a duration from 1ms to {Units.Show(MaxDuration)}");
+    }
+
+    /// <summary>A number of bytes, at least 1.</summary>
+    public long Bytes(string key)
+    {
+        const string Expected = "a size such as 256MiB or 1GB";
+        var bytes = Units.Bytes(ScalarOf(key, Expected)) ?? throw Invalid(key, Expected);
+        return bytes >= 1 ? bytes : throw Invalid(key, "a size of at least 1 byte");
+    }
+
+    /// <summary>A path, absolute; "" where it is unset.</summary>
+    public string FilePath(string key) => Text(key);
+
+    public IReadOnlyList<string> Texts(string key)
+    {
+        const string Expected = "a list of texts";
+        var list = Value(key) as HoconList ?? throw Invalid(key, Expected);
+        return [.. list.Items.Select(item => (item as HoconScalar ?? throw Invalid(key, Expected)).Text)];
+    }
+
+    /// <summary>The error for a value that does not do: <c>FILE:LINE: key = value: expected …</c>.</summary>
+    public ConfigurationException Invalid(string key, string expected) =>
+        Error(Name(key), _values.Fields[key], expected);
+
+    internal string Name(string key) => $"{Path}.{KeyPath.Key(key)}";
+
+    internal static string Shown(HoconValue value) => value switch
+    {
+        HoconScalar scalar when PlainNumber().IsMatch(scalar.Text) => scalar.Text,
+        HoconScalar scalar => Token.Quote(scalar.Text),
+        HoconList => "[…]",
+        _ => "{…}",
+    };
+
+    private static ConfigurationException Error(string name, HoconValue value, string expected) =>
+        new($"{value.Origin}: {name} = {Shown(value)}: expected {expected}");
+
+    private string ScalarOf(string key, string expected) =>
+        Value(key) is HoconScalar scalar ? scalar.Text : throw Invalid(key, expected);
+
+    private HoconValue Value(string key)
+    {
+        _read.Add(Name(key));
+        return _values.Fields.TryGetValue(key, out var value)
+            ? value
+            : throw new InvalidOperationException($"{Name(key)} is not in reference.conf.");
+    }
+
+    private static string Kebab(string name) => Capital().Replace(name, "-$1").ToLowerInvariant();
+
+    [GeneratedRegex("(?<!^)([A-Z])")]
+    private static partial Regex Capital();
+
+    [GeneratedRegex(@"\A[-+]?[0-9][-+0-9.eE]{0,40}\z")]
+    private static partial Regex PlainNumber();
+}

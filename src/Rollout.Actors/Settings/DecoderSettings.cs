@@ -1,0 +1,36 @@
+namespace Rollout.Actors.Settings;
+
+/// <summary>The section <c>decoder</c>.</summary>
+public sealed record DecoderSettings
+{
+    /// <summary>Running sequences at most.</summary>
+    public required int MaxNumSeqs { get; init; }
+
+    /// <summary>Tokens of one step at most.</summary>
+    public required int MaxNumBatchedTokens { get; init; }
+
+    /// <summary>Tokens of a sequence, prompt included, at most; 0 takes what the model was made for.</summary>
+    public required int MaxModelLen { get; init; }
+
+    /// <summary>Retries of a sequence after a failed step.</summary>
+    public required int MaxStepRetries { get; init; }
+
+    /// <summary>Times that a decoder which failed is started anew.</summary>
+    public required int MaxRestarts { get; init; }
+
+    public static DecoderSettings From(ConfigSection section)
+    {
+        var settings = new DecoderSettings
+        {
+            MaxNumSeqs = section.Whole("max-num-seqs", Bounds.AtLeast(1)),
+            MaxNumBatchedTokens = section.Whole("max-num-batched-tokens", Bounds.AtLeast(1)),
+            MaxModelLen = section.Whole("max-model-len", Bounds.AtLeast(0)),
+            MaxRestarts = section.Whole("max-restarts", Bounds.AtLeast(0)),
+            MaxStepRetries = section.Whole("max-step-retries", Bounds.AtLeast(0)),
+        };
+        // Every running sequence takes a token of every step.
+        return settings.MaxNumBatchedTokens >= settings.MaxNumSeqs
+            ? settings
+            : throw section.Invalid("max-num-batched-tokens", $"at least max-num-seqs, which is {settings.MaxNumSeqs}");
+    }
+}

@@ -1,0 +1,94 @@
+using Rollout.Actors.Settings.Hocon;
+
+namespace Rollout.Actors.Settings;
+
+/// <summary>
+/// Refuses keys that the reference lacks, with the nearest that it has. <c>akka</c> is free-form.
+/// </summary>
+internal sealed class KnownKeys(HoconObject reference)
+{
+    public void Check(HoconObject root)
+    {
+        foreach (var (key, value) in root.Fields)
+        {
+            if (key is not ("rollout" or "akka"))
+                throw Unknown([key], value, "expected everything in rollout { } or akka { }");
+            if (value is not HoconObject section)
+                throw NoSection([key], value);
+            if (key == "rollout")
+                Check(section, (HoconObject)reference.Fields[key], [key]);
+        }
+    }
+
+    private void Check(HoconObject section, HoconObject known, string[] path)
+    {
+        foreach (var (key, value) in section.Fields)
+        {
+            string[] full = [.. path, key];
+            if (!known.Fields.TryGetValue(key, out var counterpart))
+                throw Unknown(full, value, $"expected one of {string.Join(", ", known.Fields.Keys)}");
+            if (counterpart is not HoconObject knownSection)
+                continue;
+            Check(value as HoconObject ?? throw NoSection(full, value), knownSection, full);
+        }
+    }
+
+    private ConfigurationException Unknown(string[] path, HoconValue value, string otherwise)
+    {
+        var nearest = Nearest(path);
+        var advice = nearest is null ? otherwise : $"did you mean {Shown(nearest, path)}?";
+        return new ConfigurationException($"{value.Origin}: {KeyPath.Join(path)} is not a known key; {advice}");
+    }
+
+    private static ConfigurationException NoSection(string[] path, HoconValue value) =>
+        new($"{value.Origin}: {KeyPath.Join(path)} = {ConfigSection.Shown(value)}: expected a section in braces");
+
+    /// <summary>A key of the same section goes by its own name, another by its whole path.</summary>
+    private static string Shown(string[] nearest, string[] path) =>
+        nearest.AsSpan(0, nearest.Length - 1).SequenceEqual(path.AsSpan(0, path.Length - 1))
+            ? nearest[^1]
+            : KeyPath.Join(nearest);
+
+    /// <summary>
+    /// The key with the fewest letters to change in its last part; the same section wins among equals.
+    /// </summary>
+    private string[]? Nearest(string[] path)
+    {
+        var wanted = path[^1].Replace('_', '-').ToLowerInvariant();
+        // Of a very long key nothing is near.
+        if (wanted.Length > 64)
+            return null;
+        var (nearest, distance) = Paths(reference, [])
+            .Select(known => (known, Distance: Distance(wanted, known[^1])))
+            .OrderBy(candidate => candidate.Distance)
+            .ThenByDescending(candidate => candidate.known.AsSpan().CommonPrefixLength(path))
+            .First();
+        return distance <= Math.Max(1, wanted.Length / 3) ? nearest : null;
+    }
+
+    private static IEnumerable<string[]> Paths(HoconObject section, string[] path) =>
+        section.Fields.SelectMany(field => (string[][])
+        [
+            [.. path, field.Key],
+            .. field.Value is HoconObject inner ? Paths(inner, [.. path, field.Key]) : [],
+        ]);
+
+    /// <summary>Levenshtein's distance: letters to insert, remove or replace.</summary>
+    private static int Distance(string from, string to)
+    {
+        var row = Enumerable.Range(0, to.Length + 1).ToArray();
+        for (var i = 0; i < from.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i + 1;
+            for (var j = 0; j < to.Length; j++)
+            {
+                var replaced = diagonal + (from[i] == to[j] ? 0 : 1);
+                diagonal = row[j + 1];
+                row[j + 1] = Math.Min(replaced, 1 + Math.Min(row[j], diagonal));
+            }
+        }
+
+        return row[^1];
+    }
+}

@@ -1,0 +1,17 @@
+namespace Rollout.Actors.Settings;
+
+/// <summary>The section <c>output</c>.</summary>
+public sealed record OutputSettings
+{
+    /// <summary>Training steps between checkpoints; 0 writes only the last.</summary>
+    public required int CheckpointEvery { get; init; }
+
+    /// <summary>Samples written per step; 0 writes all.</summary>
+    public required int RolloutsPerStep { get; init; }
+
+    public static OutputSettings From(ConfigSection section) => new()
+    {
+        CheckpointEvery = section.Whole("checkpoint-every", Bounds.AtLeast(0)),
+        RolloutsPerStep = section.Whole("rollouts-per-step", Bounds.AtLeast(0)),
+    };
+}

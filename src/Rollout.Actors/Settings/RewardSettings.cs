@@ -1,0 +1,50 @@
+using Rollout.Actors.Settings.Hocon;
+
+namespace Rollout.Actors.Settings;
+
+/// <summary>
+/// An item of the list <c>rewards</c>: <c>{ type = keyword, weight = 1.0, text = "ab" }</c>.
+/// </summary>
+public sealed record RewardSettings
+{
+    private const string TypeKey = "type";
+    private const string WeightKey = "weight";
+
+    /// <summary>A built-in name or a C# type name.</summary>
+    public required string Type { get; init; }
+
+    /// <summary>1 where none is given.</summary>
+    public required double Weight { get; init; }
+
+    /// <summary>All other keys. A path under <c>assembly</c> is absolute.</summary>
+    public required IReadOnlyDictionary<string, string> Options { get; init; }
+
+    /// <summary>Where the reward is configured: <c>FILE:LINE</c>, for messages about its options.</summary>
+    public required string Origin { get; init; }
+
+    public static RewardSettings From(ConfigSection section)
+    {
+        if (!section.Keys.Contains(TypeKey))
+            throw new ConfigurationException($"{section.Origin}: {section.Path} has no {TypeKey}, expected {{ type = NAME }}");
+        return new RewardSettings
+        {
+            Type = section.NonEmptyText(TypeKey),
+            Weight = section.Keys.Contains(WeightKey) ? section.Number(WeightKey, Bounds.Any) : 1,
+            Options = section.Keys.Where(key => key is not (TypeKey or WeightKey)).ToDictionary(key => key, section.Text),
+            Origin = section.Origin.ToString(),
+        };
+    }
+
+    /// <summary>Refuses options that the reward's type does not have; for types that know theirs.</summary>
+    /// <exception cref="ConfigurationException">There is another option.</exception>
+    public void RefuseOptionsBut(params string[] known)
+    {
+        var unknown = Options.Keys.FirstOrDefault(key => !known.Contains(key));
+        if (unknown is not null)
+        {
+            var expected = string.Join(", ", [TypeKey, WeightKey, .. known]);
+            throw new ConfigurationException(
+                $"{Origin}: {KeyPath.Key(unknown)} is not a known key of the reward {Type}, expected one of {expected}");
+        }
+    }
+}

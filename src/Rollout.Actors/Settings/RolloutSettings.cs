@@ -1,0 +1,119 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.RegularExpressions;
+
+namespace Rollout.Actors.Settings;
+
+/// <summary>Where keys and values of sequences live.</summary>
+public enum CacheEngine
+{
+    /// <summary>Shared, reference-counted blocks.</summary>
+    Paged,
+
+    /// <summary>The plain padded baseline.</summary>
+    Contiguous,
+}
+
+/// <summary>The type of weights and KV cache.</summary>
+public enum WeightType
+{
+    [SuppressMessage("Naming", "CA1720", Justification = "The name of the type in every framework.")]
+    Float32,
+    Bfloat16,
+}
+
+/// <summary>
+/// The whole of <c>rollout { }</c>, typed and checked. The key in kebab-case has the property's name.
+/// </summary>
+public sealed partial record RolloutSettings
+{
+    /// <summary>0 … 2^63 − 1.</summary>
+    public required ulong Seed { get; init; }
+
+    public required CacheEngine Engine { get; init; }
+
+    /// <summary>"cpu", "cuda" or "cuda:N".</summary>
+    public required string Device { get; init; }
+
+    public required WeightType Dtype { get; init; }
+
+    /// <summary>Threads of one torch operation; 0 takes all cores.</summary>
+    public required int Threads { get; init; }
+
+    public required ModelSettings Model { get; init; }
+
+    public required BlockSettings Blocks { get; init; }
+
+    public required DecoderSettings Decoder { get; init; }
+
+    public required SchedulerSettings Scheduler { get; init; }
+
+    public required SamplingSettings Sampling { get; init; }
+
+    public required DataSettings Data { get; init; }
+
+    /// <summary>Summed by weight.</summary>
+    public required IReadOnlyList<RewardSettings> Rewards { get; init; }
+
+    public required TrainerSettings Train { get; init; }
+
+    public required EvalSettings Eval { get; init; }
+
+    public required PretrainSettings Pretrain { get; init; }
+
+    public required BarrierSettings Barrier { get; init; }
+
+    public required OutputSettings Output { get; init; }
+
+    public required ClusterSettings Cluster { get; init; }
+
+    /// <summary>Reads and checks every key.</summary>
+    /// <exception cref="ConfigurationException">A value has the wrong type or is out of its range.</exception>
+    public static RolloutSettings From(ConfigTree tree)
+    {
+        var section = tree.Rollout;
+        return new RolloutSettings
+        {
+            Seed = (ulong)section.Whole64("seed", Bounds.AtLeast(0)),
+            Engine = section.Choice<CacheEngine>("engine"),
+            Device = DeviceName().IsMatch(section.Text("device"))
+                ? section.Text("device")
+                : throw section.Invalid("device", "cpu, cuda or cuda:N"),
+            Dtype = section.Choice<WeightType>("dtype"),
+            Threads = section.Whole("threads", Bounds.AtLeast(0)),
+            Model = ModelSettings.From(section.Section("model")),
+            Blocks = BlockSettings.From(section.Section("blocks")),
+            Decoder = DecoderSettings.From(section.Section("decoder")),
+            Scheduler = SchedulerSettings.From(section.Section("scheduler")),
+            Sampling = SamplingSettings.From(section.Section("sampling")),
+            Data = DataSettings.From(section.Section("data")),
+            Rewards = [.. section.Sections("rewards").Select(RewardSettings.From)],
+            Train = TrainerSettings.From(section.Section("train")),
+            Eval = EvalSettings.From(section.Section("eval")),
+            Pretrain = PretrainSettings.From(section.Section("pretrain")),
+            Barrier = BarrierSettings.From(section.Section("barrier")),
+            Output = OutputSettings.From(section.Section("output")),
+            Cluster = ClusterSettings.From(section.Section("cluster")),
+        };
+    }
+
+    /// <summary>As <see cref="From"/>, and with what only a training run needs.</summary>
+    /// <exception cref="ConfigurationException">As there, or the run could not learn anything.</exception>
+    public static RolloutSettings ForTraining(ConfigTree tree)
+    {
+        var settings = From(tree);
+        var section = tree.Rollout;
+        if (settings.Model.Path.Length == 0)
+            throw section.Section("model").Invalid("path", "the folder of a model");
+        if (settings.Rewards.Count == 0)
+            throw section.Invalid("rewards", "at least one reward");
+        // A group's only sample is its own mean: its advantage is always 0.
+        if (settings.Train.NumGenerations < 2)
+            throw section.Section("train").Invalid("num-generations", "a whole number of at least 2 for training");
+        if (settings.Sampling.Temperature == 0)
+            throw section.Section("sampling").Invalid("temperature", "a number above 0 for training");
+        return settings;
+    }
+
+    [GeneratedRegex(@"\A(cpu|cuda(:[0-9]{1,3})?)\z")]
+    private static partial Regex DeviceName();
+}

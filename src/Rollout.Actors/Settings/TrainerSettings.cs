@@ -1,0 +1,100 @@
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Settings;
+
+/// <summary>The section <c>train</c>.</summary>
+public sealed record TrainerSettings
+{
+    /// <summary>Training steps of the run.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Groups of a step.</summary>
+    public required int PromptsPerStep { get; init; }
+
+    /// <summary>Samples of a group.</summary>
+    public required int NumGenerations { get; init; }
+
+    public required LossType LossType { get; init; }
+
+    public required double Epsilon { get; init; }
+
+    public required double EpsilonHigh { get; init; }
+
+    public required double Beta { get; init; }
+
+    public required ScaleRewards ScaleRewards { get; init; }
+
+    /// <summary>Optimizer steps per batch of rollouts.</summary>
+    public required int NumIterations { get; init; }
+
+    /// <summary>Tokens of one forward and backward pass, padding included.</summary>
+    public required int MicroBatchTokens { get; init; }
+
+    public required double LearningRate { get; init; }
+
+    /// <summary>Optimizer steps.</summary>
+    public required int WarmupSteps { get; init; }
+
+    public required double WeightDecay { get; init; }
+
+    public required double AdamBeta1 { get; init; }
+
+    public required double AdamBeta2 { get; init; }
+
+    public required double AdamEpsilon { get; init; }
+
+    /// <summary>0 never clips.</summary>
+    public required double MaxGradNorm { get; init; }
+
+    /// <summary>For the rewards of one group.</summary>
+    public required TimeSpan RewardTimeout { get; init; }
+
+    /// <summary>For all groups of a step.</summary>
+    public required TimeSpan StepTimeout { get; init; }
+
+    public static TrainerSettings From(ConfigSection section) => new()
+    {
+        Steps = section.Whole("steps", Bounds.AtLeast(1)),
+        PromptsPerStep = section.Whole("prompts-per-step", Bounds.AtLeast(1)),
+        NumGenerations = section.Whole("num-generations", Bounds.AtLeast(1)),
+        LossType = section.Choice<LossType>("loss-type"),
+        Epsilon = section.Number("epsilon", Bounds.AboveUpTo(0, 1)),
+        EpsilonHigh = section.Number("epsilon-high", Bounds.Above(0)),
+        Beta = section.Number("beta", Bounds.AtLeast(0)),
+        ScaleRewards = section.Choice<ScaleRewards>("scale-rewards"),
+        NumIterations = section.Whole("num-iterations", Bounds.AtLeast(1)),
+        MicroBatchTokens = section.Whole("micro-batch-tokens", Bounds.AtLeast(1)),
+        LearningRate = section.Number("learning-rate", Bounds.AtLeast(0)),
+        WarmupSteps = section.Whole("warmup-steps", Bounds.AtLeast(0)),
+        WeightDecay = section.Number("weight-decay", Bounds.AtLeast(0)),
+        AdamBeta1 = section.Number("adam-beta1", Bounds.FromBelow(0, 1)),
+        AdamBeta2 = section.Number("adam-beta2", Bounds.FromBelow(0, 1)),
+        AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
+        MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
+        RewardTimeout = section.Duration("reward-timeout"),
+        StepTimeout = section.Duration("step-timeout"),
+    };
+
+    /// <summary>
+    /// The update rule. The trainer divides its logits by the temperature that sampled the tokens.
+    /// </summary>
+    public GrpoOptions ToGrpoOptions(SamplingSettings sampling) => new()
+    {
+        LossType = LossType,
+        Epsilon = Epsilon,
+        EpsilonHigh = EpsilonHigh,
+        Beta = Beta,
+        ScaleRewards = ScaleRewards,
+        NumIterations = NumIterations,
+        Temperature = sampling.Temperature,
+        MaxCompletionLength = sampling.MaxTokens,
+        MicroBatchTokens = MicroBatchTokens,
+        LearningRate = LearningRate,
+        WarmupSteps = WarmupSteps,
+        WeightDecay = WeightDecay,
+        AdamBeta1 = AdamBeta1,
+        AdamBeta2 = AdamBeta2,
+        AdamEpsilon = AdamEpsilon,
+        MaxGradNorm = MaxGradNorm,
+    };
+}

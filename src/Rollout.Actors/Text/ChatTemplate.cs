@@ -1,0 +1,72 @@
+using System.Text.Json;
+
+namespace Rollout.Actors.Text;
+
+/// <summary>
+/// Writes a conversation the way the model was trained to read it. Which format that is, is recognised from the
+/// model's own Jinja template; the template itself is not run. What its special cases for tools would write is left out.
+/// </summary>
+public abstract class ChatTemplate
+{
+    private static readonly string[] Roles = ["system", "user", "assistant"];
+
+    /// <summary>
+    /// Recognises the format of a model folder: its <c>chat_template.jinja</c> or, without one, the
+    /// <c>chat_template</c> of its <c>tokenizer_config.json</c>.
+    /// </summary>
+    /// <exception cref="InvalidDataException">There is no template, or one of another format.</exception>
+    public static ChatTemplate Load(string modelFolder)
+    {
+        var path = Path.Combine(modelFolder, "tokenizer_config.json");
+        using var config = JsonFile.OpenIfThere(path);
+        var jinja = Path.Combine(modelFolder, "chat_template.jinja");
+        string? template;
+        if (File.Exists(jinja))
+            (path, template) = (jinja, File.ReadAllText(jinja));
+        else
+            template = config is null ? null : DefaultTemplate(config);
+
+        return template switch
+        {
+            null => throw new InvalidDataException($"{path}: has no chat_template, which chat prompts need"),
+            _ when template.Contains("<|im_start|>", StringComparison.Ordinal) => ChatMlTemplate.From(template),
+            _ when template.Contains("<|start_header_id|>", StringComparison.Ordinal) =>
+                Llama3Template.From(template, config is null ? null : SpecialTokenIds.TokenText(config, "bos_token")),
+            _ => throw new InvalidDataException(
+                $"{path}: the chat template has neither <|im_start|> (ChatML) nor <|start_header_id|> (Llama 3), "
+                + "the two formats that are supported"),
+        };
+    }
+
+    /// <summary>The text of the conversation.</summary>
+    /// <param name="messages">In order; one at least.</param>
+    /// <param name="addGenerationPrompt">End with the opening of the assistant's turn, for the model to go on.</param>
+    /// <param name="enableThinking">Off closes the thinking of Qwen3 before it begins; other formats have no switch.</param>
+    /// <exception cref="ArgumentException">There is no message, or one has another role.</exception>
+    public string Format(
+        IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = true, bool enableThinking = true)
+    {
+        if (messages.Count == 0)
+            throw new ArgumentException("a conversation needs one message at least", nameof(messages));
+        if (messages.FirstOrDefault(message => !Roles.Contains(message.Role)) is { } stranger)
+            throw new ArgumentException(
+                $"a message has the role \"{stranger.Role}\", but only {string.Join(", ", Roles)} are supported",
+                nameof(messages));
+        return Write(messages, addGenerationPrompt, enableThinking);
+    }
+
+    private protected abstract string Write(
+        IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, bool enableThinking);
+
+    /// <summary>chat_template is a text, or a list of named ones of which "default" counts.</summary>
+    private static string? DefaultTemplate(JsonFile config)
+    {
+        var given = JsonFile.Get(config.Root, "chat_template");
+        if (given is not { ValueKind: JsonValueKind.Array } named)
+            return JsonFile.Text(config.Root, "chat_template");
+        return named.EnumerateArray()
+            .Where(one => JsonFile.Text(one, "name") == "default")
+            .Select(one => JsonFile.Text(one, "template"))
+            .FirstOrDefault();
+    }
+}

@@ -1,0 +1,49 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Rollout.Gpu.Contracts;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Cache;
+
+/// <summary>The memory [layers, 2, blocks, block_size, kv_heads, head_dim] that both caches consist of.</summary>
+internal static class KvStorage
+{
+    public static Tensor Allocate(
+        KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, bool zero)
+    {
+        long[] sizes =
+            [shape.LayerCount, 2, geometry.BlockCount, geometry.BlockSize, shape.KvHeadCount, shape.HeadDim];
+        try
+        {
+            var storage = zero ? zeros(sizes, dtype, device) : empty(sizes, dtype, device);
+            return storage.DetachFromDisposeScope();
+        }
+        catch (ExternalException cause)
+        {
+            throw new DeviceFaultException(
+                $"The KV cache of {geometry.BlockCount} blocks of {geometry.BlockSize} tokens "
+                + $"({shape.BytesPerToken(dtype) * geometry.BlockCount * geometry.BlockSize} bytes) can't be allocated.",
+                cause);
+        }
+    }
+
+    /// <summary>The address of a float32 tensor in host memory, of any size.</summary>
+    public static unsafe float* FirstNumber(Tensor storage)
+    {
+        // TorchSharp only gives spans, which end at 2 GiB; the first number's is enough.
+        using var first = storage.flatten().narrow(0, 0, 1);
+        return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+    }
+
+    /// <summary>All sources are gathered before any destination is written.</summary>
+    public static void CopyBlocks(Tensor storage, IReadOnlyList<BlockCopy> copies)
+    {
+        if (copies.Count == 0)
+            return;
+        using var scope = NewDisposeScope();
+        using var untracked = no_grad();
+        var sources = tensor(copies.Select(copy => (long)copy.Source.Value).ToArray(), device: storage.device);
+        var destinations = tensor(copies.Select(copy => (long)copy.Destination.Value).ToArray(), device: storage.device);
+        storage.index_copy_(2, destinations, storage.index_select(2, sources));
+    }
+}

@@ -1,0 +1,53 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Cache;
+
+/// <summary>
+/// The paged pool of a device: one allocation [layers, 2 (key, value), blocks, block_size, kv_heads, head_dim]. Blocks
+/// are never cleared; only what a context's length covers is ever read.
+/// </summary>
+public sealed unsafe class PagedKvCache : IKvCache
+{
+    private readonly Tensor _storage;
+    private readonly PagedAttention _attention;
+
+    /// <param name="shape">The model's layers and heads.</param>
+    /// <param name="geometry">Blocks and their size.</param>
+    /// <param name="dtype">Float32.</param>
+    /// <param name="device">The CPU.</param>
+    /// <param name="threads">Threads of attention at most, the caller's included.</param>
+    /// <exception cref="NotSupportedException">Another dtype or device: this attention computes float32 in host memory.</exception>
+    /// <exception cref="DeviceFaultException">The memory is not there.</exception>
+    public PagedKvCache(KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, int threads)
+    {
+        if (dtype != ScalarType.Float32 || device.type != TorchSharp.DeviceType.CPU)
+        {
+            throw new NotSupportedException(
+                $"The paged KV cache is {dtype} on {device}; its attention takes Float32 on the CPU.");
+        }
+
+        Geometry = geometry;
+        _storage = KvStorage.Allocate(shape, geometry, dtype, device, zero: false);
+        _attention = new PagedAttention(shape, geometry, KvStorage.FirstNumber(_storage), threads);
+    }
+
+    /// <inheritdoc/>
+    public KvCacheGeometry Geometry { get; }
+
+    /// <summary>[layers, 2, blocks, block_size, kv_heads, head_dim].</summary>
+    internal Tensor Storage => _storage;
+
+    /// <inheritdoc/>
+    public void CopyBlocks(IReadOnlyList<BlockCopy> copies) => KvStorage.CopyBlocks(_storage, copies);
+
+    /// <inheritdoc/>
+    public IAttentionBackend Bind(ForwardBatch batch)
+    {
+        _attention.Take(batch);
+        return _attention;
+    }
+
+    public void Dispose() => _storage.Dispose();
+}

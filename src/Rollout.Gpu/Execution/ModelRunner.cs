@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Rollout.Gpu.Cache;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Sampling;
+using Rollout.Gpu.Weights;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Execution;
+
+/// <summary>
+/// One model with one KV cache on one device: prepare, copy blocks, forward, sample. Autograd is off, every tensor of
+/// a step dies with it, and the model's training mode is what it was before, also when the step throws.
+/// </summary>
+public sealed class ModelRunner : IModelRunner
+{
+    private readonly PolicyWeights _weights;
+    private readonly IKvCache _cache;
+    private readonly Sampler _sampler;
+    private readonly InputBuffers _inputs;
+    private readonly StepOutput _output = new();
+    private int[] _logitRowOfRow = [];
+    private int[] _logitRowOfDraw = [];
+    private int[] _lastTokens = [];
+
+    /// <param name="weights">The policy, shared with the trainer of this process; not disposed with the runner.</param>
+    /// <param name="cache">Of the model's shape and on its device; disposed with the runner.</param>
+    /// <param name="threads">Threads of sampling at most, the caller's included.</param>
+    public ModelRunner(PolicyWeights weights, IKvCache cache, int threads)
+    {
+        _weights = weights;
+        _cache = cache;
+        _sampler = new Sampler(threads);
+        _inputs = new InputBuffers(weights.Model.Device);
+        Version = weights.Version;
+    }
+
+    /// <inheritdoc/>
+    public KvCacheGeometry Geometry => _cache.Geometry;
+
+    /// <inheritdoc/>
+    public PolicyVersion Version { get; private set; }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The batch does not fit the cache.</exception>
+    /// <exception cref="ArithmeticException">Logits are not finite.</exception>
+    public StepOutput Run(ForwardBatch batch)
+    {
+        (_output.Count, _output.ForwardTime, _output.SamplingTime) = (0, TimeSpan.Zero, TimeSpan.Zero);
+        var model = _weights.Model;
+        var training = model.training;
+        try
+        {
+            if (training)
+                model.eval();
+            using var untracked = inference_mode();
+            using var scope = NewDisposeScope();
+            _cache.CopyBlocks(batch.Copies);
+            if (batch.TokenCount > 0)
+                Step(batch);
+            return _output;
+        }
+        catch (ExternalException cause)
+        {
+            // What libtorch throws: memory that isn't there, a failed kernel. Bad input was refused before.
+            throw new DeviceFaultException($"A step of {batch.TokenCount} tokens failed on {model.Device}.", cause);
+        }
+        finally
+        {
+            if (training)
+                model.train();
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The shared weights are of another version.</exception>
+    public void LoadWeights(PolicyVersion version)
+    {
+        if (_weights.Version != version)
+            throw new InvalidOperationException($"Asked to load {version}, but the weights published are {_weights.Version}.");
+        Version = version;
+    }
+
+    public void Dispose()
+    {
+        _inputs.Dispose();
+        _cache.Dispose();
+    }
+
+    private void Step(ForwardBatch batch)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var sampledRows = FindSampledRows(batch);
+        var hidden = _weights.Model.Hidden(                                          // [tokens, hidden]
+            _inputs.TokenIds(batch.TokenIds.AsSpan(0, batch.TokenCount)),
+            _inputs.Positions(batch.Positions.AsSpan(0, batch.TokenCount)),
+            _cache.Bind(batch));
+        if (sampledRows == 0)
+        {
+            _output.ForwardTime = Stopwatch.GetElapsedTime(started);
+            return;
+        }
+
+        if (sampledRows < batch.TokenCount)
+            hidden = hidden.index_select(0, _inputs.LastTokens(_lastTokens.AsSpan(0, sampledRows)));
+        var logits = _weights.Model.Logits(hidden);                                  // [sampled rows, vocab]
+        var host = logits.to(ScalarType.Float32).cpu().contiguous();                 // the step's one wait for the device
+        var sampling = Stopwatch.GetTimestamp();
+        _output.ForwardTime = Stopwatch.GetElapsedTime(started, sampling);
+
+        var numbers = MemoryMarshal.Cast<byte, float>(host.bytes);
+        _sampler.Sample(numbers, (int)host.size(1), batch, _logitRowOfDraw, _output);
+        _output.SamplingTime = Stopwatch.GetElapsedTime(sampling);
+    }
+
+    // Logits are computed once for each row that has draws, in the order of the rows.
+    private int FindSampledRows(ForwardBatch batch)
+    {
+        Grow(ref _logitRowOfRow, batch.RowCount);
+        Grow(ref _lastTokens, batch.RowCount);
+        Grow(ref _logitRowOfDraw, batch.DrawCount);
+        var ofRow = _logitRowOfRow.AsSpan(0, batch.RowCount);
+        ofRow.Clear();
+        foreach (var draw in batch.Draws.AsSpan(0, batch.DrawCount))
+            ofRow[draw.Row] = 1;
+
+        var count = 0;
+        for (var row = 0; row < ofRow.Length; row++)
+        {
+            if (ofRow[row] == 0)
+                continue;
+            ofRow[row] = count;
+            _lastTokens[count++] = batch.QueryStart[row + 1] - 1;
+        }
+
+        for (var i = 0; i < batch.DrawCount; i++)
+            _logitRowOfDraw[i] = ofRow[batch.Draws[i].Row];
+        return count;
+    }
+
+    private static void Grow(ref int[] array, int needed)
+    {
+        if (array.Length < needed)
+            array = new int[Math.Max(needed, 2 * array.Length)];
+    }
+}

@@ -1,0 +1,40 @@
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Models;
+
+/// <summary>
+/// down(silu(gate(x)) · up(x)) (SwiGLU, Shazeer 2020, arXiv 2002.05202), with one product for gate and up.
+/// </summary>
+internal sealed class GatedMlp : nn.Module
+{
+    // Rows in this order: gate, up.
+    [ComponentName(Name = "gate_up_proj")]
+    private readonly Projection _gateUpProj;
+
+    [ComponentName(Name = "down_proj")]
+    private readonly Projection _downProj;
+
+    public GatedMlp(ModelConfig config, ScalarType dtype, Device device)
+        : base(nameof(GatedMlp))
+    {
+        _gateUpProj = new Projection(
+            config.HiddenSize, 2 * config.IntermediateSize, config.HasMlpBias, dtype, device);
+        _downProj = new Projection(
+            config.IntermediateSize, config.HiddenSize, config.HasMlpBias, dtype, device);
+        RegisterComponents();
+    }
+
+    public Projection GateUpProj => _gateUpProj;
+
+    public Projection DownProj => _downProj;
+
+    /// <summary>[tokens, hidden] → [tokens, hidden], without the residual.</summary>
+    public Tensor Forward(Tensor hidden)
+    {
+        using var scope = NewDisposeScope();
+        var halves = _gateUpProj.Forward(hidden).chunk(2, -1); // gate, up: [tokens, intermediate]
+        var gated = nn.functional.silu(halves[0]).mul(halves[1]);
+        return _downProj.Forward(gated).MoveToOuterDisposeScope();
+    }
+}

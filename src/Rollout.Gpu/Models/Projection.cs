@@ -1,0 +1,35 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Models;
+
+/// <summary>
+/// y = x Wᵀ + b. W may stack the rows of several projections that read the same input, so that one product
+/// serves them all; <see cref="CheckpointTensor"/> gives each part under its own name.
+/// </summary>
+internal sealed class Projection : nn.Module
+{
+    [ComponentName(Name = "weight")]
+    private readonly Parameter _weight;
+
+    [ComponentName(Name = "bias")]
+    private readonly Parameter? _bias;
+
+    public Projection(int inputs, int outputs, bool hasBias, ScalarType dtype, Device device)
+        : base(nameof(Projection))
+    {
+        _weight = ModelParameter.Zeros([outputs, inputs], dtype, device);
+        _bias = hasBias ? ModelParameter.Zeros([outputs], dtype, device) : null;
+        RegisterComponents();
+    }
+
+    /// <summary>[outputs, inputs].</summary>
+    public Parameter Weight => _weight;
+
+    /// <summary>[outputs], or none.</summary>
+    public Parameter? Bias => _bias;
+
+    /// <summary>[tokens, inputs] → [tokens, outputs].</summary>
+    public Tensor Forward(Tensor input) => nn.functional.linear(input, _weight, _bias);
+}

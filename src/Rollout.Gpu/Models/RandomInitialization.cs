@@ -1,0 +1,85 @@
+using System.Security.Cryptography;
+using System.Text;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Models;
+
+/// <summary>
+/// Initial weights from a counter-based generator: element i of a tensor is a function of seed, name and i,
+/// computed on the model's own device. So a seed gives the same model on CPU and GPU (up to the rounding of
+/// log and cos), and a large one takes no detour over the host.
+/// </summary>
+internal static class RandomInitialization
+{
+    private const long ChunkElements = 1 << 22;
+
+    public static void Apply(CausalLm model, ulong seed, double std)
+    {
+        using var noGrad = no_grad();
+        foreach (var weight in model.CheckpointTensors())
+        {
+            using var scope = NewDisposeScope();
+            var view = weight.View();
+            switch (weight.Kind)
+            {
+                case WeightKind.Matrix:
+                    FillNormal(view.view(-1), StreamKey(seed, weight.Name), std);
+                    break;
+                case WeightKind.Bias:
+                    view.zero_();
+                    break;
+                default:
+                    view.fill_(1);
+                    break;
+            }
+        }
+    }
+
+    private static void FillNormal(Tensor flat, long key, double std)
+    {
+        var count = flat.size(0);
+        for (var start = 0L; start < count; start += ChunkElements)
+        {
+            using var scope = NewDisposeScope();
+            var length = Math.Min(ChunkElements, count - start);
+            flat.narrow(0, start, length).copy_(Normal(key, start, length, flat.device).mul_(std));
+        }
+    }
+
+    /// <summary>
+    /// Box–Muller over two 24-bit uniforms of one 64-bit hash: [length] float32, N(0, 1), none beyond ±5.9.
+    /// </summary>
+    private static Tensor Normal(long key, long start, long length, Device device)
+    {
+        var bits = Mix(arange(start, start + length, ScalarType.Int64, device), key);
+        var radius = Uniform(ShiftRight(bits, 40)).log_().mul_(-2).sqrt_();
+        var angle = Uniform(bits.bitwise_and(0xFF_FFFFL)).mul_(2 * Math.PI);
+        return radius.mul_(angle.cos_());
+    }
+
+    /// <summary>24 bits → the middle of one of 2²⁴ equal parts of (0, 1), in single precision.</summary>
+    private static Tensor Uniform(Tensor bits) =>
+        bits.to(ScalarType.Float32).add_(0.5f).mul_(1.0 / (1 << 24));
+
+    /// <summary>
+    /// SplitMix64 (Steele, Lea, Flood 2014): its counter times the odd constant, plus the key, then the
+    /// finalizer.
+    /// </summary>
+    private static Tensor Mix(Tensor counter, long key)
+    {
+        var z = counter.mul_(unchecked((long)0x9E3779B97F4A7C15)).add_(key);
+        z = z.bitwise_xor(ShiftRight(z, 30)).mul_(unchecked((long)0xBF58476D1CE4E5B9));
+        z = z.bitwise_xor(ShiftRight(z, 27)).mul_(unchecked((long)0x94D049BB133111EB));
+        return z.bitwise_xor(ShiftRight(z, 31));
+    }
+
+    /// <summary>Shift that fills with zeros; torch's own, on signed integers, fills with the sign.</summary>
+    private static Tensor ShiftRight(Tensor bits, int count) =>
+        bits.bitwise_right_shift(count).bitwise_and((1L << (64 - count)) - 1);
+
+    private static long StreamKey(ulong seed, string name)
+    {
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{seed}:{name}"));
+        return BitConverter.ToInt64(hash, 0);
+    }
+}

@@ -1,0 +1,214 @@
+using Rollout.Gpu.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>
+/// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient clipping.
+/// Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a step of 1e-6 is far below
+/// the resolution of a bfloat16 weight and would be lost in it. Costs, per weight: 16 bytes in float32, up to 20 in
+/// bfloat16, the weight included.
+/// </summary>
+public sealed class AdamW : IDisposable
+{
+    private const string StepTensor = "step";
+
+    private readonly Slot[] _slots;
+    private readonly AdamWOptions _options;
+
+    /// <param name="parameters">What it changes; the tensors stay the caller's.</param>
+    /// <param name="options">Rates of the moments and decay.</param>
+    public AdamW(IEnumerable<OptimizedParameter> parameters, AdamWOptions options)
+    {
+        using var noGradient = no_grad();
+        _options = options;
+        _slots = [.. parameters.Select(parameter => new Slot(parameter))];
+    }
+
+    /// <summary>Updates so far.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.</summary>
+    public static double ClipFactor(double norm, double limit) => limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
+
+    /// <summary>The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on.</summary>
+    public double WarmedUp(double learningRate, int warmupSteps) =>
+        learningRate * Math.Min(1, (Steps + 1.0) / Math.Max(warmupSteps, 1));
+
+    /// <summary>Forgets all gradients.</summary>
+    public void ZeroGradients()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        foreach (var slot in _slots)
+            slot.ZeroGradients();
+    }
+
+    /// <summary>Call after each backward pass: adds the gradients of narrow parameters to their float32 sums.</summary>
+    public void Accumulate()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        foreach (var slot in _slots)
+            slot.Accumulate();
+    }
+
+    /// <summary>The norm of all gradients as one vector. Waits for the device.</summary>
+    public double GradientNorm()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var norms = _slots.Where(slot => slot.HasGradient).Select(slot => slot.Gradient().norm()).ToArray();
+        return norms.Length == 0 ? 0 : stack(norms).to_type(ScalarType.Float64).norm().cpu().item<double>();
+    }
+
+    /// <summary>The first parameter with a gradient that is not finite, or "" if all are.</summary>
+    public string FirstNonFinite()
+    {
+        using var noGradient = no_grad();
+        foreach (var slot in _slots.Where(slot => slot.HasGradient))
+        {
+            using var scope = NewDisposeScope();
+            if (!slot.Gradient().isfinite().all().cpu().item<bool>())
+                return slot.Name;
+        }
+
+        return "";
+    }
+
+    /// <summary>One update with the gradients times <paramref name="gradientScale"/>; then forgets them.</summary>
+    public void Step(double learningRate, double gradientScale = 1)
+    {
+        using var noGradient = no_grad();
+        Steps++;
+        using var rates = new AdamWRates(_options, learningRate, gradientScale, Steps);
+        foreach (var slot in _slots.Where(slot => slot.HasGradient))
+            slot.Update(rates);
+        ZeroGradients();
+    }
+
+    /// <summary>Writes what a resumed run needs besides the weights: both moments, the master copies, the step.</summary>
+    public void Save(string path)
+    {
+        using var steps = tensor((long[])[Steps]);
+        SafetensorsWriter.Write(path, [(StepTensor, steps), .. State()]);
+    }
+
+    /// <summary>Takes over what <see cref="Save"/> wrote. Everything is checked before anything changes.</summary>
+    /// <exception cref="CheckpointException">The file can't be read, or a tensor is missing or of another shape or type.</exception>
+    public void Load(string path)
+    {
+        using var noGradient = no_grad();
+        using var file = SafetensorsFile.Open(path);
+        using var steps = empty(1, ScalarType.Int64);
+        var targets = State().Prepend((Name: StepTensor, Value: steps)).ToArray();
+        var entries = targets.Select(target => Matching(file, target.Name, target.Value)).ToArray();
+        foreach (var (entry, target) in entries.Zip(targets))
+            file.CopyTo(entry, target.Value);
+        Steps = (int)steps.item<long>();
+    }
+
+    private static SafetensorsEntry Matching(SafetensorsFile file, string name, Tensor expected)
+    {
+        var entry = file.Find(name) ?? throw new CheckpointException($"{file.Path} has no tensor {name}.");
+        return entry.Shape.SequenceEqual(expected.shape) && entry.Dtype == expected.dtype
+            ? entry
+            : throw new CheckpointException(
+                $"{file.Path}: {name} is {entry.Dtype} [{string.Join(", ", entry.Shape)}]; " +
+                $"expected {expected.dtype} [{string.Join(", ", expected.shape)}].");
+    }
+
+    private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
+
+    public void Dispose()
+    {
+        foreach (var slot in _slots)
+            slot.Dispose();
+    }
+
+    /// <summary>One parameter with its moments.</summary>
+    private sealed class Slot : IDisposable
+    {
+        private readonly Tensor _value;
+        private readonly Tensor _mean;
+        private readonly Tensor _square;
+        private readonly bool _narrow;
+        private readonly bool _decays;
+
+        // Of narrow parameters only: the weights and the sum of the gradients in float32.
+        private readonly Tensor _master;
+        private readonly Tensor _sum;
+
+        public Slot(OptimizedParameter parameter)
+        {
+            var value = parameter.Value;
+            Name = parameter.Name;
+            _value = value;
+            _narrow = value.dtype.ElementSize() < 4;
+            _decays = parameter.Decays;
+            _master = (_narrow ? value.detach().to_type(ScalarType.Float32) : value.detach()).DetachFromDisposeScope();
+            _mean = zeros_like(_master).DetachFromDisposeScope();
+            _square = zeros_like(_master).DetachFromDisposeScope();
+            _sum = (_narrow ? zeros_like(_master) : empty(0)).DetachFromDisposeScope();
+        }
+
+        public string Name { get; }
+
+        public bool HasGradient { get; private set; }
+
+        /// <summary>[as the parameter] float32 (or float64 of a float64 parameter).</summary>
+        public Tensor Gradient() => _narrow ? _sum.alias() : _value.grad!;
+
+        public void Accumulate()
+        {
+            using var gradient = _value.grad;
+            if (gradient is null)
+                return;
+
+            HasGradient = true;
+            if (!_narrow)
+                return;
+            _sum.add_(gradient);
+            _value.grad = null;
+        }
+
+        public void ZeroGradients()
+        {
+            HasGradient = false;
+            _value.grad = null;
+            if (_narrow)
+                _sum.zero_();
+        }
+
+        public void Update(AdamWRates rates)
+        {
+            using var scope = NewDisposeScope();
+            var gradient = Gradient().mul_(rates.GradientScale);
+            if (_decays)
+                _master.mul_(rates.Shrink);
+            _mean.mul_(rates.Beta1).add_(gradient, rates.OneMinusBeta1);
+            _square.mul_(rates.Beta2).addcmul_(gradient, gradient, rates.OneMinusBeta2);
+            var divisor = _square.sqrt().mul_(rates.RootCorrection).add_(rates.Epsilon);
+            _master.addcdiv_(_mean, divisor, rates.MinusStepSize);
+            if (_narrow)
+                _value.copy_(_master);
+        }
+
+        public IEnumerable<(string Name, Tensor Value)> State()
+        {
+            yield return ($"exp_avg.{Name}", _mean);
+            yield return ($"exp_avg_sq.{Name}", _square);
+            if (_narrow)
+                yield return ($"master.{Name}", _master);
+        }
+
+        public void Dispose()
+        {
+            _master.Dispose();
+            _mean.Dispose();
+            _square.Dispose();
+            _sum.Dispose();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>
+/// How often greedy decoding would give exactly the wanted completion, from one forward pass: it does if and only if
+/// every wanted token is the most probable one after the wanted tokens before it.
+/// </summary>
+public static class GreedyAccuracy
+{
+    /// <param name="model">The policy.</param>
+    /// <param name="pairs">Token ids; a completion ends with the token that ends a sequence.</param>
+    /// <param name="microBatchTokens">Tokens of one forward pass at most, padding included.</param>
+    /// <returns>The share of pairs answered right, 0 … 1.</returns>
+    public static double Of(
+        CausalLm model, IReadOnlyList<(int[] Prompt, int[] Completion)> pairs, int microBatchTokens)
+    {
+        TokenSequence[] sequences = [.. pairs.Select((pair, i) =>
+            TokenSequence.Checked($"pair {i}", pair.Prompt, pair.Completion, model.Config.VocabSize))];
+        using var untracked = no_grad();
+        using var scope = NewDisposeScope();
+        var right = 0;
+        foreach (var batch in MicroBatcher.Pack([.. sequences.Select(sequence => sequence.InputLength)], microBatchTokens))
+        {
+            TokenSequence[] rows = [.. batch.Sequences.Select(i => sequences[i])];
+            using var input = new MicroBatchInput(rows, batch.Width, model.Device);
+            var attention = new SdpaAttention(input.RowCount, input.Width);
+            var hidden = model.Hidden(input.Tokens, input.Positions, attention)
+                .index_select(0, input.Sources);                                        // [targets, hidden]
+            var hits = model.Logits(hidden).argmax(-1).eq(input.Targets).cpu().data<bool>().ToArray();
+            var next = 0;
+            foreach (var row in rows)
+            {
+                right += hits.AsSpan(next, row.Completion.Length).Contains(false) ? 0 : 1;
+                next += row.Completion.Length;
+            }
+        }
+        return (double)right / sequences.Length;
+    }
+}

@@ -1,0 +1,38 @@
+namespace Rollout.Gpu.Training;
+
+/// <summary>Packs sequences into right-padded micro-batches.</summary>
+public static class MicroBatcher
+{
+    /// <summary>
+    /// Sorts by length, longest first (what does not fit in memory fails at once, and neighbours pad little), and fills
+    /// each micro-batch while rows × its longest row stay within the budget. A sequence longer than the budget is a
+    /// micro-batch by itself. Equal lengths keep their order: the same lengths give the same micro-batches.
+    /// </summary>
+    /// <param name="lengths">[sequences] tokens that each brings to the forward pass.</param>
+    /// <param name="tokenBudget">Tokens of a micro-batch, padding included.</param>
+    public static IReadOnlyList<MicroBatch> Pack(IReadOnlyList<int> lengths, int tokenBudget)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokenBudget, 1);
+        var order = Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]).ToArray(); // stable
+        var batches = new List<MicroBatch>();
+        for (var start = 0; start < order.Length;)
+        {
+            var width = lengths[order[start]];
+            var fitting = width == 0 ? order.Length : Math.Max(1, tokenBudget / width);
+            var rows = Math.Min(fitting, order.Length - start);
+            batches.Add(new MicroBatch(order[start..(start + rows)], width));
+            start += rows;
+        }
+
+        return batches;
+    }
+}
+
+/// <summary>Sequences of one forward and backward pass.</summary>
+/// <param name="Sequences">Indices into what was packed, longest first.</param>
+/// <param name="Width">Tokens of a row, padding included: the longest sequence's.</param>
+public sealed record MicroBatch(int[] Sequences, int Width)
+{
+    /// <summary>Tokens of the pass, padding included.</summary>
+    public long PaddedTokens => (long)Sequences.Length * Width;
+}

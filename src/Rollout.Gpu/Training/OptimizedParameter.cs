@@ -1,0 +1,25 @@
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>A parameter that an optimizer changes in place.</summary>
+/// <param name="Name">Its name in the module: names its state.</param>
+/// <param name="Value">A leaf that requires gradients.</param>
+/// <param name="Decays">Weight decay applies to it.</param>
+public sealed record OptimizedParameter(string Name, Tensor Value, bool Decays)
+{
+    /// <summary>All parameters of a model. Norms and biases do not decay, as in the Hugging Face Trainer.</summary>
+    public static IReadOnlyList<OptimizedParameter> Of(CausalLm model)
+    {
+        var matrices = model.CheckpointTensors()
+            .Where(part => part.Kind == WeightKind.Matrix)
+            .Select(part => part.Storage)
+            .ToHashSet<object>(ReferenceEqualityComparer.Instance);
+        return
+        [
+            .. model.named_parameters().Select(entry =>
+                new OptimizedParameter(entry.name, entry.parameter, matrices.Contains(entry.parameter))),
+        ];
+    }
+}

@@ -1,0 +1,92 @@
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>One forward and backward pass over a batch: leaves the batch's gradient with the optimizer.</summary>
+/// <param name="policy">The weights that learn.</param>
+/// <param name="reference">The initial weights, where there is a KL term.</param>
+/// <param name="loss">The token loss.</param>
+/// <param name="optimizer">Collects the gradients of the micro-batches.</param>
+internal sealed class PolicyPass(CompletionPass policy, CompletionPass? reference, GrpoLoss loss, AdamW optimizer)
+{
+    private const int NamedSamples = 8;
+
+    /// <returns>What the batch adds up to. One wait for the device, at the end.</returns>
+    /// <exception cref="NotFiniteNumberException">The loss is not finite; it names the sample.</exception>
+    public IterationSums Run(PolicyBatch batch, KeptLogprobs kept)
+    {
+        var chunks = new List<Tensor>(); // [6] sums of each chunk of targets
+        var ends = new List<int>(); // where each micro-batch ends among the chunks
+        try
+        {
+            for (var m = 0; m < batch.MicroBatches.Count; m++)
+            {
+                Backward(batch, m, kept, chunks);
+                optimizer.Accumulate();
+                ends.Add(chunks.Count);
+            }
+
+            var sums = IterationSums.Read(chunks);
+            var broken = Array.FindIndex(sums, sum => !double.IsFinite(sum.Loss));
+            return broken < 0
+                ? sums.Aggregate(IterationSums.None, (left, right) => left + right)
+                : throw NotFinite(batch, ends.FindIndex(end => broken < end), sums[broken].Loss);
+        }
+        finally
+        {
+            chunks.ForEach(chunk => chunk.Dispose());
+        }
+    }
+
+    private void Backward(PolicyBatch batch, int microBatch, KeptLogprobs kept, List<Tensor> chunks)
+    {
+        using var scope = NewDisposeScope();
+        var samples = batch.SamplesOf(microBatch);
+        using var input = Input(samples, batch.MicroBatches[microBatch].Width);
+        var advantages = input.ForEachTarget(samples.Select(sample => sample.Advantage));
+        var weights = input.ForEachTarget(samples.Select(sample => sample.Weight));
+        var sampler = input.ForEachTarget(samples.Select(sample => sample.SamplerLogprobs));
+        var old = kept.OldOf(microBatch);
+        var initial = reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
+        var own = new List<Tensor>();
+        policy.Backward(input, (logprobs, start) =>
+        {
+            Tensor Part(Tensor whole) => whole.narrow(0, start, logprobs.size(0));
+            using var withGradient = enable_grad();
+            var leaf = logprobs.detach().requires_grad_();
+            using var terms = loss.Of(
+                leaf,
+                old is null ? logprobs : Part(old),
+                initial is null ? null : Part(initial),
+                Part(advantages),
+                Part(weights));
+            terms.Loss.backward();
+            chunks.Add(IterationSums.OnDevice(terms, logprobs, Part(sampler)).DetachFromDisposeScope());
+            own.Add(logprobs.alias().DetachFromDisposeScope());
+            return leaf.grad!;
+        });
+        kept.KeepOld(microBatch, own);
+        own.ForEach(chunk => chunk.Dispose());
+    }
+
+    /// <summary>The weights are as they were, so what was not finite in the pass is so again, sample by sample.</summary>
+    private NotFiniteNumberException NotFinite(PolicyBatch batch, int microBatch, double value)
+    {
+        var samples = batch.SamplesOf(microBatch);
+        PolicySample[] broken = [.. samples.Where(sample => !HasFiniteLogprobs(sample))];
+        var named = broken.Length > 0 ? broken : samples;
+        var more = named.Length > NamedSamples ? $" and {named.Length - NamedSamples} more" : "";
+        var names = string.Join(", ", named.Take(NamedSamples).Select(sample => sample.Id));
+        return new NotFiniteNumberException($"The loss is {value} over {names}{more}; no weight was changed by it.", value);
+    }
+
+    private bool HasFiniteLogprobs(PolicySample sample)
+    {
+        using var scope = NewDisposeScope();
+        using var input = Input([sample], sample.Sequence.InputLength);
+        return policy.Logprobs(input).isfinite().all().cpu().item<bool>();
+    }
+
+    private MicroBatchInput Input(IReadOnlyList<PolicySample> samples, int width) =>
+        new([.. samples.Select(sample => sample.Sequence)], width, policy.Device);
+}

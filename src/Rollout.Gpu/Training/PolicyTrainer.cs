@@ -1,0 +1,227 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Weights;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>
+/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared weights.
+/// π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the first one's
+/// log-probabilities on the device. The log-probabilities of sampler and trainer are compared in the first iteration,
+/// before anything changes, over all completion tokens that are computed.
+/// </summary>
+public sealed class PolicyTrainer : IPolicyTrainer
+{
+    /// <summary>The optimizer's state in a checkpoint folder, beside the model and the progress.</summary>
+    public const string OptimizerFile = "optimizer.safetensors";
+
+    private readonly PolicyWeights _weights;
+    private readonly GrpoOptions _options;
+    private readonly AdamW _optimizer;
+    private readonly CausalLm? _reference;
+    private readonly PolicyPass _pass;
+    private readonly string _tokenizerFolder;
+    private bool _torn;
+
+    /// <param name="weights">The policy, shared with decoders that are parked while this trains; stays the caller's.</param>
+    /// <param name="options">The update rule.</param>
+    /// <param name="tokenizerFolder">Where <see cref="Save"/> copies the tokenizer's files from; "" copies none.</param>
+    /// <param name="reference">
+    /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta above 0, the
+    /// weights as they are now are copied: right for a new run, wrong for a resumed one.
+    /// </param>
+    /// <param name="logitElements">Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.</param>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public PolicyTrainer(
+        PolicyWeights weights,
+        GrpoOptions options,
+        string tokenizerFolder = "",
+        CausalLm? reference = null,
+        long logitElements = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Temperature);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionLength, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Beta);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxGradNorm);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.WarmupSteps);
+        _weights = weights;
+        _options = options;
+        _tokenizerFolder = tokenizerFolder;
+        _optimizer = new AdamW(OptimizedParameter.Of(weights.Model), AdamWOptions.From(options));
+        if (options.Beta > 0)
+            _reference = reference ?? FrozenCopy(weights.Model);
+        else
+            reference?.Dispose();
+        var elements = logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(weights.Model.Device);
+        _pass = new PolicyPass(
+            new CompletionPass(weights.Model, options.Temperature, elements),
+            _reference is null ? null : new CompletionPass(_reference, options.Temperature, elements),
+            new GrpoLoss(options.Epsilon, options.EpsilonHigh, options.Beta),
+            _optimizer);
+    }
+
+    public PolicyVersion Version => _weights.Version;
+
+    /// <summary>Optimizer updates so far, over all runs that this one continues.</summary>
+    public int OptimizerSteps => _optimizer.Steps;
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The batch can't be trained on; it says which sequence and why.</exception>
+    /// <exception cref="NotFiniteNumberException">A loss or gradient is not finite. The weights are as before that update.</exception>
+    public TrainStats Train(TrainBatch batch)
+    {
+        if (_torn)
+            throw Torn();
+
+        var started = Stopwatch.GetTimestamp();
+        var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize);
+        try
+        {
+            var updates = prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
+            _weights.Publish(_weights.Version.Next());
+            _torn = false;
+            return StatsOf(prepared, updates, Stopwatch.GetElapsedTime(started).TotalSeconds);
+        }
+        catch (ExternalException cause) when (IsFaultOfDevice(cause))
+        {
+            _torn = true;
+            var reason = cause.Message.Split('\n')[0];
+            throw new DeviceFaultException(
+                $"The training step after {Version} failed on {_weights.Model.Device}: {reason}", cause);
+        }
+        finally
+        {
+            if (!_torn)
+                _optimizer.ZeroGradients();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Save(string folder, TrainingProgress progress)
+    {
+        if (_torn)
+            throw Torn();
+        CheckpointStore.Write(folder, unfinished =>
+        {
+            HuggingFaceModel.WriteInto(_weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
+            _optimizer.Save(Path.Combine(unfinished, OptimizerFile));
+            CheckpointStore.WriteProgress(unfinished, progress);
+        });
+    }
+
+    /// <summary>
+    /// Continues the run that a checkpoint is of. The caller has loaded its model into the weights, under the version
+    /// that belongs to its step (<see cref="CheckpointStore.ReadProgress"/>).
+    /// </summary>
+    /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
+    /// <exception cref="CheckpointException">The optimizer's state is not of this model.</exception>
+    public static PolicyTrainer Resume(
+        string folder,
+        PolicyWeights weights,
+        GrpoOptions options,
+        string tokenizerFolder = "",
+        CausalLm? reference = null,
+        long logitElements = 0)
+    {
+        if (options.Beta > 0 && reference is null)
+            throw new ArgumentException("A resumed run with a KL term needs the initial policy as its reference.");
+        var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements);
+        try
+        {
+            trainer._optimizer.Load(Path.Combine(folder, OptimizerFile));
+            return trainer;
+        }
+        catch
+        {
+            trainer.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        _optimizer.Dispose();
+        _reference?.Dispose();
+    }
+
+    private static InvalidOperationException Torn() =>
+        new("An earlier training step failed halfway through its updates; continue from a checkpoint.");
+
+    private double NextLearningRate => _optimizer.WarmedUp(_options.LearningRate, _options.WarmupSteps);
+
+    /// <summary>num_iterations times: gradients of the whole batch, checked, clipped, applied.</summary>
+    private Updates Update(PolicyBatch batch)
+    {
+        using var kept = new KeptLogprobs(batch.MicroBatches.Count, _options.NumIterations > 1);
+        var sums = new List<IterationSums>();
+        var (rate, norm) = (0.0, 0.0);
+        for (var iteration = 0; iteration < _options.NumIterations; iteration++)
+        {
+            sums.Add(_pass.Run(batch, kept));
+            norm = _optimizer.GradientNorm();
+            if (!double.IsFinite(norm))
+            {
+                throw new NotFiniteNumberException(
+                    $"The gradient of {_optimizer.FirstNonFinite()} is not finite in the training step after {Version}.");
+            }
+
+            rate = NextLearningRate;
+            _torn = true; // until the version says that the weights are new
+            _optimizer.Step(rate, AdamW.ClipFactor(norm, _options.MaxGradNorm));
+        }
+
+        return new Updates(sums, norm, rate);
+    }
+
+    private TrainStats StatsOf(PolicyBatch batch, Updates updates, double seconds)
+    {
+        var first = updates.Sums.FirstOrDefault(IterationSums.None);
+        var last = updates.Sums.LastOrDefault(IterationSums.None);
+        var tokens = (double)Math.Max(batch.TargetCount, 1);
+        return new TrainStats
+        {
+            Version = Version,
+            Loss = last.Loss,
+            GradientNorm = updates.GradientNorm,
+            LearningRate = updates.LearningRate,
+            ClipFraction = updates.Sums.Sum(sums => sums.Clipped) / (tokens * _options.NumIterations),
+            Kl = last.Kl / tokens,
+            Entropy = first.Surprise / tokens,
+            LogprobDifferenceMean = first.Difference / tokens,
+            LogprobDifferenceMax = first.DifferenceMax,
+            TrainedTokens = batch.TargetCount,
+            EqualRewardGroups = batch.EqualRewardGroups,
+            Seconds = seconds,
+            ProcessedTokens = batch.InputCount * updates.Sums.Count,
+        };
+    }
+
+    private static CausalLm FrozenCopy(CausalLm model)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var copy = new CausalLm(model.Config, model.Dtype, model.Device);
+        foreach (var (own, other) in copy.named_parameters().Zip(model.named_parameters()))
+        {
+            own.parameter.requires_grad_(false);
+            own.parameter.copy_(other.parameter);
+        }
+
+        return copy;
+    }
+
+    /// <summary>libtorch reports every native failure as one type; these are the ones that no later step survives.</summary>
+    private static bool IsFaultOfDevice(ExternalException cause) =>
+        ((string[])["CUDA", "out of memory", "can't allocate memory"])
+            .Any(sign => cause.Message.Contains(sign, StringComparison.OrdinalIgnoreCase));
+
+    /// <param name="Sums">One entry an iteration.</param>
+    /// <param name="GradientNorm">The last one's, before clipping.</param>
+    /// <param name="LearningRate">The last one's.</param>
+    private sealed record Updates(IReadOnlyList<IterationSums> Sums, double GradientNorm, double LearningRate);
+}

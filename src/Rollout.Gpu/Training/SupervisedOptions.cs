@@ -1,0 +1,18 @@
+namespace Rollout.Gpu.Training;
+
+/// <summary>How <see cref="SupervisedTrainer"/> learns.</summary>
+public sealed record SupervisedOptions
+{
+    public required double LearningRate { get; init; }
+
+    /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
+    public int WarmupSteps { get; init; }
+
+    public AdamWOptions Optimizer { get; init; } = new(Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0);
+
+    /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>
+    public double MaxGradNorm { get; init; } = 1;
+
+    /// <summary>Tokens of one forward and backward pass at most, padding included.</summary>
+    public required int MicroBatchTokens { get; init; }
+}

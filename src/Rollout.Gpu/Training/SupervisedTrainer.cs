@@ -1,0 +1,93 @@
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>
+/// Teaches a model given completions of prompts by cross-entropy, to have something to start GRPO from. The loss is
+/// the mean of −log π over the completion tokens of the whole batch, however it is split into micro-batches.
+/// </summary>
+public sealed class SupervisedTrainer : IDisposable
+{
+    private readonly CausalLm _model;
+    private readonly SupervisedOptions _options;
+    private readonly CompletionPass _pass;
+    private readonly AdamW _optimizer;
+
+    /// <param name="model">Changed in place; stays the caller's.</param>
+    /// <param name="options">Rates and budgets.</param>
+    public SupervisedTrainer(CausalLm model, SupervisedOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
+        _model = model;
+        _options = options;
+        _pass = new CompletionPass(model, temperature: 1, CompletionPass.DefaultLogitElements(model.Device));
+        _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
+    }
+
+    /// <summary>Optimizer updates so far.</summary>
+    public int Steps => _optimizer.Steps;
+
+    /// <summary>One optimizer step.</summary>
+    /// <param name="pairs">Token ids; a completion usually ends with the end-of-sequence token.</param>
+    /// <returns>The loss before the step, in nats a token.</returns>
+    /// <exception cref="ArgumentException">No completion token, an empty prompt, or a token outside of the vocabulary.</exception>
+    /// <exception cref="NotFiniteNumberException">Loss or gradient is not finite; no weight has changed.</exception>
+    public double Step(IReadOnlyList<(int[] Prompt, int[] Completion)> pairs)
+    {
+        TokenSequence[] sequences =
+        [
+            .. pairs
+                .Select((pair, i) => TokenSequence.Checked(
+                    $"pair {i}", pair.Prompt, pair.Completion, _model.Config.VocabSize))
+                .Where(sequence => sequence.Completion.Length > 0),
+        ];
+        if (sequences.Length == 0)
+            throw new ArgumentException($"None of {pairs.Count} pairs has a completion token to learn.", nameof(pairs));
+
+        try
+        {
+            var loss = Accumulate(sequences);
+            var norm = _optimizer.GradientNorm();
+            if (!double.IsFinite(loss))
+                throw new NotFiniteNumberException($"The loss is {loss} in step {Steps + 1}.", loss);
+            if (!double.IsFinite(norm))
+            {
+                throw new NotFiniteNumberException(
+                    $"The gradient of {_optimizer.FirstNonFinite()} is not finite in step {Steps + 1}.");
+            }
+
+            _optimizer.Step(
+                _optimizer.WarmedUp(_options.LearningRate, _options.WarmupSteps),
+                AdamW.ClipFactor(norm, _options.MaxGradNorm));
+            return loss;
+        }
+        finally
+        {
+            _optimizer.ZeroGradients();
+        }
+    }
+
+    public void Dispose() => _optimizer.Dispose();
+
+    private double Accumulate(TokenSequence[] sequences)
+    {
+        using var scope = NewDisposeScope();
+        var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
+        var total = zeros(1, ScalarType.Float64, _model.Device);
+        int[] lengths = [.. sequences.Select(sequence => sequence.InputLength)];
+        foreach (var microBatch in MicroBatcher.Pack(lengths, _options.MicroBatchTokens))
+        {
+            using var input = new MicroBatchInput(
+                [.. microBatch.Sequences.Select(i => sequences[i])], microBatch.Width, _model.Device);
+            _pass.Backward(input, (logprobs, _) =>
+            {
+                total.sub_(logprobs.sum(ScalarType.Float64));
+                return full_like(logprobs, -weight);
+            });
+            _optimizer.Accumulate();
+        }
+
+        return total.cpu().item<double>() * weight;
+    }
+}

@@ -1,0 +1,87 @@
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Weights;
+
+/// <summary>
+/// Models as folders in Hugging Face's layout, which transformers and others read and write too.
+/// </summary>
+public static class HuggingFaceModel
+{
+    /// <summary>
+    /// What travels with a model beside its weights and configuration, where the source has it.
+    /// </summary>
+    private static readonly string[] CopiedFiles =
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json",
+        "generation_config.json",
+    ];
+
+    /// <summary>Reads config.json and the weights of a folder.</summary>
+    /// <exception cref="CheckpointException">The folder isn't a model that can be loaded; one sentence says
+    /// why.</exception>
+    public static CausalLm Load(string folder, ScalarType dtype, Device device)
+    {
+        if (!Directory.Exists(folder))
+            throw new CheckpointException($"{folder} is not a folder.");
+        var model = new CausalLm(ModelConfig.Load(folder), dtype, device);
+        try
+        {
+            WeightLoader.Load(model, folder);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Writes a model into a new folder, complete or not at all: under a temporary name beside it, then
+    /// renamed.
+    /// </summary>
+    /// <param name="model">The weights, written in the model's own type.</param>
+    /// <param name="folder">Must not exist yet; its parent may be missing.</param>
+    /// <param name="source">A model folder whose tokenizer and generation settings are copied along.</param>
+    /// <exception cref="CheckpointException">The folder exists.</exception>
+    public static void Save(CausalLm model, string folder, string? source = null)
+    {
+        var target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        if (Path.Exists(target))
+            throw new CheckpointException(
+                $"{folder} exists already, and a model is saved into a new folder only.");
+        var temporary = $"{target}.{Guid.NewGuid():N}.tmp";
+        Directory.CreateDirectory(temporary);
+        try
+        {
+            WriteInto(model, temporary, source);
+            Directory.Move(temporary, target);
+        }
+        finally
+        {
+            if (Directory.Exists(temporary))
+                Directory.Delete(temporary, recursive: true);
+        }
+    }
+
+    /// <summary>
+    /// Writes a model's files into an existing folder, for a caller that makes the whole folder appear at
+    /// once.
+    /// </summary>
+    public static void WriteInto(CausalLm model, string folder, string? source = null)
+    {
+        model.Config.Save(folder, model.Dtype);
+        foreach (var name in CopiedFiles)
+        {
+            if (source is not null && File.Exists(Path.Combine(source, name)))
+                File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
+        }
+
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.Write(
+            Path.Combine(folder, "model.safetensors"),
+            [.. model.CheckpointTensors().Select(weight => (weight.Name, weight.View()))]);
+    }
+}

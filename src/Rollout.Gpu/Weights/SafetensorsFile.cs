@@ -1,0 +1,105 @@
+using System.IO.MemoryMappedFiles;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Weights;
+
+/// <summary>
+/// A safetensors file, mapped into memory: nothing is read before it is asked for. Not for several threads.
+/// </summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    /// <summary>
+    /// What is converted or sent to a device at a time: bounds the staging memory of a tensor of any size.
+    /// </summary>
+    private const long ChunkElements = 1 << 23;
+
+    private readonly Dictionary<string, SafetensorsEntry> _entries;
+    private readonly MemoryMappedFile _mapping;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _start;
+
+    private SafetensorsFile(string path, IReadOnlyList<SafetensorsEntry> entries, MemoryMappedFile mapping)
+    {
+        Path = path;
+        Entries = entries;
+        _entries = entries.ToDictionary(entry => entry.Name);
+        _mapping = mapping;
+        _view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        byte* start = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+        _start = start + _view.PointerOffset;
+    }
+
+    public string Path { get; }
+
+    /// <summary>All tensors, in the order of their data.</summary>
+    public IReadOnlyList<SafetensorsEntry> Entries { get; }
+
+    /// <exception cref="CheckpointException">The file isn't there, or its header isn't true.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            var entries = SafetensorsHeader.Read(path, file);
+            var mapping =
+                MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+            return new SafetensorsFile(path, entries, mapping);
+        }
+        catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException($"{path} is not there.", cause);
+        }
+    }
+
+    /// <summary>The entry of a name, if the file has it.</summary>
+    public SafetensorsEntry? Find(string name) => _entries.GetValueOrDefault(name);
+
+    /// <summary>A copy of one tensor on the CPU, of the file's shape and type. The caller's.</summary>
+    /// <exception cref="CheckpointException">The file has no such tensor.</exception>
+    public Tensor Read(string name)
+    {
+        var entry = Find(name) ?? throw new CheckpointException($"{Path} has no tensor {name}.");
+        var values = empty([.. entry.Shape], entry.Dtype, CPU);
+        CopyTo(entry, values);
+        return values;
+    }
+
+    /// <summary>Copies one tensor, converted to the type and device of the destination.</summary>
+    /// <param name="entry">An entry of this file.</param>
+    /// <param name="destination">Contiguous, with as many elements as the entry.</param>
+    public void CopyTo(SafetensorsEntry entry, Tensor destination)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var elementSize = SafetensorsHeader.SizeOf(entry.Dtype);
+        var count = entry.ByteCount / elementSize;
+        var flat = destination.view(-1);
+        if (flat.numel() != count)
+            throw new ArgumentException($"tensor {entry.Name} has {count} elements, not {flat.numel()}",
+                nameof(destination));
+
+        var inPlace = destination.dtype == entry.Dtype
+            && destination.device_type == TorchSharp.DeviceType.CPU;
+        var staging = inPlace ? flat : empty([Math.Min(count, ChunkElements)], entry.Dtype, CPU);
+        for (var done = 0L; done < count; done += ChunkElements)
+        {
+            var length = Math.Min(ChunkElements, count - done);
+            using var part = staging.narrow(0, inPlace ? done : 0, length);
+            Bytes(entry.Offset + done * elementSize, length * elementSize).CopyTo(part.bytes);
+            if (inPlace)
+                continue;
+            using var target = flat.narrow(0, done, length);
+            target.copy_(part);
+        }
+    }
+
+    public void Dispose()
+    {
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _mapping.Dispose();
+    }
+
+    private ReadOnlySpan<byte> Bytes(long offset, long count) => new(_start + offset, checked((int)count));
+}

@@ -1,0 +1,76 @@
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Weights;
+
+/// <summary>
+/// Fills a model from a checkpoint by Hugging Face's names, in the model's type and on its device.
+/// </summary>
+public static class WeightLoader
+{
+    /// <summary>Buffers that older Llama checkpoints carry and that the configuration determines.</summary>
+    private const string DerivedSuffix = ".rotary_emb.inv_freq";
+
+    /// <summary>
+    /// Loads every weight. All names, shapes and types are checked before the first one changes.
+    /// </summary>
+    /// <param name="model">The module to fill.</param>
+    /// <param name="folder">Holds model.safetensors or its shards and index.</param>
+    /// <exception cref="CheckpointException">A tensor is missing, unknown, misshapen or not floating
+    /// point.</exception>
+    public static void Load(CausalLm model, string folder)
+    {
+        using var checkpoint = SafetensorsCheckpoint.Open(folder);
+        var weights = model.CheckpointTensors().ToArray();
+        var sources = weights.Select(weight => Match(checkpoint, weight)).ToArray();
+        RefuseUnknown(checkpoint, model.Config, weights);
+
+        foreach (var (weight, source) in weights.Zip(sources))
+        {
+            using var destination = weight.View();
+            source.File.CopyTo(source.Entry, destination);
+        }
+    }
+
+    private static (SafetensorsFile File, SafetensorsEntry Entry) Match(
+        SafetensorsCheckpoint checkpoint, CheckpointTensor weight)
+    {
+        if (checkpoint.Find(weight.Name) is not { } found)
+            throw new CheckpointException($"{checkpoint.Path} has no tensor {weight.Name}.");
+        if (!found.Entry.Shape.SequenceEqual(weight.Shape))
+        {
+            throw new CheckpointException(
+                $"{found.File.Path}: tensor {weight.Name} should be [{string.Join(", ", weight.Shape)}] "
+                + $"by config.json, and is [{string.Join(", ", found.Entry.Shape)}].");
+        }
+
+        if (found.Entry.Dtype is not
+            (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+        {
+            throw new CheckpointException(
+                $"{found.File.Path}: tensor {weight.Name} should be floating point, and is "
+                + $"{SafetensorsHeader.NameOf(found.Entry.Dtype)}.");
+        }
+
+        return found;
+    }
+
+    private static void RefuseUnknown(
+        SafetensorsCheckpoint checkpoint, ModelConfig config, CheckpointTensor[] weights)
+    {
+        var known = weights.Select(weight => weight.Name).ToHashSet();
+        foreach (var name in checkpoint.Names)
+        {
+            // Some checkpoints repeat a tied head; transformers takes the embedding, and so does this.
+            var expected = known.Contains(name)
+                || (config.TieWordEmbeddings && name == CheckpointTensors.TiedHead)
+                || name.EndsWith(DerivedSuffix, StringComparison.Ordinal);
+            if (!expected)
+            {
+                throw new CheckpointException(
+                    $"{checkpoint.Find(name)!.Value.File.Path}: tensor {name} has no place in a "
+                    + $"{config.ModelType} model of {config.LayerCount} layers.");
+            }
+        }
+    }
+}

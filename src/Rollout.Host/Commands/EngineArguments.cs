@@ -1,0 +1,37 @@
+using System.CommandLine;
+
+namespace Rollout.Host.Commands;
+
+/// <summary>The engine's options, which generate and bench share.</summary>
+internal sealed class EngineArguments
+{
+    private readonly Option<string?> _engine =
+        OptionKinds.OneOf("--engine", "The KV cache: shared blocks, or the padded baseline.", "paged", "contiguous");
+
+    private readonly Option<string?> _device = OptionKinds.Device();
+
+    private readonly Option<string?> _dtype =
+        OptionKinds.OneOf("--dtype", "Weights and KV cache.", "float32", "bfloat16");
+
+    private readonly Option<int?> _blockSize = OptionKinds.Number("--block-size", "Tokens of a block.", least: 1);
+    private readonly Option<int?> _kvBlocks = OptionKinds.Number("--kv-blocks", "Blocks of the pool.", least: 1);
+    private readonly Option<int?> _maxNumSeqs =
+        OptionKinds.Number("--max-num-seqs", "Running sequences at most.", least: 1);
+
+    public void AddTo(Command command)
+    {
+        Option[] options = [_engine, _device, _dtype, _blockSize, _kvBlocks, _maxNumSeqs];
+        foreach (var option in options)
+            command.Options.Add(option);
+    }
+
+    public EngineOptions Read(ParseResult parsed) => new()
+    {
+        Engine = parsed.GetValue(_engine),
+        Device = parsed.GetValue(_device),
+        Dtype = parsed.GetValue(_dtype),
+        BlockSize = parsed.GetValue(_blockSize),
+        KvBlocks = parsed.GetValue(_kvBlocks),
+        MaxNumSeqs = parsed.GetValue(_maxNumSeqs),
+    };
+}

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
+
+namespace Rollout.Host.Commands;
+
+/// <summary>Options of the command line that say in a sentence what they take.</summary>
+internal static class OptionKinds
+{
+    public static Option<string?> Text(string name, string placeholder, string description) =>
+        new(name) { HelpName = placeholder, Description = description };
+
+    public static Option<string> Required(string name, string placeholder, string description) =>
+        new(name) { HelpName = placeholder, Description = description, Required = true };
+
+    /// <summary>May be given several times.</summary>
+    public static Option<string[]> Texts(string name, string placeholder, string description) => new(name)
+    {
+        HelpName = placeholder,
+        Description = description,
+        Arity = ArgumentArity.OneOrMore,
+        DefaultValueFactory = _ => [],
+    };
+
+    public static Option<string[]> Settings()
+    {
+        var option = Texts("--set", "key=value", "Set a key of the configuration; wins over the file.");
+        option.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens.Where(token => token.Value.IndexOf('=') < 1))
+                result.AddError($"--set takes key=value, got '{token.Value}'.");
+        });
+        return option;
+    }
+
+    public static Option<string?> OneOf(string name, string description, params string[] values) => new(name)
+    {
+        HelpName = string.Join('|', values),
+        Description = description,
+        CustomParser = result => Checked(
+            result, name, string.Join(", ", values[..^1]) + " or " + values[^1], text => (values.Contains(text), text)),
+    };
+
+    public static Option<string?> Device() => new("--device")
+    {
+        HelpName = "cpu|cuda[:i]",
+        Description = "Where the model runs.",
+        CustomParser = result => Checked(result, "--device", "cpu, cuda or cuda:i", text => (IsDevice(text), text)),
+    };
+
+    /// <summary>A number between bounds; <c>range</c> says them where the bounds alone do not.</summary>
+    public static Option<T?> Number<T>(string name, string description, T least, T? most = null, string? range = null)
+        where T : struct, INumber<T>, IMinMaxValue<T>
+    {
+        var whole = typeof(T) != typeof(double);
+        var expected = (whole ? "a whole number " : "a number ")
+            + (range ?? (most is null ? $"of at least {least}" : $"of {least} … {most}"));
+        return new(name)
+        {
+            HelpName = whole ? "N" : "X",
+            Description = description,
+            CustomParser = result => Checked(result, name, expected, text => (
+                T.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                    && value >= least && value <= (most ?? T.MaxValue),
+                (T?)value)),
+        };
+    }
+
+    private static T? Checked<T>(ArgumentResult result, string name, string expected, Func<string, (bool, T?)> read)
+    {
+        var text = result.Tokens[0].Value;
+        var (good, value) = read(text);
+        if (good)
+            return value;
+        result.AddError($"{name} is '{text}', expected {expected}.");
+        return default;
+    }
+
+    private static bool IsDevice(string text) =>
+        text is "cpu" or "cuda"
+        || (text.StartsWith("cuda:", StringComparison.Ordinal)
+            && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out _));
+}

@@ -1,0 +1,61 @@
+using System.CommandLine;
+
+namespace Rollout.Host.Commands;
+
+/// <summary>
+/// The program's command line: reads the arguments, calls the command's handler, and answers an exit code. What
+/// cannot be read is said in one sentence on standard error, before anything starts.
+/// </summary>
+public static class RolloutCommandLine
+{
+    /// <exception cref="CommandLineException">The arguments cannot be used.</exception>
+    public static async Task<int> RunAsync(string[] arguments, CommandHandlers handlers, CommandContext context)
+    {
+        var root = Root(handlers, context);
+        var line = arguments.Length == 0 ? ["train"] : arguments;
+        var parsed = root.Parse(line, new ParserConfiguration
+        {
+            EnablePosixBundling = false,
+            ResponseFileTokenReplacer = null, // an argument that begins with @ is a text like any other
+        });
+        if (parsed.Errors.Count > 0)
+            throw new CommandLineException(Sentence(parsed, root));
+        return await parsed.InvokeAsync(new InvocationConfiguration
+        {
+            Output = context.Console.Profile.Out.Writer,
+            Error = context.Error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null, // Ctrl-C is StopSignal's
+        });
+    }
+
+    private static RootCommand Root(CommandHandlers handlers, CommandContext context)
+    {
+        var root = new RootCommand("Trains language models with GRPO on rollouts that it generates itself.");
+        if (handlers.Train is not null)
+            root.Subcommands.Add(JobCommands.Train(handlers.Train, context));
+        if (handlers.Pretrain is not null)
+            root.Subcommands.Add(JobCommands.Pretrain(handlers.Pretrain, context));
+        if (handlers.Generate is not null)
+            root.Subcommands.Add(EngineCommands.Generate(handlers.Generate, context));
+        if (handlers.Bench is not null)
+            root.Subcommands.Add(EngineCommands.Bench(handlers.Bench, context));
+        if (handlers.Host is not null)
+            root.Subcommands.Add(JobCommands.Host(handlers.Host, context));
+        return root;
+    }
+
+    private static string Sentence(ParseResult parsed, RootCommand root)
+    {
+        var command = parsed.CommandResult.Command;
+        var isRoot = command == root;
+        var help = isRoot ? "rollout --help" : $"rollout {command.Name} --help";
+        if (parsed.UnmatchedTokens is [var unknown, ..])
+        {
+            var kind = unknown.StartsWith('-') ? "option" : isRoot ? "command" : "argument";
+            return $"'{unknown}' is no {kind} of rollout{(isRoot ? "" : $" {command.Name}")}; see {help}.";
+        }
+
+        return $"{parsed.Errors[0].Message.TrimEnd('.')}; see {help}.";
+    }
+}

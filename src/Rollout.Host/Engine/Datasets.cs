@@ -1,0 +1,66 @@
+using Rollout.Actors.Data;
+using Rollout.Actors.Rewards;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
+
+namespace Rollout.Host.Engine;
+
+/// <summary>Datasets and rewards by their settings.</summary>
+public static class Datasets
+{
+    /// <exception cref="ConfigurationException">A value leaves no problem to train on.</exception>
+    /// <exception cref="InvalidDataException">A file is missing or a line is wrong.</exception>
+    public static IPromptDataset Create(RolloutSettings settings)
+    {
+        var (data, seed) = (settings.Data, (long)settings.Seed);
+        try
+        {
+            return data.Type switch
+            {
+                DatasetType.Arithmetic =>
+                    new ArithmeticDataset(data.Arithmetic.MaxOperand, data.Arithmetic.HeldOut, seed),
+                DatasetType.Keyword => new KeywordDataset(data.Keyword.Prompts, data.Keyword.Alphabet, seed),
+                _ => Jsonl(data.Jsonl, settings.Model.Path, seed),
+            };
+        }
+        catch (ArgumentException fault)
+        {
+            throw new ConfigurationException($"rollout.data: {fault.Message}");
+        }
+    }
+
+    /// <summary>The weighted sum of the configured rewards.</summary>
+    /// <exception cref="ConfigurationException">A type is unknown, or one of its options is missing or wrong.</exception>
+    public static WeightedRewards CreateRewards(RolloutSettings settings) =>
+        new(settings.Rewards.Select(reward => new WeightedReward(reward.Type, reward.Weight, CreateReward(reward))));
+
+    private static IRewardFunction CreateReward(RewardSettings reward)
+    {
+        try
+        {
+            return RewardRegistry.Create(reward.Type, reward.Options);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new ConfigurationException($"{reward.Origin}: {fault.Message}");
+        }
+    }
+
+    private static JsonlDataset Jsonl(JsonlSettings jsonl, string modelFolder, long seed)
+    {
+        var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));
+        return new JsonlDataset(
+            new JsonlOptions
+            {
+                TrainPath = jsonl.Train,
+                HeldOutPath = jsonl.HeldOut,
+                PromptField = jsonl.PromptField,
+                AnswerField = jsonl.AnswerField,
+                Prefix = jsonl.Prefix,
+                Suffix = jsonl.Suffix,
+                FormatChat = messages => chat.Value.Format(messages),
+                TextIsUserMessage = jsonl.Chat == ChatWrapping.User,
+            },
+            seed);
+    }
+}

@@ -1,0 +1,77 @@
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+using Rollout.Gpu.Cache;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
+using TorchSharp;
+
+namespace Rollout.Host.Engine;
+
+/// <summary>The KV pool that the configuration asks for, known before anything is allocated.</summary>
+public sealed class KvPool
+{
+    private readonly RolloutSettings _settings;
+    private readonly KvCacheShape _shape;
+    private readonly ConfigSection _blocks;
+
+    /// <exception cref="ConfigurationException">Not even one block, or not every row, fits the memory.</exception>
+    public KvPool(ConfigTree tree, RolloutSettings settings, ModelConfig model)
+    {
+        _blocks = tree.Rollout.Section("blocks");
+        _settings = settings;
+        _shape = KvCacheShape.Of(model);
+        Geometry = settings.Engine == CacheEngine.Paged
+            ? Paged(settings.Blocks)
+            : Contiguous(PolicyModel.MaxModelLength(settings, model));
+    }
+
+    public KvCacheGeometry Geometry { get; }
+
+    /// <summary>Allocates the pool.</summary>
+    /// <exception cref="DeviceFaultException">The memory is not there.</exception>
+    public IKvCache Create(int threads) => _settings.Engine == CacheEngine.Paged
+        ? new PagedKvCache(_shape, Geometry, torch.ScalarType.Float32, torch.CPU, threads)
+        : new ContiguousKvCache(_shape, Geometry, torch.ScalarType.Float32, torch.CPU);
+
+    /// <summary>Refuses a pool in which a whole group could never run at once, at its longest.</summary>
+    /// <exception cref="ConfigurationException">It is too small; the sentence has the numbers.</exception>
+    public void RequireRoomFor(GroupRequest group)
+    {
+        var shared = _settings.Engine == CacheEngine.Paged ? group.Prompt.Length / Geometry.BlockSize : 0;
+        var needed = shared + group.Samples.Sum(sample =>
+            Geometry.BlocksFor(group.Prompt.Length + sample.MaxTokens) - shared);
+        if (needed > Geometry.BlockCount)
+        {
+            throw TooSmall(
+                $"at least {needed} blocks of {Geometry.BlockSize} tokens for one group of {group.Samples.Length} samples"
+                + $" (prompt of {group.Prompt.Length}, up to {group.Samples.Max(sample => sample.MaxTokens)} new tokens),"
+                + $" and the pool has {Geometry.BlockCount}");
+        }
+    }
+
+    private KvCacheGeometry Paged(BlockSettings blocks)
+    {
+        if (blocks.Count > 0)
+            return new KvCacheGeometry(blocks.Count, blocks.BlockSize);
+        var blockBytes = _shape.BytesPerToken(torch.ScalarType.Float32) * blocks.BlockSize;
+        return blocks.Memory >= blockBytes
+            ? _shape.Geometry(torch.ScalarType.Float32, blocks.BlockSize, blocks.Memory)
+            : throw TooSmall($"at least {blockBytes} bytes for one block");
+    }
+
+    /// <summary>A row of the longest length for every sequence.</summary>
+    private KvCacheGeometry Contiguous(int maxModelLength)
+    {
+        var rows = _settings.Decoder.MaxNumSeqs;
+        var bytes = rows * _shape.BytesPerToken(torch.ScalarType.Float32) * maxModelLength;
+        return bytes <= _settings.Blocks.Memory
+            ? new KvCacheGeometry(rows, maxModelLength)
+            : throw _blocks.Invalid(
+                "memory",
+                $"at least {bytes} bytes for {rows} contiguous rows (decoder.max-num-seqs) of {maxModelLength} tokens"
+                + " (decoder.max-model-len)");
+    }
+
+    private ConfigurationException TooSmall(string expected) =>
+        _blocks.Invalid(_settings.Blocks.Count > 0 ? "count" : "memory", expected);
+}

@@ -1,0 +1,103 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Akka.Actor;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Telemetry;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Weights;
+using Rollout.Host.Bench;
+using Rollout.Host.Commands;
+using Rollout.Host.Engine;
+using Rollout.Host.Output;
+
+namespace Rollout.Host.Jobs;
+
+/// <summary>rollout bench: a workload through the same actors, allocator and cache as training, end-of-sequence ignored.</summary>
+public static class BenchJob
+{
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+    };
+
+    public static async Task<int> RunAsync(BenchOptions options, CommandContext context)
+    {
+        var tree = ConfigTree.Load(file: null, Overrides(options));
+        var settings = RolloutSettings.From(tree);
+        PolicyModel.PrepareDevice(settings);
+        using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
+        var workload = Workload.Read(
+            options.Workload,
+            new SamplingParams { MaxTokens = 1, Seed = settings.Seed },
+            weights.Model.Config.VocabSize);
+
+        // A row of the contiguous baseline is as long as this workload needs, and no longer.
+        var longest = workload.Max(group => group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens));
+        tree = ConfigTree.Load(file: null, [.. Overrides(options), $"decoder.max-model-len={longest}"]);
+        settings = RolloutSettings.From(tree);
+        var pool = new KvPool(tree, settings, weights.Model.Config);
+
+        await using var topology = await RolloutTopology.StartAsync(settings, tree.RenderAkka(), weights.Version);
+        var threads = PolicyModel.Threads(settings);
+        var decoder = topology.AddDecoder(
+            settings.Device, () => new ModelRunner(weights, pool.Create(threads), threads), longest);
+        await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
+        await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
+
+        var started = TimeProvider.System.GetTimestamp();
+        await RunAsync(topology, workload, context.Stop.Token);
+        var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
+        var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
+        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, seconds), Json);
+        if (options.Json is null)
+            await context.Console.Profile.Out.Writer.WriteLineAsync(report);
+        else
+            await File.WriteAllTextAsync(options.Json, report + "\n", CancellationToken.None);
+        return ExitCodes.Ok;
+    }
+
+    private static async Task RunAsync(
+        RolloutTopology topology, IReadOnlyList<GroupRequest> groups, CancellationToken cancellation)
+    {
+        await foreach (var outcome in topology.Client.GenerateAsync(groups, cancellation: cancellation))
+        {
+            if (outcome is GroupFailed failed)
+                throw new OutputException($"{failed.Id} of the workload failed: {failed.Reason}");
+        }
+    }
+
+    /// <summary>A few tokens under an id of its own, so that nothing measured is the first of its kind.</summary>
+    private static GroupRequest WarmUp(GroupRequest group) => new(
+        new GroupId(-1), group.Prompt, [.. group.Samples.Select(sample => sample with { MaxTokens = 8 })]);
+
+    private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
+        options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
+            ? PolicyModel.Random(shape, settings.Seed)
+            : PolicyModel.LoadInitial(settings);
+
+    private static List<string> Overrides(BenchOptions options)
+    {
+        var overrides = new List<string> { "blocks.memory=4GiB" };
+        Add("model.path", options.Model is null ? null : Path.GetFullPath(options.Model));
+        Add("engine", options.Engine.Engine);
+        Add("device", options.Engine.Device);
+        Add("dtype", options.Engine.Dtype);
+        Add("blocks.block-size", options.Engine.BlockSize);
+        Add("blocks.count", options.Engine.KvBlocks);
+        Add("decoder.max-num-seqs", options.Engine.MaxNumSeqs);
+        if (options.Engine.MaxNumSeqs > 2048)
+            Add("decoder.max-num-batched-tokens", options.Engine.MaxNumSeqs);
+        return overrides;
+
+        void Add(string key, object? value)
+        {
+            if (value is not null)
+                overrides.Add($"{key}=\"{value}\"");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using Rollout.Actors.Data;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
+using Rollout.Host.Commands;
+using Rollout.Host.Engine;
+using Rollout.Host.Output;
+using Spectre.Console;
+
+namespace Rollout.Host.Jobs;
+
+/// <summary>
+/// rollout pretrain: a model with random weights learns the answers of a dataset by cross-entropy, and stops early, so
+/// that GRPO has something to improve. The same command gives the same model.
+/// </summary>
+public static class PretrainJob
+{
+    public static Task<int> RunAsync(PretrainOptions options, CommandContext context)
+    {
+        var tree = ConfigTree.Load(options.Config, options.Set);
+        var settings = RolloutSettings.From(tree);
+        if (settings.Model.Path.Length == 0)
+            throw tree.Rollout.Section("model").Invalid("path", "the folder of a model's config.json and tokenizer");
+        var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
+        if (Path.Exists(output))
+            throw new OutputException($"'{output}' exists already: the new model needs a folder of its own.");
+        PolicyModel.PrepareDevice(settings);
+
+        var dataset = Datasets.Create(settings);
+        if (dataset.HeldOut.Count == 0)
+            throw tree.Rollout.Section("data").Invalid("type", "a dataset that holds problems out, to know when to stop");
+        using var model = PolicyModel.Random(ModelConfig.Load(settings.Model.Path), settings.Seed);
+        Learn(model, dataset, new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path), model.Config), settings, context);
+        HuggingFaceModel.Save(model, output, settings.Model.Path);
+        context.Console.Profile.Out.Writer.WriteLine($"model: {output}");
+        return Task.FromResult(ExitCodes.Ok);
+    }
+
+    private static void Learn(
+        CausalLm model, IPromptDataset dataset, AnswerTokens answers, RolloutSettings settings, CommandContext context)
+    {
+        var pretrain = settings.Pretrain;
+        using var trainer = new SupervisedTrainer(model, new SupervisedOptions
+        {
+            LearningRate = pretrain.LearningRate,
+            WarmupSteps = pretrain.WarmupSteps,
+            MicroBatchTokens = settings.Train.MicroBatchTokens,
+        });
+        var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
+        for (var step = 1; step <= pretrain.Steps && !context.Stop.Token.IsCancellationRequested; step++)
+        {
+            var first = (long)(step - 1) * pretrain.BatchSize;
+            var loss = trainer.Step(
+                [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => answers.Of(dataset.Train(first + i)))]);
+            if (step % pretrain.EvalEvery != 0)
+                continue;
+            var accuracy = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
+            context.Console.Profile.Out.Writer.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
+            if (accuracy >= pretrain.StopAt)
+                return;
+        }
+    }
+
+    /// <summary>Prompts and their answers, ended by the model's end-of-sequence token.</summary>
+    private sealed class AnswerTokens(ITokenizer tokenizer, ModelConfig model)
+    {
+        private readonly int _end = model.EosTokenIds is [var end, ..]
+            ? end
+            : throw new CheckpointException("The model's configuration names no eos_token_id, and answers must end.");
+
+        public (int[] Prompt, int[] Completion) Of(PromptItem item) =>
+            item.Fields.TryGetValue("answer", out var answer)
+                ? (tokenizer.Encode(item.Prompt), [.. tokenizer.Encode(answer), _end])
+                : throw new InvalidDataException($"{item.Id} has no field answer to learn");
+    }
+}

@@ -1,0 +1,136 @@
+using Rollout.Actors.Client;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Telemetry;
+using Rollout.Actors.Text;
+using Rollout.Actors.Training;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
+using Rollout.Host.Commands;
+using Rollout.Host.Engine;
+using Rollout.Host.Output;
+using Rollout.Host.View;
+
+namespace Rollout.Host.Jobs;
+
+/// <summary>
+/// rollout train: reads and checks everything, then makes the output folder, then starts the actors and follows them.
+/// </summary>
+public static class TrainJob
+{
+    private const string ConfigName = "config.conf";
+
+    public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
+    {
+        if (options is { Resume: not null, Out: not null })
+            throw new CommandLineException("--resume goes on in the run's own folder: leave out --out.");
+        var resumed = options.Resume is null ? null : ResumePoint.Find(options.Resume);
+        var tree = ConfigTree.Load(options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory), options.Set);
+        var settings = RolloutSettings.ForTraining(tree);
+        resumed?.RequireSeed(settings.Seed);
+        PolicyModel.PrepareDevice(settings);
+
+        var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
+        using var weights = new PolicyWeights(
+            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(),
+            new PolicyVersion(resumed?.Progress.Step ?? 0));
+        var rewards = Datasets.CreateRewards(settings);
+        var folder = resumed?.Folder ?? RunFolder.For(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
+        var job = new TrainingJob
+        {
+            Train = settings.Train,
+            Eval = settings.Eval,
+            Sampling = settings.Sampling.ToSamplingParams([.. weights.Model.Config.EosTokenIds], settings.Seed),
+            Tokenizer = tokenizer,
+            Dataset = Datasets.Create(settings),
+            CheckpointEvery = settings.Output.CheckpointEvery,
+            CheckpointFolder = folder.Checkpoint,
+        };
+        var pool = new KvPool(tree, settings, weights.Model.Config);
+        RequireFittingGroups(job, pool, PolicyModel.MaxModelLength(settings, weights.Model.Config), tree);
+
+        var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
+        if (resumed is null)
+            File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
+        await using var topology = await RolloutTopology.StartAsync(settings, tree.RenderAkka(), weights.Version);
+        var threads = PolicyModel.Threads(settings);
+        topology.AddDecoder(
+            settings.Device,
+            () => new ModelRunner(weights, pool.Create(threads), threads),
+            PolicyModel.MaxModelLength(settings, weights.Model.Config));
+        var trainer = topology.AddTrainer(
+            job, () => CreateTrainer(settings, weights, resumed), tokenizer, rewards);
+        return await FollowAsync(trainer, run, settings, resumed, context);
+    }
+
+    /// <summary>Shows and writes what the trainer reports, until it ends.</summary>
+    private static async Task<int> FollowAsync(
+        TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
+    {
+        var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
+        TrainingEnded? ended = null;
+        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output.RolloutsPerStep);
+        await using (var view = new TrainingView(context.Console, earlier: record.Earlier))
+        {
+            context.Stop.AnnounceBy(view.Say);
+            await foreach (var seen in trainer.TrainAsync(from, context.Stop.Token))
+            {
+                switch (seen)
+                {
+                    case TrainingStarted { HeldOutAccuracy: { } accuracy }:
+                        view.Say($"held-out accuracy before training: {accuracy:P1}");
+                        break;
+                    case TrainingStepFinished report:
+                        view.Report(record.Add(report));
+                        break;
+                    case CheckpointSaved saved:
+                        view.Say($"checkpoint of step {saved.Step}: {Path.GetRelativePath(Environment.CurrentDirectory, saved.Folder)}");
+                        break;
+                    case TrainingEnded end:
+                        ended = end;
+                        break;
+                }
+            }
+        }
+        record.DrawPlot();
+        if (ended?.Error is { } error)
+        {
+            await context.Error.WriteLineAsync(error);
+            return ExitCodes.Failure;
+        }
+        return ExitCodes.Ok;
+    }
+
+    private static PolicyTrainer CreateTrainer(RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed)
+    {
+        var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
+        if (resumed is null)
+            return new PolicyTrainer(weights, grpo, settings.Model.Path);
+        CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
+        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference);
+    }
+
+    /// <summary>Prompts of the first step and of the evaluation stand for all: what does not fit later fails by itself.</summary>
+    private static void RequireFittingGroups(TrainingJob job, KvPool pool, int maxModelLength, ConfigTree tree)
+    {
+        var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
+            .Concat(job.EvaluationGroups(0).Select(group => group.Request));
+        foreach (var group in groups)
+        {
+            if (group.Prompt.Length + job.Sampling.MaxTokens > maxModelLength)
+            {
+                throw tree.Rollout.Section("sampling").Invalid(
+                    "max-tokens",
+                    $"at most {maxModelLength - group.Prompt.Length}, as a prompt has {group.Prompt.Length} tokens and the"
+                    + $" longest sequence {maxModelLength}");
+            }
+            pool.RequireRoomFor(group);
+        }
+    }
+
+    private static string JobName(TrainOptions options) =>
+        options.Config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(options.Config);
+}

@@ -1,0 +1,30 @@
+namespace Rollout.Host.Output;
+
+/// <summary>One sample with its reward: a line of rollouts.jsonl.</summary>
+public sealed record RolloutLine
+{
+    /// <summary>The training step that it was sampled for.</summary>
+    public required int Step { get; init; }
+
+    public required long Group { get; init; }
+
+    /// <summary>0 … num_generations − 1.</summary>
+    public required int Sample { get; init; }
+
+    /// <summary>The version that sampled its last token.</summary>
+    public required int PolicyVersion { get; init; }
+
+    public required string Prompt { get; init; }
+
+    /// <summary>The decoded text, without special tokens.</summary>
+    public required string Completion { get; init; }
+
+    /// <summary>The sampled ids, the stop token included.</summary>
+    public required int[] TokenIds { get; init; }
+
+    /// <summary>"stop" or "length".</summary>
+    public required string FinishReason { get; init; }
+
+    /// <summary>The weighted sum of the reward functions.</summary>
+    public required double Reward { get; init; }
+}

@@ -1,0 +1,93 @@
+namespace Rollout.Host.Output;
+
+/// <summary>
+/// The folder of one training run: metrics.jsonl, rollouts.jsonl, rewards.png and checkpoints/step-N. A folder
+/// holds one run; a second one is refused rather than mixed into it.
+/// </summary>
+public sealed class RunFolder
+{
+    private const string MetricsName = "metrics.jsonl";
+    private const string RolloutsName = "rollouts.jsonl";
+    private const string CheckpointsName = "checkpoints";
+
+    private RunFolder(string path) => Path = path;
+
+    /// <summary>Absolute.</summary>
+    public string Path { get; }
+
+    public string Metrics => System.IO.Path.Combine(Path, MetricsName);
+
+    public string Rollouts => System.IO.Path.Combine(Path, RolloutsName);
+
+    public string RewardsPlot => System.IO.Path.Combine(Path, "rewards.png");
+
+    public string Checkpoints => System.IO.Path.Combine(Path, CheckpointsName);
+
+    /// <summary>checkpoints/step-N: the state after training step N.</summary>
+    public string Checkpoint(int step) => System.IO.Path.Combine(Checkpoints, $"step-{step}");
+
+    /// <summary>Names the folder of a run without touching the disk.</summary>
+    public static RunFolder For(string path) => new(System.IO.Path.GetFullPath(path));
+
+    /// <summary>
+    /// Makes the folder of a new run. Call it last, when the run's input is known to be good: a run that cannot
+    /// start leaves nothing behind.
+    /// </summary>
+    /// <exception cref="OutputException">It holds a run already, is a file, or cannot be written.</exception>
+    public static RunFolder Create(string path)
+    {
+        var folder = new RunFolder(System.IO.Path.GetFullPath(path));
+        if (folder.HoldsRun())
+        {
+            throw new OutputException(
+                $"'{path}' holds a run already: choose another --out, or go on with it by --resume '{path}'.");
+        }
+
+        folder.RequireWritable();
+        return folder;
+    }
+
+    /// <summary>Opens the folder of a run that goes on.</summary>
+    /// <exception cref="OutputException">It holds no run, or cannot be written.</exception>
+    public static RunFolder Resume(string path)
+    {
+        var folder = new RunFolder(System.IO.Path.GetFullPath(path));
+        if (!folder.HoldsRun())
+            throw new OutputException($"'{path}' holds no run to go on with: it has neither metrics nor checkpoints.");
+        folder.RequireWritable();
+        return folder;
+    }
+
+    /// <summary>The first of name-1, name-2, … below <paramref name="parent"/> that is not there yet.</summary>
+    public static string NextFree(string parent, string name)
+    {
+        for (var number = 1; ; number++)
+        {
+            var path = System.IO.Path.Combine(parent, $"{name}-{number}");
+            if (!Directory.Exists(path) && !File.Exists(path))
+                return path;
+        }
+    }
+
+    private bool HoldsRun() => File.Exists(Metrics) || File.Exists(Rollouts) || Directory.Exists(Checkpoints);
+
+    private void RequireWritable()
+    {
+        if (File.Exists(Path))
+            throw new OutputException($"'{Path}' is a file: the run's output needs a folder.");
+        var existed = Directory.Exists(Path);
+        var probe = System.IO.Path.Combine(Path, $".{Guid.NewGuid():N}");
+        try
+        {
+            Directory.CreateDirectory(Path);
+            File.WriteAllText(probe, "");
+            File.Delete(probe);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            if (!existed && Directory.Exists(Path))
+                Directory.Delete(Path);
+            throw new OutputException($"'{Path}' cannot be written: {cause.Message}", cause);
+        }
+    }
+}

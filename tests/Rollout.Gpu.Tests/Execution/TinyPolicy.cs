@@ -1,0 +1,74 @@
+using Rollout.Gpu.Cache;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
+using Rollout.Gpu.Interop;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Weights;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Tests.Execution;
+
+/// <summary>
+/// A small random model. Its weights are larger than a real initialisation's, so that the best two logits are far
+/// apart compared with rounding: greedy tokens of two correct engines are then equal, not just close.
+/// </summary>
+internal static class TinyPolicy
+{
+    public const int Vocabulary = 61;
+
+    public static PolicyWeights Create(ulong seed, int heads = 4, int kvHeads = 2, int headDim = 8)
+    {
+        LibTorch.Load();
+        set_num_threads(1); // small tensors: threads would only wait for each other
+        var config = new ModelConfig
+        {
+            ModelType = "qwen3",
+            VocabSize = Vocabulary,
+            HiddenSize = 24,
+            IntermediateSize = 40,
+            LayerCount = 2,
+            HeadCount = heads,
+            KvHeadCount = kvHeads,
+            HeadDim = headDim,
+            RmsNormEps = 1e-6,
+            TieWordEmbeddings = false,
+            Rope = new RopeSettings(),
+            HasQkNorm = true,
+            HasQkvBias = false,
+            HasOutputBias = false,
+            HasMlpBias = false,
+            MaxPositionEmbeddings = 1024,
+        };
+        var model = new CausalLm(config, ScalarType.Float32, CPU);
+        model.InitializeRandom(seed, std: 0.3);
+        model.eval();
+        return new PolicyWeights(model, new PolicyVersion(1));
+    }
+
+    public static ModelRunner Paged(PolicyWeights weights, int blocks, int blockSize) => new(
+        weights,
+        new PagedKvCache(Shape(weights), new KvCacheGeometry(blocks, blockSize), ScalarType.Float32, CPU, threads: 2),
+        threads: 2);
+
+    public static ModelRunner Contiguous(PolicyWeights weights, int rows, int longest) => new(
+        weights,
+        new ContiguousKvCache(Shape(weights), new KvCacheGeometry(rows, longest), ScalarType.Float32, CPU),
+        threads: 2);
+
+    /// <summary>Random prompts with these lengths.</summary>
+    public static int[][] Prompts(Random random, IEnumerable<int> lengths) =>
+        [.. lengths.Select(length => Enumerable.Range(0, length).Select(_ => random.Next(Vocabulary)).ToArray())];
+
+    /// <summary>[tokens, vocab] log-probabilities of one sequence, computed whole and without a cache.</summary>
+    public static float[,] Recompute(PolicyWeights weights, IReadOnlyList<int> tokens)
+    {
+        using var scope = NewDisposeScope();
+        using var untracked = no_grad();
+        var ids = tensor(tokens.Select(token => (long)token).ToArray());
+        var positions = tensor(Enumerable.Range(0, tokens.Count).Select(position => (long)position).ToArray());
+        var hidden = weights.Model.Hidden(ids, positions, new SdpaAttention(1, tokens.Count));
+        return (float[,])weights.Model.Logits(hidden).log_softmax(-1).data<float>().ToNDArray();
+    }
+
+    private static KvCacheShape Shape(PolicyWeights weights) => KvCacheShape.Of(weights.Model.Config);
+}

@@ -1,0 +1,44 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Rollout.Gpu.Training;
+using Xunit;
+
+namespace Rollout.Gpu.Tests.Training;
+
+public sealed class MicroBatcherTests
+{
+    [Fact]
+    public void Every_sequence_is_in_exactly_one_micro_batch_that_is_wide_enough_for_it() =>
+        Prop.ForAll(Lengths(), Budgets(), (lengths, budget) =>
+        {
+            var batches = MicroBatcher.Pack(lengths, budget);
+            return batches.SelectMany(batch => batch.Sequences).Order().SequenceEqual(Enumerable.Range(0, lengths.Length))
+                && batches.All(batch => batch.Sequences.Max(i => lengths[i]) == batch.Width);
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void No_micro_batch_of_two_or_more_passes_the_budget_and_none_could_take_the_next_sequence() =>
+        Prop.ForAll(Lengths(), Budgets(), (lengths, budget) =>
+        {
+            var batches = MicroBatcher.Pack(lengths, budget);
+            return batches.All(batch => batch.Sequences.Length == 1 || batch.PaddedTokens <= budget)
+                && batches.SkipLast(1).All(batch => batch.PaddedTokens + batch.Width > budget);
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void Neighbours_are_of_similar_length() =>
+        Prop.ForAll(Lengths(), Budgets(), (lengths, budget) =>
+        {
+            var order = MicroBatcher.Pack(lengths, budget).SelectMany(batch => batch.Sequences).ToArray();
+            return order.Zip(order.Skip(1)).All(pair => lengths[pair.First] > lengths[pair.Second]
+                || (lengths[pair.First] == lengths[pair.Second] && pair.First < pair.Second));
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void A_budget_of_nothing_is_refused() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => MicroBatcher.Pack([1], 0));
+
+    private static Arbitrary<int[]> Lengths() => Gen.Choose(1, 40).ListOf().Select(list => list.ToArray()).ToArbitrary();
+
+    private static Arbitrary<int> Budgets() => Gen.Choose(1, 200).ToArbitrary();
+}

@@ -1,0 +1,83 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Tests.Training;
+
+public sealed class ResumeTests : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("resume").FullName;
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    [Theory]
+    [InlineData(ScalarType.Float32, 0)]
+    [InlineData(ScalarType.Float32, 0.1)]
+    [InlineData(ScalarType.BFloat16, 0)]
+    public void Two_steps_and_a_restart_and_two_more_are_four_steps_to_the_last_bit(ScalarType dtype, double beta)
+    {
+        var options = TinyModel.Options with { Beta = beta, WarmupSteps = 3, NumIterations = 2 };
+        using var straight = TinyModel.Weights(dtype: dtype);
+        using var whole = new PolicyTrainer(straight, options);
+        var expected = Enumerable.Range(0, 4).Select(seed => whole.Train(TinyModel.Batch(seed))).ToArray()[^1];
+
+        var store = new CheckpointStore(_root);
+        using (var firstHalf = TinyModel.Weights(dtype: dtype))
+        using (var trainer = new PolicyTrainer(firstHalf, options))
+        {
+            for (var step = 0; step < 2; step++)
+                trainer.Train(TinyModel.Batch(step));
+            trainer.Save(store.FolderOf(2), new TrainingProgress(2, 8, 1));
+        }
+
+        Assert.True(store.TryLatest(out var folder));
+        var progress = CheckpointStore.ReadProgress(folder);
+        using var weights = new PolicyWeights(
+            HuggingFaceModel.Load(folder, dtype, CPU), new PolicyVersion(progress.Step));
+        using var resumed = PolicyTrainer.Resume(
+            folder, weights, options, reference: beta > 0 ? TinyModel.Create(dtype: dtype) : null);
+        var actual = Enumerable.Range(2, 2).Select(seed => resumed.Train(TinyModel.Batch(seed))).ToArray()[^1];
+
+        Assert.Equal(TinyModel.Values(straight.Model), TinyModel.Values(weights.Model));
+        Assert.Equal(expected with { Seconds = 0 }, actual with { Seconds = 0 });
+    }
+
+    [Fact]
+    public void A_checkpoint_is_a_model_folder_with_the_tokenizer_of_the_run()
+    {
+        var tokenizer = Directory.CreateDirectory(Path.Combine(_root, "model")).FullName;
+        File.WriteAllText(Path.Combine(tokenizer, "tokenizer.json"), "{}");
+        using var weights = TinyModel.Weights();
+        using var trainer = new PolicyTrainer(weights, TinyModel.Options, tokenizer);
+        var folder = new CheckpointStore(Path.Combine(_root, "checkpoints")).FolderOf(0);
+
+        trainer.Save(folder, new TrainingProgress(0, 0, 1));
+
+        Assert.Equal(
+            ["config.json", "generation_config.json", "model.safetensors", "optimizer.safetensors", "progress.json", "tokenizer.json"],
+            Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        using var loaded = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
+        Assert.Equal(TinyModel.Values(weights.Model), TinyModel.Values(loaded));
+    }
+
+    [Fact]
+    public void A_resumed_run_with_a_kl_term_asks_for_the_initial_policy()
+    {
+        using var weights = TinyModel.Weights();
+
+        Assert.Throws<ArgumentException>(
+            () => PolicyTrainer.Resume(_root, weights, TinyModel.Options with { Beta = 0.1 }));
+    }
+
+    [Fact]
+    public void A_checkpoint_without_optimizer_state_is_refused_by_its_path()
+    {
+        using var weights = TinyModel.Weights();
+
+        var failure = Assert.Throws<CheckpointException>(() => PolicyTrainer.Resume(_root, weights, TinyModel.Options));
+
+        Assert.Contains(PolicyTrainer.OptimizerFile, failure.Message, StringComparison.Ordinal);
+    }
+}

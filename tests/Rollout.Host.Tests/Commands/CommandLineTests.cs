@@ -1,0 +1,172 @@
+using Rollout.Host.Commands;
+using Rollout.Host.Tests.Support;
+using Xunit;
+
+namespace Rollout.Host.Tests.Commands;
+
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+    private object? _called;
+
+    [Fact]
+    public async Task Train_reads_its_options_in_any_order_and_its_settings_in_theirs()
+    {
+        var code = await Run(
+            "train", "--set", "train.steps=3", "--out", "runs/a", "--config", "job.conf", "--set", "rewards=[{a=b}]");
+
+        Assert.Equal(0, code);
+        var options = Assert.IsType<TrainOptions>(_called);
+        Assert.Equal(("job.conf", "runs/a", null), (options.Config, options.Out, options.Resume));
+        Assert.Equal(["train.steps=3", "rewards=[{a=b}]"], options.Set);
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("train")]
+    public async Task Without_a_job_the_default_job_that_travels_with_the_program_is_trained(params string[] arguments)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.Child("config"));
+        File.WriteAllText(folder.Child("config/arithmetic.conf"), "");
+        Directory.CreateDirectory(folder.Child("bin/deep"));
+
+        await Run(arguments);
+
+        Assert.Equal(folder.Child("config/arithmetic.conf"), DefaultJob.Find(folder.Child("bin/deep")));
+        if (_called is TrainOptions options)
+            Assert.EndsWith(Path.Combine("config", "arithmetic.conf"), options.Config, StringComparison.Ordinal);
+        else
+            Assert.Contains("name a job by --config FILE", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Generate_reads_every_option()
+    {
+        await Run(
+            "generate", "--model", "m", "--prompts", "in.jsonl", "--out", "out.jsonl", "--samples", "4", "--max-tokens",
+            "7", "--temperature", "0.5", "--top-k", "3", "--top-p", "0.9", "--min-p", "0.1", "--stop", "\n", "--stop",
+            "@end", "--seed", "9007199254740993", "--ignore-eos", "--engine", "contiguous", "--device", "cuda:1",
+            "--dtype", "bfloat16", "--block-size", "32", "--kv-blocks", "100", "--max-num-seqs", "8");
+
+        var options = Assert.IsType<GenerateOptions>(_called);
+        Assert.Equal(["\n", "@end"], options.Stop);
+        Assert.Equal(
+            new GenerateOptions
+            {
+                Model = "m",
+                Prompts = "in.jsonl",
+                Out = "out.jsonl",
+                Samples = 4,
+                MaxTokens = 7,
+                Temperature = 0.5,
+                TopK = 3,
+                TopP = 0.9,
+                MinP = 0.1,
+                Stop = options.Stop,
+                Seed = 9007199254740993,
+                IgnoreEos = true,
+                Engine = new EngineOptions
+                {
+                    Engine = "contiguous",
+                    Device = "cuda:1",
+                    Dtype = "bfloat16",
+                    BlockSize = 32,
+                    KvBlocks = 100,
+                    MaxNumSeqs = 8,
+                },
+            },
+            options);
+    }
+
+    [Fact]
+    public async Task What_is_not_given_is_left_to_the_configuration()
+    {
+        await Run("bench", "--shape", "qwen3-0.6b", "--workload", "w.jsonl");
+
+        Assert.Equal(
+            new BenchOptions { Shape = "qwen3-0.6b", Workload = "w.jsonl", Engine = new EngineOptions() },
+            _called);
+    }
+
+    [Theory]
+    [InlineData("'--confg' is no option of rollout train; see rollout train --help.", "train", "--confg", "a")]
+    [InlineData("'trian' is no command of rollout; see rollout --help.", "trian")]
+    [InlineData("'--config' is no option of rollout; see rollout --help.", "--config", "a")]
+    [InlineData("'extra' is no argument of rollout bench; see rollout bench --help.", "bench", "extra")]
+    [InlineData("Option '--config' is required; see rollout pretrain --help.", "pretrain")]
+    [InlineData("Required argument missing for option: '--out'; see rollout train --help.", "train", "--out")]
+    [InlineData("--set takes key=value, got 'steps'; see rollout train --help.", "train", "--set", "steps")]
+    [InlineData("--set takes key=value, got '=3'; see rollout train --help.", "train", "--set", "=3")]
+    [InlineData(
+        "Option '--out' expects a single argument but 2 were provided; see rollout train --help.",
+        "train", "--out", "a", "--out", "b")]
+    [InlineData(
+        "bench takes either --model or --shape; see rollout bench --help.",
+        "bench", "--workload", "w", "--model", "m", "--shape", "qwen3-8b")]
+    [InlineData("bench takes either --model or --shape; see rollout bench --help.", "bench", "--workload", "w")]
+    [InlineData(
+        "--shape is 'gpt', expected qwen3-0.6b, qwen3-1.7b or qwen3-8b; see rollout bench --help.",
+        "bench", "--workload", "w", "--shape", "gpt")]
+    [InlineData(
+        "--kv-blocks is '0', expected a whole number of at least 1; see rollout bench --help.",
+        "bench", "--workload", "w", "--model", "m", "--kv-blocks", "0")]
+    [InlineData(
+        "--device is 'gpu', expected cpu, cuda or cuda:i; see rollout bench --help.",
+        "bench", "--workload", "w", "--model", "m", "--device", "gpu")]
+    [InlineData(
+        "--top-p is '0', expected a number above 0, at most 1; see rollout generate --help.",
+        "generate", "--model", "m", "--prompts", "p", "--out", "o", "--top-p", "0")]
+    [InlineData(
+        "--min-p is 'NaN', expected a number of 0 … 1; see rollout generate --help.",
+        "generate", "--model", "m", "--prompts", "p", "--out", "o", "--min-p", "NaN")]
+    public async Task A_command_line_that_cannot_be_used_is_one_sentence_and_exit_code_2(
+        string sentence, params string[] arguments)
+    {
+        Assert.Equal(2, await Run(arguments));
+
+        Assert.Equal(sentence, _error.ToString().TrimEnd());
+        Assert.Empty(_output.ToString());
+        Assert.Null(_called);
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("bench", "--help")]
+    public async Task Help_goes_to_standard_output_and_runs_nothing(params string[] arguments)
+    {
+        Assert.Equal(0, await Run(arguments));
+
+        Assert.Contains("Usage:", _output.ToString(), StringComparison.Ordinal);
+        Assert.Empty(_error.ToString());
+        Assert.Null(_called);
+    }
+
+    [Fact]
+    public async Task A_command_without_a_handler_is_not_part_of_the_program()
+    {
+        var code = await RolloutProgram.RunAsync(["bench"], new CommandHandlers(), Consoles.Plain(_output), _error);
+
+        Assert.Equal(2, code);
+        Assert.Equal("'bench' is no command of rollout; see rollout --help.", _error.ToString().TrimEnd());
+    }
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
+        arguments,
+        new CommandHandlers { Train = Note, Pretrain = Note, Generate = Note, Bench = Note },
+        Consoles.Plain(_output),
+        _error);
+
+    private Task<int> Note<T>(T options, CommandContext context)
+    {
+        _called = options;
+        return Task.FromResult(ExitCodes.Ok);
+    }
+}

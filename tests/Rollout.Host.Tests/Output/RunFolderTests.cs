@@ -1,0 +1,79 @@
+using Rollout.Host.Output;
+using Rollout.Host.Tests.Support;
+using Xunit;
+
+namespace Rollout.Host.Tests.Output;
+
+public sealed class RunFolderTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void A_new_run_gets_its_folder_with_nothing_in_it_yet()
+    {
+        var run = RunFolder.Create(_folder.Child("a/b"));
+
+        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Path));
+        Assert.Equal(Path.Combine(run.Path, "checkpoints", "step-7"), run.Checkpoint(7));
+    }
+
+    [Theory]
+    [InlineData("metrics.jsonl")]
+    [InlineData("rollouts.jsonl")]
+    [InlineData("checkpoints/step-1/model.safetensors")]
+    public void A_folder_that_holds_a_run_is_refused_and_left_as_it_is(string held)
+    {
+        var file = _folder.Child(held);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, "kept");
+
+        var error = Assert.Throws<OutputException>(() => RunFolder.Create(_folder.Path));
+
+        Assert.Equal(
+            $"'{_folder.Path}' holds a run already: choose another --out, or go on with it by --resume '{_folder.Path}'.",
+            error.Message);
+        Assert.Equal("kept", File.ReadAllText(file));
+        Assert.Single(Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void A_run_is_resumed_in_its_folder_and_an_empty_folder_is_not()
+    {
+        Assert.Throws<OutputException>(() => RunFolder.Resume(_folder.Path));
+        File.WriteAllText(_folder.Child("metrics.jsonl"), "");
+
+        Assert.Equal(_folder.Path, RunFolder.Resume(_folder.Path).Path);
+    }
+
+    [Fact]
+    public void A_file_in_the_folders_place_is_named()
+    {
+        var file = _folder.Child("file");
+        File.WriteAllText(file, "");
+
+        var error = Assert.Throws<OutputException>(() => RunFolder.Create(file));
+
+        Assert.Equal($"'{file}' is a file: the run's output needs a folder.", error.Message);
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_made_is_named()
+    {
+        File.WriteAllText(_folder.Child("file"), "");
+
+        var error = Assert.Throws<OutputException>(() => RunFolder.Create(_folder.Child("file/run")));
+
+        Assert.Contains("file/run' cannot be written: ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_run_without_a_name_takes_the_first_free_number()
+    {
+        Assert.Equal(_folder.Child("sum-1"), RunFolder.NextFree(_folder.Path, "sum"));
+        Directory.CreateDirectory(_folder.Child("sum-1"));
+
+        Assert.Equal(_folder.Child("sum-2"), RunFolder.NextFree(_folder.Path, "sum"));
+    }
+
+    public void Dispose() => _folder.Dispose();
+}

@@ -1,0 +1,44 @@
+using Rollout.Host.Tests.Support;
+using Rollout.Host.View;
+using Xunit;
+
+namespace Rollout.Host.Tests.View;
+
+public sealed class StepLineTests
+{
+    [Fact]
+    public void A_step_is_one_line_with_its_units() =>
+        Assert.Equal(
+            "step 12/40  reward 0.365 ± 0.250  rollout 12,346 tok/s  train 6,789 tok/s  length 5.3 (max 12)  "
+                + "kl 0.0012  clip 1.6%  blocks 96/512 shared 2.50x  logprob difference 1.3e-6 (max 4.5e-5)  "
+                + "2.5 s  left 0:01:10",
+            StepLine.Format(Reports.Step(12), TimeSpan.FromSeconds(70)));
+
+    [Fact]
+    public void Held_out_accuracy_and_failed_groups_are_there_when_there_are_any() =>
+        Assert.StartsWith(
+            "step 12/40  reward 0.365 ± 0.250  failed groups 2  held-out 0.500  rollout",
+            StepLine.Format(Reports.Step(12, heldOut: 0.5) with { FailedGroups = 2 }, TimeSpan.Zero),
+            StringComparison.Ordinal);
+
+    [Fact]
+    public void The_time_left_is_that_of_the_latest_steps()
+    {
+        StepReport[] slowStart =
+        [
+            Reports.Step(1, steps: 100) with { TotalSeconds = 1000 },
+            .. Enumerable.Range(2, 20).Select(step => Reports.Step(step, steps: 100) with { TotalSeconds = 2 }),
+        ];
+
+        Assert.Equal(TimeSpan.FromSeconds(2 * (100 - 21)), TimeLeft.Estimate(slowStart));
+        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([]));
+        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([Reports.Step(40)]));
+    }
+
+    [Theory]
+    [InlineData(0, "0:00:00")]
+    [InlineData(59.6, "0:01:00")]
+    [InlineData(90061, "25:01:01")]
+    public void A_duration_counts_days_as_hours(double seconds, string text) =>
+        Assert.Equal(text, Figures.Duration(TimeSpan.FromSeconds(seconds)));
+}
