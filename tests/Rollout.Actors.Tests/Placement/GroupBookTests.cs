@@ -18,7 +18,7 @@ public sealed class GroupBookTests
             foreach (var (kind, number, decoder) in history)
                 book.Apply(kind, number, decoder);
             book.FinishEverything();
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(200));
 
     [Fact]
     public void Groups_of_two_decoders_that_fail_one_after_the_other_wait_in_the_order_of_their_submission()

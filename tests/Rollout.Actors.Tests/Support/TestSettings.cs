@@ -2,46 +2,35 @@ using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Tests.Support;
 
-/// <summary>Settings for tests: small, and nothing times out by itself.</summary>
+/// <summary>Settings for tests: the reference configuration, but small, and nothing times out by itself.</summary>
 public static class TestSettings
 {
-    private static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
+    public static RolloutSettings Rollout { get; } = RolloutSettings.From(ConfigTree.Load(overrides:
+    [
+        "blocks.prefix-caching=on",
+        "decoder.max-num-seqs=8",
+        "decoder.max-num-batched-tokens=64",
+        "decoder.max-step-retries=2",
+        "decoder.max-restarts=2",
+        "scheduler.lookahead-seqs=4",
+        "scheduler.group-timeout=5m",
+        "train.steps=3",
+        "train.prompts-per-step=2",
+        "train.num-generations=2",
+        "train.step-timeout=5m",
+        "train.reward-timeout=5m",
+        "eval.every=0",
+        "eval.prompts=0",
+        "eval.right-at=1.0",
+        "eval.target=0.0",
+        "barrier.timeout=60s",
+    ]));
 
-    public static DecoderSettings Decoder { get; } = new()
-    {
-        MaxNumSeqs = 8,
-        MaxNumBatchedTokens = 64,
-        MaxStepRetries = 2,
-        MaxRestarts = 2,
-    };
+    public static DecoderSettings Decoder => Rollout.Decoder;
 
-    public static SchedulerSettings Scheduler { get; } = new() { LookaheadSeqs = 4, GroupTimeout = Long };
+    public static SchedulerSettings Scheduler => Rollout.Scheduler;
 
-    public static BarrierSettings Barrier { get; } = new() { Timeout = TimeSpan.FromSeconds(60) };
+    public static TrainerSettings Train => Rollout.Train;
 
-    public static TrainerSettings Train { get; } = new()
-    {
-        Steps = 3,
-        PromptsPerStep = 2,
-        NumGenerations = 2,
-        StepTimeout = Long,
-        RewardTimeout = Long,
-    };
-
-    public static EvalSettings Eval { get; } = new() { Every = 0, Prompts = 0, RightAt = 1, Target = 0 };
-
-    public static RolloutSettings Rollout { get; } = new()
-    {
-        Engine = CacheEngine.Paged,
-        Blocks = new BlockSettings { PrefixCaching = true },
-        Decoder = Decoder,
-        Scheduler = Scheduler,
-        Barrier = Barrier,
-        Cluster = new ClusterSettings
-        {
-            Hostname = "127.0.0.1",
-            Port = 0,
-            Roles = ["scheduler", "decoder", "trainer"],
-        },
-    };
+    public static EvalSettings Eval => Rollout.Eval;
 }
