@@ -132,6 +132,35 @@ public sealed class StepBarrierActorTests() : ActorTest(VirtualTime)
         await ParkAsync(barrier, 0);
     }
 
+    [Theory]
+    [InlineData("before", false)]
+    [InlineData("before", true)]
+    [InlineData("while the others park", false)]
+    [InlineData("while the others park", true)]
+    [InlineData("when all are parked", false)]
+    [InlineData("when all are parked", true)]
+    public async Task One_that_is_gone_is_waited_for_in_no_later_phase(string when, bool withItsHost)
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, 0);
+        var id = Decoder(0, "gone:1");
+        Tell(barrier, new JoinBarrier(id, 1, ActorRefs.Nobody));
+        void GoneIf(string now) =>
+            Tell(barrier, when != now ? [] : withItsHost ? [new HostLost(id.Host)] : [new LeaveBarrier(id, 1)]);
+
+        GoneIf("before");
+        Tell(barrier, new ParkAll(One), new Parked(Decoder(0), One, DecoderStats.None));
+        GoneIf("while the others park");
+        Tell(barrier, new Parked(id, One, DecoderStats.None));
+        await ExpectMsgAsync<AllParked>();
+        GoneIf("when all are parked");
+        Tell(barrier, new UpdateAll(One), new WeightsUpdated(Decoder(0), One));
+        await ExpectMsgAsync<StepOpened>();
+        Tell(barrier, new ParkAll(new PolicyVersion(2)), new Parked(Decoder(0), new PolicyVersion(2), DecoderStats.None));
+
+        Assert.Equal(2, (await ExpectMsgAsync<AllParked>()).Next.Value);
+    }
+
     [Fact]
     public async Task Time_that_training_takes_is_not_the_decoders()
     {
