@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Benchmarks.Blocks;
 
 /// <summary>
-/// 512 sequences, 64 groups of 8, that gain one token a step. Their prompts differ in length, so that each step takes
-/// about 512 / 16 new blocks, as it does in a batch that has run for a while.
+/// 512 sequences, 64 groups of 8, that gain one token a step. Their prompts differ in length, so that each
+/// step takes about 512 / 16 new blocks, as it does in a batch that has run for a while.
 /// </summary>
 internal sealed class GrowingBatch
 {
@@ -33,7 +33,9 @@ internal sealed class GrowingBatch
         Admissions = [.. Enumerable.Range(0, Sequences / Members).Select(AdmissionOf)],
     };
 
-    /// <summary>One token more for every sequence. At most <see cref="Steps"/> times after a restart.</summary>
+    /// <summary>
+    /// One token more for every sequence. At most <see cref="Steps"/> times after a restart.
+    /// </summary>
     public StepDemand NextStep()
     {
         var growth = new SequenceGrowth[Sequences];
@@ -47,7 +49,8 @@ internal sealed class GrowingBatch
         var length = PromptLength(group);
         _lengths.AsSpan(group * Members, Members).Fill(length);
         int[] tokens = [.. Enumerable.Range(group * 1000, length)];
-        return new AdmissionRequest(_sequences[(group * Members)..((group + 1) * Members)], 0, tokens, MaxLength);
+        var members = _sequences.AsSpan(group * Members, Members).ToArray();
+        return new AdmissionRequest(members, 0, tokens, MaxLength);
     }
 
     private StepDemand Demand() => new()

@@ -5,8 +5,9 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Allocation;
 
 /// <summary>
-/// Owns one device's block ledger: one mailbox, so every count changes serially. It has one state and never waits.
-/// A demand that makes no sense throws; whoever started this actor decides what becomes of the decoder then.
+/// Owns one device's block ledger: one mailbox, so every count changes serially. It has one state and never
+/// waits. A demand that makes no sense throws; whoever started this actor decides what becomes of the decoder
+/// then.
 /// </summary>
 public sealed class BlockAllocatorActor : ReceiveActor
 {

@@ -6,10 +6,10 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Names the KV of one full block: its tokens, everything before them (through the parent's hash, so the position
-/// too) and the policy that computed it. Two blocks of one hash are taken for the same KV without another look, so
-/// an accidental or a made-up collision would hand one prompt the memory of another: the hash is SHA-256, cut to
-/// 128 bits, where a collision takes about 2^64 tries.
+/// Names the KV of one full block: its tokens, everything before them (through the parent's hash, so the
+/// position too) and the policy that computed it. Two blocks of one hash are taken for the same KV without
+/// another look, so an accidental or a made-up collision would hand one prompt the memory of another: the
+/// hash is SHA-256, cut to 128 bits, where a collision takes about 2^64 tries.
 /// </summary>
 public readonly record struct BlockHash(UInt128 Value)
 {

@@ -4,10 +4,11 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Who holds which blocks of one device's KV pool. Has one owner, which calls it serially; the decoder asks one step
-/// ahead of the device. A growth or a written prompt of a sequence that holds no blocks, or of another attempt than
-/// the one that does, is ignored: the decoder may not have known yet that it was preempted. A release ends the named
-/// attempt and older ones, and asking for a newer attempt ends the older. What only a bug can ask for throws, with the ids in the text.
+/// Who holds which blocks of one device's KV pool. Has one owner, which calls it serially; the decoder asks
+/// one step ahead of the device. A growth or a written prompt of a sequence that holds no blocks, or of
+/// another attempt than the one that does, is ignored: the decoder may not have known yet that it was
+/// preempted. A release ends the named attempt and older ones, and asking for a newer attempt ends the older.
+/// What only a bug can ask for throws, with the ids in the text.
 /// </summary>
 public sealed class BlockLedger
 {
@@ -15,11 +16,10 @@ public sealed class BlockLedger
     private readonly bool _prefixCaching;
     private readonly BlockPool _pool;
     private readonly PrefixCache _cache;
+    private readonly TableGrowth _growth;
     private readonly Dictionary<SequenceId, BlockTable> _tables = [];
 
     // Filled anew by every reservation.
-    private readonly List<TableChange> _changes = [];
-    private readonly List<BlockCopy> _copies = [];
     private readonly List<SequenceId> _preempted = [];
     private readonly HashSet<SequenceId> _asked = [];
     private long _reservations;
@@ -35,7 +35,8 @@ public sealed class BlockLedger
         _geometry = geometry;
         _prefixCaching = prefixCaching;
         _pool = new BlockPool(geometry.BlockCount);
-        _cache = new PrefixCache(geometry.BlockCount);
+        _cache = new PrefixCache(_pool);
+        _growth = new TableGrowth(geometry, _pool, _cache);
         Version = version;
 #if DEBUG
         Audited = true;
@@ -45,7 +46,9 @@ public sealed class BlockLedger
     /// <summary>The policy whose KV can be hit and may be written.</summary>
     public PolicyVersion Version { get; private set; }
 
-    /// <summary>Recount everything after each change, and throw when something is wrong. On in debug builds.</summary>
+    /// <summary>
+    /// Recount everything after each change, and throw when something is wrong. On in debug builds.
+    /// </summary>
     public bool Audited { get; init; }
 
     public PoolUsage Usage => _pool.Usage;
@@ -57,15 +60,14 @@ public sealed class BlockLedger
     public string? Imbalance() => LedgerAudit.Imbalance(_pool, _cache, _tables.Values);
 
     /// <summary>
-    /// Settles one step. Copies never have a destination twice and are made at once, sources first: a block may be
-    /// the source of one copy and, its last holder having been preempted, the destination of another.
+    /// Settles one step. Copies never have a destination twice and are made at once, sources first: a block
+    /// may be the source of one copy and, its last holder having been preempted, the destination of another.
     /// </summary>
     public StepGrant Reserve(StepDemand demand)
     {
         ArgumentNullException.ThrowIfNull(demand);
         Check(demand);
-        _changes.Clear();
-        _copies.Clear();
+        _growth.Clear();
         _preempted.Clear();
         _reservations++;
 
@@ -82,8 +84,8 @@ public sealed class BlockLedger
         return new StepGrant
         {
             Step = demand.Step,
-            Changes = _changes.ToArray(),
-            Copies = _copies.ToArray(),
+            Changes = _growth.Changes.ToArray(),
+            Copies = _growth.Copies.ToArray(),
             Preempted = _preempted.ToArray(),
             Admissions = admissions,
             Usage = Usage,
@@ -91,8 +93,9 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// The policy was updated: no block of an older one can be hit, and cached ones are free. Sequences keep what
-    /// they hold; it becomes free with its last holder. Doing it again for the same version does nothing.
+    /// The policy was updated: no block of an older one can be hit, and cached ones are free. Sequences keep
+    /// what they hold; it becomes free with its last holder. Doing it again for the same version does
+    /// nothing.
     /// </summary>
     public void ResetPolicy(PolicyVersion version)
     {
@@ -102,7 +105,6 @@ public sealed class BlockLedger
             return;
         Version = version;
         _cache.Clear();
-        _pool.FreeCached();
         _hashedTokens = [];
         _hashes = [];
         Audit();
@@ -112,34 +114,27 @@ public sealed class BlockLedger
     private void Check(StepDemand demand)
     {
         if (demand.Version != Version)
-        {
-            throw new InvalidOperationException(
-                $"step {demand.Step} computes under {demand.Version} but the pool is at {Version}");
-        }
+            throw Senseless(demand, $"computes under {demand.Version} but the pool is at {Version}");
 
         _asked.Clear();
         foreach (var request in demand.Admissions)
         {
-            if (request.Members.Length == 0 || request.Tokens.Length == 0 || request.Tokens.Length > request.MaxLength)
-            {
-                throw new ArgumentException(
-                    $"step {demand.Step} asks to admit {request.Members.Length} members"
-                    + $" ({request.Members.Select(member => member.ToString()).FirstOrDefault("none")} …) with"
-                    + $" {request.Tokens.Length} tokens of at most {request.MaxLength}",
-                    nameof(demand));
-            }
-
-            foreach (var member in request.Members)
+            var (members, tokens) = (request.Members, request.Tokens.Length);
+            if (members.Length == 0)
+                throw Senseless(demand, "admits nobody");
+            if (tokens == 0 || tokens > request.MaxLength)
+                throw Senseless(demand, $"admits {members[0]} with {tokens} of {request.MaxLength} tokens");
+            foreach (var member in members)
             {
                 if (!_asked.Add(member))
-                    throw new ArgumentException($"step {demand.Step} asks to admit {member} twice", nameof(demand));
+                    throw Senseless(demand, $"admits {member} twice");
             }
         }
     }
 
     /// <summary>
-    /// Full blocks of the admitted tokens that are on the device become hittable, unless the policy has changed
-    /// since the admission: then what was written may be of both.
+    /// Full blocks of the admitted tokens that are on the device become hittable, unless the policy has
+    /// changed since the admission: then what was written may be of both.
     /// </summary>
     private void Register(WrittenTokens written)
     {
@@ -158,12 +153,14 @@ public sealed class BlockLedger
             if (EndAttempts(member, request.Attempt - 1) is { } held)
             {
                 throw new InvalidOperationException(
-                    $"attempt {request.Attempt} of {member} asks to be admitted while attempt {held} holds blocks");
+                    $"attempt {request.Attempt} of {member} asks for blocks while attempt {held} holds some");
             }
         }
     }
 
-    /// <summary>Releases the sequence's blocks if they are of this attempt or an older one; else says whose they are.</summary>
+    /// <summary>
+    /// Releases the sequence's blocks if they are of this attempt or an older one; else says whose they are.
+    /// </summary>
     private int? EndAttempts(SequenceId sequence, int attempt)
     {
         if (!_tables.TryGetValue(sequence, out var table))
@@ -178,10 +175,14 @@ public sealed class BlockLedger
     private void Release(BlockTable table)
     {
         for (var i = table.Count - 1; i >= 0; i--)
-            _pool.Release(table[i], _cache.Contains(table[i]));
+            _cache.Release(table[i]);
         _tables.Remove(table.Sequence);
     }
 
+    /// <summary>
+    /// From the oldest on; where blocks are missing, the youngest that still holds some is preempted, and at
+    /// last the one in need. Who is not listed is not preempted, and who was granted keeps its grant.
+    /// </summary>
     private void Grow(SequenceGrowth[] growth)
     {
         var end = growth.Length; // Those from here on are preempted.
@@ -190,7 +191,7 @@ public sealed class BlockLedger
             if (Growing(growth[i]) is not { } table)
                 continue;
             table.GrownIn = _reservations;
-            while (Needed(table, growth[i].Tokens) > _pool.AvailableCount)
+            while (_growth.Needed(table, growth[i].Tokens) > _pool.AvailableCount)
             {
                 end--;
                 var last = end == i ? table : Growing(growth[end]);
@@ -200,7 +201,7 @@ public sealed class BlockLedger
                     return;
             }
 
-            Extend(table, growth[i].Tokens);
+            _growth.Extend(table, growth[i].Tokens);
         }
     }
 
@@ -211,51 +212,14 @@ public sealed class BlockLedger
             return null;
         if (table.GrownIn == _reservations)
             throw new InvalidOperationException($"{growth.Sequence} is to grow twice in one step");
-        if (growth.Tokens > table.Prompt.MaxLength)
+        var longest = table.Prompt.MaxLength;
+        if (growth.Tokens > longest)
         {
             throw new InvalidOperationException(
-                $"{growth.Sequence} is to grow to {growth.Tokens} tokens but has at most {table.Prompt.MaxLength}");
+                $"{growth.Sequence} is to grow to {growth.Tokens} tokens but has at most {longest}");
         }
 
         return table;
-    }
-
-    /// <summary>
-    /// Blocks that growing takes: those to append, and one for a copy when the first token to be written lies in a
-    /// block that others hold too. The last holder writes in place.
-    /// </summary>
-    private int Needed(BlockTable table, int tokens)
-    {
-        if (tokens <= table.Tokens)
-            return 0;
-        var appended = _geometry.BlocksFor(tokens) - table.Count;
-        return WritesShared(table) ? appended + 1 : appended;
-    }
-
-    private bool WritesShared(BlockTable table) =>
-        table.Tokens % _geometry.BlockSize != 0 && _pool.References(table[table.Count - 1]) > 1;
-
-    private void Extend(BlockTable table, int tokens)
-    {
-        if (tokens <= table.Tokens)
-            return;
-        if (WritesShared(table))
-        {
-            var index = table.Count - 1;
-            var source = table[index];
-            table[index] = Take();
-            _pool.Release(source, _cache.Contains(source));
-            _copies.Add(new BlockCopy(source, table[index]));
-            _changes.Add(new TableChange(table.Sequence, index, table[index]));
-        }
-
-        for (var blocks = _geometry.BlocksFor(tokens); table.Count < blocks;)
-        {
-            table.Append(Take());
-            _changes.Add(new TableChange(table.Sequence, table.Count - 1, table[table.Count - 1]));
-        }
-
-        table.Tokens = tokens;
     }
 
     private void Preempt(BlockTable table)
@@ -284,8 +248,8 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Grants the prompt if each member could then grow by a block; where nobody holds anything, in any case. In a
-    /// step that preempted, everyone waits: what the preempted gave back is not for those behind them.
+    /// Grants the prompt if each member could then grow by a block; where nobody holds anything, in any case.
+    /// In a step that preempted, everyone waits: what the preempted gave back is not for those behind them.
     /// </summary>
     private Admission Admit(AdmissionRequest request)
     {
@@ -293,7 +257,8 @@ public sealed class BlockLedger
         var hashes = HashesOf(tokens);
 
         // The last token is computed even where its block is cached: its logits are wanted.
-        var hits = _cache.Match(hashes.AsSpan(0, Math.Min(hashes.Length, (tokens.Length - 1) / _geometry.BlockSize)));
+        var hittable = Math.Min(hashes.Length, (tokens.Length - 1) / _geometry.BlockSize);
+        var hits = _cache.Match(hashes.AsSpan(0, hittable));
         var total = _geometry.BlocksFor(tokens.Length);
         var evictable = _pool.AvailableCount;
         foreach (var hit in hits)
@@ -311,14 +276,15 @@ public sealed class BlockLedger
             _pool.Share(hit, members.Length);
         for (var i = hits.Length; i < blocks.Length; i++)
         {
-            blocks[i] = Take();
+            blocks[i] = _cache.Take();
             if (members.Length > 1)
                 _pool.Share(blocks[i], members.Length - 1);
         }
 
         var prompt = new AdmittedPrompt(request.Attempt, Version, tokens.Length, request.MaxLength, hashes);
+        var capacity = _geometry.BlocksFor(request.MaxLength);
         foreach (var member in members)
-            _tables.Add(member, new BlockTable(member, prompt, blocks, _geometry.BlocksFor(request.MaxLength)));
+            _tables.Add(member, new BlockTable(member, prompt, blocks, capacity));
         return new Admission.Granted(blocks, hits.Length * _geometry.BlockSize);
     }
 
@@ -333,15 +299,11 @@ public sealed class BlockLedger
         return _hashes;
     }
 
-    private BlockId Take()
-    {
-        var block = _pool.Take();
-        _cache.Forget(block);
-        return block;
-    }
-
     private bool TryFind(SequenceId sequence, int attempt, [NotNullWhen(true)] out BlockTable? table) =>
         _tables.TryGetValue(sequence, out table) && table.Prompt.Attempt == attempt;
+
+    private static InvalidOperationException Senseless(StepDemand demand, string what) =>
+        new($"step {demand.Step} {what}");
 
     private void Audit()
     {

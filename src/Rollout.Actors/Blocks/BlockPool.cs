@@ -3,9 +3,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// The blocks of one device. A block is free (holds nothing), in use (as often as table entries refer to it) or
-/// cached (nobody refers to it, its KV may still be hit). Every operation but the enumerations takes constant time
-/// and allocates nothing. A call that makes no sense for a block's state is a bug and throws.
+/// The blocks of one device. A block is free (holds nothing), in use (as often as table entries refer to it)
+/// or cached (nobody refers to it, its KV may still be hit). Every operation but the enumerations takes
+/// constant time and allocates nothing. A call that makes no sense for a block's state is a bug and throws.
 /// </summary>
 public sealed class BlockPool
 {
@@ -17,8 +17,8 @@ public sealed class BlockPool
     // The first FreeCount entries are the free blocks; the last of them is taken next.
     private readonly int[] _free;
 
-    // Cached blocks form a ring from the least to the most recently released, closed by the entry after the last
-    // block. Unlinked marks a block that is not in it.
+    // Cached blocks form a ring from the least to the most recently released, closed by the entry after the
+    // last block. Unlinked marks a block that is not in it.
     private readonly int[] _newer;
     private readonly int[] _older;
 
@@ -72,8 +72,8 @@ public sealed class BlockPool
     public bool IsCached(BlockId block) => _newer[Known(block)] != Unlinked;
 
     /// <summary>
-    /// A block with one reference and no meaning: a free one, or else the cached one that was released longest ago,
-    /// whose content is thereby given up.
+    /// A block with one reference and no meaning: a free one, or else the cached one that was released
+    /// longest ago, whose content is thereby given up.
     /// </summary>
     public BlockId Take()
     {
@@ -110,7 +110,9 @@ public sealed class BlockPool
         ReferenceSum += references;
     }
 
-    /// <summary>Takes one reference back. With the last one the block is cached if it can be hit, or else free.</summary>
+    /// <summary>
+    /// Takes one reference back. With the last one the block is cached if it can be hit, or else free.
+    /// </summary>
     public void Release(BlockId block, bool hittable)
     {
         var index = Known(block);

@@ -2,7 +2,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>The blocks of one sequence, in the order of its tokens. Sized for its longest, so that growing is free.</summary>
+/// <summary>
+/// The blocks of one sequence, in the order of its tokens. Sized for its longest, so that growing is free.
+/// </summary>
 internal sealed class BlockTable
 {
     private readonly BlockId[] _blocks;
@@ -45,6 +47,6 @@ internal sealed class BlockTable
 /// <param name="Version">The policy under which it was admitted.</param>
 /// <param name="Tokens">Admitted tokens.</param>
 /// <param name="MaxLength">Tokens of one member at most.</param>
-/// <param name="Hashes">[tokens / block size] the hashes of the full blocks; empty without prefix caching.</param>
+/// <param name="Hashes">[tokens / block size] of the full blocks; empty without prefix caching.</param>
 internal sealed record AdmittedPrompt(
     int Attempt, PolicyVersion Version, int Tokens, int MaxLength, BlockHash[] Hashes);

@@ -2,11 +2,14 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>Counts everything again, from the tables, and compares it with what the pool and the cache say.</summary>
+/// <summary>
+/// Counts everything again, from the tables, and compares it with what the pool and the cache say.
+/// </summary>
 internal static class LedgerAudit
 {
     /// <summary>The first thing that is wrong, in words, or null.</summary>
-    public static string? Imbalance(BlockPool pool, PrefixCache cache, IReadOnlyCollection<BlockTable> tables) =>
+    public static string? Imbalance(
+        BlockPool pool, PrefixCache cache, IReadOnlyCollection<BlockTable> tables) =>
         UnbalancedReferences(pool, tables) ?? MisplacedBlock(pool, cache) ?? UnbalancedCounts(pool)
         ?? MisleadingEntry(pool, cache);
 

@@ -3,8 +3,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Which block holds the KV of which full block of a prompt, under the pool's present policy. A block is entered
-/// once its KV is on the device and leaves when its memory is given to something else or the policy changes.
+/// Which block holds the KV of which full block of a prompt, under the pool's present policy. A block is
+/// entered once its KV is on the device and leaves when its memory is given to something else or the policy
+/// changes.
 /// </summary>
 public sealed class PrefixCache
 {
@@ -12,12 +13,15 @@ public sealed class PrefixCache
 
     // [blocks] the hash under which each block is entered; Root where it is not.
     private readonly BlockHash[] _hashes;
+    private readonly BlockPool _pool;
     private BlockId[] _matched = [];
 
-    public PrefixCache(int blockCount)
+    public PrefixCache(BlockPool pool)
     {
-        _blocks = new Dictionary<BlockHash, BlockId>(blockCount);
-        _hashes = new BlockHash[blockCount];
+        ArgumentNullException.ThrowIfNull(pool);
+        _pool = pool;
+        _blocks = new Dictionary<BlockHash, BlockId>(pool.Count);
+        _hashes = new BlockHash[pool.Count];
     }
 
     public int Count => _blocks.Count;
@@ -39,9 +43,9 @@ public sealed class PrefixCache
     }
 
     /// <summary>
-    /// Makes a block hittable whose KV is on the device. When two prompts computed the same block in one step, the
-    /// first entry stays and the second block remains its sequence's own, until the first is gone and it is
-    /// registered again. Registering a block twice changes nothing.
+    /// Makes a block hittable whose KV is on the device. When two prompts computed the same block in one
+    /// step, the first entry stays and the second block remains its sequence's own, until the first is gone
+    /// and it is registered again. Registering a block twice changes nothing.
     /// </summary>
     public void Register(BlockHash hash, BlockId block)
     {
@@ -49,19 +53,31 @@ public sealed class PrefixCache
             _hashes[block.Value] = hash;
     }
 
-    /// <summary>The block gets other content: it can't be hit any more. Nothing happens if it couldn't be.</summary>
-    public void Forget(BlockId block)
+    /// <summary>
+    /// A block for new content: a free one, or else the one that went longest without a reader.
+    /// </summary>
+    public BlockId Take()
     {
-        if (!Contains(block))
-            return;
-        _blocks.Remove(_hashes[block.Value]);
-        _hashes[block.Value] = BlockHash.Root;
+        var block = _pool.Take();
+        if (Contains(block))
+        {
+            _blocks.Remove(_hashes[block.Value]);
+            _hashes[block.Value] = BlockHash.Root;
+        }
+
+        return block;
     }
 
-    /// <summary>No block can be hit any more.</summary>
+    /// <summary>
+    /// Takes one reference back. With the last one a registered block is cached, any other is free.
+    /// </summary>
+    public void Release(BlockId block) => _pool.Release(block, Contains(block));
+
+    /// <summary>No block can be hit any more, and those without a reader are free.</summary>
     public void Clear()
     {
         _blocks.Clear();
         Array.Clear(_hashes);
+        _pool.FreeCached();
     }
 }

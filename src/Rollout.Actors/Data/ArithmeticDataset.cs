@@ -1,9 +1,9 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Additions "a+b=" with operands 0 … max operand and the sum as field "answer". Whether a problem is held out
-/// depends on a hash of its two operands alone, whatever their order, the seed and the largest operand: every run
-/// holds out the same problems, and none can be answered by turning around one that was trained on.
+/// Additions "a+b=" with operands 0 … max operand and the sum as field "answer". Whether a problem is held
+/// out depends on a hash of its two operands alone, whatever their order, the seed and the largest operand:
+/// every run holds out the same problems, and none can be answered by turning around one that was trained on.
 /// </summary>
 public sealed class ArithmeticDataset : IPromptDataset
 {
@@ -16,7 +16,8 @@ public sealed class ArithmeticDataset : IPromptDataset
     /// <param name="maxOperand">The largest operand, 1 … 4095.</param>
     /// <param name="heldOutShare">About this share of all problems is held out, 0 to below 1.</param>
     /// <param name="seed">Decides the order of training prompts.</param>
-    /// <exception cref="ArgumentException">A value is out of range, or leaves no problem to train or to hold out.</exception>
+    /// <exception cref="ArgumentException">A value is out of range, or leaves no problem to train or to hold
+    /// out.</exception>
     public ArithmeticDataset(int maxOperand, double heldOutShare, long seed)
     {
         if (maxOperand is < 1 or > LargestOperand)
@@ -26,14 +27,15 @@ public sealed class ArithmeticDataset : IPromptDataset
         _operands = maxOperand + 1;
         _seed = (ulong)seed;
 
-        var problems = Enumerable.Range(0, _operands * _operands).ToLookup(problem => IsHeldOut(problem, heldOutShare));
+        var problems = Enumerable.Range(0, _operands * _operands)
+            .ToLookup(problem => IsHeldOut(problem, heldOutShare));
         _train = [.. problems[false]];
         int[] heldOut = [.. problems[true].OrderBy(Shuffled)];
         HeldOut = new PromptList(heldOut.Length, index => Item(heldOut[index]));
         if (_train.Length == 0 || (heldOutShare > 0 && HeldOut.Count == 0))
             throw new ArgumentException(
-                $"held-out = {heldOutShare} leaves {_train.Length} of {_operands * _operands} problems to train on "
-                + $"and {HeldOut.Count} to hold out; both need one at least");
+                $"held-out = {heldOutShare} leaves {_train.Length} of {_operands * _operands} problems to "
+                + $"train on and {HeldOut.Count} to hold out; both need one at least");
     }
 
     /// <inheritdoc/>
@@ -44,7 +46,8 @@ public sealed class ArithmeticDataset : IPromptDataset
     public int TrainCount => _train.Length;
 
     /// <inheritdoc/>
-    public PromptItem Train(long cursor) => Item(_train[SeededPermutation.AtCursor(_train.Length, _seed, cursor)]);
+    public PromptItem Train(long cursor) =>
+        Item(_train[SeededPermutation.AtCursor(_train.Length, _seed, cursor)]);
 
     private bool IsHeldOut(int problem, double share)
     {
@@ -62,6 +65,9 @@ public sealed class ArithmeticDataset : IPromptDataset
     private PromptItem Item(int problem)
     {
         var (a, b) = Math.DivRem(problem, _operands);
-        return new PromptItem($"{a}+{b}", $"{a}+{b}=", new Dictionary<string, string> { ["answer"] = $"{a + b}" });
+        return new PromptItem($"{a}+{b}", $"{a}+{b}=", new Dictionary<string, string>
+        {
+            ["answer"] = $"{a + b}",
+        });
     }
 }

@@ -1,18 +1,20 @@
 using System.Text.Json;
+using System.Text.Unicode;
 using Microsoft.Win32.SafeHandles;
 
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// A file with one JSON object a line, of which only the lines' places are held in memory. Blank lines are passed
-/// over. Reading is safe for concurrent use.
+/// A file with one JSON object a line, of which only the lines' places are held in memory. Blank lines are
+/// passed over. Reading is safe for concurrent use.
 /// </summary>
 internal sealed class JsonLines : IDisposable
 {
     private static readonly byte[] ByteOrderMark = [0xEF, 0xBB, 0xBF];
 
     private readonly SafeFileHandle _file;
-    private readonly List<(long Offset, int Length, int Number)> _lines = [];   // bytes, and the line's number from 1
+    // Offset and length in bytes, and the line's number from 1.
+    private readonly List<(long Offset, int Length, int Number)> _lines = [];
 
     /// <exception cref="InvalidDataException">There is no such file, or no line in it.</exception>
     public JsonLines(string path)
@@ -35,7 +37,8 @@ internal sealed class JsonLines : IDisposable
     /// <summary>The line's number in the file, from 1.</summary>
     public int NumberOf(int index) => _lines[index].Number;
 
-    /// <exception cref="InvalidDataException">The line is no JSON object; says <c>FILE:LINE: …</c>.</exception>
+    /// <exception cref="InvalidDataException">The line is no JSON object; says <c>FILE:LINE:
+    /// …</c>.</exception>
     public JsonDocument Read(int index)
     {
         var (offset, length, _) = _lines[index];
@@ -47,6 +50,8 @@ internal sealed class JsonLines : IDisposable
                 throw Invalid(index, "is gone; the file was cut while it was in use");
             read += count;
         }
+        if (!Utf8.IsValid(bytes))
+            throw Invalid(index, "not valid UTF-8");
         try
         {
             var document = JsonDocument.Parse(bytes);

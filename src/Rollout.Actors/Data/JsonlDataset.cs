@@ -4,9 +4,9 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked once at the start, so that a broken
-/// one ends a run before it began, and read again when its turn comes. An item's id is its file name and line.
-/// Fields are the line's other texts and numbers, and "answer".
+/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked once at the start, so that a
+/// broken one ends a run before it began, and read again when its turn comes. An item's id is its file name
+/// and line. Fields are the line's other texts and numbers, and "answer".
 /// </summary>
 public sealed class JsonlDataset : IPromptDataset, IDisposable
 {
@@ -18,7 +18,8 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     private readonly JsonLines _train;
     private readonly JsonLines? _heldOut;
 
-    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE: …</c>.</exception>
+    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE:
+    /// …</c>.</exception>
     public JsonlDataset(JsonlOptions options, long seed)
     {
         _options = options;
@@ -42,7 +43,9 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>In a fixed shuffled order, so that the first n are a fair sample. Read when asked for.</remarks>
+    /// <remarks>
+    /// In a fixed shuffled order, so that the first n are a fair sample. Read when asked for.
+    /// </remarks>
     public IReadOnlyList<PromptItem> HeldOut { get; }
 
     /// <summary>Training prompts of one epoch.</summary>
@@ -68,30 +71,43 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     private PromptItem Read(JsonLines lines, int index)
     {
         using var document = lines.Read(index);
-        var fields = new Dictionary<string, string>();
-        JsonElement? prompt = null;
-        string? answer = null;
-        foreach (var property in document.RootElement.EnumerateObject())
+        try
         {
-            if (property.NameEquals(_options.PromptField))
-                prompt = property.Value;
-            else if (Scalar(property.Value) is { } value)
-                fields[property.Name] = value;
-            if (property.NameEquals(_options.AnswerField))
-                answer = Scalar(property.Value) ?? throw lines.Invalid(
-                    index, $"field \"{_options.AnswerField}\" must be text or a number");
+            return new PromptItem(
+                $"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}",
+                Prompt(lines, index, document.RootElement),
+                Fields(lines, index, document.RootElement));
         }
-        if (answer is not null)
-            fields["answer"] = answer;
+        catch (InvalidOperationException wrong) when (wrong.Source?.StartsWith("System.Text.Json") == true)
+        {
+            throw lines.Invalid(
+                index, "escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other");
+        }
+    }
 
-        var text = prompt switch
+    private Dictionary<string, string> Fields(JsonLines lines, int index, JsonElement line)
+    {
+        var fields = new Dictionary<string, string>();
+        foreach (var property in line.EnumerateObject())
+        {
+            if (!property.NameEquals(_options.PromptField) && Scalar(property.Value) is { } value)
+                fields[property.Name] = value;
+        }
+        if (JsonFile.Get(line, _options.AnswerField) is { } answer)
+            fields["answer"] = Scalar(answer)
+                ?? throw lines.Invalid(index, $"field \"{_options.AnswerField}\" must be text or a number");
+        return fields;
+    }
+
+    private string Prompt(JsonLines lines, int index, JsonElement line)
+    {
+        return JsonFile.Get(line, _options.PromptField) switch
         {
             null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
             { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
             { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
             _ => throw PromptKind(lines, index),
         };
-        return new PromptItem($"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}", text, fields);
     }
 
     private string FromText(string given)
@@ -100,18 +116,21 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         if (!_options.TextIsUserMessage)
             return text;
         var format = _options.FormatChat
-            ?? throw new InvalidDataException("prompts are to be user messages, but the model has no chat format");
+            ?? throw new InvalidDataException(
+                "prompts are to be user messages, but the model has no chat format");
         return format([new ChatMessage("user", text)]);
     }
 
     private string FromMessages(JsonLines lines, int index, JsonElement list)
     {
         var format = _options.FormatChat ?? throw lines.Invalid(
-            index, $"field \"{_options.PromptField}\" is a list of messages, but the model has no chat format");
+            index, $"field \"{_options.PromptField}\" is a list of messages, but the model has no "
+            + "chat format");
         var messages = new List<ChatMessage>();
         foreach (var message in list.EnumerateArray())
         {
-            if (JsonFile.Text(message, "role") is not { } role || JsonFile.Text(message, "content") is not { } content)
+            if (JsonFile.Text(message, "role") is not { } role
+                || JsonFile.Text(message, "content") is not { } content)
                 throw PromptKind(lines, index);
             messages.Add(new ChatMessage(role, content));
         }

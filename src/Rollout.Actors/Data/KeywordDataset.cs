@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Short random texts as prompts, all different, without an answer: for rewards that look at the completion alone.
-/// Nothing is held out.
+/// Short random texts as prompts, all different, without an answer: for rewards that look at the completion
+/// alone. Nothing is held out.
 /// </summary>
 public sealed class KeywordDataset : IPromptDataset
 {
@@ -14,7 +14,8 @@ public sealed class KeywordDataset : IPromptDataset
     /// <param name="promptCount">How many prompts there are.</param>
     /// <param name="alphabet">The characters that they are made of.</param>
     /// <param name="seed">Decides the prompts and their order.</param>
-    /// <exception cref="ArgumentException">There is no prompt or character, or too few texts of them.</exception>
+    /// <exception cref="ArgumentException">There is no prompt or character, or too few texts of
+    /// them.</exception>
     public KeywordDataset(int promptCount, string alphabet, long seed)
     {
         if (promptCount < 1)
@@ -24,8 +25,8 @@ public sealed class KeywordDataset : IPromptDataset
             .Sum(length => Math.Pow(characters.Length, length));
         if (texts < promptCount)
             throw new ArgumentException(
-                $"alphabet = \"{alphabet}\" makes {texts} texts of {ShortestPrompt} to {LongestPrompt} characters, "
-                + $"fewer than prompts = {promptCount}");
+                $"alphabet = \"{alphabet}\" makes {texts} texts of {ShortestPrompt} to {LongestPrompt} "
+                + $"characters, fewer than prompts = {promptCount}");
 
         _seed = (ulong)seed;
         var distinct = new OrderedDictionary<string, int>(promptCount);
@@ -44,7 +45,8 @@ public sealed class KeywordDataset : IPromptDataset
 
     private static string Text(string[] characters, ulong key)
     {
-        var length = ShortestPrompt + SplitMix64.Below(LongestPrompt - ShortestPrompt + 1, SplitMix64.Mix(key, 0));
+        var length = ShortestPrompt
+            + SplitMix64.Below(LongestPrompt - ShortestPrompt + 1, SplitMix64.Mix(key, 0));
         return string.Concat(Enumerable.Range(1, length)
             .Select(at => characters[SplitMix64.Below(characters.Length, SplitMix64.Mix(key, (ulong)at))]));
     }

@@ -3,9 +3,9 @@ using System.Numerics;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of two,
-/// walked until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so that a cursor
-/// resumes without replaying what came before, and every epoch has its own.
+/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of
+/// two, walked until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so that
+/// a cursor resumes without replaying what came before, and every epoch has its own.
 /// </summary>
 internal readonly struct SeededPermutation
 {
@@ -40,7 +40,9 @@ internal readonly struct SeededPermutation
         }
     }
 
-    /// <summary>Item <paramref name="cursor"/> of the endless order in which every epoch is permuted anew.</summary>
+    /// <summary>
+    /// Item <paramref name="cursor"/> of the endless order in which every epoch is permuted anew.
+    /// </summary>
     public static int AtCursor(int count, ulong seed, long cursor)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(cursor);

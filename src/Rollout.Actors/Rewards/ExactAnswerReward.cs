@@ -1,11 +1,13 @@
 namespace Rollout.Actors.Rewards;
 
-/// <summary>1 if the completion, without white space around it, is the prompt's answer to the letter; else 0.</summary>
+/// <summary>
+/// 1 if the completion, without white space around it, is the prompt's answer to the letter; else 0.
+/// </summary>
 public sealed class ExactAnswerReward : IRewardFunction
 {
     /// <inheritdoc/>
     /// <exception cref="InvalidDataException">The prompt has no field "answer".</exception>
     public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) =>
         ValueTask.FromResult(
-            sample.Completion.AsSpan().Trim().SequenceEqual(sample.Require("answer").AsSpan().Trim()) ? 1.0 : 0.0);
+            sample.Completion.Trim() == sample.Require("answer").Trim() ? 1.0 : 0.0);
 }

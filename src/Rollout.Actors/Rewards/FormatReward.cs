@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Rollout.Actors.Rewards;
 
-/// <summary>1 if a pattern matches somewhere in the completion, else 0. Anchor it to match the whole.</summary>
+/// <summary>
+/// 1 if a pattern matches somewhere in the completion, else 0. Anchor it to match the whole.
+/// </summary>
 public sealed class FormatReward : IRewardFunction
 {
     // A pattern that backtracks without end must not hold up a training step.

@@ -4,30 +4,35 @@ using System.Text.RegularExpressions;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// 1 if the completion's number is that of the prompt's answer, else 0. The number is the one after the first "####"
-/// that a number follows, or without one the last in the text; a currency sign, thousands' commas and a period at the
-/// end don't count, and 18.00 equals 18.
+/// 1 if the completion's number is that of the prompt's answer, else 0. The number is the one after the first
+/// "####" that a number follows, or without one the last in the text; a currency sign, thousands' commas and
+/// a period at the end don't count, and 18.00 equals 18.
 /// </summary>
 public sealed partial class Gsm8kReward : IRewardFunction
 {
     /// <inheritdoc/>
-    /// <exception cref="InvalidDataException">The prompt has no field "answer", or no number in it.</exception>
+    /// <exception cref="InvalidDataException">The prompt has no field "answer", or no number in
+    /// it.</exception>
     public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         var answer = sample.Require("answer");
         var expected = Number(answer)
-            ?? throw new InvalidDataException($"prompt {sample.Item.Id} has no number in its answer \"{answer}\"");
+            ?? throw new InvalidDataException(
+                $"prompt {sample.Item.Id} has no number in its answer \"{answer}\"");
         return ValueTask.FromResult(Number(sample.Completion) == expected ? 1.0 : 0.0);
     }
 
-    /// <summary>The final number of a worked answer; null where there is none that a decimal can hold.</summary>
+    /// <summary>
+    /// The final number of a worked answer; null where there is none that a decimal can hold.
+    /// </summary>
     public static decimal? Number(string text)
     {
         var found = Marked().Match(text);
         if (!found.Success)
             found = Last().Match(text);
         var digits = found.Groups["digits"].Value.Replace(",", "", StringComparison.Ordinal);
-        if (!decimal.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
+        const NumberStyles Style = NumberStyles.AllowDecimalPoint;
+        if (!decimal.TryParse(digits, Style, CultureInfo.InvariantCulture, out var number))
             return null;
         return found.Groups["minus"].Success ? -number : number;
     }

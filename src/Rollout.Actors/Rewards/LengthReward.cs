@@ -1,6 +1,8 @@
 namespace Rollout.Actors.Rewards;
 
-/// <summary>max(0, 1 - |n - target| / target) for a completion of n tokens, the stop token included.</summary>
+/// <summary>
+/// max(0, 1 - |n - target| / target) for a completion of n tokens, the stop token included.
+/// </summary>
 public sealed class LengthReward : IRewardFunction
 {
     private readonly int _target;
@@ -13,6 +15,9 @@ public sealed class LengthReward : IRewardFunction
     }
 
     /// <inheritdoc/>
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) =>
-        ValueTask.FromResult(Math.Max(0.0, 1.0 - ((double)Math.Abs(sample.Tokens.Length - _target) / _target)));
+    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    {
+        var distance = Math.Abs(sample.Tokens.Length - _target);
+        return ValueTask.FromResult(Math.Max(0.0, 1.0 - ((double)distance / _target)));
+    }
 }

@@ -4,9 +4,10 @@ using System.Reflection;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Makes reward functions by their configured type: a built-in name, or a C# type in a loaded assembly or in the file
-/// that the option "assembly" names. Such a type has a public constructor that takes the other options as an
-/// <c>IReadOnlyDictionary&lt;string, string&gt;</c>, or one without parameters if there are none.
+/// Makes reward functions by their configured type: a built-in name, or a C# type in a loaded assembly or in
+/// the file that the option "assembly" names. Such a type has a public constructor that takes the other
+/// options as an <c>IReadOnlyDictionary&lt;string, string&gt;</c>, or one without parameters if there are
+/// none.
 /// </summary>
 public static class RewardRegistry
 {
@@ -28,8 +29,10 @@ public static class RewardRegistry
     /// <summary>Makes the function.</summary>
     /// <param name="type">The configured type.</param>
     /// <param name="options">Its other keys but weight.</param>
-    /// <param name="baseFolder">What a relative assembly path is relative to; the working folder if absent.</param>
-    /// <exception cref="ArgumentException">The type is unknown or an option is missing, unknown or out of range.</exception>
+    /// <param name="baseFolder">What a relative assembly path is relative to; the working folder if
+    /// absent.</param>
+    /// <exception cref="ArgumentException">The type is unknown or an option is missing, unknown or out of
+    /// range.</exception>
     public static IRewardFunction Create(
         string type, IReadOnlyDictionary<string, string> options, string? baseFolder = null)
     {
@@ -50,7 +53,8 @@ public static class RewardRegistry
     {
         var type = Find(name, options.GetValueOrDefault(AssemblyOption), baseFolder);
         if (!type.IsAssignableTo(typeof(IRewardFunction)) || type.IsAbstract)
-            throw new ArgumentException($"reward {name}: {type.FullName} is no class that implements IRewardFunction");
+            throw new ArgumentException(
+                $"reward {name}: {type.FullName} is no class that implements IRewardFunction");
 
         var rest = options.Where(option => option.Key != AssemblyOption).ToDictionary();
         object?[]? arguments =
@@ -83,7 +87,8 @@ public static class RewardRegistry
             .Select(loaded => loaded.GetType(name))
             .FirstOrDefault(found => found is not null)
             ?? throw new ArgumentException(
-                $"reward {name} is unknown; known are {Known}, and a C# type's full name with assembly = FILE");
+                $"reward {name} is unknown; known are {Known}, and a C# type's full name with "
+                + "assembly = FILE");
     }
 
     private static Assembly Load(string name, string path)
@@ -104,7 +109,8 @@ public static class RewardRegistry
             : throw new ArgumentException($"target must be a number of tokens from 1, not \"{value}\"");
 
     /// <summary>A reward that comes with the product; all of its options must be given.</summary>
-    private sealed record BuiltIn(string[] Options, Func<IReadOnlyDictionary<string, string>, IRewardFunction> Make)
+    private sealed record BuiltIn(
+        string[] Options, Func<IReadOnlyDictionary<string, string>, IRewardFunction> Make)
     {
         public IRewardFunction Create(string name, IReadOnlyDictionary<string, string> options)
         {

@@ -6,7 +6,9 @@ namespace Rollout.Actors.Rewards;
 /// <param name="Function">Judges completions.</param>
 public sealed record WeightedReward(string Name, double Weight, IRewardFunction Function);
 
-/// <summary>The sum of weight × reward of several functions, which judge one completion side by side.</summary>
+/// <summary>
+/// The sum of weight × reward of several functions, which judge one completion side by side.
+/// </summary>
 public sealed class WeightedRewards : IRewardFunction
 {
     private readonly WeightedReward[] _rewards;
@@ -25,14 +27,15 @@ public sealed class WeightedRewards : IRewardFunction
     /// <exception cref="InvalidOperationException">A function gave no finite number.</exception>
     public async ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
-        var scores = await Task.WhenAll(
-            _rewards.Select(reward => reward.Function.ScoreAsync(sample, cancellation).AsTask())).ConfigureAwait(false);
+        var running = _rewards.Select(reward => reward.Function.ScoreAsync(sample, cancellation).AsTask());
+        var scores = await Task.WhenAll(running).ConfigureAwait(false);
         var sum = 0.0;
         foreach (var (reward, score) in _rewards.Zip(scores))
         {
             if (!double.IsFinite(score))
                 throw new InvalidOperationException(
-                    $"reward {reward.Name} gave {score} for prompt {sample.Item.Id}, expected a finite number");
+                    $"reward {reward.Name} gave {score} for prompt {sample.Item.Id}, "
+                    + "expected a finite number");
             sum += reward.Weight * score;
         }
         return sum;

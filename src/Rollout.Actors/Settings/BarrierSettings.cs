@@ -6,5 +6,8 @@ public sealed record BarrierSettings
     /// <summary>Every member parks and takes the new weights within this.</summary>
     public required TimeSpan Timeout { get; init; }
 
-    public static BarrierSettings From(ConfigSection section) => new() { Timeout = section.Duration("timeout") };
+    public static BarrierSettings From(ConfigSection section) => new()
+    {
+        Timeout = section.Duration("timeout"),
+    };
 }

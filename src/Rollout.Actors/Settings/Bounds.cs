@@ -47,5 +47,6 @@ public readonly record struct Bounds
         _ => $"from {Show(_low)} to {Show(_high)}",
     };
 
-    private static string Show(double number) => number.ToString("0.################", CultureInfo.InvariantCulture);
+    private static string Show(double number) =>
+        number.ToString("0.################", CultureInfo.InvariantCulture);
 }

@@ -5,13 +5,14 @@ using Rollout.Actors.Settings.Hocon;
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// The keys of one section, read by type. An error says where the value stands, the key's full name, the value, and
-/// what was expected. A key that the section lacks is a mistake of the caller: the reference has them all.
+/// The keys of one section, read by type. An error says where the value stands, the key's full name, the
+/// value, and what was expected. A key that the section lacks is a mistake of the caller: the reference has
+/// them all.
 /// </summary>
 public sealed partial class ConfigSection
 {
     /// <summary>Beyond this, timers overflow.</summary>
-    private static readonly TimeSpan MaxDuration = TimeSpan.FromDays(24);
+    private static TimeSpan MaxDuration { get; } = TimeSpan.FromDays(24);
 
     private readonly HoconObject _values;
     private readonly HashSet<string> _read;
@@ -49,13 +50,16 @@ public sealed partial class ConfigSection
     public string Text(string key) => ScalarOf(key, "a text");
 
     /// <summary>A text of at least one character.</summary>
-    public string NonEmptyText(string key) => Text(key) is { Length: > 0 } text ? text : throw Invalid(key, "a text");
+    public string NonEmptyText(string key) =>
+        Text(key) is { Length: > 0 } text ? text : throw Invalid(key, "a text");
 
     /// <summary>A whole number.</summary>
     public int Whole(string key, Bounds bounds)
     {
         var number = Whole64(key, bounds);
-        return number == (int)number ? (int)number : throw Invalid(key, $"a whole number of at most {int.MaxValue}");
+        return number == (int)number
+            ? (int)number
+            : throw Invalid(key, $"a whole number of at most {int.MaxValue}");
     }
 
     /// <summary>A whole number; <c>1e6</c> is one.</summary>
@@ -93,7 +97,8 @@ public sealed partial class ConfigSection
     {
         var names = Enum.GetValues<T>().ToDictionary(value => Kebab(value.ToString()));
         var expected = "one of " + string.Join(", ", names.Keys);
-        return names.TryGetValue(ScalarOf(key, expected), out var value) ? value : throw Invalid(key, expected);
+        var known = names.TryGetValue(ScalarOf(key, expected), out var value);
+        return known ? value : throw Invalid(key, expected);
     }
 
     /// <summary>A time with its unit, 1 ms to 24 days.</summary>
@@ -138,7 +143,7 @@ public sealed partial class ConfigSection
         _ => "{…}",
     };
 
-    private static ConfigurationException Error(string name, HoconValue value, string expected) =>
+    internal static ConfigurationException Error(string name, HoconValue value, string expected) =>
         new($"{value.Origin}: {name} = {Shown(value)}: expected {expected}");
 
     private string ScalarOf(string key, string expected) =>

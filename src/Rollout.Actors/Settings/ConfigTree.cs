@@ -3,8 +3,9 @@ using Rollout.Actors.Settings.Hocon;
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// The configuration of a process: the embedded reference, a file over it, and <c>--set</c> arguments over both, with
-/// substitutions followed, unknown keys refused and paths made absolute. Every value knows where it was written.
+/// The configuration of a process: the embedded reference, a file over it, and <c>--set</c> arguments over
+/// both, with substitutions followed, unknown keys refused and paths made absolute. Every value knows where
+/// it was written.
 /// </summary>
 public sealed class ConfigTree
 {
@@ -58,8 +59,9 @@ public sealed class ConfigTree
     }
 
     /// <summary>
-    /// The <c>akka</c> section, every key and text in quotes, for Akka's own parser, which is lenient where a mistake
-    /// would matter. Empty where the configuration has none.
+    /// The <c>akka</c> section, every key and text in quotes, for Akka's own parser, which is lenient where a
+    /// mistake would matter. Empty where the configuration has none. (Akka itself trims every text that it
+    /// hands out, and takes "null" for none; no notation changes that.)
     /// </summary>
     public string RenderAkka() => RenderOnly("akka", quoteAll: true);
 

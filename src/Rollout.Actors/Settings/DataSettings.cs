@@ -44,7 +44,8 @@ public sealed record DataSettings
         };
         return settings.Type != DatasetType.Jsonl || settings.Jsonl.Train.Length > 0
             ? settings
-            : throw section.Section("jsonl").Invalid("train", "a file of training lines, as the type of data is jsonl");
+            : throw section.Section("jsonl")
+                .Invalid("train", "a file of training lines, as the type of data is jsonl");
     }
 }
 

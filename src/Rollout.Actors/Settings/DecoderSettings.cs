@@ -31,6 +31,7 @@ public sealed record DecoderSettings
         // Every running sequence takes a token of every step.
         return settings.MaxNumBatchedTokens >= settings.MaxNumSeqs
             ? settings
-            : throw section.Invalid("max-num-batched-tokens", $"at least max-num-seqs, which is {settings.MaxNumSeqs}");
+            : throw section.Invalid(
+                "max-num-batched-tokens", $"at least max-num-seqs, which is {settings.MaxNumSeqs}");
     }
 }

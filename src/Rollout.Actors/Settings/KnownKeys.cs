@@ -37,11 +37,11 @@ internal sealed class KnownKeys(HoconObject reference)
     {
         var nearest = Nearest(path);
         var advice = nearest is null ? otherwise : $"did you mean {Shown(nearest, path)}?";
-        return new ConfigurationException($"{value.Origin}: {KeyPath.Join(path)} is not a known key; {advice}");
+        return new($"{value.Origin}: {KeyPath.Join(path)} is not a known key; {advice}");
     }
 
     private static ConfigurationException NoSection(string[] path, HoconValue value) =>
-        new($"{value.Origin}: {KeyPath.Join(path)} = {ConfigSection.Shown(value)}: expected a section in braces");
+        ConfigSection.Error(KeyPath.Join(path), value, "a section in braces");
 
     /// <summary>A key of the same section goes by its own name, another by its whole path.</summary>
     private static string Shown(string[] nearest, string[] path) =>
@@ -62,6 +62,7 @@ internal sealed class KnownKeys(HoconObject reference)
             .Select(known => (known, Distance: Distance(wanted, known[^1])))
             .OrderBy(candidate => candidate.Distance)
             .ThenByDescending(candidate => candidate.known.AsSpan().CommonPrefixLength(path))
+            .ThenBy(candidate => candidate.known.Length)
             .First();
         return distance <= Math.Max(1, wanted.Length / 3) ? nearest : null;
     }

@@ -3,13 +3,18 @@ using Rollout.Actors.Settings.Hocon;
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// The keys whose texts name files. A relative one starts from the folder of the file that it stands in, or from the
-/// current directory if it comes from the command line or the environment; "" is unset.
+/// The keys whose texts name files. A relative one starts from the folder of the file that it stands in, or
+/// from the current directory if it comes from the command line or the environment; "" is unset.
 /// </summary>
 internal static class PathKeys
 {
     /// <summary>Below <c>rollout</c>.</summary>
-    public static readonly string[][] All = [["model", "path"], ["data", "jsonl", "train"], ["data", "jsonl", "held-out"]];
+    public static readonly string[][] All =
+    [
+        ["model", "path"],
+        ["data", "jsonl", "train"],
+        ["data", "jsonl", "held-out"],
+    ];
 
     /// <summary>Of a reward's options, the one that names a file.</summary>
     public const string RewardAssembly = "assembly";
@@ -18,11 +23,11 @@ internal static class PathKeys
     {
         foreach (var path in All)
             root = Change(root, ["rollout", .. path]);
-        return root.Find("rollout", "rewards") is HoconList rewards
-            ? (HoconObject)With(root, ["rollout", "rewards"], new HoconList(
-                [.. rewards.Items.Select(item => item is HoconObject reward ? Change(reward, [RewardAssembly]) : item)],
-                rewards.Origin))
-            : root;
+        if (root.Find("rollout", "rewards") is not HoconList rewards)
+            return root;
+        var items = rewards.Items.Select(item =>
+            item is HoconObject reward ? Change(reward, [RewardAssembly]) : item);
+        return (HoconObject)With(root, ["rollout", "rewards"], new HoconList([.. items], rewards.Origin));
     }
 
     private static HoconObject Change(HoconObject root, string[] path) =>

@@ -25,12 +25,17 @@ public sealed record RewardSettings
     public static RewardSettings From(ConfigSection section)
     {
         if (!section.Keys.Contains(TypeKey))
-            throw new ConfigurationException($"{section.Origin}: {section.Path} has no {TypeKey}, expected {{ type = NAME }}");
+        {
+            throw new ConfigurationException(
+                $"{section.Origin}: {section.Path} has no {TypeKey}, expected {{ {TypeKey} = NAME }}");
+        }
+
+        var options = section.Keys.Where(key => key is not (TypeKey or WeightKey));
         return new RewardSettings
         {
             Type = section.NonEmptyText(TypeKey),
             Weight = section.Keys.Contains(WeightKey) ? section.Number(WeightKey, Bounds.Any) : 1,
-            Options = section.Keys.Where(key => key is not (TypeKey or WeightKey)).ToDictionary(key => key, section.Text),
+            Options = options.ToDictionary(key => key, section.Text),
             Origin = section.Origin.ToString(),
         };
     }
@@ -42,9 +47,9 @@ public sealed record RewardSettings
         var unknown = Options.Keys.FirstOrDefault(key => !known.Contains(key));
         if (unknown is not null)
         {
-            var expected = string.Join(", ", [TypeKey, WeightKey, .. known]);
+            var keys = string.Join(", ", [TypeKey, WeightKey, .. known]);
             throw new ConfigurationException(
-                $"{Origin}: {KeyPath.Key(unknown)} is not a known key of the reward {Type}, expected one of {expected}");
+                $"{Origin}: {KeyPath.Key(unknown)} is no key of the reward {Type}, expected one of {keys}");
         }
     }
 }

@@ -67,7 +67,7 @@ public sealed partial record RolloutSettings
     public required ClusterSettings Cluster { get; init; }
 
     /// <summary>Reads and checks every key.</summary>
-    /// <exception cref="ConfigurationException">A value has the wrong type or is out of its range.</exception>
+    /// <exception cref="ConfigurationException">A value is of the wrong type or out of its range.</exception>
     public static RolloutSettings From(ConfigTree tree)
     {
         var section = tree.Rollout;
@@ -108,7 +108,7 @@ public sealed partial record RolloutSettings
             throw section.Invalid("rewards", "at least one reward");
         // A group's only sample is its own mean: its advantage is always 0.
         if (settings.Train.NumGenerations < 2)
-            throw section.Section("train").Invalid("num-generations", "a whole number of at least 2 for training");
+            throw section.Section("train").Invalid("num-generations", "at least 2 for training");
         if (settings.Sampling.Temperature == 0)
             throw section.Section("sampling").Invalid("temperature", "a number above 0 for training");
         return settings;

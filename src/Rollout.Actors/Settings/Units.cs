@@ -7,7 +7,7 @@ namespace Rollout.Actors.Settings;
 /// <summary>Numbers with units, as the HOCON specification names them.</summary>
 internal static partial class Units
 {
-    private static readonly FrozenDictionary<string, double> TicksOf = Table(
+    private static FrozenDictionary<string, double> TicksOf { get; } = Table(
         (1.0 / TimeSpan.NanosecondsPerTick, "ns nano nanos nanosecond nanoseconds"),
         (TimeSpan.TicksPerMicrosecond, "us micro micros microsecond microseconds"),
         (TimeSpan.TicksPerMillisecond, "ms milli millis millisecond milliseconds"),
@@ -16,7 +16,7 @@ internal static partial class Units
         (TimeSpan.TicksPerHour, "h hour hours"),
         (TimeSpan.TicksPerDay, "d day days"));
 
-    private static readonly FrozenDictionary<string, double> BytesOf = Table(
+    private static FrozenDictionary<string, double> BytesOf { get; } = Table(
         (1, " B b byte bytes"),
         (1e3, "kB kilobyte kilobytes"),
         (1e6, "MB megabyte megabytes"),
@@ -30,11 +30,19 @@ internal static partial class Units
     /// <summary>
     /// A duration. It needs a unit: a bare number would be milliseconds to some and seconds to others.
     /// </summary>
-    public static TimeSpan? Duration(string text) =>
-        Scaled(text, TicksOf) is { } ticks ? TimeSpan.FromTicks(ticks) : null;
+    public static TimeSpan? Duration(string text) => Scaled(text, TicksOf) switch
+    {
+        null => null,
+        >= long.MaxValue => TimeSpan.MaxValue,
+        <= long.MinValue => TimeSpan.MinValue,
+        { } ticks => TimeSpan.FromTicks((long)Math.Round(ticks)),
+    };
 
-    /// <summary>Bytes; a bare number is a number of bytes.</summary>
-    public static long? Bytes(string text) => Scaled(text, BytesOf);
+    /// <summary>
+    /// Bytes; a bare number is a number of bytes. Beyond 2^53 a double skips whole numbers.
+    /// </summary>
+    public static long? Bytes(string text) =>
+        Scaled(text, BytesOf) is { } bytes && Math.Abs(bytes) <= 1L << 53 ? (long)Math.Round(bytes) : null;
 
     /// <summary>A duration with the largest unit that leaves a whole number.</summary>
     public static string Show(TimeSpan duration) => duration.Ticks switch
@@ -51,18 +59,16 @@ internal static partial class Units
     {
         const NumberStyles Style =
             NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
-        return double.TryParse(text, Style, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
-            ? number
-            : null;
+        var read = double.TryParse(text, Style, CultureInfo.InvariantCulture, out var number);
+        return read && double.IsFinite(number) ? number : null;
     }
 
-    private static long? Scaled(string text, FrozenDictionary<string, double> units)
+    private static double? Scaled(string text, FrozenDictionary<string, double> units)
     {
-        if (NumberAndUnit().Match(text) is not { Success: true } match || !units.TryGetValue(match.Groups[2].Value, out var unit))
-            return null;
-        var scaled = Number(match.Groups[1].Value) * unit;
-        // Beyond 2^53 a double skips whole numbers; no setting needs as many.
-        return scaled is { } value && Math.Abs(value) <= 1L << 53 ? (long)Math.Round(value) : null;
+        var match = NumberAndUnit().Match(text);
+        return match.Success && units.TryGetValue(match.Groups[2].Value, out var unit)
+            ? Number(match.Groups[1].Value) * unit
+            : null;
     }
 
     private static FrozenDictionary<string, double> Table(params (double Factor, string Names)[] rows) =>

@@ -14,7 +14,9 @@ namespace Rollout.Actors.Text;
 internal sealed record AddedToken(
     int Id, string Content, bool Special, bool Normalized, bool TakesLeft, bool TakesRight, bool SingleWord);
 
-/// <summary>Finds added tokens in a text: the leftmost first, of those that begin together the longest.</summary>
+/// <summary>
+/// Finds added tokens in a text: the leftmost first, of those that begin together the longest.
+/// </summary>
 internal sealed class AddedTokens
 {
     private readonly ILookup<char, AddedToken> _longestFirst;
@@ -23,11 +25,14 @@ internal sealed class AddedTokens
     public AddedTokens(IEnumerable<AddedToken> tokens)
     {
         var found = tokens.Where(token => token.Content.Length > 0).ToList();
-        _longestFirst = found.OrderByDescending(token => token.Content.Length).ToLookup(token => token.Content[0]);
+        _longestFirst = found.OrderByDescending(token => token.Content.Length)
+            .ToLookup(token => token.Content[0]);
         _contents = SearchValues.Create([.. found.Select(token => token.Content)], StringComparison.Ordinal);
     }
 
-    /// <summary>Calls back in order with the stretches between added tokens, none empty, and with the tokens.</summary>
+    /// <summary>
+    /// Calls back in order with the stretches between added tokens, none empty, and with the tokens.
+    /// </summary>
     public void Split(string text, Action<string> stretch, Action<AddedToken> token)
     {
         var done = 0;
@@ -67,7 +72,9 @@ internal sealed class AddedTokens
         return null;
     }
 
-    /// <summary>Letters, marks, digits, connectors and joiners, as \w of Hugging Face's regular expressions.</summary>
+    /// <summary>
+    /// Letters, marks, digits, connectors and joiners, as \w of Hugging Face's regular expressions.
+    /// </summary>
     private static bool IsWord(string text, int at)
     {
         if (at < 0 || at >= text.Length)

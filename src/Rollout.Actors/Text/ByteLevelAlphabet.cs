@@ -3,8 +3,8 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// The printable stand-in character of each byte in byte-level vocabularies (GPT-2's bytes_to_unicode): printable
-/// Latin-1 bytes stand for themselves, the 68 others take U+0100 … U+0143 in order.
+/// The printable stand-in character of each byte in byte-level vocabularies (GPT-2's bytes_to_unicode):
+/// printable Latin-1 bytes stand for themselves, the 68 others take U+0100 … U+0143 in order.
 /// </summary>
 internal static class ByteLevelAlphabet
 {
@@ -19,7 +19,9 @@ internal static class ByteLevelAlphabet
     public static string FromText(string text) =>
         string.Concat(Encoding.UTF8.GetBytes(text).Select(CharacterOf));
 
-    /// <summary>The bytes that a vocabulary entry stands for; one with other characters stands for its own text.</summary>
+    /// <summary>
+    /// The bytes that a vocabulary entry stands for; one with other characters stands for its own text.
+    /// </summary>
     public static byte[] ToBytes(string token)
     {
         var bytes = new byte[token.Length];

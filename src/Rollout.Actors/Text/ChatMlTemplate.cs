@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// <c>&lt;|im_start|&gt;role\ncontent&lt;|im_end|&gt;\n</c>: Qwen 2, 2.5 and 3, SmolLM. What differs between them is read
-/// from the literals of the template: the system prompt that is put where none is given, how the assistant's turn
-/// opens, and Qwen3's treatment of thoughts.
+/// <c>&lt;|im_start|&gt;role\ncontent&lt;|im_end|&gt;\n</c>: Qwen 2, 2.5 and 3, SmolLM. What differs between
+/// them is read from the literals of the template: the system prompt that is put where none is given, how the
+/// assistant's turn opens, and Qwen3's treatment of thoughts.
 /// </summary>
 internal sealed partial class ChatMlTemplate : ChatTemplate
 {
@@ -18,7 +18,8 @@ internal sealed partial class ChatMlTemplate : ChatTemplate
     private readonly bool _hasThinkingSwitch;
     private readonly bool _separatesThoughts;
 
-    private ChatMlTemplate(string? defaultSystem, string opening, bool hasThinkingSwitch, bool separatesThoughts)
+    private ChatMlTemplate(
+        string? defaultSystem, string opening, bool hasThinkingSwitch, bool separatesThoughts)
     {
         _defaultSystem = defaultSystem;
         _opening = opening;
@@ -29,7 +30,8 @@ internal sealed partial class ChatMlTemplate : ChatTemplate
     public static ChatMlTemplate From(string template)
     {
         var literals = template.Replace("\\n", "\n", StringComparison.Ordinal);
-        var ending = literals[Math.Max(0, literals.LastIndexOf("add_generation_prompt", StringComparison.Ordinal))..];
+        var asked = literals.LastIndexOf("add_generation_prompt", StringComparison.Ordinal);
+        var ending = literals[Math.Max(0, asked)..];
         return new ChatMlTemplate(
             DefaultSystem().Match(literals) is { Success: true } system ? system.Groups[1].Value : null,
             AssistantOpening().Match(ending) is { Success: true } opening
@@ -73,7 +75,9 @@ internal sealed partial class ChatMlTemplate : ChatTemplate
         return messages.Count - 1;
     }
 
-    /// <summary>Qwen3's rule: thoughts stay in the turn that answers the last query, and go from earlier ones.</summary>
+    /// <summary>
+    /// Qwen3's rule: thoughts stay in the turn that answers the last query, and go from earlier ones.
+    /// </summary>
     private static string WithThoughts(string content, bool last, bool afterQuery)
     {
         var thoughts = "";

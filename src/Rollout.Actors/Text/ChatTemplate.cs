@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// Writes a conversation the way the model was trained to read it. Which format that is, is recognised from the
-/// model's own Jinja template; the template itself is not run. What its special cases for tools would write is left out.
+/// Writes a conversation the way the model was trained to read it. Which format that is, is recognised from
+/// the model's own Jinja template; the template itself is not run. What its special cases for tools would
+/// write is left out.
 /// </summary>
 public abstract class ChatTemplate
 {
@@ -29,19 +30,23 @@ public abstract class ChatTemplate
         return template switch
         {
             null => throw new InvalidDataException($"{path}: has no chat_template, which chat prompts need"),
-            _ when template.Contains("<|im_start|>", StringComparison.Ordinal) => ChatMlTemplate.From(template),
+            _ when template.Contains("<|im_start|>", StringComparison.Ordinal) =>
+                ChatMlTemplate.From(template),
             _ when template.Contains("<|start_header_id|>", StringComparison.Ordinal) =>
-                Llama3Template.From(template, config is null ? null : SpecialTokenIds.TokenText(config, "bos_token")),
+                Llama3Template.From(
+                    template, config is null ? null : SpecialTokenIds.TokenText(config, "bos_token")),
             _ => throw new InvalidDataException(
-                $"{path}: the chat template has neither <|im_start|> (ChatML) nor <|start_header_id|> (Llama 3), "
-                + "the two formats that are supported"),
+                $"{path}: the chat template has neither <|im_start|> (ChatML) nor <|start_header_id|> "
+                + "(Llama 3), the two formats that are supported"),
         };
     }
 
     /// <summary>The text of the conversation.</summary>
     /// <param name="messages">In order; one at least.</param>
-    /// <param name="addGenerationPrompt">End with the opening of the assistant's turn, for the model to go on.</param>
-    /// <param name="enableThinking">Off closes the thinking of Qwen3 before it begins; other formats have no switch.</param>
+    /// <param name="addGenerationPrompt">End with the opening of the assistant's turn, for the model to go
+    /// on.</param>
+    /// <param name="enableThinking">Off closes the thinking of Qwen3 before it begins; other formats have no
+    /// switch.</param>
     /// <exception cref="ArgumentException">There is no message, or one has another role.</exception>
     public string Format(
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = true, bool enableThinking = true)
@@ -50,7 +55,8 @@ public abstract class ChatTemplate
             throw new ArgumentException("a conversation needs one message at least", nameof(messages));
         if (messages.FirstOrDefault(message => !Roles.Contains(message.Role)) is { } stranger)
             throw new ArgumentException(
-                $"a message has the role \"{stranger.Role}\", but only {string.Join(", ", Roles)} are supported",
+                $"a message has the role \"{stranger.Role}\", but only "
+                + $"{string.Join(", ", Roles)} are supported",
                 nameof(messages));
         return Write(messages, addGenerationPrompt, enableThinking);
     }

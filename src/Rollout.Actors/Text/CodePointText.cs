@@ -4,14 +4,14 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// A text with one UTF-16 unit per code point, for regular expressions. .NET matches units, where a letter beyond
-/// U+FFFF is two surrogates and no letter, while Hugging Face's patterns match code points. Here such a character is
-/// replaced by one of the same general category from a script that no known pattern names.
+/// A text with one UTF-16 unit per code point, for regular expressions. .NET matches units, where a letter
+/// beyond U+FFFF is two surrogates and no letter, while Hugging Face's patterns match code points. Here such
+/// a character is replaced by one of the same general category from a script that no known pattern names.
 /// </summary>
 internal readonly struct CodePointText
 {
     private readonly string _text;
-    private readonly int[]? _starts;   // [code points + 1] where each begins in _text; null: nothing was replaced
+    private readonly int[]? _starts;   // [code points + 1] where each begins in _text; null: all as in _text
 
     private CodePointText(string text, string oneUnitPerPoint, int[]? starts)
     {
@@ -41,7 +41,9 @@ internal readonly struct CodePointText
         return new CodePointText(text, units.ToString(), [.. starts]);
     }
 
-    /// <summary>The original text of the code points <paramref name="start"/> up to <paramref name="end"/>.</summary>
+    /// <summary>
+    /// The original text of the code points <paramref name="start"/> up to <paramref name="end"/>.
+    /// </summary>
     public string Slice(int start, int end) =>
         _starts is null ? _text[start..end] : _text[_starts[start].._starts[end]];
 
@@ -72,6 +74,7 @@ internal readonly struct CodePointText
         UnicodeCategory.Format => '\u2060',
         UnicodeCategory.PrivateUse => '\uE000',
         UnicodeCategory.OtherNotAssigned => '\uFFFF',
-        var other => throw new InvalidOperationException($"no character beyond U+FFFF has the category {other}"),
+        var other => throw new InvalidOperationException(
+            $"no character beyond U+FFFF has the category {other}"),
     };
 }

@@ -6,9 +6,9 @@ namespace Rollout.Actors.Text;
 
 /// <summary>
 /// The byte-level BPE tokenizer of a Hugging Face model folder, with the ids that Hugging Face's own gives.
-/// Microsoft.ML.Tokenizers merges the byte pairs. Around it, three things are done here because it differs or leaves
-/// them out: patterns match code points (its regular expressions see surrogates), text is normalised without ICU, and
-/// ignore_merges and added tokens follow Hugging Face's rules. Safe for concurrent use.
+/// Microsoft.ML.Tokenizers merges the byte pairs. Around it, three things are done here because it differs or
+/// leaves them out: patterns match code points (its regular expressions see surrogates), text is normalised
+/// without ICU, and ignore_merges and added tokens follow Hugging Face's rules. Safe for concurrent use.
 /// </summary>
 public sealed class HuggingFaceTokenizer : ITokenizer
 {
@@ -17,7 +17,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     private readonly AddedTokens _rawTokens;
     private readonly AddedTokens _normalizedTokens;
     private readonly FrozenDictionary<string, int> _addedIds;
-    private readonly byte[][] _bytes;             // [vocabulary] UTF-8 of each id; empty where no token has it
+    private readonly byte[][] _bytes;            // [vocabulary] UTF-8 of each id; empty where no token has it
     private readonly FrozenSet<int> _special;
     private readonly FrozenSet<byte> _unknownBytes;
 
@@ -40,20 +40,24 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             .ToFrozenSet();
         PrefixIds = [.. file.Prefix.Select(token => TryGetId(token, out var id)
             ? id
-            : throw new InvalidDataException($"{file.Path}: post_processor names \"{token}\", which has no id"))];
+            : throw new InvalidDataException(
+                $"{file.Path}: post_processor names \"{token}\", which has no id"))];
     }
 
-    /// <summary>One more than the largest id that has a token. A model's vocabulary may be padded beyond it.</summary>
+    /// <summary>
+    /// One more than the largest id that has a token. A model's vocabulary may be padded beyond it.
+    /// </summary>
     public int VocabularySize => _bytes.Length;
 
     /// <summary>
-    /// Ids that the model was trained to see before every text (Llama 3's begin of text; empty for Qwen). A chat
-    /// format writes them itself; before plain text the caller puts them.
+    /// Ids that the model was trained to see before every text (Llama 3's begin of text; empty for Qwen). A
+    /// chat format writes them itself; before plain text the caller puts them.
     /// </summary>
     public IReadOnlyList<int> PrefixIds { get; }
 
     /// <summary>Reads <c>tokenizer.json</c> of a model folder.</summary>
-    /// <exception cref="InvalidDataException">The file is missing, broken, or no byte-level BPE tokenizer.</exception>
+    /// <exception cref="InvalidDataException">The file is missing, broken, or no byte-level BPE
+    /// tokenizer.</exception>
     public static HuggingFaceTokenizer Load(string modelFolder) =>
         new(TokenizerFile.Read(Path.Combine(modelFolder, "tokenizer.json")));
 
@@ -72,7 +76,9 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    /// <remarks>Ids without a token (a padded vocabulary) give nothing; bytes that are no UTF-8 give U+FFFD.</remarks>
+    /// <remarks>
+    /// Ids without a token (a padded vocabulary) give nothing; bytes that are no UTF-8 give U+FFFD.
+    /// </remarks>
     public string Decode(ReadOnlySpan<int> ids, bool keepSpecialTokens = false)
     {
         var bytes = new List<byte>(ids.Length * 4);
@@ -88,7 +94,9 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     /// <summary>Whether decoded text leaves the token out.</summary>
     public bool IsSpecial(int id) => _special.Contains(id);
 
-    /// <summary>What one id adds to the decoded text: UTF-8 bytes, not necessarily whole characters.</summary>
+    /// <summary>
+    /// What one id adds to the decoded text: UTF-8 bytes, not necessarily whole characters.
+    /// </summary>
     public ReadOnlySpan<byte> BytesOf(int id, bool keepSpecialTokens = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(id);
@@ -102,14 +110,18 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         _file.PreTokenizer.Split(text, pieces);
         foreach (var piece in pieces)
         {
-            if (_file.IgnoreMerges && _file.Vocabulary.TryGetValue(ByteLevelAlphabet.FromText(piece), out var whole))
+            if (_file.IgnoreMerges
+                && _file.Vocabulary.TryGetValue(ByteLevelAlphabet.FromText(piece), out var whole))
                 ids.Add(whole);
             else
-                ids.AddRange(_merger.EncodeToIds(piece, considerPreTokenization: false, considerNormalization: false));
+                ids.AddRange(_merger.EncodeToIds(
+                    piece, considerPreTokenization: false, considerNormalization: false));
         }
     }
 
-    /// <summary>Hugging Face drops what the vocabulary cannot spell; a prompt that lost characters helps no one.</summary>
+    /// <summary>
+    /// Hugging Face drops what the vocabulary cannot spell; a prompt that lost characters helps no one.
+    /// </summary>
     private void CheckBytes(string text)
     {
         if (_unknownBytes.Count == 0)
@@ -121,7 +133,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             {
                 if (_unknownBytes.Contains(value))
                     throw new ArgumentException(
-                        $"{_file.Path}: the vocabulary has no token for '{rune}' (U+{rune.Value:X4}) of \"{text}\"");
+                        $"{_file.Path}: the vocabulary has no token for '{rune}' (U+{rune.Value:X4}) "
+                        + $"of \"{text}\"");
             }
         }
     }
@@ -142,7 +155,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or ArgumentException)
         {
-            throw new InvalidDataException($"{file.Path}: model.merges do not fit model.vocab: {wrong.Message}", wrong);
+            throw new InvalidDataException(
+                $"{file.Path}: model.merges do not fit model.vocab: {wrong.Message}", wrong);
         }
     }
 

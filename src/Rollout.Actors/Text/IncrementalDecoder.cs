@@ -3,8 +3,9 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// Decodes a sequence while it grows. A character whose bytes are spread over tokens comes out whole with its last
-/// one, so all the texts put together equal <see cref="HuggingFaceTokenizer.Decode"/> of all the ids. One per sequence.
+/// Decodes a sequence while it grows. A character whose bytes are spread over tokens comes out whole with its
+/// last one, so all the texts put together equal <see cref="HuggingFaceTokenizer.Decode"/> of all the ids.
+/// One per sequence.
 /// </summary>
 public sealed class IncrementalDecoder(HuggingFaceTokenizer tokenizer, bool keepSpecialTokens = false)
 {

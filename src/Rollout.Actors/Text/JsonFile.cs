@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Rollout.Actors.Text;
 
-/// <summary>A JSON file of a model folder; what is wrong with it is said with the file's path and the key.</summary>
+/// <summary>
+/// A JSON file of a model folder; what is wrong with it is said with the file's path and the key.
+/// </summary>
 internal sealed class JsonFile : IDisposable
 {
     private readonly JsonDocument _document;

@@ -3,9 +3,9 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// <c>&lt;|start_header_id|&gt;role&lt;|end_header_id|&gt;\n\ncontent&lt;|eot_id|&gt;</c>. From 3.1 on a system turn
-/// with two dates always comes first; today's is the fixed one that the template falls back to, so that a prompt is
-/// the same on every day of a run.
+/// <c>&lt;|start_header_id|&gt;role&lt;|end_header_id|&gt;\n\ncontent&lt;|eot_id|&gt;</c>. From 3.1 on a
+/// system turn with two dates always comes first; today's is the fixed one that the template falls back to,
+/// so that a prompt is the same on every day of a run.
 /// </summary>
 internal sealed class Llama3Template : ChatTemplate
 {
@@ -21,7 +21,9 @@ internal sealed class Llama3Template : ChatTemplate
     }
 
     public static Llama3Template From(string template, string? begin) =>
-        new(begin ?? "<|begin_of_text|>", template.Contains("Cutting Knowledge Date", StringComparison.Ordinal));
+        new(
+            begin ?? "<|begin_of_text|>",
+            template.Contains("Cutting Knowledge Date", StringComparison.Ordinal));
 
     private protected override string Write(
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, bool enableThinking)

@@ -9,7 +9,9 @@ internal abstract class PreTokenizer
     public abstract void Split(string text, List<string> pieces);
 }
 
-/// <summary>Pieces are the matches of a pattern and, unless they are removed, what lies between them.</summary>
+/// <summary>
+/// Pieces are the matches of a pattern and, unless they are removed, what lies between them.
+/// </summary>
 internal sealed class RegexSplit(Regex pattern, bool keepMatches = true, bool keepGaps = true) : PreTokenizer
 {
     public override void Split(string text, List<string> pieces)

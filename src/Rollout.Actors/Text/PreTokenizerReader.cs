@@ -17,7 +17,8 @@ internal static partial class PreTokenizerReader
         var byteLevel = false;
         Read(file, root, stages, ref byteLevel);
         if (!byteLevel)
-            throw file.Invalid("pre_tokenizer", "has no ByteLevel stage, but only byte-level BPE is supported");
+            throw file.Invalid(
+                "pre_tokenizer", "has no ByteLevel stage, but only byte-level BPE is supported");
         return stages is [var only] ? only : new PreTokenizerSequence(stages);
     }
 
@@ -48,7 +49,8 @@ internal static partial class PreTokenizerReader
                 break;
             default:
                 throw file.Invalid(
-                    "pre_tokenizer.type", $"is {type ?? "absent"}, but only Split, Digits and ByteLevel are supported");
+                    "pre_tokenizer.type",
+                    $"is {type ?? "absent"}, but only Split, Digits and ByteLevel are supported");
         }
     }
 
@@ -65,10 +67,12 @@ internal static partial class PreTokenizerReader
             "Isolated" => (true, true),
             "Removed" => (inverted, !inverted),
             var other => throw file.Invalid(
-                "pre_tokenizer.behavior", $"is {other ?? "absent"}, but only Isolated and Removed are supported"),
+                "pre_tokenizer.behavior",
+                $"is {other ?? "absent"}, but only Isolated and Removed are supported"),
         };
         if (MeansSomethingElse().Match(regex) is { Success: true } differing)
-            throw file.Invalid(Key, $"uses {differing.Value}, which matches other characters in .NET than in its origin");
+            throw file.Invalid(
+                Key, $"uses {differing.Value}, which matches other characters in .NET than in its origin");
         try
         {
             return new RegexSplit(Compile(regex), keepMatches, keepGaps);
@@ -79,12 +83,16 @@ internal static partial class PreTokenizerReader
         }
     }
 
-    /// <summary>The contraction 's of Qwen and Llama 3 covers the long s (U+017F), which .NET's folding leaves out.</summary>
+    /// <summary>
+    /// The contraction 's of Qwen and Llama 3 covers the long s (U+017F), which .NET's folding leaves out.
+    /// </summary>
     private static Regex Compile(string pattern) => new(
         pattern.Replace("(?i:'s|", "(?i:'[s\u017F]|", StringComparison.Ordinal),
         RegexOptions.Compiled | RegexOptions.CultureInvariant);
 
-    /// <summary>Escapes of Oniguruma with another meaning in .NET (words, hexadecimal digits, anchors).</summary>
+    /// <summary>
+    /// Escapes of Oniguruma with another meaning in .NET (words, hexadecimal digits, anchors).
+    /// </summary>
     [GeneratedRegex(@"(?<!\\)(?:\\\\)*\\[wWbBhHGZ]")]
     private static partial Regex MeansSomethingElse();
 }

@@ -9,24 +9,27 @@ namespace Rollout.Actors.Text;
 public sealed record SpecialTokenIds(int? Begin, IReadOnlyList<int> EndOfSequence, int? Padding)
 {
     /// <summary>
-    /// End-of-sequence ids are those of <c>generation_config.json</c> and of <c>tokenizer_config.json</c>'s eos_token
-    /// together (a chat model names its turn's end in one and the text's end in the other), or else of
-    /// <c>config.json</c>. The others come from <c>tokenizer_config.json</c>.
+    /// End-of-sequence ids are those of <c>generation_config.json</c> and of <c>tokenizer_config.json</c>'s
+    /// eos_token together (a chat model names its turn's end in one and the text's end in the other), or else
+    /// of <c>config.json</c>. The others come from <c>tokenizer_config.json</c>.
     /// </summary>
-    /// <exception cref="InvalidDataException">A named token has no id, or nothing says how a sequence ends.</exception>
+    /// <exception cref="InvalidDataException">A named token has no id, or nothing says how a sequence
+    /// ends.</exception>
     public static SpecialTokenIds Load(string modelFolder, ITokenizer tokenizer)
     {
         using var generation = JsonFile.OpenIfThere(Path.Combine(modelFolder, "generation_config.json"));
         using var named = JsonFile.OpenIfThere(Path.Combine(modelFolder, "tokenizer_config.json"));
         using var model = JsonFile.OpenIfThere(Path.Combine(modelFolder, "config.json"));
 
-        int[] ends = [.. Ids(generation), .. Named(named, "eos_token", tokenizer) is { } end ? [end] : (int[])[]];
+        var ends = Ids(generation);
+        if (Named(named, "eos_token", tokenizer) is { } end)
+            ends = [.. ends, end];
         if (ends.Length == 0)
             ends = Ids(model);
         if (ends.Length == 0)
             throw new InvalidDataException(
-                $"{modelFolder}: none of generation_config.json, tokenizer_config.json and config.json names an "
-                + "end-of-sequence token (eos_token_id, eos_token)");
+                $"{modelFolder}: none of generation_config.json, tokenizer_config.json and config.json names "
+                + "an end-of-sequence token (eos_token_id, eos_token)");
         return new SpecialTokenIds(
             Named(named, "bos_token", tokenizer), [.. ends.Distinct()], Named(named, "pad_token", tokenizer));
     }
@@ -54,7 +57,8 @@ public sealed record SpecialTokenIds(int? Begin, IReadOnlyList<int> EndOfSequenc
         return file is null ? [] : JsonFile.Get(file.Root, Key) switch
         {
             null => [],
-            { ValueKind: JsonValueKind.Array } list => [.. list.EnumerateArray().Select(one => Id(file, one))],
+            { ValueKind: JsonValueKind.Array } list =>
+                [.. list.EnumerateArray().Select(one => Id(file, one))],
             { } one => [Id(file, one)],
         };
 

@@ -3,17 +3,19 @@ using System.Text.Json;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// What a tokenizer.json of a byte-level BPE tokenizer says (GPT-2, Qwen 2 and 3, Llama 3, SmolLM). Any other kind
-/// is refused by the key that makes it so, rather than tokenized almost right.
+/// What a tokenizer.json of a byte-level BPE tokenizer says (GPT-2, Qwen 2 and 3, Llama 3, SmolLM). Any other
+/// kind is refused by the key that makes it so, rather than tokenized almost right.
 /// </summary>
 /// <param name="Path">Where it was read.</param>
 /// <param name="Vocabulary">Token text, in byte-level characters, to id.</param>
 /// <param name="Merges">Pairs joined by a space, most urgent first.</param>
 /// <param name="AddedTokens">Tokens found before any merging, in file order.</param>
 /// <param name="PreTokenizer">Cuts text into the pieces within which pairs merge.</param>
-/// <param name="IgnoreMerges">A piece that is itself in the vocabulary is one token whatever the merges say.</param>
+/// <param name="IgnoreMerges">A piece that is itself in the vocabulary is one token whatever the merges
+/// say.</param>
 /// <param name="ComposesUnicode">Text is brought into normalization form C first.</param>
-/// <param name="Prefix">Special tokens that the post-processor puts before every text, such as Llama 3's begin.</param>
+/// <param name="Prefix">Special tokens that the post-processor puts before every text, such as Llama 3's
+/// begin.</param>
 internal sealed record TokenizerFile(
     string Path,
     IReadOnlyDictionary<string, int> Vocabulary,
@@ -24,7 +26,8 @@ internal sealed record TokenizerFile(
     bool ComposesUnicode,
     IReadOnlyList<string> Prefix)
 {
-    /// <exception cref="InvalidDataException">The file is missing, broken or of a kind that is not supported.</exception>
+    /// <exception cref="InvalidDataException">The file is missing, broken or of a kind that is not
+    /// supported.</exception>
     public static TokenizerFile Read(string path)
     {
         using var file = JsonFile.Open(path);
@@ -52,8 +55,10 @@ internal sealed record TokenizerFile(
         if (type != "BPE")
             throw file.Invalid("model.type", $"is {type}, but only byte-level BPE is supported");
         if (JsonFile.Flag(model, "byte_fallback"))
-            throw file.Invalid("model.byte_fallback", "is true (SentencePiece), but only byte-level BPE is supported");
-        if (JsonFile.Get(model, "dropout") is { ValueKind: JsonValueKind.Number } dropout && dropout.GetDouble() > 0)
+            throw file.Invalid(
+                "model.byte_fallback", "is true (SentencePiece), but only byte-level BPE is supported");
+        if (JsonFile.Get(model, "dropout") is { ValueKind: JsonValueKind.Number } dropout
+            && dropout.GetDouble() > 0)
             throw file.Invalid("model.dropout", "is set, but merges are never dropped here");
         foreach (var key in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
         {
@@ -75,7 +80,8 @@ internal sealed record TokenizerFile(
         var ids = new Dictionary<string, int>(capacity: 1 << 12, StringComparer.Ordinal);
         foreach (var entry in vocab.EnumerateObject())
         {
-            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id < 0)
+            if (entry.Value.ValueKind != JsonValueKind.Number
+                || !entry.Value.TryGetInt32(out var id) || id < 0)
                 throw file.Invalid("model.vocab", $"gives \"{entry.Name}\" no id (a whole number from 0)");
             ids[entry.Name] = id;
         }
@@ -135,14 +141,16 @@ internal sealed record TokenizerFile(
         {
             case "NFC":
                 return true;
-            case "Sequence" when JsonFile.Get(given, "normalizers") is { ValueKind: JsonValueKind.Array } stages:
-                return stages.EnumerateArray().Aggregate(false, (any, stage) => ReadNormalizer(file, stage) || any);
+            case "Sequence" when JsonFile.Get(given, "normalizers") is { ValueKind: JsonValueKind.Array } all:
+                return all.EnumerateArray().Aggregate(false, (any, one) => ReadNormalizer(file, one) || any);
             case var type:
                 throw file.Invalid("normalizer.type", $"is {type ?? "absent"}, but only NFC is supported");
         }
     }
 
-    /// <summary>The special tokens that come before the text in a TemplateProcessing post-processor.</summary>
+    /// <summary>
+    /// The special tokens that come before the text in a TemplateProcessing post-processor.
+    /// </summary>
     private static List<string> ReadPrefix(JsonElement? postProcessor)
     {
         var prefix = new List<string>();
@@ -154,7 +162,8 @@ internal sealed record TokenizerFile(
         {
             foreach (var part in template.EnumerateArray())
             {
-                if (JsonFile.Get(part, "SpecialToken") is not { } special || JsonFile.Text(special, "id") is not { } id)
+                if (JsonFile.Get(part, "SpecialToken") is not { } special
+                    || JsonFile.Text(special, "id") is not { } id)
                     break;
                 prefix.Add(id);
             }

@@ -4,9 +4,9 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// Unicode normalization form C (UAX #15), of Unicode 9.0 as in Hugging Face's tokenizers.
-/// <see cref="string.Normalize()"/> returns its argument unchanged in globalization-invariant processes, which this
-/// product's are so that they need no ICU; Qwen's tokenizers normalise, so it is done here.
+/// Unicode normalization form C (UAX #15), of Unicode 9.0 as in Hugging Face's tokenizers. <see
+/// cref="string.Normalize()"/> returns its argument unchanged in globalization-invariant processes, which
+/// this product's are so that they need no ICU; Qwen's tokenizers normalise, so it is done here.
 /// </summary>
 internal static class UnicodeComposition
 {
@@ -70,7 +70,9 @@ internal static class UnicodeComposition
         }
     }
 
-    /// <summary>Canonical ordering: marks between two starters in the order of their classes, stable.</summary>
+    /// <summary>
+    /// Canonical ordering: marks between two starters in the order of their classes, stable.
+    /// </summary>
     private static void Reorder(List<int> points, Tables tables)
     {
         for (var i = 1; i < points.Count; i++)
@@ -84,7 +86,9 @@ internal static class UnicodeComposition
         }
     }
 
-    /// <summary>Joins each mark with the last starter unless a mark of the same or a higher class stands between.</summary>
+    /// <summary>
+    /// Joins each mark with the last starter unless a mark of the same or a higher class stands between.
+    /// </summary>
     private static void Recompose(List<int> points, Tables tables)
     {
         var kept = 0;
@@ -117,7 +121,8 @@ internal static class UnicodeComposition
             return true;
         }
         var syllable = first - SyllableBase;
-        if (syllable is >= 0 and < SyllableCount && syllable % TrailCount == 0 && trail is > 0 and < TrailCount)
+        if (syllable is >= 0 and < SyllableCount && syllable % TrailCount == 0
+            && trail is > 0 and < TrailCount)
         {
             joined = first + trail;
             return true;
@@ -135,7 +140,8 @@ internal static class UnicodeComposition
         public static Tables Read()
         {
             var tables = new Tables([], [], []);
-            using var stream = typeof(UnicodeComposition).Assembly.GetManifestResourceStream("unicode-composition.txt")!;
+            using var stream = typeof(UnicodeComposition).Assembly
+                .GetManifestResourceStream("unicode-composition.txt")!;
             using var lines = new StreamReader(stream);
             while (lines.ReadLine() is { } line)
                 tables.Add(line.Split(' '));
@@ -160,6 +166,7 @@ internal static class UnicodeComposition
             }
         }
 
-        private static int Hex(string digits) => int.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        private static int Hex(string digits) =>
+            int.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
     }
 }

@@ -3,9 +3,9 @@ using System.Numerics;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// The two inner loops of attention on a CPU, for one or two query vectors at a time that share what is loaded.
-/// For one query and key, the order of additions is fixed: a result does not depend on which other query or key was
-/// computed beside it, and so not on block size, chunking, batch or threads.
+/// The two inner loops of attention on a CPU, for one or two query vectors at a time that share what is
+/// loaded. For one query and key, the order of additions is fixed: a result does not depend on which other
+/// query or key was computed beside it, and so not on block size, chunking, batch or threads.
 /// </summary>
 internal static unsafe class AttentionLanes
 {
@@ -27,7 +27,8 @@ internal static unsafe class AttentionLanes
     /// <param name="scoresA">[count] written.</param>
     /// <param name="scoresB">[count] written, where there are two.</param>
     public static void Scores<TQueries>(
-        float* a, float* b, float* keys, int* slots, int count, nint stride, int headDim, float* scoresA, float* scoresB)
+        float* a, float* b, float* keys, int* slots, int count, nint stride, int headDim,
+        float* scoresA, float* scoresB)
         where TQueries : struct, IQueries
     {
         var two = typeof(TQueries) == typeof(Two);
@@ -43,7 +44,8 @@ internal static unsafe class AttentionLanes
             Vector<float> b0 = default, b1 = default, b2 = default, b3 = default;
             for (var d = 0; d < vectorEnd; d += Vector<float>.Count)
             {
-                var (v0, v1, v2, v3) = (Vector.Load(k0 + d), Vector.Load(k1 + d), Vector.Load(k2 + d), Vector.Load(k3 + d));
+                var (v0, v1) = (Vector.Load(k0 + d), Vector.Load(k1 + d));
+                var (v2, v3) = (Vector.Load(k2 + d), Vector.Load(k3 + d));
                 var qa = Vector.Load(a + d);
                 a0 = Vector.FusedMultiplyAdd(qa, v0, a0);
                 a1 = Vector.FusedMultiplyAdd(qa, v1, a1);
@@ -79,7 +81,9 @@ internal static unsafe class AttentionLanes
         }
     }
 
-    /// <summary>out += Σ weight[j] · value at slot j, in the order of j. Parameters as in <see cref="Scores"/>.</summary>
+    /// <summary>
+    /// out += Σ weight[j] · value at slot j, in the order of j. Parameters as in <see cref="Scores"/>.
+    /// </summary>
     public static void Values<TQueries>(
         float* weightsA, float* weightsB, float* values, int* slots, int count, nint stride, int headDim,
         float* outA, float* outB)
@@ -156,7 +160,8 @@ internal static unsafe class AttentionLanes
         return dot;
     }
 
-    private static void Store(float* to, Vector<float> v0, Vector<float> v1, Vector<float> v2, Vector<float> v3)
+    private static void Store(
+        float* to, Vector<float> v0, Vector<float> v1, Vector<float> v2, Vector<float> v3)
     {
         Vector.Store(v0, to);
         Vector.Store(v1, to + Vector<float>.Count);
@@ -164,15 +169,21 @@ internal static unsafe class AttentionLanes
         Vector.Store(v3, to + (3 * Vector<float>.Count));
     }
 
-    private static void AddVector(float* weights, float* values, int* slots, int count, nint stride, float* to)
+    private static void AddVector(
+        float* weights, float* values, int* slots, int count, nint stride, float* to)
     {
         var sum = Vector.Load(to);
         for (var j = 0; j < count; j++)
-            sum = Vector.FusedMultiplyAdd(Vector.Create(weights[j]), Vector.Load(values + (slots[j] * stride)), sum);
+        {
+            var value = Vector.Load(values + (slots[j] * stride));
+            sum = Vector.FusedMultiplyAdd(Vector.Create(weights[j]), value, sum);
+        }
+
         Vector.Store(sum, to);
     }
 
-    private static void AddNumber(float* weights, float* values, int* slots, int count, nint stride, float* to)
+    private static void AddNumber(
+        float* weights, float* values, int* slots, int count, nint stride, float* to)
     {
         for (var j = 0; j < count; j++)
             *to = MathF.FusedMultiplyAdd(weights[j], values[slots[j] * stride], *to);

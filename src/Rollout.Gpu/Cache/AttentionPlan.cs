@@ -3,11 +3,13 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// What the attention of one batch reads and who computes what, made once a step and used by every layer: the slot
-/// of every token of every context, tiles of neighbouring query tokens, and parts of equal work. Its memory is reused.
+/// What the attention of one batch reads and who computes what, made once a step and used by every layer: the
+/// slot of every token of every context, tiles of neighbouring query tokens, and parts of equal work. Its
+/// memory is reused.
 /// </summary>
 internal sealed class AttentionPlan(KvCacheGeometry geometry)
 {
+    private readonly int _slotCount = geometry.BlockCount * geometry.BlockSize;
     private int[] _slots = [];
     private int[] _slotStart = [0];
     private AttentionTile[] _tiles = [];
@@ -33,7 +35,8 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
     /// <summary>Takes a batch.</summary>
     /// <param name="batch">Rows with block tables that hold their contexts.</param>
     /// <param name="tileTokens">Query tokens of a tile at most.</param>
-    /// <exception cref="ArgumentException">The batch points outside of the cache or contradicts itself.</exception>
+    /// <exception cref="ArgumentException">The batch points outside of the cache or contradicts
+    /// itself.</exception>
     public void Take(ForwardBatch batch, int tileTokens)
     {
         Batch = batch;
@@ -41,7 +44,7 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
         if (_slotStart.Length <= batch.RowCount)
             _slotStart = new int[Math.Max(batch.RowCount + 1, 2 * _slotStart.Length)];
         for (var token = 0; token < batch.TokenCount; token++)
-            Check((uint)batch.SlotMapping[token] < (uint)(geometry.BlockCount * geometry.BlockSize), "slot", token);
+            Check((uint)batch.SlotMapping[token] < (uint)_slotCount, "slot", token);
 
         for (var row = 0; row < batch.RowCount; row++)
         {
@@ -50,7 +53,9 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
         }
     }
 
-    /// <summary>The first of all (tile, KV head) pairs, counted tile by tile, that belongs to a part of equal parts.</summary>
+    /// <summary>
+    /// The first of all (tile, KV head) pairs, counted tile by tile, that belongs to a part of equal parts.
+    /// </summary>
     public int FirstItem(int part, int parts, int kvHeads)
     {
         var wanted = Cost * kvHeads * part / parts;
@@ -111,7 +116,10 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
     private static void Check(bool holds, string what, int index)
     {
         if (!holds)
-            throw new ArgumentException($"The batch's {what} {index} does not fit the KV cache or its context length.");
+        {
+            throw new ArgumentException(
+                $"The batch's {what} {index} does not fit the KV cache or its context length.");
+        }
     }
 }
 

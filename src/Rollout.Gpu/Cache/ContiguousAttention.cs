@@ -6,24 +6,26 @@ using static TorchSharp.torch.nn.functional;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// Attention over a contiguous cache by torch's scaled_dot_product_attention: rows of one new token together, padded
-/// to the longest context under a mask, as static batching does it; rows of several tokens one by one.
+/// Attention over a contiguous cache by torch's scaled_dot_product_attention: rows of one new token together,
+/// padded to the longest context under a mask, as static batching does it; rows of several tokens one by one.
 /// </summary>
 internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry geometry, Tensor storage)
     : IAttentionBackend, IDisposable
 {
     // [max_len] 0, 1, …
     private readonly Tensor _positions =
-        tensor(Enumerable.Range(0, geometry.BlockSize).ToArray(), device: storage.device).DetachFromDisposeScope();
+        tensor(Enumerable.Range(0, geometry.BlockSize).ToArray(), device: storage.device)
+            .DetachFromDisposeScope();
 
     private readonly List<int> _decodeRows = [];
     private readonly List<int> _promptRows = [];
     private ForwardBatch _batch = new();
     private int _longest;
     private bool _decodesAll;
+    private bool _neighbours;
 
-    // Of the batch, alive until the next: the slots of its tokens, and of its decoding rows the tokens, the rows of
-    // the cache and the mask [rows, 1, 1, longest].
+    // Of the batch, alive until the next: the slots of its tokens, and of its decoding rows the tokens, the
+    // rows of the cache and the mask [rows, 1, 1, longest].
     private Tensor? _slots;
     private Tensor? _decodeTokens;
     private Tensor? _cacheRows;
@@ -51,7 +53,8 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         _longest = _decodeRows.Max(row => batch.ContextLengths[row]);
         _decodeTokens = OnDevice(_decodeRows.Select(row => batch.QueryStart[row]));
         _cacheRows = OnDevice(_decodeRows.Select(CacheRow));
-        var lengths = tensor(_decodeRows.Select(row => (long)batch.ContextLengths[row]).ToArray(), device: storage.device);
+        _neighbours = _decodeRows.Index().All(row => CacheRow(row.Item) == CacheRow(_decodeRows[0]) + row.Index);
+        using var lengths = OnDevice(_decodeRows.Select(row => batch.ContextLengths[row]));
         _mask = _positions.narrow(0, 0, _longest).unsqueeze(0).lt(lengths.unsqueeze(1)) // [rows, longest]
             .unsqueeze(1).unsqueeze(1).DetachFromDisposeScope();
     }
@@ -70,7 +73,11 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
 
         var output = empty_like(query);
         if (_decodeRows.Count > 0)
-            output.index_copy_(0, _decodeTokens!, Decode(query.index_select(0, _decodeTokens!), keys, values));
+        {
+            var decoded = Decode(query.index_select(0, _decodeTokens!), keys, values);
+            output.index_copy_(0, _decodeTokens!, decoded);
+        }
+
         foreach (var row in _promptRows)
         {
             var (first, end) = (_batch.QueryStart[row], _batch.QueryStart[row + 1]);
@@ -96,17 +103,28 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         (_slots, _decodeTokens, _cacheRows, _mask) = (null, null, null, null);
     }
 
-    // query [rows, heads, head_dim] → [rows, heads, head_dim].
+    // query [rows, heads, head_dim] → [rows, heads, head_dim]. The query heads of a KV head stand where SDPA has
+    // query tokens: with one token a row they see the same keys, and keys need no copy for each of them.
     private Tensor Decode(Tensor query, Tensor keys, Tensor values)
     {
-        var rowKeys = keys.narrow(1, 0, _longest).index_select(0, _cacheRows!);     // [rows, longest, kv_heads, head_dim]
-        var rowValues = values.narrow(1, 0, _longest).index_select(0, _cacheRows!);
-        return scaled_dot_product_attention(
-            query.unsqueeze(2), PerQueryHead(rowKeys.transpose(1, 2)), PerQueryHead(rowValues.transpose(1, 2)), _mask)
-            .squeeze(2);
+        var grouped = query.reshape(-1, shape.KvHeadCount, shape.QueriesPerKvHead, shape.HeadDim);
+        return scaled_dot_product_attention(grouped, OfDecodeRows(keys), OfDecodeRows(values), _mask)
+            .reshape(-1, shape.HeadCount, shape.HeadDim);
     }
 
-    // query [tokens, heads, head_dim] → [tokens, heads, head_dim]: token i sees what came before the chunk and 0 … i.
+    // [rows, max_len, kv_heads, head_dim] → [decode rows, kv_heads, longest, head_dim]: a view where they are
+    // neighbours, as they are until the first sequence has finished.
+    private Tensor OfDecodeRows(Tensor cached)
+    {
+        var padded = cached.narrow(1, 0, _longest);
+        var rows = _neighbours
+            ? padded.narrow(0, CacheRow(_decodeRows[0]), _decodeRows.Count)
+            : padded.index_select(0, _cacheRows!);
+        return rows.transpose(1, 2);
+    }
+
+    // query [tokens, heads, head_dim] → [tokens, heads, head_dim]: token i sees what came before the chunk
+    // and 0 … i.
     private Tensor Prompt(int row, Tensor query, Tensor keys, Tensor values)
     {
         var (tokens, context) = (query.shape[0], _batch.ContextLengths[row]);
@@ -120,20 +138,23 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
             is_casual: seen is null).squeeze(0).transpose(0, 1);
     }
 
-    // [rows, kv_heads, length, head_dim] → [rows, heads, length, head_dim], each head as often as queries share it.
+    // [rows, kv_heads, length, head_dim] → [rows, heads, length, head_dim], each head as often as queries
+    // share it.
     private Tensor PerQueryHead(Tensor tensor)
     {
         if (shape.QueriesPerKvHead == 1)
             return tensor;
         var (rows, length) = (tensor.shape[0], tensor.shape[2]);
-        return tensor.unsqueeze(2).expand(rows, shape.KvHeadCount, shape.QueriesPerKvHead, length, shape.HeadDim)
+        return tensor.unsqueeze(2)
+            .expand(rows, shape.KvHeadCount, shape.QueriesPerKvHead, length, shape.HeadDim)
             .reshape(rows, shape.HeadCount, length, shape.HeadDim);
     }
 
     private int CacheRow(int row) => _batch.BlockTables[_batch.BlockTableStart[row]];
 
     private Tensor OnDevice(IEnumerable<int> indices) =>
-        tensor(indices.Select(index => (long)index).ToArray(), device: storage.device).DetachFromDisposeScope();
+        tensor(indices.Select(index => (long)index).ToArray(), device: storage.device)
+            .DetachFromDisposeScope();
 
     private void Check(ForwardBatch batch, int row)
     {
@@ -142,6 +163,10 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         var tokens = batch.QueryStart[row + 1] - batch.QueryStart[row];
         if (blocks != 1 || context < 1 || context > geometry.BlockSize || tokens < 1 || tokens > context
             || (uint)batch.BlockTables[batch.BlockTableStart[row]] >= (uint)geometry.BlockCount)
-            throw new ArgumentException($"The batch's row {row} does not fit a contiguous cache of {geometry}.");
+        {
+            throw new ArgumentException(
+                $"The batch's row {row} does not fit a contiguous cache of {geometry.BlockCount} rows of "
+                + $"{geometry.BlockSize} tokens.");
+        }
     }
 }

@@ -5,8 +5,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// The plain baseline: one row of the longest length for every sequence, [layers, 2, rows, max_len, kv_heads, head_dim].
-/// A row is a block of max_len tokens, so block tables have one entry and forking copies the whole row.
+/// The plain baseline: one row of the longest length for every sequence, [layers, 2, rows, max_len, kv_heads,
+/// head_dim]. A row is a block of max_len tokens, so block tables have one entry and forking copies the whole
+/// row.
 /// </summary>
 public sealed class ContiguousKvCache : IKvCache
 {

@@ -23,7 +23,9 @@ public sealed record KvCacheShape(int LayerCount, int HeadCount, int KvHeadCount
     public long BytesPerToken(ScalarType dtype) =>
         2L * LayerCount * KvHeadCount * HeadDim * dtype.ElementSize();
 
-    /// <summary>As many blocks as these bytes hold. A contiguous cache takes the longest sequence as block size.</summary>
+    /// <summary>
+    /// As many blocks as these bytes hold. A contiguous cache takes the longest sequence as block size.
+    /// </summary>
     /// <exception cref="ArgumentException">Not one block fits.</exception>
     public KvCacheGeometry Geometry(ScalarType dtype, int blockSize, long bytes)
     {

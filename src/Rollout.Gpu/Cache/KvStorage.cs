@@ -5,12 +5,18 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Cache;
 
-/// <summary>The memory [layers, 2, blocks, block_size, kv_heads, head_dim] that both caches consist of.</summary>
+/// <summary>
+/// The memory [layers, 2, blocks, block_size, kv_heads, head_dim] that both caches consist of.
+/// </summary>
 internal static class KvStorage
 {
     public static Tensor Allocate(
         KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, bool zero)
     {
+        var tokens = (long)geometry.BlockCount * geometry.BlockSize;
+        if (tokens is < 1 or > int.MaxValue)
+            throw new ArgumentException($"A KV cache of {tokens} tokens; expected 1 to {int.MaxValue}.");
+
         long[] sizes =
             [shape.LayerCount, 2, geometry.BlockCount, geometry.BlockSize, shape.KvHeadCount, shape.HeadDim];
         try
@@ -22,7 +28,7 @@ internal static class KvStorage
         {
             throw new DeviceFaultException(
                 $"The KV cache of {geometry.BlockCount} blocks of {geometry.BlockSize} tokens "
-                + $"({shape.BytesPerToken(dtype) * geometry.BlockCount * geometry.BlockSize} bytes) can't be allocated.",
+                + $"({shape.BytesPerToken(dtype) * tokens} bytes) can't be allocated.",
                 cause);
         }
     }
@@ -42,8 +48,9 @@ internal static class KvStorage
             return;
         using var scope = NewDisposeScope();
         using var untracked = no_grad();
-        var sources = tensor(copies.Select(copy => (long)copy.Source.Value).ToArray(), device: storage.device);
-        var destinations = tensor(copies.Select(copy => (long)copy.Destination.Value).ToArray(), device: storage.device);
-        storage.index_copy_(2, destinations, storage.index_select(2, sources));
+        var from = copies.Select(copy => (long)copy.Source.Value).ToArray();
+        var to = copies.Select(copy => (long)copy.Destination.Value).ToArray();
+        var gathered = storage.index_select(2, tensor(from, device: storage.device));
+        storage.index_copy_(2, tensor(to, device: storage.device), gathered);
     }
 }

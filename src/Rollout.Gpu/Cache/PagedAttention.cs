@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// Attention over a paged float32 cache in host memory. Keys and values are written by slot and read in place, so
-/// decode, whole prompts, chunks and cached prefixes are one case, and nothing is padded. Per (tile of query tokens, KV
-/// head): all scores, softmax in two passes, weighted sum; a key is loaded for two query vectors at once and stays in
-/// the first-level cache for the tile's others.
+/// Attention over a paged float32 cache in host memory. Keys and values are written by slot and read in
+/// place, so decode, whole prompts, chunks and cached prefixes are one case, and nothing is padded. Per (tile
+/// of query tokens, KV head): all scores, softmax in two passes, weighted sum; a key is loaded for two query
+/// vectors at once and stays in the first-level cache for the tile's others.
 /// </summary>
 internal sealed unsafe class PagedAttention : IAttentionBackend
 {
@@ -29,7 +29,8 @@ internal sealed unsafe class PagedAttention : IAttentionBackend
 
     /// <param name="shape">The model's heads.</param>
     /// <param name="geometry">The pool.</param>
-    /// <param name="storage">First number of [layers, 2, blocks, block_size, kv_heads, head_dim] float32.</param>
+    /// <param name="storage">First number of [layers, 2, blocks, block_size, kv_heads, head_dim]
+    /// float32.</param>
     /// <param name="threads">Threads at most, the caller's included.</param>
     public PagedAttention(KvCacheShape shape, KvCacheGeometry geometry, float* storage, int threads)
     {
@@ -45,7 +46,9 @@ internal sealed unsafe class PagedAttention : IAttentionBackend
 
     private int SlotStride => _shape.KvHeadCount * _shape.HeadDim;
 
-    public void Take(ForwardBatch batch) => _plan.Take(batch, Math.Max(1, TileVectors / _shape.QueriesPerKvHead));
+    /// <summary>Prepares a batch for all layers.</summary>
+    public void Take(ForwardBatch batch) =>
+        _plan.Take(batch, Math.Max(1, TileVectors / _shape.QueriesPerKvHead));
 
     /// <inheritdoc/>
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)

@@ -3,7 +3,9 @@ using System.Numerics.Tensors;
 
 namespace Rollout.Gpu.Cache;
 
-/// <summary>One layer's attention of one batch: what the workers share while they compute its parts.</summary>
+/// <summary>
+/// One layer's attention of one batch: what the workers share while they compute its parts.
+/// </summary>
 /// <param name="shape">The model's heads.</param>
 /// <param name="plan">The batch.</param>
 /// <param name="query">[tokens, heads, head_dim].</param>
@@ -12,7 +14,8 @@ namespace Rollout.Gpu.Cache;
 /// <param name="slots">The plan's slots.</param>
 /// <param name="output">[tokens, heads, head_dim], written.</param>
 internal sealed unsafe class PagedAttentionPass(
-    KvCacheShape shape, AttentionPlan plan, TokenRows query, float* keys, float* values, int* slots, TokenRows output)
+    KvCacheShape shape, AttentionPlan plan, TokenRows query, float* keys, float* values, int* slots,
+    TokenRows output)
 {
     // Keys that stay in the first-level cache while all query vectors of a tile use them.
     private const int KeyRun = 64;
@@ -69,10 +72,11 @@ internal sealed unsafe class PagedAttentionPass(
         }
     }
 
-    // Of a pair of vectors, the second attends to the same keys or to more: those it has alone come one by one.
+    // Of a pair of vectors, the second attends to the same keys or to more: those it has alone come one by
+    // one.
     private void Score(
-        in AttentionTile tile, int kvHead, int v, int vectors, int from, float* headKeys, int* rowSlots, float* scores,
-        int longest)
+        in AttentionTile tile, int kvHead, int v, int vectors, int from, float* headKeys, int* rowSlots,
+        float* scores, int longest)
     {
         var end = from + KeyRun;
         var a = At(query, tile, kvHead, v);
@@ -82,13 +86,15 @@ internal sealed unsafe class PagedAttentionPass(
         if (v + 1 == vectors)
         {
             AttentionLanes.Scores<AttentionLanes.One>(
-                a, a, headKeys, rowSlots + from, shared - from, _stride, _headDim, scoresA + from, scoresA + from);
+                a, a, headKeys, rowSlots + from, shared - from, _stride, _headDim,
+                scoresA + from, scoresA + from);
             return;
         }
 
         var b = At(query, tile, kvHead, v + 1);
         AttentionLanes.Scores<AttentionLanes.Two>(
-            a, b, headKeys, rowSlots + from, shared - from, _stride, _headDim, scoresA + from, scoresB + from);
+            a, b, headKeys, rowSlots + from, shared - from, _stride, _headDim,
+            scoresA + from, scoresB + from);
         var rest = Math.Max(from, shared);
         AttentionLanes.Scores<AttentionLanes.One>(
             b, b, headKeys, rowSlots + rest, Math.Min(end, KeysOf(tile, v + 1)) - rest, _stride, _headDim,
@@ -107,13 +113,15 @@ internal sealed unsafe class PagedAttentionPass(
         if (v + 1 == vectors)
         {
             AttentionLanes.Values<AttentionLanes.One>(
-                weightsA + from, weightsA + from, headValues, rowSlots + from, shared - from, _stride, _headDim, a, a);
+                weightsA + from, weightsA + from, headValues, rowSlots + from, shared - from, _stride,
+                _headDim, a, a);
             return;
         }
 
         var b = At(output, tile, kvHead, v + 1);
         AttentionLanes.Values<AttentionLanes.Two>(
-            weightsA + from, weightsB + from, headValues, rowSlots + from, shared - from, _stride, _headDim, a, b);
+            weightsA + from, weightsB + from, headValues, rowSlots + from, shared - from, _stride,
+            _headDim, a, b);
         var rest = Math.Max(from, shared);
         AttentionLanes.Values<AttentionLanes.One>(
             weightsB + rest, weightsB + rest, headValues, rowSlots + rest,
@@ -122,7 +130,8 @@ internal sealed unsafe class PagedAttentionPass(
 
     private int KeysOf(in AttentionTile tile, int v) => tile.Keys + (v / _group);
 
-    // [tokens, heads, head_dim]: vector v of a tile is token v / group, head v mod group of the KV head's group.
+    // [tokens, heads, head_dim]: vector v of a tile is token v / group, head v mod group of the KV head's
+    // group.
     private float* At(TokenRows tensor, in AttentionTile tile, int kvHead, int v)
     {
         var (token, head) = Math.DivRem(v, _group);

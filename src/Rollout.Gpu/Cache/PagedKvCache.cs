@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// The paged pool of a device: one allocation [layers, 2 (key, value), blocks, block_size, kv_heads, head_dim]. Blocks
-/// are never cleared; only what a context's length covers is ever read.
+/// The paged pool of a device: one allocation [layers, 2 (key, value), blocks, block_size, kv_heads,
+/// head_dim]. Blocks are never cleared; only what a context's length covers is ever read.
 /// </summary>
 public sealed unsafe class PagedKvCache : IKvCache
 {
@@ -18,9 +18,11 @@ public sealed unsafe class PagedKvCache : IKvCache
     /// <param name="dtype">Float32.</param>
     /// <param name="device">The CPU.</param>
     /// <param name="threads">Threads of attention at most, the caller's included.</param>
-    /// <exception cref="NotSupportedException">Another dtype or device: this attention computes float32 in host memory.</exception>
+    /// <exception cref="NotSupportedException">Another dtype or device: this attention computes float32 in
+    /// host memory.</exception>
     /// <exception cref="DeviceFaultException">The memory is not there.</exception>
-    public PagedKvCache(KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, int threads)
+    public PagedKvCache(
+        KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, int threads)
     {
         if (dtype != ScalarType.Float32 || device.type != TorchSharp.DeviceType.CPU)
         {

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Cache;
 
-/// <summary>The memory of a float32 tensor [tokens, heads, head_dim] on the CPU, whose tokens may be strided.</summary>
+/// <summary>
+/// The memory of a float32 tensor [tokens, heads, head_dim] on the CPU, whose tokens may be strided.
+/// </summary>
 internal readonly unsafe struct TokenRows
 {
     private readonly float* _first;
@@ -20,8 +22,8 @@ internal readonly unsafe struct TokenRows
     public float* this[int token] => _first + (token * _stride);
 
     /// <summary>
-    /// The tensor's own memory, or that of a packed copy where a token's numbers are not side by side; valid as long as
-    /// the tensor and the dispose scope.
+    /// The tensor's own memory, or that of a packed copy where a token's numbers are not side by side; valid
+    /// as long as the tensor and the dispose scope.
     /// </summary>
     public static TokenRows Of(Tensor tensor)
     {

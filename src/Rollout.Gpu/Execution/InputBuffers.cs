@@ -4,12 +4,16 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>Host memory for one step's indices, allocated once and grown when a step is larger than any before.</summary>
+/// <summary>
+/// Host memory for one step's indices, allocated once and grown when a step is larger than any before.
+/// </summary>
 internal sealed class InputBuffers(Device device) : IDisposable
 {
     private readonly Tensor?[] _buffers = new Tensor?[3];
 
-    /// <summary>[tokens] int64 on the device; valid until the next step or the end of the dispose scope.</summary>
+    /// <summary>
+    /// [tokens] int64 on the device; valid until the next step or the end of the dispose scope.
+    /// </summary>
     public Tensor TokenIds(ReadOnlySpan<int> values) => OnDevice(0, values);
 
     /// <summary>[tokens] int64, likewise.</summary>

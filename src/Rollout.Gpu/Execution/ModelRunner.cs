@@ -9,8 +9,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// One model with one KV cache on one device: prepare, copy blocks, forward, sample. Autograd is off, every tensor of
-/// a step dies with it, and the model's training mode is what it was before, also when the step throws.
+/// One model with one KV cache on one device: prepare, copy blocks, forward, sample. Autograd is off, every
+/// tensor of a step dies with it, and the model's training mode is what it was before, also when the step
+/// throws.
 /// </summary>
 public sealed class ModelRunner : IModelRunner
 {
@@ -23,7 +24,8 @@ public sealed class ModelRunner : IModelRunner
     private int[] _logitRowOfDraw = [];
     private int[] _lastTokens = [];
 
-    /// <param name="weights">The policy, shared with the trainer of this process; not disposed with the runner.</param>
+    /// <param name="weights">The policy, shared with the trainer of this process; not disposed with the
+    /// runner.</param>
     /// <param name="cache">Of the model's shape and on its device; disposed with the runner.</param>
     /// <param name="threads">Threads of sampling at most, the caller's included.</param>
     public ModelRunner(PolicyWeights weights, IKvCache cache, int threads)
@@ -63,7 +65,8 @@ public sealed class ModelRunner : IModelRunner
         catch (ExternalException cause)
         {
             // What libtorch throws: memory that isn't there, a failed kernel. Bad input was refused before.
-            throw new DeviceFaultException($"A step of {batch.TokenCount} tokens failed on {model.Device}.", cause);
+            throw new DeviceFaultException(
+                $"A step of {batch.TokenCount} tokens failed on {model.Device}.", cause);
         }
         finally
         {
@@ -77,7 +80,11 @@ public sealed class ModelRunner : IModelRunner
     public void LoadWeights(PolicyVersion version)
     {
         if (_weights.Version != version)
-            throw new InvalidOperationException($"Asked to load {version}, but the weights published are {_weights.Version}.");
+        {
+            throw new InvalidOperationException(
+                $"Asked to load {version}, but the weights published are {_weights.Version}.");
+        }
+
         Version = version;
     }
 
@@ -91,7 +98,7 @@ public sealed class ModelRunner : IModelRunner
     {
         var started = Stopwatch.GetTimestamp();
         var sampledRows = FindSampledRows(batch);
-        var hidden = _weights.Model.Hidden(                                          // [tokens, hidden]
+        var hidden = _weights.Model.Hidden( // [tokens, hidden]
             _inputs.TokenIds(batch.TokenIds.AsSpan(0, batch.TokenCount)),
             _inputs.Positions(batch.Positions.AsSpan(0, batch.TokenCount)),
             _cache.Bind(batch));
@@ -103,8 +110,10 @@ public sealed class ModelRunner : IModelRunner
 
         if (sampledRows < batch.TokenCount)
             hidden = hidden.index_select(0, _inputs.LastTokens(_lastTokens.AsSpan(0, sampledRows)));
-        var logits = _weights.Model.Logits(hidden);                                  // [sampled rows, vocab]
-        var host = logits.to(ScalarType.Float32).cpu().contiguous();                 // the step's one wait for the device
+
+        // [sampled rows, vocab]; the copy to the host is the step's one wait for the device.
+        var logits = _weights.Model.Logits(hidden);
+        var host = logits.to(ScalarType.Float32).cpu().contiguous();
         var sampling = Stopwatch.GetTimestamp();
         _output.ForwardTime = Stopwatch.GetElapsedTime(started, sampling);
 

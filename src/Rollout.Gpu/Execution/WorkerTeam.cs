@@ -1,8 +1,9 @@
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// Spreads the parts of one piece of work over the calling thread and a bounded number of pool threads. Parts are
-/// taken as they come, so they need not be equal; which thread computes a part must not matter to its result.
+/// Spreads the parts of one piece of work over the calling thread and a bounded number of pool threads. Parts
+/// are taken as they come, so they need not be equal; which thread computes a part must not matter to its
+/// result.
 /// </summary>
 internal sealed class WorkerTeam
 {
@@ -18,7 +19,9 @@ internal sealed class WorkerTeam
     /// <summary>Workers at most, the caller included.</summary>
     public int Threads { get; }
 
-    /// <summary>Calls the body once for every part, with a worker number below <see cref="Threads"/>.</summary>
+    /// <summary>
+    /// Calls the body once for every part, with a worker number below <see cref="Threads"/>.
+    /// </summary>
     public void Run(int parts, Action<int, int> body)
     {
         var workers = Math.Min(Threads, parts);
@@ -32,7 +35,8 @@ internal sealed class WorkerTeam
         var next = -1;
         Parallel.For(0, workers, _options, worker =>
         {
-            for (var part = Interlocked.Increment(ref next); part < parts; part = Interlocked.Increment(ref next))
+            int part;
+            while ((part = Interlocked.Increment(ref next)) < parts)
                 body(worker, part);
         });
     }

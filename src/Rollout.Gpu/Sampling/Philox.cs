@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// Philox4x32-10, a counter-based generator: a keyed bijection of 128-bit counters, so any draw is computed from its
-/// address without any before it. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+/// Philox4x32-10, a counter-based generator: a keyed bijection of 128-bit counters, so any draw is computed
+/// from its address without any before it. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+/// 1, 2, 3", SC 2011.
 /// </summary>
 public static class Philox
 {
@@ -33,8 +34,8 @@ public static class Philox
     }
 
     /// <summary>
-    /// The words of eight counters (first, c1, 0, 0) … (first + 7, c1, 0, 0), in the order of counters and words:
-    /// 32 words in four vectors. Needs AVX2.
+    /// The words of eight counters (first, c1, 0, 0) … (first + 7, c1, 0, 0), in the order of counters and
+    /// words: 32 words in four vectors. Needs AVX2.
     /// </summary>
     internal static (Vector256<uint> A, Vector256<uint> B, Vector256<uint> C, Vector256<uint> D) EightCounters(
         ulong key, uint first, uint c1)

@@ -6,9 +6,10 @@ using System.Runtime.Intrinsics.X86;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// The exponential race of <see cref="SamplingRng"/> over one row: who has the largest logit / temperature − log E.
-/// Since E ≥ u, a token with u above weight · exp(max − best score) can't win, so most tokens cost their random bits
-/// and one comparison but no logarithm. The comparison errs on the side of computing the score.
+/// The exponential race of <see cref="SamplingRng"/> over one row: who has the largest logit / temperature −
+/// log E. Since E ≥ u, a token with u above weight · exp(max − best score) can't win, so most tokens cost
+/// their random bits and one comparison but no logarithm. The comparison errs on the side of computing the
+/// score.
 /// </summary>
 internal ref struct Race
 {
@@ -33,7 +34,8 @@ internal ref struct Race
     }
 
     /// <summary>Draws from all tokens of at least this share of the largest probability.</summary>
-    public static int Draw(ReadOnlySpan<float> logits, RowDistribution row, ulong key, int position, float minP)
+    public static int Draw(
+        ReadOnlySpan<float> logits, RowDistribution row, ulong key, int position, float minP)
     {
         var race = new Race(logits, row, key, position, row.ArgMax);
         var done = Avx2.IsSupported ? race.EnterVectors(minP) : 0;

@@ -4,8 +4,8 @@ using System.Numerics.Tensors;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// The softmax of one row of logits at one temperature, shared by all draws from it. Its memory grows to the largest
-/// vocabulary seen and is then reused.
+/// The softmax of one row of logits at one temperature, shared by all draws from it. Its memory grows to the
+/// largest vocabulary seen and is then reused.
 /// </summary>
 internal sealed class RowDistribution
 {
@@ -61,7 +61,8 @@ internal sealed class RowDistribution
     /// <param name="logit">Its logit, not divided.</param>
     public float LogProbability(float logit) => (float)((double)(logit / Temperature) - Max - Math.Log(Sum));
 
-    // TensorPrimitives.Sum orders its additions by the alignment of the memory; equal rows must give equal bits.
+    // TensorPrimitives.Sum orders its additions by the alignment of the memory; equal rows must give equal
+    // bits.
     private static float SumInOrder(ReadOnlySpan<float> values)
     {
         var total = Vector<float>.Zero;

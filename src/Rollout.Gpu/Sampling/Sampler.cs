@@ -4,8 +4,8 @@ using Rollout.Gpu.Execution;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// Draws tokens from logits in host memory, by the rules of <see cref="SamplingRng"/>. Used by one thread at a time;
-/// spreads large work over more. Scratch memory is kept, nothing is allocated per draw.
+/// Draws tokens from logits in host memory, by the rules of <see cref="SamplingRng"/>. Used by one thread at
+/// a time; spreads large work over more. Scratch memory is kept, nothing is allocated per draw.
 /// </summary>
 public sealed class Sampler
 {

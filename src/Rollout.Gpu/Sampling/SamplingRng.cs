@@ -7,18 +7,22 @@ namespace Rollout.Gpu.Sampling;
 /// <list type="number">
 /// <item>A sequence's key is the first two words (low first) of Philox4x32-10 under the run's seed at counter
 /// (group low, group high, sample, <see cref="SequenceTag"/>).</item>
-/// <item>The noise word x of vocabulary id v at position p is word v mod 4 of Philox4x32-10 under the sequence's key at
-/// counter (v / 4, p, 0, 0).</item>
-/// <item>u = ((float)x + 0.5f) · 2^-32, at most 1 − 2^-24, all in float. E = −log1p(−u) is exponential with rate 1.</item>
-/// <item>The token is the kept v with the largest logit_v / temperature − log E_v (the division in float), the lowest
-/// id on ties: an exponential race, or Gumbel-max, whose winner is v with the softmax's probability.</item>
+/// <item>The noise word x of vocabulary id v at position p is word v mod 4 of Philox4x32-10 under the
+/// sequence's key at counter (v / 4, p, 0, 0).</item>
+/// <item>u = ((float)x + 0.5f) · 2^-32, at most 1 − 2^-24, all in float. E = −log1p(−u) is exponential with
+/// rate 1.</item>
+/// <item>The token is the kept v with the largest logit_v / temperature − log E_v (the division in float),
+/// the lowest id on ties: an exponential race, or Gumbel-max, whose winner is v with the softmax's
+/// probability.</item>
 /// </list>
-/// A draw depends on key, position and its own row's logits only: not on batch, device count or what came before.
-/// Devices may differ in the last bits of log and so in ties; nothing else.
+/// A draw depends on key, position and its own row's logits only: not on batch, device count or what came
+/// before. Devices may differ in the last bits of log and so in ties; nothing else.
 /// </summary>
 public static class SamplingRng
 {
-    /// <summary>Keeps sequence keys apart from any other use of Philox under the run's seed ("seqs").</summary>
+    /// <summary>
+    /// Keeps sequence keys apart from any other use of Philox under the run's seed ("seqs").
+    /// </summary>
     public const uint SequenceTag = 0x73716573;
 
     /// <summary>No noise −log E is larger: the smallest u is 2^-33, and 33 ln 2 &lt; 22.9.</summary>

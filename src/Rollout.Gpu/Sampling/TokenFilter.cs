@@ -3,8 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// Top-k, top-p and min-p, in this order. Tokens are counted in buckets of logit first, so that only those near
-/// the edge and above are sorted, not the vocabulary.
+/// Top-k, top-p and min-p, in this order. Tokens are counted in buckets of logit first, so that only those
+/// near the edge and above are sorted, not the vocabulary.
 /// </summary>
 internal sealed class TokenFilter
 {
@@ -20,12 +20,15 @@ internal sealed class TokenFilter
     public static bool NeedsOrder(SamplingParams sampling, int vocabulary) =>
         sampling.TopP < 1 || (sampling.TopK > 0 && sampling.TopK < vocabulary);
 
-    /// <summary>The tokens to draw from, most probable first, ties by lower id. Valid until the next call.</summary>
+    /// <summary>
+    /// The tokens to draw from, most probable first, ties by lower id. Valid until the next call.
+    /// </summary>
     public ReadOnlySpan<int> Keep(ReadOnlySpan<float> logits, RowDistribution row, SamplingParams sampling)
     {
         var topK = sampling.TopK > 0 ? Math.Min(sampling.TopK, logits.Length) : logits.Length;
         CountBuckets(logits, row);
-        var kept = Math.Min(SortDownTo(LastBucket(topK, topK < logits.Length ? 1 : sampling.TopP), logits, row), topK);
+        var lastBucket = LastBucket(topK, topK < logits.Length ? 1 : sampling.TopP);
+        var kept = Math.Min(SortDownTo(lastBucket, logits, row), topK);
 
         var weights = row.Weights;
         if (sampling.TopP < 1)

@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient clipping.
-/// Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a step of 1e-6 is far below
-/// the resolution of a bfloat16 weight and would be lost in it. Costs, per weight: 16 bytes in float32, up to 20 in
-/// bfloat16, the weight included.
+/// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient
+/// clipping. Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a step of
+/// 1e-6 is far below the resolution of a bfloat16 weight and would be lost in it. Costs, per weight: 16 bytes
+/// in float32, up to 20 in bfloat16, the weight included.
 /// </summary>
 public sealed class AdamW : IDisposable
 {
@@ -29,10 +29,15 @@ public sealed class AdamW : IDisposable
     /// <summary>Updates so far.</summary>
     public int Steps { get; private set; }
 
-    /// <summary>What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.</summary>
-    public static double ClipFactor(double norm, double limit) => limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
+    /// <summary>
+    /// What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.
+    /// </summary>
+    public static double ClipFactor(double norm, double limit) =>
+        limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
 
-    /// <summary>The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on.</summary>
+    /// <summary>
+    /// The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on.
+    /// </summary>
     public double WarmedUp(double learningRate, int warmupSteps) =>
         learningRate * Math.Min(1, (Steps + 1.0) / Math.Max(warmupSteps, 1));
 
@@ -45,7 +50,9 @@ public sealed class AdamW : IDisposable
             slot.ZeroGradients();
     }
 
-    /// <summary>Call after each backward pass: adds the gradients of narrow parameters to their float32 sums.</summary>
+    /// <summary>
+    /// Call after each backward pass: adds the gradients of narrow parameters to their float32 sums.
+    /// </summary>
     public void Accumulate()
     {
         using var noGradient = no_grad();
@@ -77,7 +84,9 @@ public sealed class AdamW : IDisposable
         return "";
     }
 
-    /// <summary>One update with the gradients times <paramref name="gradientScale"/>; then forgets them.</summary>
+    /// <summary>
+    /// One update with the gradients times <paramref name="gradientScale"/>; then forgets them.
+    /// </summary>
     public void Step(double learningRate, double gradientScale = 1)
     {
         using var noGradient = no_grad();
@@ -88,15 +97,21 @@ public sealed class AdamW : IDisposable
         ZeroGradients();
     }
 
-    /// <summary>Writes what a resumed run needs besides the weights: both moments, the master copies, the step.</summary>
+    /// <summary>
+    /// Writes what a resumed run needs besides the weights: both moments, the master copies, the step.
+    /// </summary>
     public void Save(string path)
     {
         using var steps = tensor((long[])[Steps]);
         SafetensorsWriter.Write(path, [(StepTensor, steps), .. State()]);
     }
 
-    /// <summary>Takes over what <see cref="Save"/> wrote. Everything is checked before anything changes.</summary>
-    /// <exception cref="CheckpointException">The file can't be read, or a tensor is missing or of another shape or type.</exception>
+    /// <summary>
+    /// Takes over what <see cref="Save"/> wrote. Everything is checked before anything changes.
+    /// </summary>
+    /// <exception cref="CheckpointException">
+    /// The file can't be read, or a tensor is missing or of another shape or type.
+    /// </exception>
     public void Load(string path)
     {
         using var noGradient = no_grad();
@@ -147,7 +162,8 @@ public sealed class AdamW : IDisposable
             _value = value;
             _narrow = value.dtype.ElementSize() < 4;
             _decays = parameter.Decays;
-            _master = (_narrow ? value.detach().to_type(ScalarType.Float32) : value.detach()).DetachFromDisposeScope();
+            using var own = value.detach();
+            _master = (_narrow ? own.to_type(ScalarType.Float32) : own.alias()).DetachFromDisposeScope();
             _mean = zeros_like(_master).DetachFromDisposeScope();
             _square = zeros_like(_master).DetachFromDisposeScope();
             _sum = (_narrow ? zeros_like(_master) : empty(0)).DetachFromDisposeScope();

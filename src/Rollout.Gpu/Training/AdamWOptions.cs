@@ -11,7 +11,8 @@ public sealed record AdamWOptions(double Beta1, double Beta2, double Epsilon, do
 }
 
 /// <summary>One step's factors. Native scalars, made once a step and not once a parameter.</summary>
-internal sealed class AdamWRates(AdamWOptions options, double learningRate, double gradientScale, int step) : IDisposable
+internal sealed class AdamWRates(AdamWOptions options, double learningRate, double gradientScale, int step)
+    : IDisposable
 {
     public Scalar GradientScale { get; } = gradientScale;
 

@@ -6,8 +6,8 @@ using Rollout.Gpu.Weights;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The checkpoints of a run: <c>step-N</c> folders of one parent. A folder with that name is complete: it is filled
-/// under a temporary name beside it, flushed to the disk, and renamed.
+/// The checkpoints of a run: <c>step-N</c> folders of one parent. A folder with that name is complete: it is
+/// filled under a temporary name beside it, flushed to the disk, and renamed.
 /// </summary>
 /// <param name="root">The parent folder; it is made when the first checkpoint is.</param>
 public sealed class CheckpointStore(string root)
@@ -20,7 +20,8 @@ public sealed class CheckpointStore(string root)
     private const string Replaced = ".replaced-";
 
     /// <summary>The folder of the checkpoint after that many training steps.</summary>
-    public string FolderOf(int step) => Path.Combine(root, Prefix + step.ToString(CultureInfo.InvariantCulture));
+    public string FolderOf(int step) =>
+        Path.Combine(root, Prefix + step.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Training steps of which there are checkpoints, ascending.</summary>
     public IReadOnlyList<int> Steps()
@@ -47,7 +48,9 @@ public sealed class CheckpointStore(string root)
     }
 
     /// <summary>Reads <see cref="ProgressFile"/> of a checkpoint.</summary>
-    /// <exception cref="CheckpointException">The file is missing or not what <see cref="WriteProgress"/> writes.</exception>
+    /// <exception cref="CheckpointException">
+    /// The file is missing or not what <see cref="WriteProgress"/> writes.
+    /// </exception>
     public static TrainingProgress ReadProgress(string folder)
     {
         var path = Path.Combine(folder, ProgressFile);
@@ -56,24 +59,28 @@ public sealed class CheckpointStore(string root)
             var progress = JsonSerializer.Deserialize<TrainingProgress>(File.ReadAllBytes(path), Json);
             return progress is { Step: >= 0, DataCursor: >= 0 }
                 ? progress
-                : throw new CheckpointException($"{path} should have a step and a data_cursor of at least 0.");
+                : throw new CheckpointException(
+                    $"{path} should have a step and a data_cursor of at least 0.");
         }
-        catch (Exception cause) when (cause is JsonException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception cause)
+            when (cause is JsonException or FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new CheckpointException($"{path} should be the progress of a checkpoint: {cause.Message}", cause);
+            throw new CheckpointException(
+                $"{path} should be the progress of a checkpoint: {cause.Message}", cause);
         }
     }
 
     /// <summary>
-    /// Fills a new folder, complete or not at all. A folder that is there already (a run that was resumed from an
-    /// earlier step) is replaced once the new one is complete.
+    /// Fills a new folder, complete or not at all. A folder that is there already (a run that was resumed
+    /// from an earlier step) is replaced once the new one is complete.
     /// </summary>
     /// <param name="folder">The final name.</param>
     /// <param name="fill">Writes into the folder that it is given.</param>
     public static void Write(string folder, Action<string> fill)
     {
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        var parent = Path.GetDirectoryName(folder) ?? throw new ArgumentException($"{folder} can't be a checkpoint folder.");
+        var parent = Path.GetDirectoryName(folder) ?? throw new ArgumentException(
+            $"{folder} can't be a checkpoint folder.");
         var name = Path.GetFileName(folder);
         Directory.CreateDirectory(parent);
         foreach (var leftover in Directory.EnumerateDirectories(parent, Unfinished + name + "-*"))
@@ -107,7 +114,8 @@ public sealed class CheckpointStore(string root)
 
     /// <summary>Writes <see cref="ProgressFile"/>: step, data_cursor, seed.</summary>
     public static void WriteProgress(string folder, TrainingProgress progress) =>
-        File.WriteAllBytes(Path.Combine(folder, ProgressFile), JsonSerializer.SerializeToUtf8Bytes(progress, Json));
+        File.WriteAllBytes(
+            Path.Combine(folder, ProgressFile), JsonSerializer.SerializeToUtf8Bytes(progress, Json));
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -116,7 +124,9 @@ public sealed class CheckpointStore(string root)
         WriteIndented = true,
     };
 
-    /// <summary>A rename may reach the disk before the data does; a power cut would leave a checkpoint of holes.</summary>
+    /// <summary>
+    /// A rename may reach the disk before the data does; a power cut would leave a checkpoint of holes.
+    /// </summary>
     private static void Flush(string folder)
     {
         foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))

@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The log-probabilities of completion tokens, and the way back. The [targets, vocab] logits never exist as a whole: the
-/// head runs over chunks of rows, each chunk's backward follows its forward, and what it gives the hidden states is
-/// collected for one backward pass through the layers. Nothing is computed twice. At its peak a chunk holds its logits
-/// in the model's type, twice in float32, and once more as gradient: at most
+/// The log-probabilities of completion tokens, and the way back. The [targets, vocab] logits never exist as a
+/// whole: the head runs over chunks of rows, each chunk's backward follows its forward, and what it gives the
+/// hidden states is collected for one backward pass through the layers. Nothing is computed twice. At its
+/// peak a chunk holds its logits in the model's type, twice in float32, and once more as gradient: at most
 /// <see cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements each.
 /// </summary>
 /// <param name="model">The policy.</param>
@@ -19,12 +19,18 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     /// <summary>16 MiB in float32: stays near the cache.</summary>
     public const long LogitElementsOnCpu = 1L << 22;
 
-    /// <summary>512 MiB in float32: rows enough to keep the matrix units busy at any vocabulary in use.</summary>
+    /// <summary>
+    /// 512 MiB in float32: rows enough to keep the matrix units busy at any vocabulary in use.
+    /// </summary>
     public const long LogitElementsOnGpu = 1L << 27;
 
-    private readonly int _rowsAtOnce = (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
+    private readonly int _rowsAtOnce =
+        (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
 
-    /// <summary>Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them) [rows].</summary>
+    /// <summary>
+    /// Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them)
+    /// [rows].
+    /// </summary>
     public delegate Tensor LossGradient(Tensor logprobs, int start);
 
     public Device Device => model.Device;
@@ -45,7 +51,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
             var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
             var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
             var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
-            pieces.Add((scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
+            pieces.Add(
+                (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
         }
 
         return cat(pieces).MoveToOuterDisposeScope();
@@ -73,7 +80,9 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         hidden.backward([collected]);
     }
 
-    /// <summary>dLoss/dlogits [rows, vocab] = dLoss/dlogprob · (one-hot(target) − softmax) / temperature.</summary>
+    /// <summary>
+    /// dLoss/dlogits [rows, vocab] = dLoss/dlogprob · (one-hot(target) − softmax) / temperature.
+    /// </summary>
     private Tensor LogitsGradient(Tensor logits, Tensor targets, int start, LossGradient lossGradient)
     {
         using var noGradient = no_grad();
@@ -81,19 +90,21 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         var scaled = Scaled(logits.detach()); // [rows, vocab]
         var normalizer = scaled.logsumexp(-1, keepdim: true); // [rows, 1]
         var logprobs = (scaled.gather(1, targets) - normalizer).squeeze(1); // [rows]
-        var slope = (lossGradient(logprobs, start) / temperature).unsqueeze(1); // [rows, 1]
+        using Scalar divisor = temperature;
+        var slope = lossGradient(logprobs, start).div(divisor).unsqueeze(1); // [rows, 1]
         scaled.sub_(normalizer).exp_().mul_(-slope).scatter_add_(1, targets, slope);
         return scaled.to_type(logits.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>
-    /// float32 logits over the temperature, in place where they are float32 already. A model whose head needs its own
-    /// output for its gradient would be told so by autograd's version check.
+    /// float32 logits over the temperature, in place where they are float32 already. A model whose head needs
+    /// its own output for its gradient would be told so by autograd's version check.
     /// </summary>
     private Tensor Scaled(Tensor logits)
     {
+        using Scalar divisor = temperature; // unnamed, it may be finalised while libtorch still reads it
         var wide = logits.to_type(ScalarType.Float32);
-        return temperature == 1 ? wide : wide.div_(temperature);
+        return temperature == 1 ? wide : wide.div_(divisor);
     }
 
     private Tensor SourceStates(MicroBatchInput input)

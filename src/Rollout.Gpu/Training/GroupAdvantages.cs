@@ -3,8 +3,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Rewards of groups → advantages, as TRL's GRPOTrainer computes them: A = (R − mean of the group) / (std + 1e-4), the
-/// standard deviation Bessel-corrected, over the group or over the batch, or A = R − mean (Dr.GRPO).
+/// Rewards of groups → advantages, as TRL's GRPOTrainer computes them: A = (R − mean of the group) / (std +
+/// 1e-4), the standard deviation Bessel-corrected, over the group or over the batch, or A = R − mean
+/// (Dr.GRPO).
 /// </summary>
 public static class GroupAdvantages
 {
@@ -12,8 +13,8 @@ public static class GroupAdvantages
     public const double StandardDeviationOffset = 1e-4;
 
     /// <summary>
-    /// Fills the advantages. A group whose rewards are all equal (a group of one among them) gets exactly 0, free of
-    /// the rounding of its mean.
+    /// Fills the advantages. A group whose rewards are all equal (a group of one among them) gets exactly 0,
+    /// free of the rounding of its mean.
     /// </summary>
     /// <param name="rewards">[samples] rewards, group after group.</param>
     /// <param name="groups">[groups] names the groups in errors.</param>
@@ -42,7 +43,8 @@ public static class GroupAdvantages
         for (var g = 0; g < sizes.Length; g++)
         {
             if (sizes[g] < 0 || sizes[g] > rewards.Length - start)
-                throw new ArgumentException($"{groups[g]} has {sizes[g]} samples, {rewards.Length - start} rewards are left.");
+                throw new ArgumentException(
+                    $"{groups[g]} has {sizes[g]} samples, {rewards.Length - start} rewards are left.");
 
             var own = rewards.Slice(start, sizes[g]);
             var filled = advantages.Slice(start, sizes[g]);
@@ -77,7 +79,8 @@ public static class GroupAdvantages
             ScaleRewards.Group => StandardDeviation(rewards) + StandardDeviationOffset,
             ScaleRewards.Batch => batchDeviation + StandardDeviationOffset,
             ScaleRewards.None => 1,
-            _ => throw new ArgumentOutOfRangeException(nameof(scale), scale, "Expected Group, Batch or None."),
+            _ => throw new ArgumentOutOfRangeException(
+                nameof(scale), scale, "Expected Group, Batch or None."),
         };
         for (var i = 0; i < rewards.Length; i++)
             advantages[i] = (rewards[i] - mean) / divisor;
@@ -88,7 +91,8 @@ public static class GroupAdvantages
         for (var i = 0; i < rewards.Length; i++)
         {
             if (!double.IsFinite(rewards[i]))
-                throw new ArgumentException($"The reward of {new SequenceId(group, i)} is {rewards[i]}; expected a finite number.");
+                throw new ArgumentException(
+                    $"The reward of {new SequenceId(group, i)} is {rewards[i]}; expected a finite number.");
         }
     }
 

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -12,9 +13,13 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
     /// <summary>Weight of the KL term; with 0 no reference is read.</summary>
     public double Beta => beta;
 
-    /// <summary>The loss of some tokens. All arguments are [tokens], of one floating type; padding is not among them.</summary>
+    /// <summary>
+    /// The loss of some tokens. All arguments are [tokens], of one floating type; padding is not among them.
+    /// </summary>
     /// <param name="logprobs">log π of the sampled tokens; the only argument that gradients flow to.</param>
-    /// <param name="oldLogprobs">log π_old, detached. Detached <paramref name="logprobs"/> give ρ = 1 with its gradient.</param>
+    /// <param name="oldLogprobs">
+    /// log π_old, detached. Detached <paramref name="logprobs"/> give ρ = 1 with its gradient.
+    /// </param>
     /// <param name="referenceLogprobs">log π_ref, detached; read where beta is not 0.</param>
     /// <param name="advantages">A of each token's completion.</param>
     /// <param name="weights">Each token's weight; 0 masks it.</param>
@@ -26,30 +31,34 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
         Tensor weights)
     {
         using var scope = NewDisposeScope();
+        // Scalars are held to the end: an unnamed one may be finalised while libtorch still reads it.
+        using Scalar low = 1 - epsilon, high = 1 + epsilonHigh, zero = 0.0, strength = beta;
         var ratio = (logprobs - oldLogprobs).exp(); // [tokens]
-        var clipped = ratio.clamp(1 - epsilon, 1 + epsilonHigh); // [tokens]
-        var loss = -minimum(ratio * advantages, clipped * advantages); // [tokens]
-        var divergence = zeros_like(loss);
+        var loss = -minimum(ratio * advantages, ratio.clamp(low, high) * advantages); // [tokens]
+        var divergence = zeros_like(loss); // [tokens]
         if (beta != 0)
         {
-            var difference = (referenceLogprobs ?? throw new ArgumentNullException(
-                nameof(referenceLogprobs), "Beta is not 0, so the loss needs the reference's log-probabilities.")) - logprobs;
-            divergence = difference.expm1() - difference; // k3 ≥ 0, without e^d − 1 cancelling for small d
-            loss += beta * divergence;
+            ArgumentNullException.ThrowIfNull(referenceLogprobs);
+            var difference = referenceLogprobs - logprobs;
+            divergence = difference.expm1() - difference; // k3 ≥ 0; e^d − 1 would cancel where d is small
+            loss += divergence.mul(strength);
         }
 
-        var counted = weights != 0;
-        var stopped = ((ratio < 1 - epsilon) & (advantages < 0)) | ((ratio > 1 + epsilonHigh) & (advantages > 0));
+        var counted = weights.ne(zero);
+        var tooLow = ratio.lt(low) & advantages.lt(zero);
+        var tooHigh = ratio.gt(high) & advantages.gt(zero);
         return new TokenLoss(
             (loss * weights).sum().MoveToOuterDisposeScope(),
-            (stopped & counted).sum(ScalarType.Float64).MoveToOuterDisposeScope(),
+            ((tooLow | tooHigh) & counted).sum(ScalarType.Float64).MoveToOuterDisposeScope(),
             (divergence.detach() * counted).sum(ScalarType.Float64).MoveToOuterDisposeScope());
     }
 }
 
 /// <summary>Sums over tokens, each a scalar tensor on their device. The caller owns them.</summary>
 /// <param name="Loss">The weighted loss, differentiable.</param>
-/// <param name="Clipped">float64: tokens whose gradient the clip removes (ratio below and A &lt; 0, or above and A &gt; 0).</param>
+/// <param name="Clipped">
+/// float64: tokens whose gradient the clip removes (ratio below and A &lt; 0, or above and A &gt; 0).
+/// </param>
 /// <param name="Kl">float64: Σ k3 against the reference; 0 where beta is 0.</param>
 public sealed record TokenLoss(Tensor Loss, Tensor Clipped, Tensor Kl) : IDisposable
 {

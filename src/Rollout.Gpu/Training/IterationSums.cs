@@ -22,7 +22,9 @@ internal sealed record IterationSums(
         left.Difference + right.Difference,
         Math.Max(left.DifferenceMax, right.DifferenceMax));
 
-    /// <summary>[6] float64 on the device: the sums of one chunk, to be read when the pass is over and not before.</summary>
+    /// <summary>
+    /// [6] float64 on the device: the sums of one chunk, to be read when the pass is over and not before.
+    /// </summary>
     public static Tensor OnDevice(TokenLoss loss, Tensor logprobs, Tensor samplerLogprobs)
     {
         using var noGradient = no_grad();
@@ -43,7 +45,8 @@ internal sealed record IterationSums(
         var values = stack(rows).cpu().data<double>().ToArray();
         return
         [
-            .. values.Chunk(6).Select(row => new IterationSums(row[0], row[1], row[2], row[3], row[4], row[5])),
+            .. values.Chunk(6).Select(row =>
+                new IterationSums(row[0], row[1], row[2], row[3], row[4], row[5])),
         ];
     }
 }

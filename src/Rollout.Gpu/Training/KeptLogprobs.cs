@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>What later iterations over a batch need of the first one, on the device, one [targets] tensor a micro-batch.</summary>
+/// <summary>
+/// What later iterations over a batch need of the first one, on the device, one [targets] tensor a
+/// micro-batch.
+/// </summary>
 /// <param name="microBatches">Micro-batches of the batch.</param>
 /// <param name="keepsOld">There are later iterations.</param>
 internal sealed class KeptLogprobs(int microBatches, bool keepsOld) : IDisposable

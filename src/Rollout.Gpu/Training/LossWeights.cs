@@ -3,10 +3,10 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// What one token's loss is multiplied by, so that the sum over the batch is the aggregated loss. The denominators are
-/// those of the whole batch, so splitting it into micro-batches changes no gradient. As in TRL they count every
-/// sequence and token, those of groups with equal rewards included, although their advantage is 0 and their compute
-/// may be skipped.
+/// What one token's loss is multiplied by, so that the sum over the batch is the aggregated loss. The
+/// denominators are those of the whole batch, so splitting it into micro-batches changes no gradient. As in
+/// TRL they count every sequence and token, those of groups with equal rewards included, although their
+/// advantage is 0 and their compute may be skipped.
 /// </summary>
 /// <param name="Type">The aggregation.</param>
 /// <param name="Sequences">Completions of the batch.</param>
@@ -23,6 +23,7 @@ public sealed record LossWeights(LossType Type, int Sequences, long Tokens, int 
         LossType.DrGrpo => 1.0 / ((double)Math.Max(Sequences, 1) * MaxCompletionLength),
         // Σ ℓ / Σ_i L_i
         LossType.Dapo => 1.0 / Math.Max(Tokens, 1),
-        _ => throw new InvalidOperationException($"Loss type {Type} is unknown; expected Grpo, DrGrpo or Dapo."),
+        _ => throw new InvalidOperationException(
+            $"Loss type {Type} is unknown; expected Grpo, DrGrpo or Dapo."),
     };
 }

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>One micro-batch on the device: right-padded rows of width W, and which of their outputs predict what.</summary>
+/// <summary>
+/// One micro-batch on the device: right-padded rows of width W, and which of their outputs predict what.
+/// </summary>
 internal sealed class MicroBatchInput : IDisposable
 {
     private readonly int[] _completionLengths;
@@ -19,7 +21,8 @@ internal sealed class MicroBatchInput : IDisposable
         _completionLengths = [.. rows.Select(row => row.Completion.Length)];
         TargetCount = _completionLengths.Sum();
 
-        var tokens = new long[rows.Count * width]; // padding is token 0: nothing attends to it, nothing is read from it
+        // Padding is token 0: nothing attends to it, nothing is read from it.
+        var tokens = new long[rows.Count * width];
         var positions = new long[rows.Count * width];
         var sources = new long[TargetCount];
         var targets = new long[TargetCount];
@@ -61,7 +64,9 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>[rows · W] int64, from 0 in each row.</summary>
     public Tensor Positions { get; }
 
-    /// <summary>[targets] int64: the flat position whose hidden state predicts the target, the one before it.</summary>
+    /// <summary>
+    /// [targets] int64: the flat position whose hidden state predicts the target, the one before it.
+    /// </summary>
     public Tensor Sources { get; }
 
     /// <summary>[targets] int64: completion tokens, row after row.</summary>
@@ -70,12 +75,14 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>[rows] → [targets] float32 on the device: each row's value for each of its targets.</summary>
     public Tensor ForEachTarget(IEnumerable<float> perRow)
     {
-        var values = perRow.Zip(_completionLengths).SelectMany(pair => Enumerable.Repeat(pair.First, pair.Second));
+        var values =
+            perRow.Zip(_completionLengths).SelectMany(pair => Enumerable.Repeat(pair.First, pair.Second));
         return OnDevice([.. values]);
     }
 
     /// <summary>One value a target, row after row → [targets] float32 on the device.</summary>
-    public Tensor ForEachTarget(IEnumerable<float[]> perToken) => OnDevice([.. perToken.SelectMany(values => values)]);
+    public Tensor ForEachTarget(IEnumerable<float[]> perToken) =>
+        OnDevice([.. perToken.SelectMany(values => values)]);
 
     public void Dispose()
     {

@@ -4,9 +4,10 @@ namespace Rollout.Gpu.Training;
 public static class MicroBatcher
 {
     /// <summary>
-    /// Sorts by length, longest first (what does not fit in memory fails at once, and neighbours pad little), and fills
-    /// each micro-batch while rows × its longest row stay within the budget. A sequence longer than the budget is a
-    /// micro-batch by itself. Equal lengths keep their order: the same lengths give the same micro-batches.
+    /// Sorts by length, longest first (what does not fit in memory fails at once, and neighbours pad little),
+    /// and fills each micro-batch while rows × its longest row stay within the budget. A sequence longer than
+    /// the budget is a micro-batch by itself. Equal lengths keep their order: the same lengths give the same
+    /// micro-batches.
     /// </summary>
     /// <param name="lengths">[sequences] tokens that each brings to the forward pass.</param>
     /// <param name="tokenBudget">Tokens of a micro-batch, padding included.</param>

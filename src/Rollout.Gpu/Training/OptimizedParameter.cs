@@ -9,7 +9,9 @@ namespace Rollout.Gpu.Training;
 /// <param name="Decays">Weight decay applies to it.</param>
 public sealed record OptimizedParameter(string Name, Tensor Value, bool Decays)
 {
-    /// <summary>All parameters of a model. Norms and biases do not decay, as in the Hugging Face Trainer.</summary>
+    /// <summary>
+    /// All parameters of a model. Norms and biases do not decay, as in the Hugging Face Trainer.
+    /// </summary>
     public static IReadOnlyList<OptimizedParameter> Of(CausalLm model)
     {
         var matrices = model.CheckpointTensors()

@@ -3,12 +3,14 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The part of a <see cref="TrainBatch"/> that the model has to see, checked, with advantages and weights. Groups with
-/// equal rewards are left out where there is no KL term: their gradient is 0. They still count in the denominators.
+/// The part of a <see cref="TrainBatch"/> that the model has to see, checked, with advantages and weights.
+/// Groups with equal rewards are left out where there is no KL term: their gradient is 0. They still count in
+/// the denominators.
 /// </summary>
 internal sealed class PolicyBatch
 {
-    private PolicyBatch(IReadOnlyList<PolicySample> samples, IReadOnlyList<MicroBatch> microBatches, int equalRewardGroups)
+    private PolicyBatch(
+        IReadOnlyList<PolicySample> samples, IReadOnlyList<MicroBatch> microBatches, int equalRewardGroups)
     {
         Samples = samples;
         MicroBatches = microBatches;
@@ -34,8 +36,8 @@ internal sealed class PolicyBatch
     public int InputCount => Samples.Sum(sample => sample.Sequence.InputLength);
 
     /// <exception cref="ArgumentException">
-    /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty, or a
-    /// completion has not one log-probability for each token.
+    /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
+    /// or a completion has not one log-probability for each token.
     /// </exception>
     public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize)
     {
@@ -81,16 +83,17 @@ internal sealed class PolicyBatch
         if (completion.SamplerLogprobs.Length != completion.Tokens.Length)
         {
             throw new ArgumentException(
-                $"{id} has {completion.Tokens.Length} tokens and {completion.SamplerLogprobs.Length} log-probabilities; " +
-                "expected one for each.");
+                $"{id} has {completion.Tokens.Length} tokens and {completion.SamplerLogprobs.Length} " +
+                "log-probabilities; expected one for each.");
         }
 
-        var broken = completion.SamplerLogprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
+        var broken =
+            completion.SamplerLogprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
         if (broken >= 0)
         {
             throw new ArgumentException(
-                $"The sampler's log-probability of token {broken} of {id} is {completion.SamplerLogprobs[broken]}; " +
-                "expected a finite number.");
+                $"The sampler's log-probability of token {broken} of {id} is " +
+                $"{completion.SamplerLogprobs[broken]}; expected a finite number.");
         }
 
         return new PolicySample(

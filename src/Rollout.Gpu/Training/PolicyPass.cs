@@ -2,12 +2,15 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>One forward and backward pass over a batch: leaves the batch's gradient with the optimizer.</summary>
+/// <summary>
+/// One forward and backward pass over a batch: leaves the batch's gradient with the optimizer.
+/// </summary>
 /// <param name="policy">The weights that learn.</param>
 /// <param name="reference">The initial weights, where there is a KL term.</param>
 /// <param name="loss">The token loss.</param>
 /// <param name="optimizer">Collects the gradients of the micro-batches.</param>
-internal sealed class PolicyPass(CompletionPass policy, CompletionPass? reference, GrpoLoss loss, AdamW optimizer)
+internal sealed class PolicyPass(
+    CompletionPass policy, CompletionPass? reference, GrpoLoss loss, AdamW optimizer)
 {
     private const int NamedSamples = 8;
 
@@ -47,7 +50,8 @@ internal sealed class PolicyPass(CompletionPass policy, CompletionPass? referenc
         var weights = input.ForEachTarget(samples.Select(sample => sample.Weight));
         var sampler = input.ForEachTarget(samples.Select(sample => sample.SamplerLogprobs));
         var old = kept.OldOf(microBatch);
-        var initial = reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
+        var initial =
+            reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
         var own = new List<Tensor>();
         policy.Backward(input, (logprobs, start) =>
         {
@@ -69,7 +73,9 @@ internal sealed class PolicyPass(CompletionPass policy, CompletionPass? referenc
         own.ForEach(chunk => chunk.Dispose());
     }
 
-    /// <summary>The weights are as they were, so what was not finite in the pass is so again, sample by sample.</summary>
+    /// <summary>
+    /// The weights are as they were, so what was not finite in the pass is so again, sample by sample.
+    /// </summary>
     private NotFiniteNumberException NotFinite(PolicyBatch batch, int microBatch, double value)
     {
         var samples = batch.SamplesOf(microBatch);
@@ -77,7 +83,8 @@ internal sealed class PolicyPass(CompletionPass policy, CompletionPass? referenc
         var named = broken.Length > 0 ? broken : samples;
         var more = named.Length > NamedSamples ? $" and {named.Length - NamedSamples} more" : "";
         var names = string.Join(", ", named.Take(NamedSamples).Select(sample => sample.Id));
-        return new NotFiniteNumberException($"The loss is {value} over {names}{more}; no weight was changed by it.", value);
+        return new NotFiniteNumberException(
+            $"The loss is {value} over {names}{more}; no weight was changed by it.", value);
     }
 
     private bool HasFiniteLogprobs(PolicySample sample)

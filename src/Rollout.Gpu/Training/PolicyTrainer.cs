@@ -8,10 +8,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared weights.
-/// π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the first one's
-/// log-probabilities on the device. The log-probabilities of sampler and trainer are compared in the first iteration,
-/// before anything changes, over all completion tokens that are computed.
+/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared
+/// weights. π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the
+/// first one's log-probabilities on the device. The log-probabilities of sampler and trainer are compared in
+/// the first iteration, before anything changes, over all completion tokens that are computed.
 /// </summary>
 public sealed class PolicyTrainer : IPolicyTrainer
 {
@@ -26,14 +26,20 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private readonly string _tokenizerFolder;
     private bool _torn;
 
-    /// <param name="weights">The policy, shared with decoders that are parked while this trains; stays the caller's.</param>
-    /// <param name="options">The update rule.</param>
-    /// <param name="tokenizerFolder">Where <see cref="Save"/> copies the tokenizer's files from; "" copies none.</param>
-    /// <param name="reference">
-    /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta above 0, the
-    /// weights as they are now are copied: right for a new run, wrong for a resumed one.
+    /// <param name="weights">
+    /// The policy, shared with decoders that are parked while this trains; stays the caller's.
     /// </param>
-    /// <param name="logitElements">Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.</param>
+    /// <param name="options">The update rule.</param>
+    /// <param name="tokenizerFolder">
+    /// Where <see cref="Save"/> copies the tokenizer's files from; "" copies none.
+    /// </param>
+    /// <param name="reference">
+    /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta
+    /// above 0, the weights as they are now are copied: right for a new run, wrong for a resumed one.
+    /// </param>
+    /// <param name="logitElements">
+    /// Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.
+    /// </param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     public PolicyTrainer(
         PolicyWeights weights,
@@ -57,7 +63,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
             _reference = reference ?? FrozenCopy(weights.Model);
         else
             reference?.Dispose();
-        var elements = logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(weights.Model.Device);
+        var elements =
+            logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(weights.Model.Device);
         _pass = new PolicyPass(
             new CompletionPass(weights.Model, options.Temperature, elements),
             _reference is null ? null : new CompletionPass(_reference, options.Temperature, elements),
@@ -71,8 +78,12 @@ public sealed class PolicyTrainer : IPolicyTrainer
     public int OptimizerSteps => _optimizer.Steps;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The batch can't be trained on; it says which sequence and why.</exception>
-    /// <exception cref="NotFiniteNumberException">A loss or gradient is not finite. The weights are as before that update.</exception>
+    /// <exception cref="ArgumentException">
+    /// The batch can't be trained on; it says which sequence and why.
+    /// </exception>
+    /// <exception cref="NotFiniteNumberException">
+    /// A loss or gradient is not finite. The weights are as before that update.
+    /// </exception>
     public TrainStats Train(TrainBatch batch)
     {
         if (_torn)
@@ -82,7 +93,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize);
         try
         {
-            var updates = prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
+            var updates =
+                prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
             _weights.Publish(_weights.Version.Next());
             _torn = false;
             return StatsOf(prepared, updates, Stopwatch.GetElapsedTime(started).TotalSeconds);
@@ -108,15 +120,16 @@ public sealed class PolicyTrainer : IPolicyTrainer
             throw Torn();
         CheckpointStore.Write(folder, unfinished =>
         {
-            HuggingFaceModel.WriteInto(_weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
+            HuggingFaceModel.WriteInto(
+                _weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
             _optimizer.Save(Path.Combine(unfinished, OptimizerFile));
             CheckpointStore.WriteProgress(unfinished, progress);
         });
     }
 
     /// <summary>
-    /// Continues the run that a checkpoint is of. The caller has loaded its model into the weights, under the version
-    /// that belongs to its step (<see cref="CheckpointStore.ReadProgress"/>).
+    /// Continues the run that a checkpoint is of. The caller has loaded its model into the weights, under the
+    /// version that belongs to its step (<see cref="CheckpointStore.ReadProgress"/>).
     /// </summary>
     /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
     /// <exception cref="CheckpointException">The optimizer's state is not of this model.</exception>
@@ -129,7 +142,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         long logitElements = 0)
     {
         if (options.Beta > 0 && reference is null)
-            throw new ArgumentException("A resumed run with a KL term needs the initial policy as its reference.");
+            throw new ArgumentException(
+                "A resumed run with a KL term needs the initial policy as its reference.");
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements);
         try
         {
@@ -166,8 +180,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
             norm = _optimizer.GradientNorm();
             if (!double.IsFinite(norm))
             {
-                throw new NotFiniteNumberException(
-                    $"The gradient of {_optimizer.FirstNonFinite()} is not finite in the training step after {Version}.");
+                var name = _optimizer.FirstNonFinite();
+                throw new NotFiniteNumberException($"The gradient of {name} is not finite after {Version}.");
             }
 
             rate = NextLearningRate;
@@ -215,7 +229,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
         return copy;
     }
 
-    /// <summary>libtorch reports every native failure as one type; these are the ones that no later step survives.</summary>
+    /// <summary>
+    /// libtorch reports every native failure as one type; these are the ones that no later step survives.
+    /// </summary>
     private static bool IsFaultOfDevice(ExternalException cause) =>
         ((string[])["CUDA", "out of memory", "can't allocate memory"])
             .Any(sign => cause.Message.Contains(sign, StringComparison.OrdinalIgnoreCase));
@@ -223,5 +239,6 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// <param name="Sums">One entry an iteration.</param>
     /// <param name="GradientNorm">The last one's, before clipping.</param>
     /// <param name="LearningRate">The last one's.</param>
-    private sealed record Updates(IReadOnlyList<IterationSums> Sums, double GradientNorm, double LearningRate);
+    private sealed record Updates(
+        IReadOnlyList<IterationSums> Sums, double GradientNorm, double LearningRate);
 }

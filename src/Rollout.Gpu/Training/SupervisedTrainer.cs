@@ -1,11 +1,13 @@
 using Rollout.Gpu.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Teaches a model given completions of prompts by cross-entropy, to have something to start GRPO from. The loss is
-/// the mean of −log π over the completion tokens of the whole batch, however it is split into micro-batches.
+/// Teaches a model given completions of prompts by cross-entropy, to have something to start GRPO from. The
+/// loss is the mean of −log π over the completion tokens of the whole batch, however it is split into
+/// micro-batches.
 /// </summary>
 public sealed class SupervisedTrainer : IDisposable
 {
@@ -31,8 +33,12 @@ public sealed class SupervisedTrainer : IDisposable
     /// <summary>One optimizer step.</summary>
     /// <param name="pairs">Token ids; a completion usually ends with the end-of-sequence token.</param>
     /// <returns>The loss before the step, in nats a token.</returns>
-    /// <exception cref="ArgumentException">No completion token, an empty prompt, or a token outside of the vocabulary.</exception>
-    /// <exception cref="NotFiniteNumberException">Loss or gradient is not finite; no weight has changed.</exception>
+    /// <exception cref="ArgumentException">
+    /// No completion token, an empty prompt, or a token outside of the vocabulary.
+    /// </exception>
+    /// <exception cref="NotFiniteNumberException">
+    /// Loss or gradient is not finite; no weight has changed.
+    /// </exception>
     public double Step(IReadOnlyList<(int[] Prompt, int[] Completion)> pairs)
     {
         TokenSequence[] sequences =
@@ -43,7 +49,8 @@ public sealed class SupervisedTrainer : IDisposable
                 .Where(sequence => sequence.Completion.Length > 0),
         ];
         if (sequences.Length == 0)
-            throw new ArgumentException($"None of {pairs.Count} pairs has a completion token to learn.", nameof(pairs));
+            throw new ArgumentException(
+                $"None of {pairs.Count} pairs has a completion token to learn.", nameof(pairs));
 
         try
         {
@@ -74,6 +81,7 @@ public sealed class SupervisedTrainer : IDisposable
     {
         using var scope = NewDisposeScope();
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
+        using Scalar slope = -weight; // unnamed, it may be finalised while libtorch still reads it
         var total = zeros(1, ScalarType.Float64, _model.Device);
         int[] lengths = [.. sequences.Select(sequence => sequence.InputLength)];
         foreach (var microBatch in MicroBatcher.Pack(lengths, _options.MicroBatchTokens))
@@ -83,7 +91,7 @@ public sealed class SupervisedTrainer : IDisposable
             _pass.Backward(input, (logprobs, _) =>
             {
                 total.sub_(logprobs.sum(ScalarType.Float64));
-                return full_like(logprobs, -weight);
+                return full_like(logprobs, slope);
             });
             _optimizer.Accumulate();
         }

@@ -42,7 +42,8 @@ public static class BenchJob
         settings = RolloutSettings.From(tree);
         var pool = new KvPool(tree, settings, weights.Model.Config);
 
-        await using var topology = await RolloutTopology.StartAsync(settings, tree.RenderAkka(), weights.Version);
+        await using var topology = await RolloutTopology.StartAsync(
+            settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
         var threads = PolicyModel.Threads(settings);
         var decoder = topology.AddDecoder(
             settings.Device, () => new ModelRunner(weights, pool.Create(threads), threads), longest);

@@ -55,7 +55,8 @@ public static class TrainJob
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         if (resumed is null)
             File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
-        await using var topology = await RolloutTopology.StartAsync(settings, tree.RenderAkka(), weights.Version);
+        await using var topology = await RolloutTopology.StartAsync(
+            settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
         var threads = PolicyModel.Threads(settings);
         topology.AddDecoder(
             settings.Device,

@@ -10,15 +10,15 @@ namespace Rollout.Actors.Tests.Allocation;
 
 public sealed class BlockAllocatorActorTests : TestKit
 {
-    private static readonly SequenceId Sequence = new(new GroupId(1), 0);
+    private static SequenceId Sequence => new(new GroupId(1), 0);
 
     [Fact]
     public void Answers_each_demand_with_its_grant_in_the_order_of_asking()
     {
         var allocator = Allocator(blocks: 64);
-        allocator.Tell(new ReserveBlocks(Demand(1) with { Admissions = [new([Sequence], 0, [1, 2, 3], 200)] }), TestActor);
+        Ask(allocator, Demand(1) with { Admissions = [new([Sequence], 0, [1, 2, 3], 200)] });
         for (var step = 2; step <= 100; step++)
-            allocator.Tell(new ReserveBlocks(Demand(step) with { Growth = [new(Sequence, 0, step + 2)] }), TestActor);
+            Ask(allocator, Demand(step) with { Growth = [new(Sequence, 0, step + 2)] });
 
         var granted = Assert.IsType<Admission.Granted>(ExpectMsg<BlocksReserved>().Grant.Admissions[0]);
         var table = granted.Blocks.ToList();
@@ -46,7 +46,8 @@ public sealed class BlockAllocatorActorTests : TestKit
             for (var step = 0; step < 8; step++)
             {
                 var sequence = new SequenceId(new GroupId(asker), step);
-                allocator.Tell(new ReserveBlocks(Demand(step) with { Admissions = [new([sequence], 0, [1], 4)] }), probe);
+                var demand = Demand(step) with { Admissions = [new([sequence], 0, [1], 4)] };
+                allocator.Tell(new ReserveBlocks(demand), probe);
             }
         })));
 
@@ -76,18 +77,11 @@ public sealed class BlockAllocatorActorTests : TestKit
     {
         var allocator = Allocator(blocks: 8);
         int[] prompt = [1, 2, 3, 4, 5];
-        allocator.Tell(new ReserveBlocks(Demand(1) with { Admissions = [new([Sequence], 0, prompt, 8)] }), TestActor);
-        allocator.Tell(
-            new ReserveBlocks(Demand(2) with { Written = [new(Sequence, 0, 5)], Releases = [new(Sequence, 0)] }),
-            TestActor);
+        Ask(allocator, Demand(1) with { Admissions = [new([Sequence], 0, prompt, 8)] });
+        Ask(allocator, Demand(2) with { Written = [new(Sequence, 0, 5)], Releases = [new(Sequence, 0)] });
         allocator.Tell(new ResetPrefixCache(new PolicyVersion(1)), TestActor);
-        allocator.Tell(
-            new ReserveBlocks(Demand(3) with
-            {
-                Version = new PolicyVersion(1),
-                Admissions = [new([Sequence], 1, prompt, 8)],
-            }),
-            TestActor);
+        var later = Demand(3) with { Version = new PolicyVersion(1) };
+        Ask(allocator, later with { Admissions = [new([Sequence], 1, prompt, 8)] });
 
         ExpectMsg<BlocksReserved>();
         Assert.Equal(1, ExpectMsg<BlocksReserved>().Grant.Usage.Cached);
@@ -100,8 +94,9 @@ public sealed class BlockAllocatorActorTests : TestKit
     public void A_demand_under_another_policy_fails_the_actor_and_its_parent_hears_both_versions()
     {
         var allocator = Allocator(blocks: 8);
-        EventFilter.Exception<InvalidOperationException>("step 5 computes under policy 3 but the pool is at policy 0")
-            .ExpectOne(() => allocator.Tell(new ReserveBlocks(Demand(5) with { Version = new PolicyVersion(3) })));
+        const string Reason = "step 5 computes under policy 3 but the pool is at policy 0";
+        EventFilter.Exception<InvalidOperationException>(Reason).ExpectOne(
+            () => Ask(allocator, Demand(5) with { Version = new PolicyVersion(3) }));
     }
 
     private IActorRef Allocator(int blocks)
@@ -109,6 +104,9 @@ public sealed class BlockAllocatorActorTests : TestKit
         var ledger = new BlockLedger(new KvCacheGeometry(blocks, 4), new PolicyVersion(0)) { Audited = true };
         return Sys.ActorOf(Props.Create(() => new BlockAllocatorActor(ledger)));
     }
+
+    private void Ask(IActorRef allocator, StepDemand demand) =>
+        allocator.Tell(new ReserveBlocks(demand), TestActor);
 
     private static StepDemand Demand(long step) => new()
     {

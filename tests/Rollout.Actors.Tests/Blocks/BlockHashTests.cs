@@ -21,7 +21,7 @@ public sealed class BlockHashTests
             var later = BlockHash.Chain(tokens, 2, new PolicyVersion(2));
             return chain.SequenceEqual(BlockHash.Chain(tokens, 2, new PolicyVersion(1)))
                 && chain.Distinct().Count() == chain.Length
-                && chain.Zip(other).Select((pair, block) => pair.First == pair.Second == block < place / 2).All(same => same)
+                && Enumerable.Range(0, chain.Length).All(i => chain[i] == other[i] == i < place / 2)
                 && !chain.Intersect(later).Any();
         }).QuickCheckThrowOnFailure();
 

@@ -1,6 +1,8 @@
 namespace Rollout.Actors.Tests.Blocks;
 
-/// <summary>Turns random bytes into decisions, so that a history that fails can be shrunk to a short one.</summary>
+/// <summary>
+/// Turns random bytes into decisions, so that a history that fails can be shrunk to a short one.
+/// </summary>
 internal sealed class ChoiceTape(byte[] bytes)
 {
     private int _position;

@@ -4,8 +4,8 @@ using Xunit;
 namespace Rollout.Actors.Tests.Blocks;
 
 /// <summary>
-/// A paged memory whose cells hold, instead of keys and values, a fingerprint of what real ones depend on: the token,
-/// all cells before it, and the policy that computed it.
+/// A paged memory whose cells hold, instead of keys and values, a fingerprint of what real ones depend on:
+/// the token, all cells before it, and the policy that computed it.
 /// </summary>
 internal sealed class FakeDevice
 {
@@ -29,9 +29,12 @@ internal sealed class FakeDevice
 
     public ulong Read(IReadOnlyList<BlockId> table, int position) => _cells[Slot(table, position)];
 
-    public void Write(IReadOnlyList<BlockId> table, int position, ulong cell) => _cells[Slot(table, position)] = cell;
+    public void Write(IReadOnlyList<BlockId> table, int position, ulong cell) =>
+        _cells[Slot(table, position)] = cell;
 
-    /// <summary>All sources are read before any destination is written; no destination may come twice.</summary>
+    /// <summary>
+    /// All sources are read before any destination is written; no destination may come twice.
+    /// </summary>
     public void Copy(IReadOnlyCollection<BlockCopy> copies)
     {
         Assert.Equal(copies.Count, copies.Select(copy => copy.Destination).Distinct().Count());

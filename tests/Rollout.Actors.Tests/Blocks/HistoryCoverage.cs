@@ -2,7 +2,9 @@ using Rollout.Actors.Blocks;
 
 namespace Rollout.Actors.Tests.Blocks;
 
-/// <summary>Counts what random histories came across, so that a test can tell whether they came across enough.</summary>
+/// <summary>
+/// Counts what random histories came across, so that a test can tell whether they came across enough.
+/// </summary>
 internal sealed class HistoryCoverage
 {
     private PoolUsage _last;

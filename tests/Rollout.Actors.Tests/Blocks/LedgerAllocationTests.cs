@@ -18,7 +18,8 @@ public sealed class LedgerAllocationTests
         var ledger = new BlockLedger(new KvCacheGeometry(8192, 16), new PolicyVersion(0)) { Audited = false };
         ledger.Reserve(Demand([], [.. Enumerable.Range(0, Sequences / 8).Select(Admission)]));
 
-        // Once around, so that every buffer has its size: copies at the first token, appended blocks at others.
+        // Once around, so that every buffer has its size: copies at the first token, appended blocks at
+        // others.
         var length = Prompt;
         for (; length < 100; length++)
             ledger.Reserve(Demand(Growth(length + 1), []));

@@ -74,7 +74,8 @@ public sealed class LedgerPrefixTests
         var first = user.Granted(1, Tokens(8));
         var second = user.Granted(2, Tokens(8));
         Assert.Empty(first.Blocks.Intersect(second.Blocks));
-        user.Ledger.Reserve(user.Demand() with { Written = [new(Sequence(0, 1), 0, 8), new(Sequence(0, 2), 0, 8)] });
+        user.Ledger.Reserve(
+            user.Demand() with { Written = [new(Sequence(0, 1), 0, 8), new(Sequence(0, 2), 0, 8)] });
         Assert.Equal(first.Blocks, user.Granted(3, Tokens(9)).Blocks[..2]);
         user.Release(Sequence(0, 2));
         Assert.Equal(0, user.Usage.Cached);
@@ -155,7 +156,8 @@ public sealed class LedgerPrefixTests
         user.Cache(1, Tokens(9));
         user.Ledger.ResetPolicy(new PolicyVersion(2));
         Assert.Equal(2, user.Usage.Cached);
-        var error = Assert.Throws<InvalidOperationException>(() => user.Ledger.ResetPolicy(new PolicyVersion(1)));
+        var error = Assert.Throws<InvalidOperationException>(
+            () => user.Ledger.ResetPolicy(new PolicyVersion(1)));
         Assert.Equal("the pool is at policy 2 and can't go back to policy 1", error.Message);
     }
 

@@ -32,16 +32,20 @@ internal sealed class LedgerUser(int blocks, int blockSize = 4, bool prefixCachi
         Admissions = [],
     };
 
-    public Admission Admit(SequenceId[] members, int[] tokens, int maxLength = 16, int attempt = 0) =>
-        Assert.Single(Ledger.Reserve(Demand() with { Admissions = [new(members, attempt, tokens, maxLength)] }).Admissions);
+    public Admission Admit(SequenceId[] members, int[] tokens, int maxLength = 16, int attempt = 0)
+    {
+        var demand = Demand() with { Admissions = [new(members, attempt, tokens, maxLength)] };
+        return Assert.Single(Ledger.Reserve(demand).Admissions);
+    }
 
-    public Admission.Granted Granted(SequenceId[] members, int[] tokens, int maxLength = 16, int attempt = 0) =>
+    public Admission.Granted Granted(
+        SequenceId[] members, int[] tokens, int maxLength = 16, int attempt = 0) =>
         Assert.IsType<Admission.Granted>(Admit(members, tokens, maxLength, attempt));
 
     public Admission.Granted Granted(int group, int[] tokens) => Granted([Sequence(0, group)], tokens);
 
     public StepGrant Grow(params (SequenceId Sequence, int Tokens)[] growth) => Ledger.Reserve(
-        Demand() with { Growth = [.. growth.Select(grown => new SequenceGrowth(grown.Sequence, 0, grown.Tokens))] });
+        Demand() with { Growth = [.. growth.Select(to => new SequenceGrowth(to.Sequence, 0, to.Tokens))] });
 
     public StepGrant Write(SequenceId sequence, int tokens, int attempt = 0) =>
         Ledger.Reserve(Demand() with { Written = [new(sequence, attempt, tokens)] });

@@ -4,8 +4,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Tests.Blocks;
 
 /// <summary>
-/// The ledger again, as plainly as it can be said: nothing is counted along, everything is looked up in the tables,
-/// and a cached block is found by its whole text instead of a hash. Block ids may differ from the real ledger's.
+/// The ledger again, as plainly as it can be said: nothing is counted along, everything is looked up in the
+/// tables, and a cached block is found by its whole text instead of a hash. Block ids may differ from the
+/// real ledger's.
 /// </summary>
 internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion version, bool caching)
 {
@@ -23,7 +24,11 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
     private int Available => Unread.Count();
 
     public PoolUsage Usage => new(
-        Total, Free.Count(), _cached.Count, Total - Available, _holders.Values.Sum(holder => holder.Blocks.Count));
+        Total,
+        Free.Count(),
+        _cached.Count,
+        Total - Available,
+        _holders.Values.Sum(holder => holder.Blocks.Count));
 
     public StepGrant Reserve(StepDemand demand)
     {
@@ -77,8 +82,9 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
 
             while (holder.Blocks.Count < geometry.BlocksFor(growth.Tokens))
             {
-                holder.Blocks.Add(Take());
-                changes.Add(new TableChange(growth.Sequence, holder.Blocks.Count - 1, new BlockId(holder.Blocks[^1])));
+                var block = Take();
+                changes.Add(new TableChange(growth.Sequence, holder.Blocks.Count, new BlockId(block)));
+                holder.Blocks.Add(block);
             }
 
             holder.Tokens = growth.Tokens;
@@ -151,7 +157,8 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
 
     private void Register(WrittenTokens written)
     {
-        if (!caching || Find(written.Sequence, written.Attempt) is not { } holder || holder.Version != _version)
+        var holder = Find(written.Sequence, written.Attempt);
+        if (!caching || holder?.Version != _version)
             return;
         var tokens = holder.Request.Tokens;
         for (var i = 0; (i + 1) * geometry.BlockSize <= Math.Min(written.Tokens, tokens.Length); i++)
@@ -181,9 +188,10 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
     }
 
     private Holder? Find(SequenceId sequence, int attempt) =>
-        _holders.GetValueOrDefault(sequence) is { } holder && holder.Request.Attempt == attempt ? holder : null;
+        _holders.TryGetValue(sequence, out var holder) && holder.Request.Attempt == attempt ? holder : null;
 
-    private int Readers(int block) => _holders.Values.Sum(holder => holder.Blocks.Count(held => held == block));
+    private int Readers(int block) =>
+        _holders.Values.Sum(holder => holder.Blocks.Count(held => held == block));
 
     private string Text(PolicyVersion policy, int[] tokens, int block) =>
         $"{policy}: {string.Join(' ', tokens[..((block + 1) * geometry.BlockSize)])}";

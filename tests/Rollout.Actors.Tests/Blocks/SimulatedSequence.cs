@@ -2,7 +2,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Tests.Blocks;
 
-/// <summary>One completion of a simulated run. Its tokens are fixed beforehand, as if its randomness were.</summary>
+/// <summary>
+/// One completion of a simulated run. Its tokens are fixed beforehand, as if its randomness were.
+/// </summary>
 internal sealed class SimulatedSequence(SequenceId id, int[] prompt, int maxLength)
 {
     public SequenceId Id => id;
@@ -18,7 +20,7 @@ internal sealed class SimulatedSequence(SequenceId id, int[] prompt, int maxLeng
     public int[] Tokens => [.. Enumerable.Range(0, KnownTokens).Select(TokenAt)];
 
     public int TokenAt(int position) =>
-        position < prompt.Length ? prompt[position] : (int)((((uint)id.Sample * 7) + ((uint)position * 13)) % 5);
+        position < prompt.Length ? prompt[position] : ((id.Sample * 7) + (position * 13)) % 5;
 }
 
 /// <summary>The one computation of an admitted prompt, which its members share.</summary>
@@ -64,7 +66,9 @@ internal sealed class Holding(SimulatedSequence sequence, Prefill prefill, IEnum
     public IEnumerable<ulong> Written => prefill.Cells.Concat(Cells);
 }
 
-/// <summary>Positions [from, to) of one sequence, to be written through the table as it was when the step was planned.</summary>
+/// <summary>
+/// Positions [from, to) of one sequence, to be written through the table as it was when the step was planned.
+/// </summary>
 internal sealed record PlannedWrite(Holding Holding, BlockId[] Table, int From, int To);
 
 /// <summary>One step on the device: the copies, then the writes.</summary>

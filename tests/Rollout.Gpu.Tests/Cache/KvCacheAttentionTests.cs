@@ -23,8 +23,8 @@ public sealed class KvCacheAttentionTests
         Prop.ForAll(Cases().ToArbitrary(), test =>
         {
             using var scope = NewDisposeScope();
-            var geometry = new KvCacheGeometry(test.Rows.Sum(row => (row.Context + test.BlockSize - 1) / test.BlockSize) + 2,
-                test.BlockSize);
+            var needed = test.Rows.Sum(row => (row.Context + test.BlockSize - 1) / test.BlockSize);
+            var geometry = new KvCacheGeometry(needed + 2, test.BlockSize);
             using var cache = new PagedKvCache(test.Shape, geometry, ScalarType.Float32, CPU, threads: 2);
             using Scalar poison = float.NaN;
             cache.Storage.fill_(poison);
@@ -135,14 +135,18 @@ public sealed class KvCacheAttentionTests
         from seed in Gen.Choose(0, int.MaxValue)
         from rows in
             (from context in Gen.Frequency((3, Gen.Choose(1, 40)), (1, Gen.Choose(60, 200)))
-             from tokens in Gen.Frequency((2, Gen.Constant(1)), (1, Gen.Choose(1, context)), (1, Gen.Constant(context)))
+             from tokens in Gen.Frequency(
+                 (2, Gen.Constant(1)), (1, Gen.Choose(1, context)), (1, Gen.Constant(context)))
              select (context, tokens)).NonEmptyListOf()
-        select new Case(new KvCacheShape(2, kvHeads * share, kvHeads, headDim), blockSize, [.. rows.Take(9)], seed);
+        let shape = new KvCacheShape(2, kvHeads * share, kvHeads, headDim)
+        select new Case(shape, blockSize, [.. rows.Take(9)], seed);
 
-    // Fills the contexts' earlier part through the cache itself, as an engine would, then attends the last tokens.
+    // Fills the contexts' earlier part through the cache itself, as an engine would, then attends the last
+    // tokens.
     private static void AssertAttends(IKvCache cache, Case test)
     {
-        var query = Random(test.Seed + 7, [test.Rows.Sum(row => row.Tokens), test.Shape.HeadCount, test.Shape.HeadDim]);
+        var queries = test.Rows.Sum(row => row.Tokens);
+        var query = Random(test.Seed + 7, [queries, test.Shape.HeadCount, test.Shape.HeadDim]);
         var actual = Run(cache, test, query);
         var start = 0;
         for (var row = 0; row < test.Rows.Length; row++)
@@ -160,7 +164,7 @@ public sealed class KvCacheAttentionTests
     {
         var rows = RaggedBatch.Place(test.Rows, cache.Geometry, new Random(test.Seed));
         var past = rows.Where(row => row.Context > row.Tokens)
-            .Select(row => row with { Context = row.Context - row.Tokens, Tokens = row.Context - row.Tokens }).ToArray();
+            .Select(row => new RaggedRow(row.Context - row.Tokens, row.Context - row.Tokens, row.Blocks)).ToArray();
         var layer = test.Shape.LayerCount - 1;
         Tensor Of(bool values, bool before) => cat([.. Enumerable.Range(0, rows.Length).Select(row =>
         {
@@ -173,7 +177,8 @@ public sealed class KvCacheAttentionTests
         {
             var tokens = past.Sum(row => row.Tokens);
             cache.Bind(RaggedBatch.Of(past, cache.Geometry.BlockSize)).Attend(
-                layer, zeros([tokens, test.Shape.HeadCount, test.Shape.HeadDim]), Of(false, true), Of(true, true));
+                layer, zeros([tokens, test.Shape.HeadCount, test.Shape.HeadDim]),
+                Of(false, true), Of(true, true));
         }
 
         return cache.Bind(RaggedBatch.Of(rows, cache.Geometry.BlockSize))
@@ -183,12 +188,13 @@ public sealed class KvCacheAttentionTests
     // [context, kv_heads, head_dim], keys and values as strided views, as a model's projection gives them.
     private static (Tensor Key, Tensor Value) Context(Case test, int row)
     {
-        var both = Random(test.Seed + (31 * row), [test.Rows[row].Context, 2 * test.Shape.KvHeadCount, test.Shape.HeadDim]);
-        return (both.narrow(1, 0, test.Shape.KvHeadCount),
-            both.narrow(1, test.Shape.KvHeadCount, test.Shape.KvHeadCount));
+        var heads = test.Shape.KvHeadCount;
+        var both = Random(test.Seed + (31 * row), [test.Rows[row].Context, 2 * heads, test.Shape.HeadDim]);
+        return (both.narrow(1, 0, heads), both.narrow(1, heads, heads));
     }
 
-    // Softmax attention in double: query [tokens, heads, d], key and value [context, kv_heads, d] → [tokens, heads, d].
+    // Softmax attention in double: query [tokens, heads, d], key and value [context, kv_heads, d] → [tokens,
+    // heads, d].
     private static Tensor Reference(Tensor query, Tensor key, Tensor value)
     {
         var (tokens, context, share) = (query.shape[0], key.shape[0], query.shape[1] / key.shape[1]);

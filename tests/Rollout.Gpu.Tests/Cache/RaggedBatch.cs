@@ -9,7 +9,8 @@ internal sealed record RaggedRow(int Context, int Tokens, int[] Blocks);
 internal static class RaggedBatch
 {
     /// <summary>Rows (context, new tokens) in randomly chosen blocks of the pool.</summary>
-    public static RaggedRow[] Place(IEnumerable<(int Context, int Tokens)> rows, KvCacheGeometry geometry, Random random)
+    public static RaggedRow[] Place(
+        IEnumerable<(int Context, int Tokens)> rows, KvCacheGeometry geometry, Random random)
     {
         var order = Enumerable.Range(0, geometry.BlockCount).ToArray();
         random.Shuffle(order);

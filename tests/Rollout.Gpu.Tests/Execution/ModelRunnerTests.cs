@@ -67,7 +67,7 @@ public sealed class ModelRunnerTests
         var whole = plain.Generate(prompts, 2, Sampled, _ => 8);
         var sharing = new StepDriver(runner, blockOrder: 7);
         Assert.Equal(Tokens(whole), Tokens(sharing.Generate(prompts, 2, Sampled, _ => 8, cached: 32)));
-        Assert.True(sharing.Peak < plain.Peak, $"{sharing.Peak} blocks with a shared prefix, {plain.Peak} without");
+        Assert.True(sharing.Peak < plain.Peak, $"{sharing.Peak} blocks shared, {plain.Peak} without sharing");
         Assert.Equal(400, sharing.FreeBlocks);
     }
 
@@ -103,7 +103,8 @@ public sealed class ModelRunnerTests
     {
         using var weights = Create(seed: 7);
         using var runner = Paged(weights, 200, 8);
-        foreach (var sequence in new StepDriver(runner).Generate(Prompts(new Random(5), [3, 21]), 3, Sampled, _ => 30))
+        var prompts = Prompts(new Random(5), [3, 21]);
+        foreach (var sequence in new StepDriver(runner).Generate(prompts, 3, Sampled, _ => 30))
         {
             var logprobs = Recompute(weights, sequence.Tokens);
             for (var i = 0; i < sequence.Logprobs.Count; i++)
@@ -188,7 +189,8 @@ public sealed class ModelRunnerTests
         BlockTables = [12],
     };
 
-    private static int[][] Tokens(Generated[] sequences) => [.. sequences.Select(sequence => sequence.Tokens.ToArray())];
+    private static int[][] Tokens(Generated[] sequences) =>
+        [.. sequences.Select(sequence => sequence.Tokens.ToArray())];
 
     private static void AssertRecomputed(PolicyWeights weights, Generated sequence)
     {

@@ -5,8 +5,9 @@ using Xunit;
 namespace Rollout.Gpu.Tests.Execution;
 
 /// <summary>
-/// Makes the batches that a scheduler would: prompts of any length prefilled together (in chunks, after a cached
-/// prefix), forked to their samples with copy-on-write of the partly filled tail, decoded with rows leaving.
+/// Makes the batches that a scheduler would: prompts of any length prefilled together (in chunks, after a
+/// cached prefix), forked to their samples with copy-on-write of the partly filled tail, decoded with rows
+/// leaving.
 /// </summary>
 internal sealed class StepDriver
 {
@@ -32,16 +33,19 @@ internal sealed class StepDriver
     /// <summary>Blocks in use when most were.</summary>
     public int Peak { get; private set; }
 
-    /// <summary>One list of sequences: all samples of the first prompt, then of the second, and so on.</summary>
+    /// <summary>
+    /// One list of sequences: all samples of the first prompt, then of the second, and so on.
+    /// </summary>
     /// <param name="prompts">Token ids.</param>
     /// <param name="samples">Sequences of each prompt.</param>
     /// <param name="sampling">For all.</param>
     /// <param name="newTokens">How many each sequence gets, by its index.</param>
     /// <param name="chunk">Tokens of a prompt in one step at most.</param>
-    /// <param name="cached">Tokens, whole blocks, that all prompts after the first share with it and don't compute.</param>
+    /// <param name="cached">Tokens, whole blocks, that all prompts after the first share with it and don't
+    /// compute.</param>
     public Generated[] Generate(
-        int[][] prompts, int samples, SamplingParams sampling, Func<int, int> newTokens, int chunk = int.MaxValue,
-        int cached = 0)
+        int[][] prompts, int samples, SamplingParams sampling, Func<int, int> newTokens,
+        int chunk = int.MaxValue, int cached = 0)
     {
         var waiting = prompts.Select((prompt, group) => new Generated(group, 0, prompt)).ToArray();
         var first = cached > 0 ? 1 : 0; // the prompt whose blocks the others share comes before them
@@ -67,8 +71,8 @@ internal sealed class StepDriver
     {
         var groups = prompts.ToDictionary(
             prompt => prompt,
-            prompt => Enumerable.Range(0, samples)
-                .Select(sample => sample == 0 ? prompt : new Generated(prompt.Group, sample, prompt.Prompt)).ToArray());
+            prompt => Enumerable.Range(1, samples - 1)
+                .Select(sample => new Generated(prompt.Group, sample, prompt.Prompt)).Prepend(prompt).ToArray());
         var left = prompts;
         while (left.Length > 0)
         {
@@ -89,7 +93,8 @@ internal sealed class StepDriver
     private void Step(
         (Generated Sequence, int Tokens)[] rows, Func<Generated, Generated[]> drawsOf, SamplingParams sampling)
     {
-        List<int> tokens = [], positions = [], slots = [], queries = [0], tables = [], tableStart = [0], contexts = [];
+        List<int> tokens = [], positions = [], slots = [], queries = [0];
+        List<int> tables = [], tableStart = [0], contexts = [];
         List<Draw> draws = [];
         List<Generated> drawn = [];
         for (var row = 0; row < rows.Length; row++)
@@ -114,7 +119,8 @@ internal sealed class StepDriver
             if (context < sequence.Tokens.Count)
                 continue;
             drawn.AddRange(drawsOf(sequence));
-            draws.AddRange(drawsOf(sequence).Select(to => new Draw(row, context, to.Key(sampling.Seed), sampling)));
+            foreach (var to in drawsOf(sequence))
+                draws.Add(new Draw(row, context, to.Key(sampling.Seed), sampling));
         }
 
         var batch = new ForwardBatch
@@ -172,8 +178,9 @@ internal sealed class StepDriver
         Share(prompt, fork, full);
         if (full < prompt.Prompt.Length)
         {
+            var tail = prompt.Blocks[fork.Blocks.Count];
             fork.Blocks.Add(Take());
-            _copies.Add(new BlockCopy(new BlockId(prompt.Blocks[fork.Blocks.Count - 1]), new BlockId(fork.Blocks[^1])));
+            _copies.Add(new BlockCopy(new BlockId(tail), new BlockId(fork.Blocks[^1])));
         }
 
         fork.Computed = prompt.Prompt.Length;

@@ -9,8 +9,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Tests.Execution;
 
 /// <summary>
-/// A small random model. Its weights are larger than a real initialisation's, so that the best two logits are far
-/// apart compared with rounding: greedy tokens of two correct engines are then equal, not just close.
+/// A small random model. Its weights are larger than a real initialisation's, so that the best two logits are
+/// far apart compared with rounding: greedy tokens of two correct engines are then equal, not just close.
 /// </summary>
 internal static class TinyPolicy
 {
@@ -47,7 +47,8 @@ internal static class TinyPolicy
 
     public static ModelRunner Paged(PolicyWeights weights, int blocks, int blockSize) => new(
         weights,
-        new PagedKvCache(Shape(weights), new KvCacheGeometry(blocks, blockSize), ScalarType.Float32, CPU, threads: 2),
+        new PagedKvCache(
+            Shape(weights), new KvCacheGeometry(blocks, blockSize), ScalarType.Float32, CPU, threads: 2),
         threads: 2);
 
     public static ModelRunner Contiguous(PolicyWeights weights, int rows, int longest) => new(
@@ -57,9 +58,11 @@ internal static class TinyPolicy
 
     /// <summary>Random prompts with these lengths.</summary>
     public static int[][] Prompts(Random random, IEnumerable<int> lengths) =>
-        [.. lengths.Select(length => Enumerable.Range(0, length).Select(_ => random.Next(Vocabulary)).ToArray())];
+        [.. lengths.Select(length => random.GetItems(Enumerable.Range(0, Vocabulary).ToArray(), length))];
 
-    /// <summary>[tokens, vocab] log-probabilities of one sequence, computed whole and without a cache.</summary>
+    /// <summary>
+    /// [tokens, vocab] log-probabilities of one sequence, computed whole and without a cache.
+    /// </summary>
     public static float[,] Recompute(PolicyWeights weights, IReadOnlyList<int> tokens)
     {
         using var scope = NewDisposeScope();

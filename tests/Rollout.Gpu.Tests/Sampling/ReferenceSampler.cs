@@ -3,7 +3,9 @@ using Rollout.Gpu.Sampling;
 
 namespace Rollout.Gpu.Tests.Sampling;
 
-/// <summary>The sampling rules written down in double precision, with sorting and without shortcuts.</summary>
+/// <summary>
+/// The sampling rules written down in double precision, with sorting and without shortcuts.
+/// </summary>
 internal static class ReferenceSampler
 {
     /// <summary>The kept tokens, most probable first.</summary>

@@ -19,20 +19,27 @@ public sealed class SamplerTests
     [InlineData(0, 0.8f, 0f, 1.3f)]
     [InlineData(0, 1f, 0.2f, 1f)]
     [InlineData(7, 0.9f, 0.1f, 0.9f)]
-    public void Tokens_come_as_often_as_their_probability_says(int topK, float topP, float minP, float temperature)
+    public void Tokens_come_as_often_as_their_probability_says(
+        int topK, float topP, float minP, float temperature)
     {
         const int Draws = 40_000;
         var sampling = Plain with { TopK = topK, TopP = topP, MinP = minP, Temperature = temperature };
         var logits = Logits(new Random(7), 12);
-        var output = Sample(logits, 12, [.. Enumerable.Range(0, Draws).Select(i => new Draw(0, i, 99, sampling))]);
+        Draw[] draws = [.. Enumerable.Range(0, Draws).Select(i => new Draw(0, i, 99, sampling))];
+        var output = Sample(logits, 12, draws);
 
         var kept = ReferenceSampler.Keep(logits, sampling);
         var p = ReferenceSampler.Probabilities(logits, temperature);
         var mass = kept.Sum(v => p[v]);
         var seen = output.Tokens.Take(Draws).CountBy(v => v).ToDictionary();
-        var chiSquare = kept.Sum(v => Square(seen.GetValueOrDefault(v) - (Draws * p[v] / mass)) / (Draws * p[v] / mass));
+        var chiSquare = kept.Sum(v =>
+        {
+            var expected = Draws * p[v] / mass;
+            return (seen.GetValueOrDefault(v) - expected) * (seen.GetValueOrDefault(v) - expected) / expected;
+        });
 
-        // Mean and variance of chi² are its degrees of freedom and twice that; five deviations above is no chance.
+        // Mean and variance of chi² are its degrees of freedom and twice that; five deviations above is no
+        // chance.
         var freedom = kept.Length - 1;
         Assert.InRange(chiSquare, 0, freedom + (5 * Math.Sqrt(2 * freedom)));
         Assert.Equal(Draws, kept.Sum(v => seen.GetValueOrDefault(v)));
@@ -48,7 +55,8 @@ public sealed class SamplerTests
                 var row = test.Logits.AsSpan(test.Draws[i].Row * test.Vocabulary, test.Vocabulary);
                 Assert.Equal(ReferenceSampler.Draw(row, test.Draws[i]), output.Tokens[i]);
                 var p = ReferenceSampler.Probabilities(row, test.Draws[i].Sampling.Temperature);
-                Assert.Equal(Math.Log(p[output.Tokens[i]]), output.Logprobs[i], 1e-5 * (1 + Math.Abs(output.Logprobs[i])));
+                var logprob = Math.Log(p[output.Tokens[i]]);
+                Assert.Equal(logprob, output.Logprobs[i], 1e-5 * (1 - logprob));
             }
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(200));
 
@@ -65,8 +73,12 @@ public sealed class SamplerTests
         var logits = Logits(random, 3 * vocabulary);
         logits[(2 * vocabulary) - 1] = 40; // row 1: the last token is nearly sure
         SamplingParams[] kinds =
-            [Plain, Plain with { TopP = 0.5f }, Plain with { TopK = 20 }, Plain with { MinP = 0.1f, Temperature = 0.3f }];
-        Draw[] draws = [.. Enumerable.Range(0, 12).Select(i => new Draw(i % 3, i, (ulong)random.NextInt64(), kinds[i / 3]))];
+        [
+            Plain, Plain with { TopP = 0.5f }, Plain with { TopK = 20 },
+            Plain with { MinP = 0.1f, Temperature = 0.3f },
+        ];
+        Draw[] draws = [.. Enumerable.Range(0, 12)
+            .Select(i => new Draw(i % 3, i, (ulong)random.NextInt64(), kinds[i / 3]))];
 
         var output = Sample(logits, vocabulary, draws);
         for (var i = 0; i < draws.Length; i++)
@@ -102,7 +114,8 @@ public sealed class SamplerTests
             logits[random.Next(50)] = logits[random.Next(50)]; // a tie, sometimes at the edge
             var draws = Enumerable.Range(0, 30)
                 .Select(i => new Draw(0, i, (ulong)seed, Plain with { TopK = k, Temperature = 5 })).ToArray();
-            var allowed = Enumerable.Range(0, 50).OrderByDescending(v => logits[v]).ThenBy(v => v).Take(k).ToHashSet();
+            var allowed = Enumerable.Range(0, 50)
+                .OrderByDescending(v => logits[v]).ThenBy(v => v).Take(k).ToHashSet();
             return Sample(logits, 50, draws).Tokens.Take(30).All(allowed.Contains);
         }).QuickCheckThrowOnFailure();
 
@@ -122,7 +135,8 @@ public sealed class SamplerTests
         (logits[5], logits[60]) = (1, 1);
         foreach (var sampling in (SamplingParams[])[Plain, Plain with { TopK = 10 }, Plain with { TopP = 0.99f }])
         {
-            var output = Sample(logits, 64, [.. Enumerable.Range(0, 100).Select(i => new Draw(0, i, 3, sampling))]);
+            Draw[] draws = [.. Enumerable.Range(0, 100).Select(i => new Draw(0, i, 3, sampling))];
+            var output = Sample(logits, 64, draws);
             Assert.Equal([5, 60], output.Tokens.Take(100).Distinct().Order());
             Assert.All(output.Logprobs.Take(100), p => Assert.Equal(-Math.Log(2), p, 1e-6));
         }
@@ -184,8 +198,6 @@ public sealed class SamplerTests
         [.. Enumerable.Range(0, count).Select(_ => (6 * random.NextSingle()) - 3)];
 
     private static Draw[] Greedy(int row) => [new(row, 0, 1, Plain with { Temperature = 0 })];
-
-    private static double Square(double value) => value * value;
 
     private static ForwardBatch Batch(Draw[] draws) => new() { Draws = draws, DrawCount = draws.Length };
 

@@ -8,7 +8,8 @@ namespace Rollout.Gpu.Tests.Training;
 
 public sealed class AdamWTests : IDisposable
 {
-    private static readonly AdamWOptions Options = new(Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-6, WeightDecay: 0.1);
+    private static readonly AdamWOptions Options =
+        new(Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-6, WeightDecay: 0.1);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("adamw").FullName;
 
@@ -107,7 +108,10 @@ public sealed class AdamWTests : IDisposable
         var fine = zeros(2).requires_grad_();
         var broken = zeros(2).requires_grad_();
         using var optimizer = new AdamW(
-            [new OptimizedParameter("fine", fine, Decays: false), new OptimizedParameter("broken", broken, Decays: false)],
+            [
+                new OptimizedParameter("fine", fine, Decays: false),
+                new OptimizedParameter("broken", broken, Decays: false),
+            ],
             Options);
         (fine.sum() + broken.sqrt().sum()).backward(); // the slope of √w at 0
         optimizer.Accumulate();
@@ -145,7 +149,8 @@ public sealed class AdamWTests : IDisposable
     {
         using var model = TinyModel.Create(tied: false);
 
-        var decaying = OptimizedParameter.Of(model).ToLookup(parameter => parameter.Decays, parameter => parameter.Name);
+        var decaying =
+            OptimizedParameter.Of(model).ToLookup(parameter => parameter.Decays, parameter => parameter.Name);
 
         Assert.All(decaying[false], name => Assert.Contains("norm", name, StringComparison.Ordinal));
         Assert.All(decaying[true], name => Assert.DoesNotContain("norm", name, StringComparison.Ordinal));
@@ -158,13 +163,18 @@ public sealed class AdamWTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var path = Path.Combine(_folder, "optimizer.safetensors");
-        using (var other = new AdamW([new OptimizedParameter("w", zeros(3).requires_grad_(), Decays: false)], Options))
-            other.Save(path);
-        using var wider = new AdamW([new OptimizedParameter("w", zeros(4).requires_grad_(), Decays: false)], Options);
-        using var renamed = new AdamW([new OptimizedParameter("v", zeros(3).requires_grad_(), Decays: false)], Options);
+        using var saved =
+            new AdamW([new OptimizedParameter("w", zeros(3).requires_grad_(), Decays: false)], Options);
+        saved.Save(path);
+        using var wider =
+            new AdamW([new OptimizedParameter("w", zeros(4).requires_grad_(), Decays: false)], Options);
+        using var renamed =
+            new AdamW([new OptimizedParameter("v", zeros(3).requires_grad_(), Decays: false)], Options);
 
-        Assert.Contains("exp_avg.w", Assert.Throws<CheckpointException>(() => wider.Load(path)).Message, StringComparison.Ordinal);
-        Assert.Contains("exp_avg.v", Assert.Throws<CheckpointException>(() => renamed.Load(path)).Message, StringComparison.Ordinal);
+        var otherShape = Assert.Throws<CheckpointException>(() => wider.Load(path));
+        Assert.Contains("exp_avg.w", otherShape.Message, StringComparison.Ordinal);
+        var otherName = Assert.Throws<CheckpointException>(() => renamed.Load(path));
+        Assert.Contains("exp_avg.v", otherName.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -172,25 +182,31 @@ public sealed class AdamWTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var preferences = zeros(2).requires_grad_();
-        using var optimizer = new AdamW([new OptimizedParameter("preferences", preferences, Decays: false)], Options);
+        using var optimizer =
+            new AdamW([new OptimizedParameter("preferences", preferences, Decays: false)], Options);
         var loss = new GrpoLoss(0.2, 0.2, 0);
         var random = new Random(5);
         double ChanceOfBetter() => preferences.softmax(0)[1].item<float>();
         for (var step = 0; step < 40; step++)
         {
             using var inner = NewDisposeScope();
-            long[] arms = [.. Enumerable.Range(0, 16).Select(_ => random.NextDouble() < ChanceOfBetter() ? 1L : 0)];
+            long[] arms =
+                [.. Enumerable.Range(0, 16).Select(_ => random.NextDouble() < ChanceOfBetter() ? 1L : 0)];
             var advantages = new double[16];
             GroupAdvantages.Compute(
-                [.. arms.Select(arm => arm + random.NextDouble())], [new GroupId(step)], [16], ScaleRewards.Group, advantages);
+                [.. arms.Select(arm => arm + random.NextDouble())],
+                [new GroupId(step)],
+                [16],
+                ScaleRewards.Group,
+                advantages);
             var logprobs = preferences.log_softmax(0).index_select(0, tensor(arms));
-            loss.Of(
-                logprobs, logprobs.detach(), null, tensor(advantages).to_type(ScalarType.Float32), full(16, 1f / 16))
-                .Loss.backward();
+            var gains = tensor(advantages).to_type(ScalarType.Float32);
+            loss.Of(logprobs, logprobs.detach(), null, gains, full(16, 1f / 16)).Loss.backward();
             optimizer.Accumulate();
             optimizer.Step(0.1);
         }
 
-        Assert.True(ChanceOfBetter() > 0.9, $"after 40 steps the better arm has probability {ChanceOfBetter():F3}");
+        Assert.True(
+            ChanceOfBetter() > 0.9, $"after 40 steps the better arm has probability {ChanceOfBetter():F3}");
     }
 }

@@ -51,7 +51,8 @@ public sealed class CheckpointStoreTests : IDisposable
         var store = new CheckpointStore(_root);
         Write(store, 4);
 
-        Assert.Throws<IOException>(() => CheckpointStore.Write(store.FolderOf(4), _ => throw new IOException("disk full")));
+        Assert.Throws<IOException>(
+            () => CheckpointStore.Write(store.FolderOf(4), _ => throw new IOException("disk full")));
 
         Assert.Equal(4, CheckpointStore.ReadProgress(store.FolderOf(4)).Step);
     }
@@ -60,10 +61,12 @@ public sealed class CheckpointStoreTests : IDisposable
     public void A_checkpoint_is_replaced_whole()
     {
         var store = new CheckpointStore(_root);
-        CheckpointStore.Write(store.FolderOf(1), folder => File.WriteAllText(Path.Combine(folder, "old"), "old"));
+        CheckpointStore.Write(
+            store.FolderOf(1), folder => File.WriteAllText(Path.Combine(folder, "old"), "old"));
         Write(store, 1);
 
-        Assert.Equal([CheckpointStore.ProgressFile], Directory.EnumerateFiles(store.FolderOf(1)).Select(Path.GetFileName));
+        var files = Directory.EnumerateFiles(store.FolderOf(1)).Select(Path.GetFileName);
+        Assert.Equal([CheckpointStore.ProgressFile], files);
         Assert.Single(Directory.EnumerateFileSystemEntries(_root));
     }
 
@@ -101,10 +104,12 @@ public sealed class CheckpointStoreTests : IDisposable
 
         var failure = Assert.Throws<CheckpointException>(() => CheckpointStore.ReadProgress(_root));
 
-        Assert.Contains(Path.Combine(_root, CheckpointStore.ProgressFile), failure.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            Path.Combine(_root, CheckpointStore.ProgressFile), failure.Message, StringComparison.Ordinal);
     }
 
     private static void Write(CheckpointStore store, int step) =>
         CheckpointStore.Write(
-            store.FolderOf(step), folder => CheckpointStore.WriteProgress(folder, new TrainingProgress(step, step, 1)));
+            store.FolderOf(step),
+            folder => CheckpointStore.WriteProgress(folder, new TrainingProgress(step, step, 1)));
 }

@@ -19,7 +19,8 @@ public sealed class GroupAdvantagesTests
             foreach (var scale in Enum.GetValues<ScaleRewards>())
             {
                 var actual = Compute(rewards, scale).Advantages;
-                var expected = rewards.SelectMany(group => group.Select(reward => group.All(r => r == group[0])
+                var expected =
+                    rewards.SelectMany(group => group.Select(reward => group.All(r => r == group[0])
                     ? 0
                     : (reward - group.Average()) / (scale switch
                     {
@@ -90,7 +91,8 @@ public sealed class GroupAdvantagesTests
     [InlineData(double.NegativeInfinity)]
     public void A_reward_that_is_not_finite_names_its_group_and_sample(double reward)
     {
-        var failure = Assert.Throws<ArgumentException>(() => Compute([[1, 2], [3, reward]], ScaleRewards.Group));
+        var failure =
+            Assert.Throws<ArgumentException>(() => Compute([[1, 2], [3, reward]], ScaleRewards.Group));
 
         Assert.Contains("group 1 sample 1", failure.Message, StringComparison.Ordinal);
     }

@@ -71,7 +71,8 @@ public sealed class GrpoLossTests
     [InlineData(0.5, -1, true)] // lowered enough already
     [InlineData(0.5, 1, false)]
     [InlineData(1.1, 1, false)]
-    public void The_clip_stops_only_what_went_too_far_in_the_wanted_direction(double ratio, double advantage, bool stops)
+    public void The_clip_stops_only_what_went_too_far_in_the_wanted_direction(
+        double ratio, double advantage, bool stops)
     {
         using var scope = NewDisposeScope();
         var logprobs = tensor(new[] { Math.Log(ratio) }, requires_grad: true);
@@ -127,7 +128,9 @@ public sealed class GrpoLossTests
         Assert.Equal(1.0 / 20, new LossWeights(LossType.Dapo, 4, 20, 64).OfTokenIn(5));
     }
 
-    /// <summary>Sequences of random lengths, flat, and the loss of GRPO.md written down in plain doubles.</summary>
+    /// <summary>
+    /// Sequences of random lengths, flat, and the loss of GRPO.md written down in plain doubles.
+    /// </summary>
     private sealed record RandomBatch(
         int[] Lengths, double[] Logprobs, double[] Old, double[] Reference, double[] Advantages)
     {
@@ -149,8 +152,10 @@ public sealed class GrpoLossTests
         }
 
         public double[] Weights(LossType type) =>
-            [.. Lengths.SelectMany(length => Enumerable.Repeat(
-                new LossWeights(type, Lengths.Length, Lengths.Sum(), MaxCompletionLength).OfTokenIn(length), length))];
+            [.. Lengths.SelectMany(length => Enumerable.Repeat(WeightsOf(type).OfTokenIn(length), length))];
+
+        private LossWeights WeightsOf(LossType type) =>
+            new(type, Lengths.Length, Lengths.Sum(), MaxCompletionLength);
 
         public double Loss(LossType type, double epsilon, double epsilonHigh, double beta) =>
             Loss(Logprobs, type, epsilon, epsilonHigh, beta);
@@ -172,7 +177,8 @@ public sealed class GrpoLossTests
             Enumerable.Range(0, Logprobs.Length).Count(i => Math.Exp(Logprobs[i] - Old[i]) is var ratio
                 && (Advantages[i] < 0 ? ratio < 1 - epsilon : ratio > 1 + epsilonHigh));
 
-        public double Kl() => Enumerable.Range(0, Logprobs.Length).Sum(i => KThree(Reference[i] - Logprobs[i]));
+        public double Kl() =>
+            Enumerable.Range(0, Logprobs.Length).Sum(i => KThree(Reference[i] - Logprobs[i]));
 
         private double Loss(double[] logprobs, LossType type, double epsilon, double epsilonHigh, double beta)
         {

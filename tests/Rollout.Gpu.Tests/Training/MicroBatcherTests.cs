@@ -12,7 +12,8 @@ public sealed class MicroBatcherTests
         Prop.ForAll(Lengths(), Budgets(), (lengths, budget) =>
         {
             var batches = MicroBatcher.Pack(lengths, budget);
-            return batches.SelectMany(batch => batch.Sequences).Order().SequenceEqual(Enumerable.Range(0, lengths.Length))
+            var packed = batches.SelectMany(batch => batch.Sequences).Order();
+            return packed.SequenceEqual(Enumerable.Range(0, lengths.Length))
                 && batches.All(batch => batch.Sequences.Max(i => lengths[i]) == batch.Width);
         }).QuickCheckThrowOnFailure();
 
@@ -38,7 +39,8 @@ public sealed class MicroBatcherTests
     public void A_budget_of_nothing_is_refused() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => MicroBatcher.Pack([1], 0));
 
-    private static Arbitrary<int[]> Lengths() => Gen.Choose(1, 40).ListOf().Select(list => list.ToArray()).ToArbitrary();
+    private static Arbitrary<int[]> Lengths() =>
+        Gen.Choose(1, 40).ListOf().Select(list => list.ToArray()).ToArbitrary();
 
     private static Arbitrary<int> Budgets() => Gen.Choose(1, 200).ToArbitrary();
 }

@@ -15,10 +15,12 @@ public sealed class PolicyTrainerTests
     [InlineData(LossType.Dapo, 0.1)]
     public void No_split_into_micro_batches_or_chunks_changes_the_step(LossType type, double beta)
     {
-        var options = TinyModel.Options with { LossType = type, Beta = beta, NumIterations = 2, MaxGradNorm = 0 };
-        // A learning rate that stays visible where Adam's first step, the sign of each gradient, would hide it.
+        var options =
+            TinyModel.Options with { LossType = type, Beta = beta, NumIterations = 2, MaxGradNorm = 0 };
+        // With a large epsilon the step is in proportion to the gradient, and not its sign alone.
         options = options with { AdamEpsilon = 1, LearningRate = 1 };
-        var (whole, expected) = AfterOneStep(options with { MicroBatchTokens = 100_000 }, logitElements: 1 << 20);
+        var (whole, expected) =
+            AfterOneStep(options with { MicroBatchTokens = 100_000 }, logitElements: 1 << 20);
         foreach (var (budget, elements) in (ReadOnlySpan<(int, long)>)[(1, 1), (25, 1 << 20), (60, 70)])
         {
             var (stats, actual) = AfterOneStep(options with { MicroBatchTokens = budget }, elements);
@@ -47,7 +49,8 @@ public sealed class PolicyTrainerTests
         var stats = trainer.Train(batch);
 
         Assert.Equal(3, stats.EqualRewardGroups);
-        Assert.Equal(batch.Groups[0].Completions.Sum(completion => completion.Tokens.Length), stats.TrainedTokens);
+        Assert.Equal(
+            batch.Groups[0].Completions.Sum(completion => completion.Tokens.Length), stats.TrainedTokens);
         Assert.Equal(expected.Loss, stats.Loss, 1e-6);
         Assert.Equal(expected.GradientNorm, stats.GradientNorm, 1e-5);
     }
@@ -88,7 +91,8 @@ public sealed class PolicyTrainerTests
     public void Sampler_and_trainer_are_compared_before_the_update_over_every_computed_token()
     {
         using var weights = TinyModel.Weights();
-        using var trainer = new PolicyTrainer(weights, TinyModel.Options with { Temperature = 0.7, NumIterations = 2 });
+        using var trainer =
+            new PolicyTrainer(weights, TinyModel.Options with { Temperature = 0.7, NumIterations = 2 });
         var batch = WithSamplerOf(weights.Model, TinyModel.Batch(4), 0.7);
         var agreed = trainer.Train(batch);
         // The same rollouts again: now the sampler's weights are old.
@@ -97,6 +101,22 @@ public sealed class PolicyTrainerTests
         Assert.True(agreed.LogprobDifferenceMax < 1e-5);
         Assert.True(stale.LogprobDifferenceMean > 1e-4);
         Assert.True(stale.LogprobDifferenceMax >= stale.LogprobDifferenceMean);
+    }
+
+    [Fact]
+    public void At_learning_rate_zero_sampler_and_trainer_agree_step_after_step()
+    {
+        using var weights = TinyModel.Weights();
+        using var trainer = new PolicyTrainer(weights, TinyModel.Options with { LearningRate = 0 });
+        var before = TinyModel.Values(weights.Model);
+        for (var step = 0; step < 3; step++)
+        {
+            var stats = trainer.Train(WithSamplerOf(weights.Model, TinyModel.Batch(step), 1));
+            Assert.True(stats.LogprobDifferenceMax < 1e-5);
+            Assert.True(stats.GradientNorm > 0);
+        }
+
+        Assert.Equal(before, TinyModel.Values(weights.Model));
     }
 
     [Fact]
@@ -135,7 +155,8 @@ public sealed class PolicyTrainerTests
         double Drift(double beta)
         {
             using var weights = TinyModel.Weights();
-            using var trainer = new PolicyTrainer(weights, TinyModel.Options with { Beta = beta, LearningRate = 2e-3 });
+            using var trainer =
+                new PolicyTrainer(weights, TinyModel.Options with { Beta = beta, LearningRate = 2e-3 });
             var stats = Enumerable.Range(0, 20).Select(_ => trainer.Train(TinyModel.Batch(1))).ToArray();
             Assert.Equal(0, stats[0].Kl, 1e-6);
             return stats[^1].Kl;
@@ -168,7 +189,8 @@ public sealed class PolicyTrainerTests
         [
             new TrainGroup(new GroupId(7), [1, 2],
             [
-                new TrainCompletion([], [], 0, Truncated: true), new TrainCompletion([3], [-1], 1, Truncated: false),
+                new TrainCompletion([], [], 0, Truncated: true),
+                new TrainCompletion([3], [-1], 1, Truncated: false),
             ]),
         ]);
 
@@ -193,11 +215,12 @@ public sealed class PolicyTrainerTests
         Refused(good with { Prompt = [-1] }, "Token -1");
         Refused(good with { Completions = [first with { Reward = double.NaN }] }, "group 0 sample 0");
         Refused(good with { Completions = [first with { SamplerLogprobs = [] }] }, "0 log-probabilities");
+        var unknown = new TrainCompletion([1, TinyModel.Vocabulary], [-1, -1], 0, Truncated: false);
         Refused(
-            good with { Completions = [new TrainCompletion([1, TinyModel.Vocabulary], [-1, -1], 0, Truncated: false)] },
+            good with { Completions = [unknown] },
             $"Token {TinyModel.Vocabulary}");
-        Refused(
-            good with { Completions = [new TrainCompletion([1, 2], [-1, float.NaN], 0, Truncated: false)] }, "token 1");
+        var broken = new TrainCompletion([1, 2], [-1, float.NaN], 0, Truncated: false);
+        Refused(good with { Completions = [broken] }, "token 1");
 
         Assert.Equal(new PolicyVersion(0), weights.Version);
         Assert.Equal(before, TinyModel.Values(weights.Model));
@@ -226,7 +249,9 @@ public sealed class PolicyTrainerTests
     {
         using var weights = TinyModel.Weights();
         using var trainer = new PolicyTrainer(
-            weights, TinyModel.Options with { Beta = 0.1, NumIterations = 2, MicroBatchTokens = 20 }, logitElements: 50);
+            weights,
+            TinyModel.Options with { Beta = 0.1, NumIterations = 2, MicroBatchTokens = 20 },
+            logitElements: 50);
         // Of this thread, so tests that run beside it do not count.
         long Live() => TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         trainer.Train(TinyModel.Batch(1));
@@ -245,8 +270,11 @@ public sealed class PolicyTrainerTests
         return (stats, TinyModel.Values(weights.Model));
     }
 
-    /// <summary>The loss of one iteration with ρ = 1 by detach, sequence by sequence over the whole vocabulary.</summary>
-    private static (double Loss, double GradientNorm) BatchLoss(CausalLm model, TrainBatch batch, GrpoOptions options)
+    /// <summary>
+    /// The loss of one iteration with ρ = 1 by detach, sequence by sequence over the whole vocabulary.
+    /// </summary>
+    private static (double Loss, double GradientNorm) BatchLoss(
+        CausalLm model, TrainBatch batch, GrpoOptions options)
     {
         using var scope = NewDisposeScope();
         var all = batch.Groups.SelectMany(group => group.Completions).ToArray();
@@ -282,7 +310,8 @@ public sealed class PolicyTrainerTests
         var hidden = model.Hidden(tensor(tokens), arange(tokens.Length), new SdpaAttention(1, tokens.Length));
         var logprobs = (model.Logits(hidden) / temperature).log_softmax(-1);
         var sources = arange(prompt.Length - 1, tokens.Length - 1);
-        return logprobs.index_select(0, sources).gather(1, tensor(tokens[prompt.Length..]).unsqueeze(1)).squeeze(1);
+        var targets = tensor(tokens[prompt.Length..]).unsqueeze(1);
+        return logprobs.index_select(0, sources).gather(1, targets).squeeze(1);
     }
 
     private static double[] SumOfLogprobs(CausalLm model, TrainBatch batch)
@@ -309,7 +338,8 @@ public sealed class PolicyTrainerTests
             {
                 Completions =
                 [
-                    .. group.Completions.Select(one => one with { SamplerLogprobs = Own(group.Prompt, one.Tokens) }),
+                    .. group.Completions.Select(one =>
+                        one with { SamplerLogprobs = Own(group.Prompt, one.Tokens) }),
                 ],
             }),
         ]);

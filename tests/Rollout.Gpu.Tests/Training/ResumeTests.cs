@@ -16,12 +16,14 @@ public sealed class ResumeTests : IDisposable
     [InlineData(ScalarType.Float32, 0)]
     [InlineData(ScalarType.Float32, 0.1)]
     [InlineData(ScalarType.BFloat16, 0)]
-    public void Two_steps_and_a_restart_and_two_more_are_four_steps_to_the_last_bit(ScalarType dtype, double beta)
+    public void Two_steps_and_a_restart_and_two_more_are_four_steps_to_the_last_bit(
+        ScalarType dtype, double beta)
     {
         var options = TinyModel.Options with { Beta = beta, WarmupSteps = 3, NumIterations = 2 };
         using var straight = TinyModel.Weights(dtype: dtype);
         using var whole = new PolicyTrainer(straight, options);
-        var expected = Enumerable.Range(0, 4).Select(seed => whole.Train(TinyModel.Batch(seed))).ToArray()[^1];
+        var expected =
+            Enumerable.Range(0, 4).Select(seed => whole.Train(TinyModel.Batch(seed))).ToArray()[^1];
 
         var store = new CheckpointStore(_root);
         using (var firstHalf = TinyModel.Weights(dtype: dtype))
@@ -38,7 +40,8 @@ public sealed class ResumeTests : IDisposable
             HuggingFaceModel.Load(folder, dtype, CPU), new PolicyVersion(progress.Step));
         using var resumed = PolicyTrainer.Resume(
             folder, weights, options, reference: beta > 0 ? TinyModel.Create(dtype: dtype) : null);
-        var actual = Enumerable.Range(2, 2).Select(seed => resumed.Train(TinyModel.Batch(seed))).ToArray()[^1];
+        var actual =
+            Enumerable.Range(2, 2).Select(seed => resumed.Train(TinyModel.Batch(seed))).ToArray()[^1];
 
         Assert.Equal(TinyModel.Values(straight.Model), TinyModel.Values(weights.Model));
         Assert.Equal(expected with { Seconds = 0 }, actual with { Seconds = 0 });
@@ -56,7 +59,10 @@ public sealed class ResumeTests : IDisposable
         trainer.Save(folder, new TrainingProgress(0, 0, 1));
 
         Assert.Equal(
-            ["config.json", "generation_config.json", "model.safetensors", "optimizer.safetensors", "progress.json", "tokenizer.json"],
+            [
+                "config.json", "generation_config.json", "model.safetensors", "optimizer.safetensors",
+                "progress.json", "tokenizer.json",
+            ],
             Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         using var loaded = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
         Assert.Equal(TinyModel.Values(weights.Model), TinyModel.Values(loaded));
@@ -76,7 +82,8 @@ public sealed class ResumeTests : IDisposable
     {
         using var weights = TinyModel.Weights();
 
-        var failure = Assert.Throws<CheckpointException>(() => PolicyTrainer.Resume(_root, weights, TinyModel.Options));
+        var failure =
+            Assert.Throws<CheckpointException>(() => PolicyTrainer.Resume(_root, weights, TinyModel.Options));
 
         Assert.Contains(PolicyTrainer.OptimizerFile, failure.Message, StringComparison.Ordinal);
     }

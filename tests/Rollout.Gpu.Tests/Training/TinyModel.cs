@@ -50,6 +50,9 @@ internal static class TinyModel
         MaxGradNorm = 1,
     };
 
+    // Tensors here are too small to share; on a busy machine, torch's threads would wait for each other.
+    static TinyModel() => set_num_threads(1);
+
     public static CausalLm Create(ulong seed = 1, ScalarType dtype = ScalarType.Float32, bool tied = true)
     {
         var model = new CausalLm(Config with { TieWordEmbeddings = tied }, dtype, CPU);
@@ -60,11 +63,16 @@ internal static class TinyModel
     public static PolicyWeights Weights(ulong seed = 1, ScalarType dtype = ScalarType.Float32) =>
         new(Create(seed, dtype), new PolicyVersion(0));
 
-    /// <summary>Groups of different lengths; random tokens, rewards in 0, 1 unless given, sampler log-probabilities of −3.</summary>
-    public static TrainBatch Batch(int seed, int groups = 4, int samples = 3, Func<int, int, double>? reward = null)
+    /// <summary>
+    /// Groups of different lengths; random tokens, rewards in 0, 1 unless given, sampler log-probabilities of
+    /// −3.
+    /// </summary>
+    public static TrainBatch Batch(
+        int seed, int groups = 4, int samples = 3, Func<int, int, double>? reward = null)
     {
         var random = new Random(seed);
-        int[] Tokens(int most) => [.. Enumerable.Range(0, random.Next(1, most)).Select(_ => random.Next(Vocabulary))];
+        int[] Tokens(int most) =>
+            [.. Enumerable.Range(0, random.Next(1, most)).Select(_ => random.Next(Vocabulary))];
         return new TrainBatch(
         [
             .. Enumerable.Range(0, groups).Select(g => new TrainGroup(
@@ -97,6 +105,10 @@ internal static class TinyModel
     public static float[] Gradients(CausalLm model)
     {
         using var scope = NewDisposeScope();
-        return [.. model.parameters().SelectMany(parameter => parameter.grad!.contiguous().data<float>().ToArray())];
+        return
+        [
+            .. model.parameters().SelectMany(parameter =>
+                parameter.grad!.contiguous().data<float>().ToArray()),
+        ];
     }
 }

@@ -23,11 +23,12 @@ internal sealed class HoconParser
     }
 
     /// <summary>
-    /// Reads a whole source; its outermost braces may be left out. The scopes are the paths below which substitutions
-    /// look, in this order: the place of the include that led here, those of the includes around it, and the root,
-    /// which is the empty path.
+    /// Reads a whole source; its outermost braces may be left out. The scopes are the paths below which
+    /// substitutions look, in this order: the place of the include that led here, those of the includes
+    /// around it, and the root, which is the empty path.
     /// </summary>
-    public static RawObject ParseSource(string text, SourceText source, IncludeReader includes, string[][] scopes)
+    public static RawObject ParseSource(
+        string text, SourceText source, IncludeReader includes, string[][] scopes)
     {
         var parser = new HoconParser(Tokenizer.Read(text, source), includes, scopes);
         var tokens = parser._tokens;
@@ -47,7 +48,8 @@ internal sealed class HoconParser
     }
 
     /// <summary>Reads one value that stands alone, as behind <c>--set key=</c>.</summary>
-    public static RawValue ParseValue(string text, int start, SourceText source, IncludeReader includes, string[] path)
+    public static RawValue ParseValue(
+        string text, int start, SourceText source, IncludeReader includes, string[] path)
     {
         var parser = new HoconParser(Tokenizer.Read(text, source, start), includes, [[]]);
         var value = parser.ReadValue(path);
@@ -99,15 +101,17 @@ internal sealed class HoconParser
     {
         if (_tokens.TakeInclude() is { } include)
         {
-            var place = target.Path ?? throw include.Origin.Error("cannot include inside a list, expected only values");
-            target.Merge(_includes.Read(include, place.SequenceEqual(_scopes[0]) ? _scopes : [place, .. _scopes]));
+            var place = target.Path
+                ?? throw include.Origin.Error("cannot include inside a list, expected only values");
+            string[][] scopes = place.SequenceEqual(_scopes[0]) ? _scopes : [place, .. _scopes];
+            target.Merge(_includes.Read(include, scopes));
             return;
         }
 
         var path = ReadPath();
         string[] fullPath = target.Path is null ? path : [.. target.Path, .. path];
         if (fullPath.Length > MaxDepth)
-            throw _tokens.Current.Origin.Error($"the key is nested deeper than {MaxDepth} levels, expected fewer");
+            throw _tokens.Current.Origin.Error($"nested deeper than {MaxDepth} levels, expected fewer");
         _tokens.SkipBlanks();
         var sign = _tokens.Current;
         if (sign.Kind is Colon or EqualsSign or PlusEquals)
@@ -144,7 +148,7 @@ internal sealed class HoconParser
                 throw _tokens.Unexpected("a key");
             }
 
-            // After a quoted key the text begins with the dot that joins the next one; before one it ends with it.
+            // After a quoted key the text begins with the dot that joins the two; before one it ends with it.
             var text = _tokens.Take();
             var keys = text.Text.Split('.').AsSpan();
             if (path.Count > 0 && keys[0].Length == 0)
@@ -153,7 +157,12 @@ internal sealed class HoconParser
             if (quotedFollows)
                 keys = keys[..^1];
             foreach (var key in keys)
-                path.Add(key.Length > 0 ? key : throw text.Origin.Error("expected a key on both sides of every '.'"));
+            {
+                if (key.Length == 0)
+                    throw text.Origin.Error("expected a key on both sides of every '.'");
+                path.Add(key);
+            }
+
             if (!quotedFollows)
                 return [.. path];
         }

@@ -15,7 +15,8 @@ public static class HoconText
     /// Reads a text that messages call by a name; includes are relative to the current directory.
     /// </summary>
     /// <exception cref="ConfigurationException">The text is not valid.</exception>
-    public static HoconObject Parse(string text, string name = "text", Func<string, string?>? environment = null) =>
+    public static HoconObject Parse(
+        string text, string name = "text", Func<string, string?>? environment = null) =>
         Resolver.Resolve(ParseRaw(text, name), environment ?? Environment.GetEnvironmentVariable);
 
     internal static RawObject ParseRaw(string text, string name) =>

@@ -13,9 +13,10 @@ public abstract class HoconValue
         Origin = origin;
         Size = size;
         Depth = depth;
-        // Substitutions can repeat a value that repeats a value …: sharing keeps it small here, but not for a reader.
+        // Substitutions can repeat a value that repeats a value …: shared, it is small here, but not for a
+        // reader.
         if (size > MaxSize)
-            throw origin.Error($"the value grows past {MaxSize} characters, expected fewer substitutions in each other");
+            throw origin.Error($"the value grows past {MaxSize} characters, expected less substitution");
         if (depth > MaxDepth)
             throw origin.Error($"the value is nested deeper than {MaxDepth} levels, expected fewer");
     }
@@ -39,12 +40,16 @@ public sealed class HoconScalar(string text, Origin origin) : HoconValue(origin,
 {
     public string Text { get; } = text;
 
-    public override bool ContentEquals(HoconValue other) => other is HoconScalar scalar && scalar.Text == Text;
+    public override bool ContentEquals(HoconValue other) =>
+        other is HoconScalar scalar && scalar.Text == Text;
 }
 
 /// <summary>Values in order.</summary>
 public sealed class HoconList(IReadOnlyList<HoconValue> items, Origin origin)
-    : HoconValue(origin, 1 + items.Sum(item => item.Size), 1 + items.Max(item => (int?)item.Depth).GetValueOrDefault())
+    : HoconValue(
+        origin,
+        1 + items.Sum(item => item.Size),
+        1 + items.Max(item => (int?)item.Depth).GetValueOrDefault())
 {
     public IReadOnlyList<HoconValue> Items { get; } = items;
 
@@ -98,5 +103,5 @@ public sealed class HoconObject(OrderedDictionary<string, HoconValue> fields, Or
 
     public override bool ContentEquals(HoconValue other) =>
         other is HoconObject obj && obj.Fields.Count == Fields.Count
-        && Fields.All(field => obj.Fields.TryGetValue(field.Key, out var value) && field.Value.ContentEquals(value));
+        && Fields.All(field => obj.Find(field.Key) is { } value && field.Value.ContentEquals(value));
 }

@@ -7,8 +7,8 @@ namespace Rollout.Actors.Settings.Hocon;
 public static partial class HoconWriter
 {
     /// <summary>
-    /// The fields of an object, a line each, objects in braces; with quotes around every key and text on demand, so
-    /// that not even a lenient reader can misread one.
+    /// The fields of an object, a line each, objects in braces; with quotes around every key and text on
+    /// demand, so that not even a lenient reader can misread one.
     /// </summary>
     public static string Write(HoconObject root, bool quoteAll = false)
     {

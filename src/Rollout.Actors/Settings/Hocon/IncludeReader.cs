@@ -12,11 +12,12 @@ internal sealed class IncludeReader
     private int _files;
 
     /// <summary>Reads a file that the user named.</summary>
-    public RawObject Read(string file) => Read(file, [[]], message => new ConfigurationException($"{file}: {message}"));
+    public RawObject Read(string file) =>
+        Read(file, [[]], message => new ConfigurationException($"{file}: {message}"));
 
     /// <summary>
-    /// Reads an included file, relative to the including one. It must be there. The scopes are the path of the object
-    /// that the include stands in, and the scopes around it.
+    /// Reads an included file, relative to the including one. It must be there. The scopes are the path of
+    /// the object that the include stands in, and the scopes around it.
     /// </summary>
     public RawObject Read(Include include, string[][] scopes)
     {
@@ -53,7 +54,9 @@ internal sealed class IncludeReader
             using var stream = File.OpenRead(file);
             var bytes = new byte[MaxFileBytes + 1];
             var read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            return read <= MaxFileBytes ? bytes[..read] : throw error($"expected at most {MaxFileBytes} bytes");
+            return read <= MaxFileBytes
+                ? bytes[..read]
+                : throw error($"expected at most {MaxFileBytes} bytes");
         }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Settings.Hocon;
 
 /// <summary>
-/// One reading of one text: a file, the reference, or an argument. Two readings of the same file are two sources,
-/// so "set twice in one source" is a comparison of references.
+/// One reading of one text: a file, the reference, or an argument. Two readings of the same file are two
+/// sources, so "set twice in one source" is a comparison of references.
 /// </summary>
 /// <param name="name">As messages show it: the path as the user gave it, or "--set".</param>
 /// <param name="folder">What relative paths and includes start from; "" is the current directory.</param>

@@ -1,9 +1,9 @@
 namespace Rollout.Actors.Settings.Hocon;
 
 /// <summary>
-/// All that was written for one key and still counts, in order: a later layer hides an earlier one or, where both are
-/// objects, is merged over it. A layer with a substitution may turn out to be an object, undefined, or made of the
-/// earlier ones, so these are kept below it.
+/// All that was written for one key and still counts, in order: a later layer hides an earlier one or, where
+/// both are objects, is merged over it. A layer with a substitution may turn out to be an object, undefined,
+/// or made of the earlier ones, so these are kept below it.
 /// </summary>
 internal sealed class RawSlot(string key, string[]? path, RawObject? owner)
 {
@@ -19,7 +19,7 @@ internal sealed class RawSlot(string key, string[]? path, RawObject? owner)
 
     public List<RawValue> Layers { get; } = [];
 
-    /// <exception cref="ConfigurationException">The same source has set the key to a plain value or sets it again.</exception>
+    /// <exception cref="ConfigurationException">One source sets a plain value twice.</exception>
     public void Add(RawValue value)
     {
         switch (value)
@@ -54,7 +54,12 @@ internal sealed class RawSlot(string key, string[]? path, RawObject? owner)
     private void Replace(RawValue value, RawValue? earlier)
     {
         if (earlier is not null && earlier.Origin.Source == value.Origin.Source)
-            throw value.Origin.Error($"{Shown} is set again, expected only the value of line {earlier.Origin.Line}");
+        {
+            throw value.Origin.Error(
+                $"{Shown} is set again, expected only the value of line {earlier.Origin.Line}");
+        }
+
+
         Layers.Clear();
     }
 }

@@ -23,7 +23,8 @@ internal sealed class RawList(List<RawSlot> items, Origin origin) : RawValue(ori
 }
 
 /// <summary><c>${path}</c>, looked for below each scope in turn.</summary>
-internal sealed class RawSubstitution(Token token, string[][] scopes, bool mustBeObject = false) : RawValue(token.Origin)
+internal sealed class RawSubstitution(Token token, string[][] scopes, bool mustBeObject = false)
+    : RawValue(token.Origin)
 {
     public string[] Path { get; } = token.Path!;
 

@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace Rollout.Actors.Settings.Hocon;
 
 /// <summary>
-/// Follows the substitutions of a merged tree. A substitution sees the final value of its path, except that one in the
-/// value of a key that refers to this key, or into it, sees what earlier layers gave (HOCON's "self-referential").
-/// Layers are followed from the last to the first, and only as far as they count.
+/// Follows the substitutions of a merged tree. A substitution sees the final value of its path, except that
+/// one in the value of a key that refers to this key, or into it, sees what earlier layers gave
+/// ("self-referential" in the HOCON specification). Layers are followed from the last to the first, and only
+/// as far as they count.
 /// </summary>
 internal sealed class Resolver
 {
@@ -50,8 +53,10 @@ internal sealed class Resolver
         if (_layers.TryGetValue((slot, layer), out var known))
             return known;
         var raw = slot.Layers[layer];
-        if (_open.Count >= MaxOpen)
-            throw raw.Origin.Error($"substitutions lead through more than {MaxOpen} values, expected fewer");
+        // A value is also found along its path, key by key: the depth of the stack is not that of the open
+        // values.
+        if (_open.Count >= MaxOpen || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw raw.Origin.Error($"substitutions lead through too many values, expected at most {MaxOpen}");
         if (!_open.Add((slot, layer)))
             throw Cycle();
         var value = Value(slot, layer, raw);
@@ -105,19 +110,27 @@ internal sealed class Resolver
         }
 
         _followed.Pop();
-        value ??= _environment(string.Join('.', substitution.Path)) is { } variable
-            ? new HoconScalar(variable, substitution.Origin with { Source = new SourceText(substitution.Origin.Source.Name) })
-            : null;
+        value ??= Variable(substitution);
         if (value is null && !substitution.Optional)
         {
             throw substitution.Origin.Error(refersToItself
                 ? $"{substitution.Shown} refers to the key that it defines, expected an earlier value of it"
-                : $"{substitution.Shown} is not defined, expected a key or an environment variable of this name");
+                : $"{substitution.Shown} is not defined, expected a key or environment variable");
         }
 
         if (substitution.MustBeObject && value is not (null or HoconObject))
-            throw substitution.Origin.Error($"{substitution.Shown} is {Kind(value)}, expected an object to join with an object");
+            throw substitution.Origin.Error($"{substitution.Shown} is {Kind(value)}, expected an object");
         return value;
+    }
+
+    /// <summary>
+    /// A variable of the environment. A path in it is relative to the current directory, not to a file.
+    /// </summary>
+    private HoconScalar? Variable(RawSubstitution substitution)
+    {
+        var origin = substitution.Origin with { Source = new SourceText(substitution.Origin.Source.Name) };
+        var value = _environment(string.Join('.', substitution.Path));
+        return value is null ? null : new HoconScalar(value, origin);
     }
 
     /// <summary>
@@ -132,20 +145,24 @@ internal sealed class Resolver
     }
 
     /// <summary>
-    /// The value that the first layers of a slot give for a path below it, without following what lies beside the path:
-    /// <c>a { b = 1, c = ${a.b} }</c> is no cycle. Final, where nothing below these layers can count any more.
+    /// The value that the first layers of a slot give for a path below it, without following what lies beside
+    /// the path: <c>a { b = 1, c = ${a.b} }</c> is no cycle. Final, where nothing below these layers can
+    /// count any more.
     /// </summary>
     private (HoconValue? Value, bool Final) Find(RawSlot slot, int count, ReadOnlySpan<string> path)
     {
         if (path.IsEmpty)
-            return Merged(slot, count) is var whole && whole is null or HoconObject ? (whole, false) : (whole, true);
+        {
+            var whole = Merged(slot, count);
+            return (whole, whole is not (null or HoconObject));
+        }
 
         HoconValue? found = null;
         for (var layer = count - 1; layer >= 0; layer--)
         {
-            var (value, final) = (slot.Layers[layer] as RawObject)?.Slots is { } slots
-                ? slots.TryGetValue(path[0], out var next) ? Find(next, next.Layers.Count, path[1..]) : (null, false)
-                : Descend(Layer(slot, layer), path);
+            var (value, final) = slot.Layers[layer] is not RawObject obj ? Descend(Layer(slot, layer), path)
+                : obj.Slots.TryGetValue(path[0], out var next) ? Find(next, next.Layers.Count, path[1..])
+                : (null, false);
             if (value is HoconObject || found is null)
                 found = Over(value, found);
             if (final)
@@ -183,17 +200,19 @@ internal sealed class Resolver
     {
         var pieces = raw.Pieces.ConvertAll(piece => (
             IsGap: piece is RawScalar { IsGap: true }, piece.Origin, Value: Value(slot, layer, piece)));
-        var defined = pieces.Where(piece => !piece.IsGap && piece.Value is not null).Select(piece => piece.Value!).ToList();
+        var parts = pieces.Where(piece => !piece.IsGap);
+        var defined = parts.Select(piece => piece.Value).OfType<HoconValue>().ToList();
         if (defined.Count == 0)
             return null;
         var misfit = defined.Find(value => value.GetType() != defined[0].GetType());
         if (misfit is not null)
-            throw raw.Origin.Error($"{Kind(defined[0])} is joined with {Kind(misfit)}, expected pieces of one kind");
+            throw raw.Origin.Error($"{Kind(defined[0])} stands before {Kind(misfit)}, expected one kind");
 
         Charge(defined.Sum(value => value is HoconList list ? list.Items.Count : value.Size), raw.Origin);
         return defined[0] switch
         {
-            HoconList => new HoconList([.. defined.SelectMany(value => ((HoconList)value).Items)], defined[0].Origin),
+            HoconList => new HoconList(
+                [.. defined.SelectMany(value => ((HoconList)value).Items)], defined[0].Origin),
             HoconObject => defined.Aggregate((below, above) => Over(below, above)!),
             _ => new HoconScalar(
                 string.Concat(pieces.Select(piece => (piece.Value as HoconScalar)?.Text)), defined[0].Origin),
@@ -205,13 +224,13 @@ internal sealed class Resolver
     {
         _work += work;
         if (_work > HoconValue.MaxSize)
-            throw origin.Error("following the substitutions takes too much work, expected fewer in each other");
+            throw origin.Error("the substitutions take too much work, expected fewer nested ones");
     }
 
     private ConfigurationException Cycle()
     {
         var last = _followed.Peek();
-        return last.Origin.Error($"{last.Shown} leads back to the value that it stands in, expected no cycle");
+        return last.Origin.Error($"{last.Shown} leads back to the value it is part of, expected no cycle");
     }
 
     private static string Kind(HoconValue value) => value switch

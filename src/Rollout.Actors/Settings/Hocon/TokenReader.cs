@@ -40,8 +40,8 @@ internal sealed class TokenReader(List<Token> tokens)
         Current.Origin.Error($"unexpected {Current.Shown}, expected {expected}");
 
     /// <summary>
-    /// Takes <c>include "f"</c>, or with <c>file("f")</c>, <c>required("f")</c>, <c>required(file("f"))</c> around the
-    /// name. A key named include, with '=', ':' or '{' behind it, is left alone.
+    /// Takes <c>include "f"</c>, or with <c>file("f")</c>, <c>required("f")</c>, <c>required(file("f"))</c>
+    /// around the name. A key named include, with '=', ':' or '{' behind it, is left alone.
     /// </summary>
     public Include? TakeInclude()
     {

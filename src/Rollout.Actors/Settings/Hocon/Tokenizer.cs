@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Rollout.Actors.Settings.Hocon;
@@ -28,7 +29,8 @@ internal sealed class Tokenizer
     private Origin Here => new(_source, _line, _next - _lineStart + 1);
 
     /// <summary>
-    /// All tokens from a character on, an <see cref="TokenKind.End"/> last; columns count from the text's beginning.
+    /// All tokens from a character on, an <see cref="TokenKind.End"/> last; columns count from the text's
+    /// beginning.
     /// </summary>
     public static List<Token> Read(string text, SourceText source, int start = 0)
     {
@@ -145,7 +147,7 @@ internal sealed class Tokenizer
         var first = _next + 3;
         var end = _text.IndexOf("\"\"\"", first, StringComparison.Ordinal);
         if (end < 0)
-            throw start.Error("the text that begins here does not end, expected \"\"\" before the end of the file");
+            throw start.Error("the text that begins here does not end, expected \"\"\" to end it");
         // Of more than three quotes the last three end the text.
         while (end + 3 < _text.Length && _text[end + 3] == '"')
             end++;
@@ -168,7 +170,7 @@ internal sealed class Tokenizer
         for (_next++; Current != '"';)
         {
             if (_next >= _text.Length || Current == '\n')
-                throw start.Error("the text that begins here does not end, expected '\"' before the end of the line");
+                throw start.Error("the text that begins here does not end, expected '\"' on the same line");
             if (Current == '\\')
                 content.Append(ReadEscape());
             else
@@ -178,7 +180,7 @@ internal sealed class Tokenizer
         _next++;
         var text = content.ToString();
         if (HasLoneSurrogate(text))
-            throw start.Error("the text holds half of a surrogate pair, expected both \\u escapes of the character");
+            throw start.Error("the text has half of a surrogate pair, expected both \\u escapes");
         return text;
     }
 
@@ -195,7 +197,7 @@ internal sealed class Tokenizer
 
         var digits = _text.AsSpan(_next, Math.Min(5, _text.Length - _next));
         if (digits.Length == 5 && digits[0] == 'u'
-            && ushort.TryParse(digits[1..], System.Globalization.NumberStyles.AllowHexSpecifier, null, out var code)
+            && ushort.TryParse(digits[1..], NumberStyles.AllowHexSpecifier, null, out var code)
             && code != 0)
         {
             _next += 5;
@@ -203,7 +205,7 @@ internal sealed class Tokenizer
         }
 
         throw start.Error(
-            "unexpected '\\', expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u with four digits, not all 0");
+            "unexpected '\\', expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t, or \\u0001 to \\uFFFF");
     }
 
     private void ReadSubstitution()
@@ -238,7 +240,7 @@ internal sealed class Tokenizer
         if (!quoted && key.Length == 0 && (Current is '.' or '}'))
             throw start.Error("the substitution lacks a key, expected keys joined by '.'");
         if (Current is not ('.' or '}'))
-            throw start.Error("the substitution that begins here does not end, expected keys joined by '.' and '}'");
+            throw start.Error("the substitution does not end, expected keys joined by '.' and then '}'");
         return key;
     }
 

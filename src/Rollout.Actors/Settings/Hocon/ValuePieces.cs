@@ -23,12 +23,14 @@ internal static class ValuePieces
             return JoinTexts(pieces.ConvertAll(piece => piece.Value));
 
         pieces.RemoveAll(piece => IsGap(piece.Value));
-        var misfit = pieces.Find(piece => piece.Value is not RawSubstitution && piece.Value.GetType() != structure.GetType());
+        var misfit = pieces.Find(piece =>
+            piece.Value is not RawSubstitution && piece.Value.GetType() != structure.GetType());
         if (misfit.Value is not null)
         {
             // Whichever of the two stands second is the one that is too much.
             var second = pieces.FindIndex(piece => piece == misfit) > 0 ? misfit : pieces[1];
-            throw second.First.Origin.Error($"unexpected {second.First.Shown}, expected ',' or a new line after the value");
+            throw second.First.Origin.Error(
+                $"unexpected {second.First.Shown}, expected ',' or a new line after the value");
         }
 
         return structure is RawList

@@ -1,0 +1,173 @@
+using System.Text;
+using Rollout.Actors.Data;
+using Rollout.Actors.Tests.Text;
+using Rollout.Actors.Text;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Data;
+
+public sealed class JsonlDatasetTests
+{
+    [Fact]
+    public void A_line_becomes_a_prompt_with_its_texts_and_numbers_as_fields()
+    {
+        using var folder = new ModelFolder();
+        var path = folder.Write("train.jsonl", """
+            {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": [], "yes": true, "no": null}
+            """);
+        using var dataset = new JsonlDataset(
+            new JsonlOptions
+            {
+                TrainPath = path,
+                PromptField = "question",
+                AnswerField = "solution",
+                Prefix = "Q: ",
+                Suffix = "\nA:",
+            },
+            seed: 1);
+        var item = dataset.Train(0);
+        Assert.Equal("train.jsonl:1", item.Id);
+        Assert.Equal("Q: 2+2?\nA:", item.Prompt);
+        Assert.Equal(
+            new Dictionary<string, string>
+            {
+                ["solution"] = "#### 4",
+                ["level"] = "3",
+                ["weight"] = "1.50",
+                ["answer"] = "#### 4",
+            },
+            item.Fields);
+    }
+
+    [Fact]
+    public void An_epoch_gives_every_line_once_shuffled_by_the_seed_and_a_cursor_resumes()
+    {
+        using var folder = new ModelFolder();
+        var path = folder.Write("train.jsonl", Lines(500));
+        using var dataset = Open(path, seed: 1);
+        using var again = Open(path, seed: 1);
+        using var other = Open(path, seed: 2);
+        string[] epoch = [.. Enumerable.Range(0, 500).Select(at => dataset.Train(at).Prompt)];
+        Assert.Equal(500, dataset.TrainCount);
+        Assert.Equal(Enumerable.Range(0, 500).Select(i => $"prompt {i}").Order(), epoch.Order());
+        Assert.NotEqual(Enumerable.Range(0, 500).Select(i => $"prompt {i}"), epoch);
+        Assert.NotEqual(epoch, Enumerable.Range(0, 500).Select(at => other.Train(at).Prompt));
+        Assert.Equal(dataset.Train(1234).Prompt, again.Train(1234).Prompt);
+    }
+
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    public void Blank_lines_and_a_byte_order_mark_are_passed_over_and_still_counted(string newLine)
+    {
+        using var folder = new ModelFolder();
+        var path = folder.Write("t.jsonl", "\uFEFF" + string.Join(
+            newLine, "", """{"prompt": "a"}""", "  \t", """{"prompt": "日本"}""", ""));
+        using var dataset = Open(path, seed: 1);
+        Assert.Equal(
+            [("t.jsonl:2", "a"), ("t.jsonl:4", "日本")],
+            Enumerable.Range(0, 2).Select(at => dataset.Train(at))
+                .Select(item => (item.Id, item.Prompt)).Order());
+    }
+
+    [Fact]
+    public void Lines_are_found_across_the_chunks_that_a_large_file_is_read_in()
+    {
+        using var folder = new ModelFolder();
+        var path = folder.Write("t.jsonl", string.Concat(Enumerable.Range(0, 300)
+            .Select(i => $$"""{"prompt": "{{i}} {{new string('x', i * 7)}}"}""" + "\n")));
+        Assert.True(new FileInfo(path).Length > 3 * 65536);
+        using var dataset = Open(path, seed: 1);
+        Assert.All(Enumerable.Range(0, 300).Select(at => dataset.Train(at)), item =>
+        {
+            var number = int.Parse(item.Id.Split(':')[1]) - 1;
+            Assert.Equal($"{number} {new string('x', number * 7)}", item.Prompt);
+        });
+    }
+
+    [Fact]
+    public void Held_out_lines_come_in_an_order_of_their_own_that_no_seed_changes()
+    {
+        using var folder = new ModelFolder();
+        var options = new JsonlOptions
+        {
+            TrainPath = folder.Write("train.jsonl", Lines(3)),
+            HeldOutPath = folder.Write("test.jsonl", Lines(100)),
+        };
+        using var one = new JsonlDataset(options, seed: 1);
+        using var other = new JsonlDataset(options, seed: 2);
+        string[] prompts = [.. one.HeldOut.Select(item => item.Prompt)];
+        Assert.Equal(prompts, other.HeldOut.Select(item => item.Prompt));
+        Assert.Equal(Enumerable.Range(0, 100).Select(i => $"prompt {i}").Order(), prompts.Order());
+        Assert.NotEqual(Enumerable.Range(0, 100).Select(i => $"prompt {i}"), prompts);
+        Assert.Equal(prompts[7], one.HeldOut[7].Prompt);
+        using var without = Open(options.TrainPath, seed: 1);
+        Assert.Empty(without.HeldOut);
+    }
+
+    [Fact]
+    public void Messages_and_user_texts_go_through_the_chat_format()
+    {
+        using var folder = new ModelFolder();
+        var options = new JsonlOptions
+        {
+            TrainPath = folder.Write("t.jsonl", """
+                {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}
+                """),
+            Suffix = "!",
+            TextIsUserMessage = true,
+            FormatChat = messages => string.Join(
+                '|', messages.Select(message => $"{message.Role}:{message.Content}")),
+        };
+        using var messages = new JsonlDataset(options, seed: 1);
+        Assert.Equal("system:s|user:u", messages.Train(0).Prompt);
+        using var text = new JsonlDataset(
+            options with { TrainPath = folder.Write("u.jsonl", """{"prompt": "hi"}""") }, seed: 1);
+        Assert.Equal("user:hi!", text.Train(0).Prompt);
+    }
+
+    [Theory]
+    [InlineData("{\"prompt\": ", "t.jsonl:2: not valid JSON at byte 12 of the line")]
+    [InlineData("{\"prompt\": \"\\uD800\"}", "t.jsonl:2: escapes one half of a surrogate pair")]
+    [InlineData("[1]", "t.jsonl:2: holds no JSON object")]
+    [InlineData("{\"text\": \"x\"}", "t.jsonl:2: has no field \"prompt\"")]
+    [InlineData("{\"prompt\": 3}", "t.jsonl:2: field \"prompt\" must be text or a list of {role, con")]
+    [InlineData("{\"prompt\": [{\"role\": \"user\"}]}", "t.jsonl:2: field \"prompt\" must be text or a list")]
+    [InlineData("{\"prompt\": [{\"role\": \"it\", \"content\": \"\"}]}", "t.jsonl:2: field \"prompt\": a m")]
+    [InlineData("{\"prompt\": \"x\", \"answer\": [1]}", "t.jsonl:2: field \"answer\" must be text or")]
+    public void A_wrong_line_ends_it_at_the_start_by_file_and_line(string line, string complaint)
+    {
+        using var folder = new ModelFolder(
+            ("tokenizer_config.json", """{"chat_template": "<|im_start|>"}"""));
+        var path = folder.Write("t.jsonl", $$"""{"prompt": "fine"}{{"\n"}}{{line}}""");
+        var chat = ChatTemplate.Load(folder.Path);
+        var options = new JsonlOptions { TrainPath = path, FormatChat = messages => chat.Format(messages) };
+        var wrong = Assert.Throws<InvalidDataException>(() => new JsonlDataset(options, seed: 1));
+        Assert.StartsWith(Path.Combine(folder.Path, complaint), wrong.Message);
+    }
+
+    [Fact]
+    public void Broken_utf8_missing_files_empty_files_and_a_missing_chat_format_are_named()
+    {
+        using var folder = new ModelFolder();
+        var path = Path.Combine(folder.Path, "t.jsonl");
+        Assert.EndsWith("t.jsonl: no such file", Wrong(path));
+        folder.Write("t.jsonl", "\n\n");
+        Assert.EndsWith("t.jsonl: holds no line", Wrong(path));
+        File.WriteAllBytes(path, [.. Encoding.UTF8.GetBytes("{\"prompt\": \""), 0xFF, .. "\"}"u8]);
+        Assert.EndsWith("t.jsonl:1: not valid UTF-8", Wrong(path));
+        folder.Write("t.jsonl", """{"prompt": [{"role": "user", "content": "x"}]}""");
+        Assert.EndsWith(
+            "t.jsonl:1: field \"prompt\" is a list of messages, but the model has no chat format",
+            Wrong(path));
+    }
+
+    private static string Wrong(string path) =>
+        Assert.Throws<InvalidDataException>(() => Open(path, seed: 1)).Message;
+
+    private static JsonlDataset Open(string path, long seed) =>
+        new(new JsonlOptions { TrainPath = path }, seed);
+
+    private static string Lines(int count) => string.Join('\n', Enumerable.Range(0, count)
+        .Select(i => $$"""{"prompt": "prompt {{i}}", "answer": {{i}}}"""));
+}

@@ -1,0 +1,46 @@
+using Rollout.Actors.Data;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Data;
+
+public sealed class KeywordDatasetTests
+{
+    [Fact]
+    public void An_epoch_gives_every_prompt_once_and_prompts_are_short_texts_of_the_alphabet()
+    {
+        var dataset = new KeywordDataset(64, "abcdefghij", seed: 1);
+        string[] prompts = [.. Enumerable.Range(0, 64).Select(at => dataset.Train(at).Prompt)];
+        Assert.Equal(64, prompts.Distinct().Count());
+        Assert.All(prompts, prompt => Assert.Matches("^[a-j]{4,8}$", prompt));
+        Assert.Equal(
+            prompts.Order(), Enumerable.Range(64, 64).Select(at => dataset.Train(at).Prompt).Order());
+        Assert.Empty(dataset.HeldOut);
+    }
+
+    [Fact]
+    public void The_seed_names_the_prompts()
+    {
+        Assert.Equal(
+            new KeywordDataset(8, "ab", seed: 4).Train(11).Prompt,
+            new KeywordDataset(8, "ab", seed: 4).Train(11).Prompt);
+        Assert.NotEqual(
+            Enumerable.Range(0, 8).Select(at => new KeywordDataset(8, "ab", seed: 4).Train(at).Prompt),
+            Enumerable.Range(0, 8).Select(at => new KeywordDataset(8, "ab", seed: 5).Train(at).Prompt));
+    }
+
+    [Theory]
+    [InlineData(0, "ab", "prompts must be at least 1")]
+    [InlineData(6, "a", "makes 5 texts of 4 to 8 characters, fewer than prompts = 6")]
+    [InlineData(1, "", "makes 0 texts")]
+    public void Impossible_settings_are_refused_by_key(int prompts, string alphabet, string complaint) =>
+        Assert.Contains(
+            complaint,
+            Assert.Throws<ArgumentException>(() => new KeywordDataset(prompts, alphabet, 1)).Message);
+
+    [Fact]
+    public void All_texts_of_a_tiny_alphabet_are_found() =>
+        Assert.Equal(
+            ["aaaa", "aaaaa", "aaaaaa", "aaaaaaa", "aaaaaaaa"],
+            Enumerable.Range(0, 5)
+                .Select(at => new KeywordDataset(5, "aa", seed: 9).Train(at).Prompt).Order());
+}

@@ -1,0 +1,196 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Settings.Hocon;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Settings;
+
+/// <summary>Layers, known keys, paths, and what is written back.</summary>
+public sealed class ConfigTreeTests
+{
+    [Fact]
+    public void The_command_line_wins_over_the_file_and_the_file_over_the_reference()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("base.conf", "rollout { train { steps = 5, beta = 0.5 }, threads = 3 }");
+        var job = folder.Write("job.conf", "include \"base.conf\"\nrollout.train.steps = 6\nrollout.seed = 9");
+        var settings = RolloutSettings.From(ConfigTree.Load(
+            job, ["train.steps=7", "rollout.train.steps=8", "seed = 10"]));
+        Assert.Equal(8, settings.Train.Steps);
+        Assert.Equal(10ul, settings.Seed);
+        Assert.Equal(0.5, settings.Train.Beta);
+        Assert.Equal(3, settings.Threads);
+        Assert.Equal(16, settings.Train.PromptsPerStep);
+    }
+
+    [Fact]
+    public void A_value_of_the_command_line_is_text_or_HOCON()
+    {
+        var settings = RolloutSettings.From(ConfigTree.Load(null,
+        [
+            "device=cuda:1", "data.jsonl.train=",
+            "data.jsonl.prefix=a # \"b\" = c//d", "data.jsonl.suffix=\" x\"",
+            "rewards=[{ type = keyword, text = \"a,b\" }]",
+            "train.num-generations=${rollout.train.prompts-per-step}",
+        ]));
+        Assert.Equal("cuda:1", settings.Device);
+        Assert.Equal("a # \"b\" = c//d", settings.Data.Jsonl.Prefix);
+        Assert.Equal(" x", settings.Data.Jsonl.Suffix);
+        Assert.Equal("", settings.Data.Jsonl.Train);
+        Assert.Equal(16, settings.Train.NumGenerations);
+        Assert.Equal("a,b", Assert.Single(settings.Rewards).Options["text"]);
+    }
+
+    [Fact]
+    public void A_file_may_build_on_values_of_the_reference()
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.Write("job.conf", """
+            rollout {
+              rewards += { type = length, weight = 0.1, target = 5 }
+              train { num-generations = ${rollout.train.prompts-per-step} }
+              train { steps = ${?NONE}, learning-rate = ${?RATE} }
+            }
+            """);
+        var tree = ConfigTree.Load(job, environment: name => name == "RATE" ? "1e-3" : null);
+        var settings = RolloutSettings.From(tree);
+        Assert.Equal(["exact-answer", "length"], settings.Rewards.Select(reward => reward.Type));
+        Assert.Equal("5", settings.Rewards[1].Options["target"]);
+        Assert.Equal(16, settings.Train.NumGenerations);
+        Assert.Equal(100, settings.Train.Steps);
+        Assert.Equal(1e-3, settings.Train.LearningRate);
+    }
+
+    [Theory]
+    [InlineData(
+        "rollout {\n  decoder { max-num-seq = 3 }\n}",
+        "job.conf:2: rollout.decoder.max-num-seq is not a known key; did you mean max-num-seqs?")]
+    [InlineData(
+        "rollout.train.max_num_seqs = 3",
+        "job.conf:1: rollout.train.max_num_seqs is not a known key; did you mean rollout.decoder.max-num-seqs?")]
+    [InlineData("train { steps = 3 }", "job.conf:1: train is not a known key; did you mean rollout.train?")]
+    [InlineData(
+        "rollout.barrier.patience = 3",
+        "job.conf:1: rollout.barrier.patience is not a known key; expected one of timeout")]
+    [InlineData(
+        "other = 3",
+        "job.conf:1: other is not a known key; expected everything in rollout { } or akka { }")]
+    [InlineData("rollout.train = 3", "job.conf:1: rollout.train = 3: expected a section in braces")]
+    [InlineData("rollout = [1]", "job.conf:1: rollout = […]: expected a section in braces")]
+    [InlineData("akka = off", "job.conf:1: akka = \"off\": expected a section in braces")]
+    public void A_key_that_nobody_reads_is_refused_with_the_nearest_one(string text, string message)
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.Write("job.conf", text);
+        var error = Assert.Throws<ConfigurationException>(() => ConfigTree.Load(job));
+        Assert.Equal(message, error.Message.Replace(job, "job.conf"));
+    }
+
+    [Theory]
+    [InlineData("steps", "--set steps: expected key=value")]
+    [InlineData("train.stepps=3", "--set: rollout.train.stepps is not a known key; did you mean steps?")]
+    [InlineData("=3", "--set: character 1: unexpected the end of the argument, expected a key")]
+    [InlineData("a b=3", "--set: character 3: unexpected 'b', expected key=value")]
+    [InlineData(
+        "rewards=[{ type = x",
+        "--set: character 20: unexpected the end of the argument, expected '}' for the '{' of line 1")]
+    [InlineData(
+        "rewards=[] x",
+        "--set: character 12: unexpected 'x', expected ',' or a new line after the value")]
+    [InlineData(
+        "rewards=[],",
+        "--set: character 11: unexpected ',', expected the end of the argument after the value")]
+    public void An_argument_that_cannot_be_read_is_refused(string argument, string message) =>
+        Assert.Equal(
+            message, Assert.Throws<ConfigurationException>(() => ConfigTree.Load(null, [argument])).Message);
+
+    [Fact]
+    public void A_path_is_relative_to_the_file_it_stands_in_and_on_the_command_line_to_the_current_directory()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write(
+            "jobs/base/base.conf", "rollout { model.path = \"../../models/m\", data.jsonl.train = t.jsonl }");
+        var job = folder.Write("jobs/job.conf", """
+            include "base/base.conf"
+            rollout.data.jsonl.held-out = h.txt
+            rollout.rewards = [{ type = Own.Reward, assembly = "bin/Own.dll" }]
+            """);
+        var settings = RolloutSettings.From(ConfigTree.Load(job));
+        Assert.Equal(folder.At("models/m"), settings.Model.Path);
+        Assert.Equal(folder.At("jobs/base/t.jsonl"), settings.Data.Jsonl.Train);
+        Assert.Equal(folder.At("jobs/h.txt"), settings.Data.Jsonl.HeldOut);
+        Assert.Equal(folder.At("jobs/bin/Own.dll"), settings.Rewards[0].Options["assembly"]);
+
+        var fromHere = RolloutSettings.From(ConfigTree.Load(job, ["model.path=m", "data.jsonl.held-out="]));
+        Assert.Equal(Path.Combine(Directory.GetCurrentDirectory(), "m"), fromHere.Model.Path);
+        Assert.Equal("", fromHere.Data.Jsonl.HeldOut);
+    }
+
+    [Fact]
+    public void The_rendered_configuration_reads_back_as_the_same_from_any_folder()
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.Write("jobs/job.conf", """
+            rollout {
+              model.path = "../models/m # \"x\""
+              data { type = jsonl, jsonl { train = "a b.jsonl", prefix = "\n\t${x}" } }
+              rewards = [{ type = keyword, text = " \" " }, { type = length, weight = 2, target = 5 }]
+            }
+            akka { loglevel = INFO, "a.b" { c = [] , d {} } }
+            """);
+        var tree = ConfigTree.Load(job, ["seed=7"]);
+        var again = ConfigTree.Load(folder.Write("out/config.conf", tree.Render()));
+        Assert.True(tree.Root.ContentEquals(again.Root), again.Render());
+        Assert.Equal(tree.Render(), again.Render());
+    }
+
+    [Fact]
+    public void Akka_reads_its_rendered_section_as_it_was_written()
+    {
+        using var folder = new TemporaryFolder();
+        var tree = ConfigTree.Load(folder.Write("job.conf", """
+            akka {
+              actor.provider = cluster
+              loglevel = "INFO"
+              remote.dot-netty.tcp { port = 8081, hostname = "127.0.0.1", public-hostname = "" }
+              cluster { seed-nodes = ["akka.tcp://rollout@127.0.0.1:8081", "akka.tcp://rollout@h:2"], roles = [] }
+              actor.deployment { "/a/b c" { nr-of-instances = 3 } }
+              actor.serialization-bindings { "Rollout.Actors.IMessage, Rollout.Actors" = rollout }
+              text = "a \"b\" \\ \n { } [ ] # ${x} // =", wait = 500ms, on = on
+            }
+            """));
+        var akka = Akka.Configuration.ConfigurationFactory.ParseString(tree.RenderAkka());
+        Assert.Equal("cluster", akka.GetString("akka.actor.provider"));
+        Assert.Equal(8081, akka.GetInt("akka.remote.dot-netty.tcp.port"));
+        Assert.Equal("", akka.GetString("akka.remote.dot-netty.tcp.public-hostname", "unset"));
+        Assert.Equal(
+            ["akka.tcp://rollout@127.0.0.1:8081", "akka.tcp://rollout@h:2"],
+            akka.GetStringList("akka.cluster.seed-nodes"));
+        Assert.Empty(akka.GetStringList("akka.cluster.roles"));
+        Assert.Equal(3, akka.GetInt("akka.actor.deployment.\"/a/b c\".nr-of-instances"));
+        var binding = Assert.Single(akka.GetConfig("akka.actor.serialization-bindings").AsEnumerable());
+        Assert.Equal("Rollout.Actors.IMessage, Rollout.Actors", binding.Key);
+        Assert.Equal("rollout", binding.Value.GetString());
+        Assert.Equal("a \"b\" \\ \n { } [ ] # ${x} // =", akka.GetString("akka.text"));
+        Assert.Equal(TimeSpan.FromMilliseconds(500), akka.GetTimeSpan("akka.wait"));
+        Assert.True(akka.GetBoolean("akka.on"));
+    }
+
+    [Fact]
+    public void Akka_reads_any_text_that_is_rendered_for_it() =>
+        Prop.ForAll(Generate.Text.ToArbitrary(), text =>
+        {
+            var value = new HoconScalar(text, new Origin(new SourceText("text"), 1, 1));
+            var rendered = HoconWriter.Write(
+                new HoconObject(new() { ["a"] = value, ["b"] = value }, value.Origin), quoteAll: true);
+            var read = Akka.Configuration.ConfigurationFactory.ParseString(rendered);
+            // Akka's GetString trims every text and takes "null" for none, quotes or not.
+            var expected = text.Trim() == "null" ? null : text.Trim();
+            return read.GetString("a", "unset") == expected && read.GetString("b", "unset") == expected;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+
+    [Fact]
+    public void Without_an_akka_section_nothing_is_rendered_for_it() =>
+        Assert.Equal("", ConfigTree.Load().RenderAkka());
+}

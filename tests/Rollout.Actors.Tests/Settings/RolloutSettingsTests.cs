@@ -1,0 +1,259 @@
+using System.Text.RegularExpressions;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Settings.Hocon;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Settings;
+
+/// <summary>Types, units, ranges, and the jobs that come with the product.</summary>
+public sealed class RolloutSettingsTests
+{
+    [Fact]
+    public void Every_key_of_the_reference_is_read_and_no_other()
+    {
+        var tree = ConfigTree.Load();
+        RolloutSettings.From(tree);
+        var reference = (HoconObject)tree.Reference.Fields["rollout"];
+        var known = Leaves(reference, "rollout").ToHashSet();
+        var read = tree.ReadKeys.Where(key => !key.Contains('[')).ToHashSet();
+        Assert.Empty(known.Except(read));
+        Assert.Empty(read.Except(known).Except(Sections(reference, "rollout")));
+    }
+
+    [Fact]
+    public void The_reference_has_the_right_types()
+    {
+        var settings = RolloutSettings.From(ConfigTree.Load());
+        Assert.Equal(CacheEngine.Paged, settings.Engine);
+        Assert.Equal(WeightType.Float32, settings.Dtype);
+        Assert.Equal(256L << 20, settings.Blocks.Memory);
+        Assert.True(settings.Blocks.PrefixCaching);
+        Assert.Equal(TimeSpan.FromMinutes(10), settings.Scheduler.GroupTimeout);
+        Assert.Equal(TimeSpan.FromSeconds(60), settings.Barrier.Timeout);
+        Assert.Equal(LossType.Dapo, settings.Train.LossType);
+        Assert.Equal(1e-8, settings.Train.AdamEpsilon);
+        Assert.Equal(["scheduler", "decoder", "trainer"], settings.Cluster.Roles);
+        Assert.Equal("", settings.Model.Path);
+    }
+
+    [Theory]
+    [InlineData("train.steps=ten", "--set: rollout.train.steps = \"ten\": expected a whole number")]
+    [InlineData("train.steps=1.5", "--set: rollout.train.steps = 1.5: expected a whole number")]
+    [InlineData("train.steps=1e-30", "--set: rollout.train.steps = 1e-30: expected a whole number")]
+    [InlineData("train.steps=", "--set: rollout.train.steps = \"\": expected a whole number")]
+    [InlineData("train.steps=[3]", "--set: rollout.train.steps = […]: expected a whole number")]
+    [InlineData("train.steps={}", "--set: rollout.train.steps = {…}: expected a whole number")]
+    [InlineData("train.steps=0", "--set: rollout.train.steps = 0: expected a whole number of at least 1")]
+    [InlineData(
+        "train.steps=3000000000",
+        "--set: rollout.train.steps = 3000000000: expected a whole number of at most 2147483647")]
+    [InlineData("seed=-1", "--set: rollout.seed = -1: expected a whole number of at least 0")]
+    [InlineData(
+        "cluster.port=70000",
+        "--set: rollout.cluster.port = 70000: expected a whole number from 0 to 65535")]
+    [InlineData(
+        "sampling.top-p=0",
+        "--set: rollout.sampling.top-p = 0: expected a number above 0 and at most 1")]
+    [InlineData(
+        "sampling.temperature=-0.1",
+        "--set: rollout.sampling.temperature = -0.1: expected a number from 0 to 100")]
+    [InlineData(
+        "train.adam-beta1=1",
+        "--set: rollout.train.adam-beta1 = 1: expected a number of at least 0 and below 1")]
+    [InlineData("train.adam-epsilon=0", "--set: rollout.train.adam-epsilon = 0: expected a number above 0")]
+    [InlineData("train.beta=NaN", "--set: rollout.train.beta = \"NaN\": expected a number")]
+    [InlineData("train.beta=1e999", "--set: rollout.train.beta = 1e999: expected a number")]
+    [InlineData("train.beta=1,5", "--set: rollout.train.beta = \"1,5\": expected a number")]
+    [InlineData("engine=padded", "--set: rollout.engine = \"padded\": expected one of paged, contiguous")]
+    [InlineData("engine=Paged", "--set: rollout.engine = \"Paged\": expected one of paged, contiguous")]
+    [InlineData(
+        "train.loss-type=drgrpo",
+        "--set: rollout.train.loss-type = \"drgrpo\": expected one of grpo, dr-grpo, dapo")]
+    [InlineData("device=gpu", "--set: rollout.device = \"gpu\": expected cpu, cuda or cuda:N")]
+    [InlineData("blocks.prefix-caching=1", "--set: rollout.blocks.prefix-caching = 1: expected on or off")]
+    [InlineData(
+        "blocks.memory=1MBit",
+        "--set: rollout.blocks.memory = \"1MBit\": expected a size such as 256MiB or 1GB")]
+    [InlineData("blocks.memory=0", "--set: rollout.blocks.memory = 0: expected a size of at least 1 byte")]
+    [InlineData(
+        "barrier.timeout=60",
+        "--set: rollout.barrier.timeout = 60: expected a duration with its unit, such as 500ms or 10m")]
+    [InlineData(
+        "barrier.timeout=0s",
+        "--set: rollout.barrier.timeout = \"0s\": expected a duration from 1ms to 24d")]
+    [InlineData(
+        "barrier.timeout=1000000h",
+        "--set: rollout.barrier.timeout = \"1000000h\": expected a duration from 1ms to 24d")]
+    [InlineData(
+        "barrier.timeout=infinite",
+        "--set: rollout.barrier.timeout = \"infinite\": expected a duration with its unit, such as 500ms or 10m")]
+    [InlineData(
+        "decoder.max-num-batched-tokens=255",
+        "--set: rollout.decoder.max-num-batched-tokens = 255: expected at least max-num-seqs, which is 256")]
+    [InlineData(
+        "data.type=jsonl",
+        "reference.conf:118: rollout.data.jsonl.train = \"\": expected a file of training lines, as the type of data is jsonl")]
+    [InlineData(
+        "cluster.roles=[decoder, decoder]",
+        "--set: rollout.cluster.roles = […]: expected a list of scheduler, decoder or trainer, each at most once")]
+    [InlineData(
+        "cluster.roles=decoder",
+        "--set: rollout.cluster.roles = \"decoder\": expected a list of texts")]
+    [InlineData(
+        "rewards=keyword",
+        "--set: rollout.rewards = \"keyword\": expected a list of sections in brackets")]
+    [InlineData("rewards=[keyword]", "--set: rollout.rewards[0] = \"keyword\": expected a section in braces")]
+    [InlineData(
+        "rewards=[{ typ = keyword }]",
+        "--set: rollout.rewards[0] has no type, expected { type = NAME }")]
+    [InlineData(
+        "rewards=[{ type = a }, { type = a, weight = x }]",
+        "--set: rollout.rewards[1].weight = \"x\": expected a number")]
+    [InlineData("rewards=[{ type = a, text = [] }]", "--set: rollout.rewards[0].text = […]: expected a text")]
+    public void A_value_that_does_not_do_is_refused_with_its_place_and_what_was_expected(
+        string argument, string message)
+    {
+        var error = Assert.Throws<ConfigurationException>(() => With(argument));
+        // Lines of the reference move; that there is one is what counts.
+        var lines = new Regex("reference.conf:[0-9]+:");
+        Assert.Equal(lines.Replace(message, "reference.conf:N:"), lines.Replace(error.Message, "reference.conf:N:"));
+    }
+
+    [Fact]
+    public void A_wrong_value_of_a_file_is_named_with_its_line()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("base.conf", "\nrollout.train.steps = ten");
+        var job = folder.Write("job.conf", "include \"base.conf\"");
+        var error = Assert.Throws<ConfigurationException>(() => RolloutSettings.From(ConfigTree.Load(job)));
+        Assert.Equal(
+            $"{folder.At("base.conf")}:2: rollout.train.steps = \"ten\": expected a whole number", error.Message);
+    }
+
+    [Theory]
+    [InlineData("500ms", 0.5)]
+    [InlineData("500 millis", 0.5)]
+    [InlineData("2000us", 0.002)]
+    [InlineData("10 milliseconds", 0.01)]
+    [InlineData("1.5h", 5400)]
+    [InlineData("1d", 86400)]
+    [InlineData("2 minutes", 120)]
+    public void A_duration_has_any_unit(string text, double seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), With($"barrier.timeout={text}").Barrier.Timeout);
+
+    [Theory]
+    [InlineData("128000b", 128000)]
+    [InlineData("1000", 1000)]
+    [InlineData("4MiB", 4L << 20)]
+    [InlineData("4 MB", 4_000_000)]
+    [InlineData("4m", 4L << 20)]
+    [InlineData("4k", 4096)]
+    [InlineData("1kB", 1000)]
+    [InlineData("1.5GiB", 3L << 29)]
+    [InlineData("2 terabytes", 2_000_000_000_000)]
+    public void A_size_is_bytes(string text, long bytes) =>
+        Assert.Equal(bytes, With($"blocks.memory={text}").Blocks.Memory);
+
+    [Theory]
+    [InlineData("1e6", 1_000_000)]
+    [InlineData("+5", 5)]
+    [InlineData("\"7\"", 7)]
+    [InlineData("2147483647", int.MaxValue)]
+    public void A_whole_number_may_have_an_exponent(string text, int steps) =>
+        Assert.Equal(steps, With($"train.steps={text}").Train.Steps);
+
+    [Theory]
+    [InlineData("yes", true)]
+    [InlineData("true", true)]
+    [InlineData("no", false)]
+    public void On_and_off_have_other_names(string text, bool on) =>
+        Assert.Equal(on, With($"sampling.ignore-eos={text}").Sampling.IgnoreEos);
+
+    [Fact]
+    public void The_largest_seed_is_kept_exactly() =>
+        Assert.Equal((ulong)long.MaxValue, With($"seed={long.MaxValue}").Seed);
+
+    [Fact]
+    public void The_update_rule_takes_the_sampling_into_account()
+    {
+        var settings = With(
+            "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo", "train.scale-rewards=none");
+        var options = settings.Train.ToGrpoOptions(settings.Sampling);
+        Assert.Equal((0.7, 9, LossType.DrGrpo, ScaleRewards.None),
+            (options.Temperature, options.MaxCompletionLength, options.LossType, options.ScaleRewards));
+        Assert.Equal((0.2, 0.2, 0.0), (options.Epsilon, options.EpsilonHigh, options.Beta));
+        Assert.Equal((1, 16384), (options.NumIterations, options.MicroBatchTokens));
+        Assert.Equal(
+            (1e-6, 0, 0.0, 1.0),
+            (options.LearningRate, options.WarmupSteps, options.WeightDecay, options.MaxGradNorm));
+        Assert.Equal((0.9, 0.999, 1e-8), (options.AdamBeta1, options.AdamBeta2, options.AdamEpsilon));
+    }
+
+    [Fact]
+    public void End_tokens_stop_a_sequence_unless_they_are_ignored()
+    {
+        Assert.Equal([2], With().Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
+        Assert.Empty(With("sampling.ignore-eos=on").Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
+    }
+
+    [Fact]
+    public void A_reward_refuses_an_option_that_its_type_does_not_have()
+    {
+        var reward = With("rewards=[{ type = keyword, wieght = 2, text = ab }]").Rewards[0];
+        var error = Assert.Throws<ConfigurationException>(() => reward.RefuseOptionsBut("text"));
+        Assert.Equal(
+            "--set: wieght is no key of the reward keyword, expected one of type, weight, text",
+            error.Message);
+    }
+
+    [Theory]
+    [InlineData("model.path=", "--set: rollout.model.path = \"\": expected the folder of a model")]
+    [InlineData("rewards=[]", "--set: rollout.rewards = […]: expected at least one reward")]
+    [InlineData(
+        "train.num-generations=1",
+        "--set: rollout.train.num-generations = 1: expected at least 2 for training")]
+    [InlineData(
+        "sampling.temperature=0",
+        "--set: rollout.sampling.temperature = 0: expected a number above 0 for training")]
+    public void A_run_that_could_not_learn_is_refused(string argument, string message)
+    {
+        var tree = ConfigTree.Load(null, ["model.path=m", argument]);
+        RolloutSettings.From(tree);
+        var error = Assert.Throws<ConfigurationException>(() => RolloutSettings.ForTraining(tree));
+        Assert.Equal(message, error.Message);
+    }
+
+    [Theory]
+    [InlineData("arithmetic", 100, "models/arithmetic")]
+    [InlineData("smoke", 3, "models/arithmetic")]
+    [InlineData("keyword", 100, "models/keyword")]
+    public void The_jobs_of_the_product_are_valid(string job, int steps, string model)
+    {
+        var root = RepositoryRoot();
+        var settings = RolloutSettings.ForTraining(ConfigTree.Load(Path.Combine(root, "config", job + ".conf")));
+        Assert.Equal(steps, settings.Train.Steps);
+        Assert.Equal(Path.Combine(root, model), settings.Model.Path);
+    }
+
+    private static RolloutSettings With(params string[] arguments) =>
+        RolloutSettings.From(ConfigTree.Load(null, arguments));
+
+    private static IEnumerable<string> Leaves(HoconObject section, string path) =>
+        section.Fields.SelectMany(field => field.Value is HoconObject inner
+            ? Leaves(inner, $"{path}.{field.Key}")
+            : [$"{path}.{field.Key}"]);
+
+    private static IEnumerable<string> Sections(HoconObject section, string path) =>
+        section.Fields.SelectMany(field => field.Value is HoconObject inner
+            ? Sections(inner, $"{path}.{field.Key}").Prepend($"{path}.{field.Key}")
+            : []);
+
+    private static string RepositoryRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Rollout.Actors.sln")))
+            folder = folder.Parent ?? throw new InvalidOperationException("Not inside the repository.");
+        return folder.FullName;
+    }
+}
