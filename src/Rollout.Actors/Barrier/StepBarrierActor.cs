@@ -65,8 +65,14 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
                 _stats = _stats.Plus(parked.Stats);
             EndParkingIfOver(phase, trainer);
         });
-        // One that joins now is told the version with everybody else.
-        Receive<JoinBarrier>(Enter);
+        // One that joins now runs nothing, and is told the version with everybody else. Where it replaces one that was
+        // waited for, that one is gone, whether or not word of it has come.
+        Receive<JoinBarrier>(join =>
+        {
+            Enter(join);
+            phase.Leave(join.Id);
+            EndParkingIfOver(phase, trainer);
+        });
         Receive<LeaveBarrier>(leave =>
         {
             Leave(leave, phase);

@@ -21,9 +21,9 @@ internal sealed class ClientSession : ReceiveActor
     private readonly Dictionary<GroupId, GroupRequest> _unanswered = [];
 
     public ClientSession(
-        IEnumerable<GroupRequest> groups, int window, IActorRef scheduler, ChannelWriter<GroupOutcome> outcomes)
+        IEnumerator<GroupRequest> groups, int window, IActorRef scheduler, ChannelWriter<GroupOutcome> outcomes)
     {
-        _source = groups.GetEnumerator();
+        _source = groups;
         _window = window;
         _scheduler = scheduler;
         _outcomes = outcomes;
@@ -31,8 +31,12 @@ internal sealed class ClientSession : ReceiveActor
         Receive<ReceiveTimeout>(_ => Resubmit());
     }
 
+    /// <param name="groups">Read and disposed of by the session alone.</param>
+    /// <param name="window">Groups without an answer at most.</param>
+    /// <param name="scheduler">Gets the groups.</param>
+    /// <param name="outcomes">Gets each group's outcome; completed at the end, with a fault where groups are unanswered.</param>
     public static Props Props(
-        IEnumerable<GroupRequest> groups, int window, IActorRef scheduler, ChannelWriter<GroupOutcome> outcomes) =>
+        IEnumerator<GroupRequest> groups, int window, IActorRef scheduler, ChannelWriter<GroupOutcome> outcomes) =>
         Akka.Actor.Props.Create(() => new ClientSession(groups, window, scheduler, outcomes));
 
     protected override void PreStart()
@@ -44,9 +48,15 @@ internal sealed class ClientSession : ReceiveActor
     protected override void PostStop()
     {
         _source.Dispose();
-        if (_unanswered.Count > 0)
-            _scheduler.Tell(new CancelGroups([.. _unanswered.Keys]));
-        _outcomes.TryComplete();
+        if (_unanswered.Count == 0)
+        {
+            _outcomes.TryComplete();
+            return;
+        }
+        _scheduler.Tell(new CancelGroups([.. _unanswered.Keys]));
+        // An enumeration that just ended would be taken for a complete one.
+        _outcomes.TryComplete(new InvalidOperationException(
+            $"the actor system stopped before {_unanswered.Count} groups were answered"));
     }
 
     /// <summary>A fault of the source is the caller's to see.</summary>

@@ -24,7 +24,8 @@ public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(window, 1);
         var outcomes = Channel.CreateUnbounded<GroupOutcome>(new UnboundedChannelOptions { SingleReader = true });
-        var session = system.ActorOf(ClientSession.Props(groups, window, scheduler, outcomes.Writer));
+        var source = groups.GetEnumerator();
+        var session = system.ActorOf(ClientSession.Props(source, window, scheduler, outcomes.Writer));
         try
         {
             await foreach (var outcome in outcomes.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))

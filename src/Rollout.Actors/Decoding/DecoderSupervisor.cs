@@ -1,3 +1,4 @@
+using System.Reflection;
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Protocol;
@@ -39,15 +40,22 @@ public sealed class DecoderSupervisor : ReceiveActor
 
     protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(fault =>
     {
-        _fault = fault is ActorInitializationException { InnerException: { } inner } ? Unwrapped(inner) : fault;
+        _fault = Cause(fault);
         return Directive.Stop;
     });
 
-    private static Exception Unwrapped(Exception fault) =>
-        fault is System.Reflection.TargetInvocationException { InnerException: { } inner } ? inner : fault;
+    /// <summary>What a constructor threw comes in three wrappers, of Akka, of its activator and of reflection.</summary>
+    private static Exception Cause(Exception fault) => fault switch
+    {
+        ActorInitializationException { InnerException: { } inner } => Cause(inner),
+        TypeLoadException { InnerException: { } inner } => Cause(inner),
+        TargetInvocationException { InnerException: { } inner } => Cause(inner),
+        _ => fault,
+    };
 
     private void Start()
     {
+        _fault = null;
         _incarnation++;
         Context.Watch(Context.ActorOf(
             DecoderActor.Props(_setup, _settings, _incarnation, _scheduler, _barrier), ChildName));

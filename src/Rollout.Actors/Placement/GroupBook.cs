@@ -8,14 +8,16 @@ public readonly record struct Assignment(DecoderId Decoder, GroupRequest Group, 
 
 /// <summary>
 /// Who works on what: every submitted group is waiting or assigned to one living decoder until it is finished,
-/// failed or cancelled. Attempts tell a reassigned group's answers apart.
+/// failed or cancelled. No two assignments have the same attempt, so an answer says which of them it is to.
 /// </summary>
 public sealed class GroupBook(PlacementPolicy policy)
 {
     private readonly Dictionary<GroupId, Entry> _groups = [];
     private readonly Dictionary<DecoderId, DecoderLoad> _decoders = [];
-    private readonly LinkedList<GroupId> _waiting = [];
+    private readonly Dictionary<DecoderId, int> _lost = [];             // their last incarnations
+    private readonly SortedDictionary<long, Entry> _waiting = [];       // by order of submission
     private long _submissions;
+    private int _attempts;
 
     /// <summary>Groups on their way.</summary>
     public IReadOnlyCollection<GroupId> Groups => _groups.Keys;
@@ -26,35 +28,45 @@ public sealed class GroupBook(PlacementPolicy policy)
     /// <summary>Takes a group, due at a time. False where it is on its way already.</summary>
     public bool Submit(GroupRequest group, TimeSpan due)
     {
-        if (!_groups.TryAdd(group.Id, new Entry(group, due, _submissions++)))
+        var entry = new Entry(group, due, _submissions++);
+        if (!_groups.TryAdd(group.Id, entry))
             return false;
-        _waiting.AddLast(group.Id);
+        _waiting.Add(entry.Order, entry);
         return true;
     }
 
-    /// <summary>A decoder takes work from now on. What an earlier incarnation had waits again, before newer groups.</summary>
-    public void DecoderUp(DecoderId id, int incarnation, int maxNumSeqs)
+    /// <summary>
+    /// A decoder takes work from now on. What an earlier incarnation had waits again, before newer groups. False, and
+    /// nothing changes, for an incarnation that is at work already, is an older one, or is known to be gone.
+    /// </summary>
+    public bool DecoderUp(DecoderId id, int incarnation, int maxNumSeqs)
     {
         if (_decoders.TryGetValue(id, out var known) && known.Incarnation >= incarnation)
-            return;
+            return false;
+        if (_lost.TryGetValue(id, out var lost) && lost >= incarnation)
+            return false;
         Requeue(id);
         _decoders[id] = new DecoderLoad(id, incarnation, maxNumSeqs);
+        return true;
     }
 
     /// <summary>A decoder is gone. False for an incarnation that is not the one at work.</summary>
     public bool DecoderDown(DecoderId id, int incarnation)
     {
+        _lost[id] = Math.Max(incarnation, _lost.GetValueOrDefault(id));
         if (!_decoders.TryGetValue(id, out var known) || known.Incarnation > incarnation)
             return false;
         Requeue(id);
         return _decoders.Remove(id);
     }
 
-    /// <summary>All decoders of a host are gone.</summary>
+    /// <summary>All decoders of a host are gone. A process that takes its address later counts incarnations anew.</summary>
     public void HostDown(string host)
     {
         foreach (var decoder in _decoders.Values.Where(decoder => decoder.Id.Host == host).ToArray())
             DecoderDown(decoder.Id, decoder.Incarnation);
+        foreach (var id in _lost.Keys.Where(id => id.Host == host).ToArray())
+            _lost.Remove(id);
     }
 
     /// <summary>A group has ended on a decoder. False for a group, decoder or attempt that is no longer the one at work.</summary>
@@ -75,14 +87,14 @@ public sealed class GroupBook(PlacementPolicy policy)
     public IReadOnlyList<Assignment> Assign()
     {
         var assignments = new List<Assignment>();
-        while (_waiting.First is { } first)
+        while (_waiting.Count > 0)
         {
-            var entry = _groups[first.Value];
+            var entry = _waiting.First().Value;
             if (!policy.TryChoose(_decoders.Values, entry.Group.Samples.Length, out var decoder))
                 break;
-            _waiting.RemoveFirst();
+            _waiting.Remove(entry.Order);
             entry.Decoder = decoder.Id;
-            entry.Attempt++;
+            entry.Attempt = ++_attempts;
             decoder.Groups.Add(entry.Group.Id);
             decoder.AssignedSeqs += entry.Group.Samples.Length;
             assignments.Add(new Assignment(decoder.Id, entry.Group, entry.Attempt));
@@ -99,7 +111,7 @@ public sealed class GroupBook(PlacementPolicy policy)
         if (entry.Decoder is { } id && _decoders.TryGetValue(id, out var decoder) && decoder.Groups.Remove(entry.Group.Id))
             decoder.AssignedSeqs -= entry.Group.Samples.Length;
         else
-            _waiting.Remove(entry.Group.Id);
+            _waiting.Remove(entry.Order);
         return _groups.Remove(entry.Group.Id);
     }
 
@@ -107,10 +119,10 @@ public sealed class GroupBook(PlacementPolicy policy)
     {
         if (!_decoders.TryGetValue(id, out var decoder))
             return;
-        foreach (var group in decoder.Groups.OrderByDescending(group => _groups[group].Order))
+        foreach (var entry in decoder.Groups.Select(group => _groups[group]))
         {
-            _groups[group].Decoder = null;
-            _waiting.AddFirst(group);
+            entry.Decoder = null;
+            _waiting.Add(entry.Order, entry);
         }
         decoder.Groups.Clear();
         decoder.AssignedSeqs = 0;

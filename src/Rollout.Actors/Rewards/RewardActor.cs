@@ -36,10 +36,20 @@ public sealed class RewardActor : ReceiveActor
         _stopping.Dispose();
     }
 
-    private Task<GroupScored> ScoreAsync(ScoreGroup asked)
+    /// <summary>One that is too late, or belongs to an actor that stops, is told to give up and is not waited for.</summary>
+    private async Task<GroupScored> ScoreAsync(ScoreGroup asked)
     {
         var stopping = _stopping.Token;
-        return Task.Run(() => ScoreAllAsync(asked, stopping), stopping).WaitAsync(_timeout, stopping);
+        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        try
+        {
+            return await Task.Run(() => ScoreAllAsync(asked, giveUp.Token), stopping)
+                .WaitAsync(_timeout, stopping).ConfigureAwait(false);
+        }
+        finally
+        {
+            await giveUp.CancelAsync().ConfigureAwait(false);
+        }
     }
 
     private async Task<GroupScored> ScoreAllAsync(ScoreGroup asked, CancellationToken cancellation)

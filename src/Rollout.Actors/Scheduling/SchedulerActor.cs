@@ -19,15 +19,26 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly GroupBook _book;
     private readonly Dictionary<GroupId, IActorRef> _submitters = [];
     private readonly Dictionary<DecoderId, IActorRef> _decoders = [];
+    private readonly HashSet<DecoderId> _returning = [];
+    private readonly TimeProvider _time;
+    private readonly long _started;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private string? _nobodyLeft;        // why no decoder will come back; null while one is there or on its way
 
-    public SchedulerActor(SchedulerSettings settings)
+    /// <param name="settings">Deadlines and lookahead.</param>
+    /// <param name="time">What group deadlines are measured with.</param>
+    public SchedulerActor(SchedulerSettings settings, TimeProvider time)
     {
         _settings = settings;
+        _time = time;
+        _started = time.GetTimestamp();
         _book = new GroupBook(new PlacementPolicy(settings.LookaheadSeqs));
         Receive<SubmitGroup>(Submit);
-        Receive<CancelGroups>(cancel => Array.ForEach(cancel.Groups, Cancel));
+        Receive<CancelGroups>(cancel =>
+        {
+            Array.ForEach(cancel.Groups, Cancel);
+            Assign();
+        });
         Receive<DecoderReady>(Welcome);
         Receive<GroupDecoded>(done =>
             End(done.Decoder, done.Id, done.Attempt, new GroupFinished(done.Id, done.Completions)));
@@ -37,16 +48,21 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<HostLost>(lost =>
         {
             _book.HostDown(lost.Host);
+            _returning.RemoveWhere(id => id.Host == lost.Host);
             Assign();
         });
         Receive<CheckDeadlines>(_ => FailOverdue());
     }
 
-    public static Props Props(SchedulerSettings settings) => Akka.Actor.Props.Create(() => new SchedulerActor(settings));
+    public static Props Props(SchedulerSettings settings, TimeProvider? time = null)
+    {
+        var clock = time ?? TimeProvider.System;
+        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, clock));
+    }
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    private static TimeSpan Now => Context.System.Scheduler.MonotonicClock;
+    private TimeSpan Now => _time.GetElapsedTime(_started);
 
     protected override void PreStart() => Timers.StartPeriodicTimer("deadlines", CheckDeadlines.Instance, DeadlineCheck);
 
@@ -71,10 +87,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Welcome(DecoderReady ready)
     {
+        if (!_book.DecoderUp(ready.Id, ready.Incarnation, ready.MaxNumSeqs))
+            return;
         _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", ready.Id, ready.MaxNumSeqs);
         _nobodyLeft = null;
+        _returning.Remove(ready.Id);
         _decoders[ready.Id] = ready.Decoder;
-        _book.DecoderUp(ready.Id, ready.Incarnation, ready.MaxNumSeqs);
         Assign();
     }
 
@@ -91,7 +109,11 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
         _book.DecoderDown(lost.Id, lost.Incarnation);
-        if (_book.DecoderCount == 0 && !lost.ComesBack)
+        if (lost.ComesBack)
+            _returning.Add(lost.Id);
+        else
+            _returning.Remove(lost.Id);
+        if (_book.DecoderCount == 0 && _returning.Count == 0)
         {
             _nobodyLeft = $"no decoder is left; the last one was {lost.Id}: {lost.Reason}";
             foreach (var id in _book.Groups.ToArray())

@@ -39,11 +39,20 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         TrainingJob job, Func<IPolicyTrainer> createTrainer, IActorRef scheduler, IActorRef rewards, IActorRef barrier)
     {
         _job = job;
-        _trainer = createTrainer();
         _scheduler = scheduler;
         _rewards = rewards;
         _barrier = barrier;
-        Idle();
+        try
+        {
+            _trainer = createTrainer();
+            Idle();
+        }
+        catch (Exception fault)
+        {
+            _log.Error(fault, "the trainer could not be built");
+            _trainer = null!;       // and never used: no run starts
+            Receive<StartTraining>(start => Refuse(start, fault.Message));
+        }
     }
 
     public static Props Props(
@@ -57,7 +66,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PostStop() => _trainer.Dispose();
+    protected override void PostStop() => _trainer?.Dispose();
 
     /// <summary>Nothing restarts a trainer half way: the observer is told, and a resumed run continues.</summary>
     protected override void PreRestart(Exception reason, object message)
@@ -133,11 +142,11 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
     private void Collecting(Action complete)
     {
-        Receive<GroupFinished>(group =>
+        Receive<GroupFinished>(group => Guarded(() =>
         {
             if (_round.Finish(group) is { } item)
                 _rewards.Tell(new ScoreGroup(item, group, _job.Sampling.MaxTokens));
-        });
+        }));
         Receive<GroupScored>(scored =>
         {
             _round.Score(scored);
@@ -151,8 +160,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             End($"training step {_progress.Step + 1}: not finished within {_job.Train.StepTimeout}: "
                 + string.Join(", ", _round.Open));
         });
-        Receive<StopTraining>(_ => _stopRequested = true);
-        ReceiveAny(_ => { });
+        Underway();
 
         void Fail(GroupId id, string reason)
         {
@@ -170,6 +178,23 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         }
     }
 
+    /// <summary>What every state of a run has in common: answers that nobody waits for any more change nothing.</summary>
+    private void Underway()
+    {
+        Receive<StopTraining>(_ => _stopRequested = true);
+        Receive<StartTraining>(start => Refuse(start, "a run is under way"));
+        ReceiveAny(_ => { });
+    }
+
+    private void Ended()
+    {
+        Receive<StartTraining>(start => Refuse(start, "the trainer has ended its run"));
+        ReceiveAny(_ => { });
+    }
+
+    private static void Refuse(StartTraining start, string reason) =>
+        start.Observer.Tell(new TrainingEnded(start.From, null, reason));
+
     private void Park()
     {
         if (_round.Scored.Count == 0)
@@ -186,8 +211,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Receive<AllParked>(parked => parked.Next == _trainer.Version.Next(), parked =>
                 Guarded(() => Train(parked.Stats, rolloutSeconds)));
             Receive<BarrierFailed>(failed => End(failed.Reason));
-            Receive<StopTraining>(_ => _stopRequested = true);
-            ReceiveAny(_ => { });
+            Underway();
         });
     }
 
@@ -215,8 +239,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
                     Report(null);
             }));
             Receive<BarrierFailed>(failed => End(failed.Reason));
-            Receive<StopTraining>(_ => _stopRequested = true);
-            ReceiveAny(_ => { });
+            Underway();
         });
 
         void Report(double? accuracy)
@@ -259,7 +282,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void End(string? error)
     {
         Timers.CancelAll();
-        Become(() => ReceiveAny(_ => { }));
+        Become(Ended);
         try
         {
             if (_progress.Step > 0 && _weightsAreWhole)

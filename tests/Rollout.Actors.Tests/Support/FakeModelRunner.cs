@@ -5,13 +5,15 @@ namespace Rollout.Actors.Tests.Support;
 
 /// <summary>
 /// A model whose next token is a hash of every token before it, read back from a pool in which each slot holds the
-/// token that was written there. A wrong block table, a missing copy or a stale slot changes the tokens.
+/// token that was written there, and the policy that wrote it. A wrong block table, a missing copy or a stale slot
+/// changes the tokens; one that an older policy wrote fails the step.
 /// </summary>
 public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1000) : IModelRunner
 {
     private const int Unwritten = -1;
 
-    private readonly int[] _pool = Enumerable.Repeat(Unwritten, geometry.BlockCount * geometry.BlockSize).ToArray();
+    private readonly (int Token, PolicyVersion Version)[] _pool =
+        Enumerable.Repeat((Unwritten, default(PolicyVersion)), geometry.BlockCount * geometry.BlockSize).ToArray();
     private readonly StepOutput _output = new();
 
     public KvCacheGeometry Geometry { get; } = geometry;
@@ -29,6 +31,9 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public bool IsDisposed { get; private set; }
 
+    /// <summary>Managed ids of the threads that built, used and disposed of it.</summary>
+    public HashSet<int> Threads { get; } = [Environment.CurrentManagedThreadId];
+
     /// <summary>What the model says after these tokens, under a policy.</summary>
     public static int Next(ReadOnlySpan<int> tokens, ulong key, PolicyVersion version, int vocabulary = 1000)
     {
@@ -40,6 +45,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public StepOutput Run(ForwardBatch batch)
     {
+        Threads.Add(Environment.CurrentManagedThreadId);
         Steps++;
         MostRows = Math.Max(MostRows, batch.RowCount);
         MostTokens = Math.Max(MostTokens, batch.TokenCount);
@@ -48,7 +54,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         for (var i = 0; i < sources.Count; i++)
             sources[i].CopyTo(Block(batch.Copies[i].Destination.Value));
         for (var i = 0; i < batch.TokenCount; i++)
-            _pool[batch.SlotMapping[i]] = batch.TokenIds[i];
+            _pool[batch.SlotMapping[i]] = (batch.TokenIds[i], Version);
 
         _output.Count = batch.DrawCount;
         _output.Tokens = new int[batch.DrawCount];
@@ -64,9 +70,17 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         return _output;
     }
 
-    public void LoadWeights(PolicyVersion version) => Version = version;
+    public void LoadWeights(PolicyVersion version)
+    {
+        Threads.Add(Environment.CurrentManagedThreadId);
+        Version = version;
+    }
 
-    public void Dispose() => IsDisposed = true;
+    public void Dispose()
+    {
+        Threads.Add(Environment.CurrentManagedThreadId);
+        IsDisposed = true;
+    }
 
     private int[] Read(ForwardBatch batch, int row)
     {
@@ -74,11 +88,12 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         for (var i = 0; i < context.Length; i++)
         {
             var block = batch.BlockTables[batch.BlockTableStart[row] + i / Geometry.BlockSize];
-            context[i] = _pool[block * Geometry.BlockSize + i % Geometry.BlockSize];
+            (context[i], var version) = _pool[block * Geometry.BlockSize + i % Geometry.BlockSize];
             Assert.NotEqual(Unwritten, context[i]);
+            Assert.Equal(Version, version);
         }
         return context;
     }
 
-    private Span<int> Block(int block) => _pool.AsSpan(block * Geometry.BlockSize, Geometry.BlockSize);
+    private Span<(int Token, PolicyVersion Version)> Block(int block) => _pool.AsSpan(block * Geometry.BlockSize, Geometry.BlockSize);
 }

@@ -30,14 +30,34 @@ public static class Groups
     }
 
     public static void AssertExpected(
-        GroupRequest group, Completion[] completions, Func<ulong, SequenceId, ulong>? key = null)
+        GroupRequest group,
+        Completion[] completions,
+        Func<ulong, SequenceId, ulong>? key = null,
+        PolicyVersion version = default)
     {
         Assert.Equal(group.Samples.Length, completions.Length);
         for (var i = 0; i < completions.Length; i++)
         {
             Assert.Equal(i, completions[i].Sample);
-            Assert.Equal(Expected(group, i, key), completions[i].Tokens);
+            Assert.Equal(Expected(group, i, key, version), completions[i].Tokens);
             Assert.Equal(completions[i].Tokens.Select(token => -(float)token), completions[i].Logprobs);
+        }
+    }
+
+    /// <summary>Every token is what the policy that its completion names for it says after all tokens before it.</summary>
+    public static void AssertSampledAsSaid(
+        GroupRequest group, Completion completion, Func<ulong, SequenceId, ulong>? key = null)
+    {
+        var sequenceKey = (key ?? Key)(
+            group.Samples[completion.Sample].Seed, new SequenceId(group.Id, completion.Sample));
+        var tokens = group.Prompt.Concat(completion.Tokens).ToArray();
+        Assert.Equal(0, completion.Versions[0].Start);
+        for (var i = 0; i < completion.Tokens.Length; i++)
+        {
+            var version = completion.Versions.Last(span => span.Start <= i).Version;
+            Assert.Equal(
+                FakeModelRunner.Next(tokens.AsSpan(0, group.Prompt.Length + i), sequenceKey, version),
+                completion.Tokens[i]);
         }
     }
 }

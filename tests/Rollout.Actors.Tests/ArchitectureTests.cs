@@ -1,0 +1,82 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Rollout.Actors.Tests;
+
+/// <summary>Who may know whom, by what the source files name.</summary>
+public sealed partial class ArchitectureTests
+{
+    private static readonly string[] PureFolders =
+        ["Blocks", "Batching", "Placement", "Collection", "Text", "Data", "Settings"];
+
+    private static readonly string[] ActorFolders =
+        ["Allocation", "Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Telemetry", "Training"];
+
+    [Fact]
+    public void The_parts_that_decide_know_no_Akka() =>
+        AssertNoneNames(PureFolders.SelectMany(folder => Files("Rollout.Actors", folder)), "Akka");
+
+    [Fact]
+    public void The_parts_that_decide_know_no_actors() => AssertNoneNames(
+        PureFolders.SelectMany(folder => Files("Rollout.Actors", folder)),
+        [.. ActorFolders.Select(folder => $"Rollout.Actors.{folder}")]);
+
+    [Fact]
+    public void The_actors_and_what_they_use_know_no_TorchSharp() =>
+        AssertNoneNames(Files("Rollout.Actors", ""), "TorchSharp");
+
+    [Fact]
+    public void The_contracts_know_no_TorchSharp_and_no_Akka() =>
+        AssertNoneNames(Files("Rollout.Gpu", "Contracts"), "TorchSharp", "Akka", "Rollout.Actors");
+
+    [Fact]
+    public void The_device_side_knows_no_actors() =>
+        AssertNoneNames(Files("Rollout.Gpu", ""), "Akka", "Rollout.Actors");
+
+    [Fact]
+    public void The_protocol_knows_no_actor() => AssertNoneNames(
+        Files("Rollout.Actors", "Protocol"), [.. ActorFolders.Select(folder => $"Rollout.Actors.{folder}")]);
+
+    [Fact]
+    public void Every_folder_is_known_to_these_rules() => Assert.Equal(
+        PureFolders.Concat(ActorFolders).Append("Protocol").Order(),
+        Directory.EnumerateDirectories(Path.Combine(Source, "Rollout.Actors"))
+            .Select(folder => Path.GetFileName(folder))
+            .Where(folder => folder is not ("bin" or "obj"))
+            .Order());
+
+    private static string Source
+    {
+        get
+        {
+            var folder = new DirectoryInfo(AppContext.BaseDirectory);
+            while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Rollout.Actors.sln")))
+                folder = folder.Parent;
+            Assert.True(folder is not null, "the tests run outside the repository: its sources can't be read");
+            return Path.Combine(folder.FullName, "src");
+        }
+    }
+
+    private static string[] Files(string project, string folder)
+    {
+        var path = Path.Combine(Source, project, folder);
+        var files = Directory.EnumerateFiles(path, "*.cs", SearchOption.AllDirectories).ToArray();
+        Assert.NotEmpty(files);
+        return files;
+    }
+
+    private static void AssertNoneNames(IEnumerable<string> files, params string[] namespaces)
+    {
+        var offences =
+            from file in files
+            from line in File.ReadLines(file)
+            let name = Using().Match(line).Groups["name"].Value
+            from forbidden in namespaces
+            where name == forbidden || name.StartsWith(forbidden + ".", StringComparison.Ordinal)
+            select $"{Path.GetRelativePath(Source, file)}: {line.Trim()}";
+        Assert.Empty(offences);
+    }
+
+    [GeneratedRegex(@"^\s*(global\s+)?using\s+(static\s+)?(\w+\s*=\s*)?(global::)?(?<name>[\w.]+)\s*;")]
+    private static partial Regex Using();
+}

@@ -1,0 +1,196 @@
+using Akka.Actor;
+using FsCheck;
+using FsCheck.Fluent;
+using Rollout.Actors.Client;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Client;
+
+/// <summary>The test's own actor is the scheduler.</summary>
+public sealed class RolloutClientTests() : ActorTest(VirtualTime)
+{
+    [Fact]
+    public async Task Every_group_is_given_once_in_the_order_of_the_answers()
+    {
+        var all = CollectAsync(Requests(5));
+        var submitted = await SubmissionsAsync(5);
+        foreach (var id in (long[])[3, 1, 3, 4, 0, 77, 3, 2, 1])
+            Answer(submitted[0].Session, id);
+
+        Assert.Equal([3, 1, 4, 0, 2], (await all).Select(outcome => outcome.Id.Value));
+    }
+
+    [Fact]
+    public async Task A_failed_group_is_an_outcome_like_any_other()
+    {
+        var all = CollectAsync(Requests(1));
+        var (_, session) = (await SubmissionsAsync(1))[0];
+        Tell(session, new GroupFailed(new GroupId(0), "no room"));
+
+        Assert.Equal([new GroupFailed(new GroupId(0), "no room")], await all);
+    }
+
+    [Fact]
+    public async Task Nothing_to_do_ends_at_once() => Assert.Empty(await CollectAsync([]));
+
+    [Fact]
+    public void Whatever_the_window_and_the_order_of_answers_no_more_are_on_their_way_and_none_is_lost() => Prop.ForAll(
+        Gen.Choose(1, 5).ToArbitrary(),
+        Gen.Choose(0, 12).ToArbitrary(),
+        Gen.Choose(0, int.MaxValue - 1).ToArbitrary(),
+        (window, count, seed) =>
+        {
+            var random = new Random(seed);
+            var read = 0;
+            var all = CollectAsync(Requests(count).Select(group =>
+            {
+                read++;
+                return group;
+            }), window);
+            var onTheirWay = new List<long>();
+            for (var answered = 0; answered < count; answered++)
+            {
+                while (onTheirWay.Count < Math.Min(window, count - answered))
+                    onTheirWay.Add(((SubmitGroup)ReceiveOne(null)).Group.Id.Value);
+                Assert.Equal(answered + onTheirWay.Count, read);
+                var next = onTheirWay[random.Next(onTheirWay.Count)];
+                onTheirWay.Remove(next);
+                Answer(LastSender, next);
+            }
+            return all.ContinueWith(
+                done => done.GetAwaiter().GetResult().Select(outcome => outcome.Id.Value).Order()
+                    .SequenceEqual(Enumerable.Range(0, count).Select(id => (long)id)),
+                TaskScheduler.Default);
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(50));
+
+    [Fact]
+    public async Task Cancellation_cancels_what_is_on_its_way()
+    {
+        using var stop = new CancellationTokenSource();
+        var all = CollectAsync(Requests(3), cancellation: stop.Token);
+        Answer((await SubmissionsAsync(3))[0].Session, 1);
+
+        await stop.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => all);
+        Assert.Equal(
+            [0, 2], (await ExpectMsgAsync<CancelGroups>()).Groups.Select(id => id.Value).Order());
+    }
+
+    [Fact]
+    public async Task Whoever_stops_reading_cancels_what_is_on_its_way()
+    {
+        var reading = Task.Run(async () =>
+        {
+            await foreach (var outcome in Client().GenerateAsync(Requests(3)))
+                return outcome.Id.Value;
+            return -1;
+        });
+        Answer((await SubmissionsAsync(3))[0].Session, 1);
+
+        Assert.Equal(1, await reading);
+        Assert.Equal(2, (await ExpectMsgAsync<CancelGroups>()).Groups.Length);
+    }
+
+    [Fact]
+    public async Task An_id_that_is_submitted_twice_is_the_callers_error()
+    {
+        var all = CollectAsync([Groups.Of(1, 3, 5), Groups.Of(2, 3, 5), Groups.Of(1, 4, 5)]);
+
+        var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => all);
+
+        Assert.Contains("group 1 is submitted twice", fault.Message);
+        await SubmissionsAsync(2);
+        Assert.Equal(2, (await ExpectMsgAsync<CancelGroups>()).Groups.Length);
+    }
+
+    [Fact]
+    public async Task A_fault_of_the_source_is_the_callers_to_see_with_what_was_on_its_way_cancelled()
+    {
+        static IEnumerable<GroupRequest> Broken()
+        {
+            yield return Groups.Of(1, 3, 5);
+            throw new InvalidDataException("line 2 is not JSON");
+        }
+
+        var fault = await Assert.ThrowsAsync<InvalidDataException>(() => CollectAsync(Broken()));
+
+        Assert.Equal("line 2 is not JSON", fault.Message);
+        await SubmissionsAsync(1);
+        await ExpectMsgAsync<CancelGroups>();
+    }
+
+    [Fact]
+    public async Task A_source_that_can_not_be_read_at_all_is_the_callers_to_see() =>
+        await Assert.ThrowsAsync<NotSupportedException>(() => CollectAsync(new Unreadable()));
+
+    [Fact]
+    public async Task What_has_no_answer_is_submitted_again_after_a_long_silence()
+    {
+        var all = CollectAsync(Requests(3));
+        var (_, session) = (await SubmissionsAsync(3))[0];
+        Answer(session, 1);
+        await SettledAsync(session);
+
+        Advance(TimeSpan.FromSeconds(16));
+
+        Assert.Equal([0, 2], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value).Order());
+        Answer(session, 0);
+        Answer(session, 2);
+        Answer(session, 0);
+        Assert.Equal([1, 0, 2], (await all).Select(outcome => outcome.Id.Value));
+    }
+
+    [Fact]
+    public async Task An_actor_system_that_stops_under_it_does_not_look_like_the_end()
+    {
+        var all = CollectAsync(Requests(2));
+        var (_, session) = (await SubmissionsAsync(2))[0];
+        Answer(session, 1);
+        await SettledAsync(session);
+
+        Sys.Stop(session);
+
+        var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => all);
+        Assert.Contains("1 group", fault.Message);
+    }
+
+    [Fact]
+    public async Task A_window_of_nothing_is_refused() =>
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => CollectAsync(Requests(1), window: 0));
+
+    private RolloutClient Client() => new(Sys, TestActor);
+
+    private Task<List<GroupOutcome>> CollectAsync(
+        IEnumerable<GroupRequest> groups, int window = 100, CancellationToken cancellation = default) =>
+        Task.Run(async () =>
+        {
+            var outcomes = new List<GroupOutcome>();
+            await foreach (var outcome in Client().GenerateAsync(groups, window, cancellation))
+                outcomes.Add(outcome);
+            return outcomes;
+        }, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
+
+    private async Task<(GroupRequest Group, IActorRef Session)[]> SubmissionsAsync(int count)
+    {
+        var submissions = new (GroupRequest, IActorRef)[count];
+        for (var i = 0; i < count; i++)
+            submissions[i] = ((await ExpectMsgAsync<SubmitGroup>()).Group, LastSender);
+        return submissions;
+    }
+
+    private void Answer(IActorRef session, long id) => Tell(session, new GroupFinished(new GroupId(id), []));
+
+    private static IEnumerable<GroupRequest> Requests(int count) =>
+        Enumerable.Range(0, count).Select(i => Groups.Of(i, 3, 5));
+
+    private sealed class Unreadable : IEnumerable<GroupRequest>
+    {
+        public IEnumerator<GroupRequest> GetEnumerator() => throw new NotSupportedException();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+}

@@ -1,0 +1,332 @@
+using Akka.Actor;
+using Akka.TestKit;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Sampling;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Decoding;
+
+/// <summary>A decoder with its real allocator and planner, between probes for scheduler and barrier.</summary>
+public sealed class DecoderActorTests : ActorTest
+{
+    private static readonly PolicyVersion One = new(1);
+
+    private readonly TestProbe _scheduler;
+    private readonly TestProbe _barrier;
+    private readonly IActorRef _decoder;
+    private FakeModelRunner _runner = null!;        // there when the decoder has joined
+
+    public DecoderActorTests()
+    {
+        _scheduler = CreateTestProbe();
+        _barrier = CreateTestProbe();
+        _decoder = Sys.ActorOf(DecoderActor.Props(
+            new DecoderSetup(Decoder(0), NewRunner, MaxModelLength: 80, StaticBatch: false, PrefixCaching: true),
+            TestSettings.Decoder, 1, _scheduler, _barrier));
+    }
+
+    [Fact]
+    public async Task It_joins_the_barrier_and_is_ready_only_with_the_weights_it_was_told()
+    {
+        Assert.Equal(new JoinBarrier(Decoder(0), 1, _decoder), await _barrier.ExpectMsgAsync<JoinBarrier>());
+        Assign(Groups.Of(1, 10, 5));
+        await SettledAsync(_decoder);
+        Assert.Equal(0, _runner.Steps);
+
+        _decoder.Tell(new UpdateWeights(new PolicyVersion(3)), _barrier);
+
+        Assert.Equal(
+            new WeightsUpdated(Decoder(0), new PolicyVersion(3)), await _barrier.ExpectMsgAsync<WeightsUpdated>());
+        Assert.Equal(
+            new DecoderReady(Decoder(0), 1, _decoder, TestSettings.Decoder.MaxNumSeqs),
+            await _scheduler.ExpectMsgAsync<DecoderReady>());
+        var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        Groups.AssertExpected(Groups.Of(1, 10, 5), done.Completions, SamplingRng.SequenceKey, new PolicyVersion(3));
+    }
+
+    [Fact]
+    public async Task Groups_come_back_with_the_tokens_of_plain_recomputation_and_every_block_with_them()
+    {
+        await ServeAsync();
+        GroupRequest[] groups = [.. Enumerable.Range(1, 9).Select(i => Groups.Of(i, 3 + 4 * i, 9, 20, 1, 14))];
+        for (var i = 0; i < groups.Length; i++)
+            _decoder.Tell(new AssignGroup(groups[i], Attempt: 10 + i));
+
+        for (var i = 0; i < groups.Length; i++)
+        {
+            var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+            Assert.Equal(Decoder(0), done.Decoder);
+            Assert.Equal(9 + done.Id.Value, done.Attempt);
+            Groups.AssertExpected(
+                groups.Single(group => group.Id == done.Id), done.Completions, SamplingRng.SequenceKey);
+        }
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task A_group_that_can_never_run_is_rejected_with_the_numbers()
+    {
+        await ServeAsync();
+        Assign(Groups.Of(1, 70, 20));
+
+        Assert.Contains("80 tokens", (await _scheduler.ExpectMsgAsync<GroupRejected>()).Reason);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task An_aborted_group_gives_its_blocks_back_and_is_not_answered()
+    {
+        await ServeAsync();
+        using var gate = new StepGate(_runner, closedAt: 3);
+        Assign(Groups.Of(1, 10, 60));
+        await gate.ReachedAsync();
+        _decoder.Tell(new AbortGroup(new GroupId(1), Attempt: 8));      // of another attempt: means nothing
+        _decoder.Tell(new AbortGroup(new GroupId(1), Attempt: 1));
+        Assign(Groups.Of(2, 10, 5));
+        gate.Open();
+
+        Assert.Equal(2, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Id.Value);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task A_new_attempt_at_a_group_takes_the_place_of_the_old_one()
+    {
+        await ServeAsync();
+        using var gate = new StepGate(_runner, closedAt: 3);
+        var group = Groups.Of(1, 10, 30);
+        Assign(group);
+        await gate.ReachedAsync();
+        _decoder.Tell(new AssignGroup(group, Attempt: 2));
+        gate.Open();
+
+        var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        Assert.Equal(2, done.Attempt);
+        Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task Park_lets_the_step_at_hand_finish_and_starts_nothing_after_it()
+    {
+        await ServeAsync();
+        using var gate = new StepGate(_runner, closedAt: 4);
+        Assign(Groups.Of(1, 10, 60));
+        await gate.ReachedAsync();
+        _decoder.Tell(new Park(One), _barrier);
+        gate.Open();
+
+        var parked = await _barrier.ExpectMsgAsync<Parked>();
+        var steps = _runner.Steps;
+        Assert.Equal(One, parked.Until);
+        Assert.Equal(steps, parked.Stats.Steps);
+        Assert.InRange(steps, 4, 6);            // the one at hand, and those whose blocks were asked for
+        Assign(Groups.Of(2, 10, 5));
+        _decoder.Tell(new Park(One), _barrier);
+        await _barrier.ExpectMsgAsync<Parked>();
+        await SettledAsync(_decoder);
+        Assert.Equal(steps, _runner.Steps);
+    }
+
+    [Fact]
+    public async Task Groups_assigned_to_a_parked_decoder_wait_for_the_next_weights()
+    {
+        await ServeAsync();
+        _decoder.Tell(new Park(One), _barrier);
+        await _barrier.ExpectMsgAsync<Parked>();
+        var group = Groups.Of(1, 10, 6, 7);
+        Assign(group);
+        Assign(Groups.Of(2, 10, 6));
+        _decoder.Tell(new AbortGroup(new GroupId(2), 1));
+        await SettledAsync(_decoder);
+        Assert.Equal(0, _runner.Steps);
+
+        _decoder.Tell(new UpdateWeights(One), _barrier);
+
+        Assert.Equal(One, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version);
+        await _scheduler.ExpectMsgAsync<DecoderReady>();
+        var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey, One);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task Weights_older_than_those_it_is_parked_for_do_not_wake_it()
+    {
+        await ServeAsync();
+        _decoder.Tell(new Park(new PolicyVersion(2)), _barrier);
+        await _barrier.ExpectMsgAsync<Parked>();
+
+        _decoder.Tell(new UpdateWeights(One), _barrier);
+        _decoder.Tell(new UpdateWeights(new PolicyVersion(2)), _barrier);
+
+        Assert.Equal(2, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version.Value);
+        Assert.Equal(2, _runner.Version.Value);
+    }
+
+    [Fact]
+    public async Task Weights_told_twice_are_acknowledged_twice_and_cost_nothing()
+    {
+        await ServeAsync();
+
+        _decoder.Tell(new UpdateWeights(default), _barrier);
+
+        Assert.Equal(default, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task After_an_update_no_token_comes_from_keys_and_values_of_the_policy_before()
+    {
+        await ServeAsync();
+        var before = Groups.Of(1, 24, 5);
+        Assign(before);
+        Groups.AssertExpected(
+            before, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+        using var gate = new StepGate(_runner, closedAt: _runner.Steps + 4);
+        var during = Groups.Of(2, 11, 40, 40);
+        Assign(during);
+        await gate.ReachedAsync();
+        _decoder.Tell(new Park(One), _barrier);
+        gate.Open();
+        await _barrier.ExpectMsgAsync<Parked>();
+        var after = Groups.Of(3, 1, 5) with { Prompt = before.Prompt };
+        Assign(after);
+
+        _decoder.Tell(new UpdateWeights(One), _barrier);
+
+        await _scheduler.ExpectMsgAsync<DecoderReady>();
+        for (var i = 0; i < 2; i++)
+        {
+            var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+            if (done.Id == after.Id)
+            {
+                Groups.AssertExpected(after, done.Completions, SamplingRng.SequenceKey, One);
+                continue;
+            }
+            foreach (var completion in done.Completions)
+            {
+                Assert.Equal([default, One], completion.Versions.Select(span => span.Version));
+                Groups.AssertSampledAsSaid(during, completion, SamplingRng.SequenceKey);
+            }
+        }
+        // A step that met a block of the old policy would have failed and been tried again.
+        Assert.Equal(0, (await StatsAsync()).StepFailures);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task A_prompt_that_was_computed_under_this_policy_is_not_computed_again()
+    {
+        await ServeAsync();
+        var group = Groups.Of(1, 24, 5);
+        Assign(group);
+        await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        Assert.Equal(24, (await StatsAsync(reset: true)).PrefillTokens);
+
+        var alike = Groups.Of(2, 1, 5) with { Prompt = group.Prompt };
+        Assign(alike);
+
+        Groups.AssertExpected(
+            alike, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+        Assert.InRange((await StatsAsync()).PrefillTokens, 1, 23);
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_is_tried_again_and_costs_no_token()
+    {
+        await ServeAsync();
+        _runner.BeforeStep = (step, _) =>
+        {
+            if (step is 1 or 4 or 9)
+                throw new InvalidOperationException("the step failed");
+        };
+        var group = Groups.Of(1, 10, 20, 20);
+        Assign(group);
+
+        Groups.AssertExpected(
+            group, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+        Assert.Equal(3, (await StatsAsync()).StepFailures);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task A_group_whose_steps_always_fail_is_rejected_with_the_cause()
+    {
+        await ServeAsync();
+        _runner.BeforeStep = (_, _) => throw new InvalidOperationException("not a number");
+        Assign(Groups.Of(1, 10, 20, 20));
+
+        Assert.Contains("not a number", (await _scheduler.ExpectMsgAsync<GroupRejected>()).Reason);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task One_thread_alone_uses_the_runner_which_is_disposed_at_the_end()
+    {
+        await ServeAsync();
+        Assign(Groups.Of(1, 10, 20, 20));
+        await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        _decoder.Tell(new Park(One), _barrier);
+        await _barrier.ExpectMsgAsync<Parked>();
+        _decoder.Tell(new UpdateWeights(One), _barrier);
+        await _barrier.ExpectMsgAsync<WeightsUpdated>();
+        await WatchAsync(_decoder);
+
+        Sys.Stop(_decoder);
+        await ExpectTerminatedAsync(_decoder);
+
+        Assert.True(_runner.IsDisposed);
+        Assert.Single(_runner.Threads);
+    }
+
+    [Fact]
+    public async Task Its_counts_say_what_it_did_and_begin_anew_when_asked_with_reset()
+    {
+        await ServeAsync();
+        var group = Groups.Of(1, 21, 5, 6, 7);
+        Assign(group);
+        var completions = (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions;
+
+        var stats = await StatsAsync(reset: true);
+
+        Assert.Equal(21, stats.PrefillTokens);
+        Assert.Equal(completions.Sum(completion => completion.Tokens.Length), stats.NewTokens);
+        Assert.Equal(_runner.Steps, stats.Steps);
+        Assert.Equal(60, stats.BlocksTotal);
+        Assert.True(stats.SharingRatio > 1.5, $"sharing {stats.SharingRatio}");
+        Assert.Equal(0, (await StatsAsync()).Steps);
+    }
+
+    private FakeModelRunner NewRunner() =>
+        _runner = new FakeModelRunner(new KvCacheGeometry(BlockCount: 60, BlockSize: 4));
+
+    private async Task ServeAsync()
+    {
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
+        _decoder.Tell(new UpdateWeights(default), _barrier);
+        await _barrier.ExpectMsgAsync<WeightsUpdated>();
+        await _scheduler.ExpectMsgAsync<DecoderReady>();
+    }
+
+    private void Assign(GroupRequest group) => _decoder.Tell(new AssignGroup(group, Attempt: 1));
+
+    private async Task<DecoderStats> StatsAsync(bool reset = false) =>
+        await _decoder.Ask<DecoderStats>(new QueryDecoderStats(reset), TimeSpan.FromSeconds(30));
+
+    /// <summary>Every block is free or cached, none referenced, and the ledger balances.</summary>
+    private async Task AssertIdleAsync()
+    {
+        var blocks = Sys.ActorSelection(_decoder.Path / "blocks");
+        await AwaitAssertAsync(async () =>
+        {
+            var report = await blocks.Ask<LedgerReport>(new QueryLedger(), TimeSpan.FromSeconds(30));
+            Assert.Null(report.Imbalance);
+            Assert.Equal(0, report.Sequences);
+            Assert.Equal(0, report.Usage.InUse);
+        });
+    }
+}

@@ -1,0 +1,170 @@
+using System.Collections.Concurrent;
+using Akka.Actor;
+using Akka.TestKit;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Sampling;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Decoding;
+
+public sealed class DecoderSupervisorTests : ActorTest
+{
+    private readonly ConcurrentQueue<FakeModelRunner> _runners = new();
+    private readonly TestProbe _scheduler;
+    private readonly TestProbe _barrier;
+
+    public DecoderSupervisorTests()
+    {
+        _scheduler = CreateTestProbe();
+        _barrier = CreateTestProbe();
+    }
+
+    [Fact]
+    public async Task A_device_fault_stops_decoder_and_allocator_and_the_next_incarnation_does_the_work()
+    {
+        var supervisor = Start(NewRunner);
+        var first = await WelcomeAsync(1);
+        var blocks = await Sys.ActorSelection(first.Path / "blocks").ResolveOne(TimeSpan.FromSeconds(30));
+        await WatchAsync(first);
+        await WatchAsync(blocks);
+        Assert.True(_runners.TryPeek(out var broken));
+        broken.BeforeStep = (step, _) =>
+        {
+            if (step == 3)
+                throw new DeviceFaultException("an illegal memory access");
+        };
+        var group = Groups.Of(1, 10, 20, 20);
+        first.Tell(new AssignGroup(group, 1));
+
+        var lost = await _scheduler.ExpectMsgAsync<DecoderLost>();
+        Assert.Equal(new DecoderLost(Decoder(0), 1, "an illegal memory access", ComesBack: true), lost);
+        Assert.Equal(new LeaveBarrier(Decoder(0), 1), await _barrier.ExpectMsgAsync<LeaveBarrier>());
+        await ExpectMsgAsync<Terminated>();
+        await ExpectMsgAsync<Terminated>();
+        Assert.True(broken.IsDisposed);
+        Assert.Single(broken.Threads);
+        var second = await WelcomeAsync(2);
+        second.Tell(new AssignGroup(group, 2));
+        Groups.AssertExpected(
+            group, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+        Assert.Equal(2, _runners.Count);
+        await SettledAsync(supervisor);
+    }
+
+    [Fact]
+    public async Task A_fault_of_the_allocator_is_the_decoders()
+    {
+        Start(NewRunner);
+        var first = await WelcomeAsync(1);
+
+        // Older than the pool's: nobody who keeps the protocol says this.
+        Sys.ActorSelection(first.Path / "blocks").Tell(new ResetPrefixCache(new PolicyVersion(-1)));
+
+        Assert.True((await _scheduler.ExpectMsgAsync<DecoderLost>()).ComesBack);
+        await _barrier.ExpectMsgAsync<LeaveBarrier>();
+        await WelcomeAsync(2);
+    }
+
+    [Fact]
+    public async Task A_runner_that_can_not_be_built_is_reported_with_its_own_words_so_often_and_no_more()
+    {
+        var attempts = 0;
+        var supervisor = Start(() =>
+        {
+            attempts++;
+            throw new InvalidDataException($"attempt {attempts}: model.safetensors has no lm_head.weight");
+        });
+
+        for (var incarnation = 1; incarnation <= 1 + TestSettings.Decoder.MaxRestarts; incarnation++)
+        {
+            var lost = await _scheduler.ExpectMsgAsync<DecoderLost>();
+            Assert.Equal($"attempt {incarnation}: model.safetensors has no lm_head.weight", lost.Reason);
+            Assert.Equal(incarnation, lost.Incarnation);
+            Assert.Equal(incarnation <= TestSettings.Decoder.MaxRestarts, lost.ComesBack);
+            Assert.Equal(new LeaveBarrier(Decoder(0), incarnation), await _barrier.ExpectMsgAsync<LeaveBarrier>());
+        }
+        await SettledAsync(supervisor);
+        Assert.Equal(1 + TestSettings.Decoder.MaxRestarts, attempts);
+    }
+
+    [Fact]
+    public async Task A_fault_in_the_middle_of_parking_is_reported_to_the_barrier()
+    {
+        Start(NewRunner);
+        var first = await WelcomeAsync(1);
+        Assert.True(_runners.TryPeek(out var runner));
+        using var gate = new StepGate(runner, closedAt: 2);
+        first.Tell(new AssignGroup(Groups.Of(1, 10, 60), 1));
+        await gate.ReachedAsync();
+        runner.BeforeStep = (_, _) => throw new DeviceFaultException("out of memory");
+        first.Tell(new Park(new PolicyVersion(1)), _barrier);
+        gate.Open();
+
+        Assert.Equal(new LeaveBarrier(Decoder(0), 1), await _barrier.ExpectMsgAsync<LeaveBarrier>());
+        Assert.Equal(2, (await _barrier.ExpectMsgAsync<JoinBarrier>()).Incarnation);
+    }
+
+    [Fact]
+    public async Task Weights_that_can_not_be_loaded_cost_the_incarnation()
+    {
+        Start(() => new UnloadableRunner());
+        var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
+
+        join.Decoder.Tell(new UpdateWeights(new PolicyVersion(1)), _barrier);
+
+        Assert.Equal("policy 1 was never published", (await _scheduler.ExpectMsgAsync<DecoderLost>()).Reason);
+        await _barrier.ExpectMsgAsync<LeaveBarrier>();
+        Assert.Equal(2, (await _barrier.ExpectMsgAsync<JoinBarrier>()).Incarnation);
+    }
+
+    [Fact]
+    public async Task It_passes_questions_about_counts_on_to_the_decoder_at_work()
+    {
+        var supervisor = Start(NewRunner);
+        await WelcomeAsync(1);
+
+        var stats = await supervisor.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), TimeSpan.FromSeconds(30));
+
+        Assert.Equal(40, stats.BlocksTotal);
+    }
+
+    private IActorRef Start(Func<IModelRunner> createRunner) => Sys.ActorOf(DecoderSupervisor.Props(
+        new DecoderSetup(Decoder(0), createRunner, MaxModelLength: 100, StaticBatch: false, PrefixCaching: true),
+        TestSettings.Decoder, _scheduler, _barrier));
+
+    private FakeModelRunner NewRunner()
+    {
+        var runner = new FakeModelRunner(new KvCacheGeometry(BlockCount: 40, BlockSize: 4));
+        _runners.Enqueue(runner);
+        return runner;
+    }
+
+    private async Task<IActorRef> WelcomeAsync(int incarnation)
+    {
+        var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
+        Assert.Equal((Decoder(0), incarnation), (join.Id, join.Incarnation));
+        join.Decoder.Tell(new UpdateWeights(default), _barrier);
+        await _barrier.ExpectMsgAsync<WeightsUpdated>();
+        Assert.Equal(incarnation, (await _scheduler.ExpectMsgAsync<DecoderReady>()).Incarnation);
+        return join.Decoder;
+    }
+
+    private sealed class UnloadableRunner : IModelRunner
+    {
+        public KvCacheGeometry Geometry { get; } = new(10, 4);
+
+        public PolicyVersion Version => default;
+
+        public StepOutput Run(ForwardBatch batch) => throw new InvalidOperationException("never asked to");
+
+        public void LoadWeights(PolicyVersion version) =>
+            throw new InvalidOperationException($"{version} was never published");
+
+        public void Dispose()
+        {
+        }
+    }
+}

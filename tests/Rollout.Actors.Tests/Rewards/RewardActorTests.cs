@@ -1,0 +1,141 @@
+using Akka.Actor;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Rewards;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Rewards;
+
+public sealed class RewardActorTests : ActorTest
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
+
+    [Fact]
+    public async Task Every_completion_is_scored_with_its_text_in_the_order_of_the_group()
+    {
+        var seen = new List<ScoredSample>();
+        var rewards = Start(sample =>
+        {
+            seen.Add(sample);
+            return new ValueTask<double>(sample.Tokens[0]);
+        });
+
+        Tell(rewards, Ask(5, [1, 2], [3]));
+
+        var scored = await ExpectMsgAsync<GroupScored>();
+        Assert.Equal(5, scored.Id.Value);
+        Assert.Equal([1.0, 3], scored.Rewards);
+        Assert.Equal([FakeTokenizer.TextOf([1, 2]), FakeTokenizer.TextOf([3])], scored.Texts);
+        Assert.Equal(scored.Texts, seen.Select(sample => sample.Completion));
+        Assert.All(seen, sample => Assert.Equal(("item 5", 99), (sample.Item.Id, sample.MaxTokens)));
+        Assert.Equal([FinishReason.Stop, FinishReason.Length], seen.Select(sample => sample.Reason));
+    }
+
+    [Fact]
+    public async Task A_slow_group_holds_up_no_other()
+    {
+        var slow = new TaskCompletionSource<double>();
+        var rewards = Start(sample => sample.Item.Id == "item 1" ? new(slow.Task) : new(2.0));
+
+        Tell(rewards, Ask(1, [1]), Ask(2, [1]), Ask(3, [1]));
+
+        var quick = new[] { await ExpectMsgAsync<GroupScored>(), await ExpectMsgAsync<GroupScored>() };
+        Assert.Equal([2, 3], quick.Select(group => group.Id.Value).Order());
+        slow.SetResult(7);
+        var last = await ExpectMsgAsync<GroupScored>();
+        Assert.Equal([7.0], last.Rewards);
+    }
+
+    [Fact]
+    public async Task An_exception_fails_the_group_with_its_message()
+    {
+        var rewards = Start(sample => sample.Tokens[0] == 2
+            ? throw new FormatException("the judge answered with HTML")
+            : new(1.0));
+
+        Tell(rewards, Ask(1, [1], [2], [3]));
+
+        var failed = await ExpectMsgAsync<ScoringFailed>();
+        Assert.Equal(1, failed.Id.Value);
+        Assert.Contains("the judge answered with HTML", failed.Reason);
+    }
+
+    [Fact]
+    public async Task A_reward_function_that_gives_up_by_itself_fails_its_group_too()
+    {
+        var rewards = Start(_ => throw new TaskCanceledException("the judge hung up"));
+
+        Tell(rewards, Ask(1, [1]));
+
+        Assert.Contains("the judge hung up", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+    }
+
+    [Fact]
+    public async Task Rewards_that_are_not_there_in_time_fail_the_group_and_are_told_to_give_up()
+    {
+        var toldToGiveUp = new TaskCompletionSource();
+        var rewards = Start(
+            (_, cancellation) =>
+            {
+                cancellation.Register(toldToGiveUp.SetResult);
+                return new(new TaskCompletionSource<double>().Task);
+            },
+            TimeSpan.FromMilliseconds(50));
+
+        Tell(rewards, Ask(1, [1]));
+
+        Assert.Contains("00:00:00.05", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+        await toldToGiveUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public async Task A_reward_that_is_no_number_fails_the_group(double reward)
+    {
+        var rewards = Start(sample => new(sample.Tokens[0] == 2 ? reward : 1));
+
+        Tell(rewards, Ask(1, [1], [2]));
+
+        Assert.Contains("sample 1", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+    }
+
+    [Fact]
+    public async Task Rewards_under_way_are_told_to_give_up_when_the_actor_stops()
+    {
+        var begun = new TaskCompletionSource();
+        var toldToGiveUp = new TaskCompletionSource();
+        var rewards = Start(
+            (_, cancellation) =>
+            {
+                cancellation.Register(toldToGiveUp.SetResult);
+                begun.SetResult();
+                return new(new TaskCompletionSource<double>().Task);
+            },
+            Long);
+        Tell(rewards, Ask(1, [1]));
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30));
+
+        Sys.Stop(rewards);
+
+        await toldToGiveUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    private IActorRef Start(Func<ScoredSample, ValueTask<double>> score) => Start((sample, _) => score(sample), Long);
+
+    private IActorRef Start(Func<ScoredSample, CancellationToken, ValueTask<double>> score, TimeSpan timeout) =>
+        Sys.ActorOf(RewardActor.Props(new FakeTokenizer(), new FakeReward(score), timeout));
+
+    private static ScoreGroup Ask(int id, params int[][] completions) => new(
+        Prompts.Item(id),
+        new GroupFinished(
+            new GroupId(id),
+            [.. completions.Select((tokens, i) => new Completion(
+                i,
+                tokens,
+                new float[tokens.Length],
+                [new(default, 0)],
+                i == completions.Length - 1 ? FinishReason.Length : FinishReason.Stop))]),
+        MaxTokens: 99);
+}

@@ -1,0 +1,16 @@
+using Rollout.Actors.Text;
+
+namespace Rollout.Actors.Tests.Support;
+
+/// <summary>A text is the decimal numbers of its ids with blanks between.</summary>
+public sealed class FakeTokenizer : ITokenizer
+{
+    public static string TextOf(ReadOnlySpan<int> ids) => string.Join(' ', ids.ToArray());
+
+    public int[] Encode(string text) =>
+        [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
+
+    public string Decode(ReadOnlySpan<int> ids, bool keepSpecialTokens = false) => TextOf(ids);
+
+    public bool TryGetId(string token, out int id) => int.TryParse(token, out id);
+}

@@ -1,0 +1,138 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Training;
+
+/// <summary>How runs end that don't end as planned.</summary>
+public sealed class TrainerFaultTests : TrainerActorTest
+{
+    [Fact]
+    public async Task A_trainer_that_throws_ends_the_run_with_its_message_and_saves_no_half_changed_weights()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        Policy.BeforeTrain = _ => throw new InvalidOperationException("the loss is not a number");
+        foreach (var group in await SubmittedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        Tell(trainer, new AllParked(new PolicyVersion(2), DecoderStats.None));
+
+        var ended = await ExpectMsgAsync<TrainingEnded>();
+        Assert.Equal("training step 2: the loss is not a number", ended.Error);
+        Assert.Equal((1, null), (ended.Progress.Step, ended.Checkpoint));
+        Assert.Empty(Policy.Saved);
+    }
+
+    [Fact]
+    public async Task Decoders_that_do_not_park_end_the_run_with_what_was_learnt_saved()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        foreach (var group in await SubmittedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        Tell(trainer, new BarrierFailed(new PolicyVersion(2), "decoder cuda:0 did not park"));
+
+        var ended = await EndAsync();
+        Assert.Equal(("decoder cuda:0 did not park", "step-1"), (ended.Error, ended.Checkpoint));
+        Assert.Single(Policy.Batches);
+    }
+
+    [Fact]
+    public async Task Decoders_that_do_not_take_the_weights_end_the_run_with_those_saved()
+    {
+        var trainer = Start(Job(steps: 5));
+        foreach (var group in await StartedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ParkAndTrainAsync(trainer, 1);
+        Tell(trainer, new BarrierFailed(new PolicyVersion(1), "decoder cuda:0 did not take the weights"));
+
+        var ended = await EndAsync();
+        Assert.Equal("decoder cuda:0 did not take the weights", ended.Error);
+        Assert.Equal((1, "step-1"), (ended.Progress.Step, ended.Checkpoint));
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_can_not_be_written_ends_the_run_and_says_why()
+    {
+        var trainer = Start(Job(steps: 5, checkpointEvery: 1));
+        await StartedAsync();
+        Policy.BeforeSave = folder => throw new IOException($"no space for {folder}");
+        await StepAsync(trainer, 0, 1, reports: false);
+
+        var ended = await ExpectMsgAsync<TrainingEnded>();
+        Assert.Contains("no space for step-1", ended.Error);
+        Assert.Null(ended.Checkpoint);
+    }
+
+    [Fact]
+    public async Task A_last_checkpoint_that_can_not_be_written_is_told_beside_the_first_error()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        Policy.BeforeSave = _ => throw new IOException("no space");
+        foreach (var group in await SubmittedAsync(2))
+            Tell(trainer, new GroupFailed(group.Id, "no decoder is left"));
+
+        var ended = await ExpectMsgAsync<TrainingEnded>();
+        Assert.Contains("no decoder is left", ended.Error);
+        Assert.Contains("no space", ended.Error);
+    }
+
+    [Fact]
+    public async Task A_group_that_comes_without_all_its_samples_ends_the_run()
+    {
+        var trainer = Start(Job(steps: 5));
+        var groups = await StartedAsync(2);
+        Tell(trainer, Decoded(groups[0]) with { Completions = [] });
+
+        Assert.Contains($"{groups[0].Id} came with 0 of 2 samples", (await ExpectMsgAsync<TrainingEnded>()).Error);
+    }
+
+    [Fact]
+    public async Task A_prompt_without_tokens_ends_the_run_before_it_is_submitted()
+    {
+        Start(Job(steps: 5) with { Dataset = new EmptyPrompts() });
+        await ExpectMsgAsync<TrainingStarted>();
+
+        Assert.Contains("the prompt of nothing has no tokens", (await ExpectMsgAsync<TrainingEnded>()).Error);
+    }
+
+    [Fact]
+    public async Task A_trainer_that_can_not_be_built_ends_every_run_with_the_reason()
+    {
+        var trainer = Start(Job(steps: 5), createTrainer: () => throw new InvalidDataException("not a model"));
+
+        Assert.Equal("not a model", (await ExpectMsgAsync<TrainingEnded>()).Error);
+        Tell(trainer, new StartTraining(new TrainingProgress(0, 0, 9), TestActor));
+        Assert.Equal("not a model", (await ExpectMsgAsync<TrainingEnded>()).Error);
+    }
+
+    [Fact]
+    public async Task A_second_run_is_refused_while_one_is_under_way_and_after_it()
+    {
+        var trainer = Start(Job(steps: 1));
+        await StartedAsync();
+        var second = CreateTestProbe();
+        var start = new StartTraining(new TrainingProgress(0, 0, 9), second);
+        Tell(trainer, start);
+        Assert.NotNull((await second.ExpectMsgAsync<TrainingEnded>()).Error);
+        await StepAsync(trainer, 0, 1);
+        Assert.Null((await EndAsync()).Error);
+
+        Tell(trainer, start);
+
+        Assert.NotNull((await second.ExpectMsgAsync<TrainingEnded>()).Error);
+    }
+
+    private sealed class EmptyPrompts : Data.IPromptDataset
+    {
+        public IReadOnlyList<Data.PromptItem> HeldOut => [];
+
+        public Data.PromptItem Train(long cursor) => new("nothing", "", new Dictionary<string, string>());
+    }
+}
