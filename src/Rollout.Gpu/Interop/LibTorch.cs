@@ -64,6 +64,9 @@ public static class LibTorch
     /// </summary>
     private static string LoadOnLinux()
     {
+        // GNU OpenMP's threads spin after each parallel region by default, and take the cores from everything else:
+        // a decode step beside this program's own attention threads took 3 to 18 times as long.
+        LibTorchLoader.SetDefaultVariable("OMP_WAIT_POLICY", "PASSIVE");
         var own = OwnFolders().FirstOrDefault(folder => File.Exists(Path.Combine(folder, TorchSharpLibrary)))
             ?? throw new LibTorchException(
                 $"{TorchSharpLibrary} is neither in '{AppContext.BaseDirectory}' nor in its runtimes folder: "

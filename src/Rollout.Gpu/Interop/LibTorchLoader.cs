@@ -16,6 +16,12 @@ internal sealed partial class LibTorchLoader(IReadOnlyList<string> folders)
 
     public static bool CanLoad(string library) => Open(library, LazyGlobal) != 0;
 
+    /// <summary>
+    /// Sets a variable of the native environment, which libraries read when they are loaded, unless the user has set
+    /// it. .NET's own setter does not reach that environment.
+    /// </summary>
+    public static void SetDefaultVariable(string name, string value) => _ = SetEnvironment(name, value, overwrite: 0);
+
     /// <exception cref="LibTorchException">The library, or one that it needs, cannot be loaded.</exception>
     public void Load(string path)
     {
@@ -68,6 +74,9 @@ internal sealed partial class LibTorchLoader(IReadOnlyList<string> folders)
 
     [GeneratedRegex("version [`']([^']+)' not found")]
     private static partial Regex VersionNotFound();
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetEnvironment(string name, string value, int overwrite);
 
     [LibraryImport("libdl.so.2", EntryPoint = "dlopen", StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint Open(string path, int flags);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
@@ -37,12 +38,14 @@ internal static class RandomInitialization
 
     private static void FillNormal(Tensor flat, long key, double std)
     {
+        // Held for the call: an implicit scalar may be finalised while libtorch still reads it.
+        using Scalar scale = std;
         var count = flat.size(0);
         for (var start = 0L; start < count; start += ChunkElements)
         {
             using var scope = NewDisposeScope();
             var length = Math.Min(ChunkElements, count - start);
-            flat.narrow(0, start, length).copy_(Normal(key, start, length, flat.device).mul_(std));
+            flat.narrow(0, start, length).copy_(Normal(key, start, length, flat.device).mul_(scale));
         }
     }
 
@@ -51,15 +54,21 @@ internal static class RandomInitialization
     /// </summary>
     private static Tensor Normal(long key, long start, long length, Device device)
     {
+        using Scalar minusTwo = -2;
+        using Scalar fullTurn = 2 * Math.PI;
         var bits = Mix(arange(start, start + length, ScalarType.Int64, device), key);
-        var radius = Uniform(ShiftRight(bits, 40)).log_().mul_(-2).sqrt_();
-        var angle = Uniform(bits.bitwise_and(0xFF_FFFFL)).mul_(2 * Math.PI);
+        var radius = Uniform(ShiftRight(bits, 40)).log_().mul_(minusTwo).sqrt_();
+        var angle = Uniform(bits.bitwise_and(0xFF_FFFFL)).mul_(fullTurn);
         return radius.mul_(angle.cos_());
     }
 
     /// <summary>24 bits → the middle of one of 2²⁴ equal parts of (0, 1), in single precision.</summary>
-    private static Tensor Uniform(Tensor bits) =>
-        bits.to(ScalarType.Float32).add_(0.5f).mul_(1.0 / (1 << 24));
+    private static Tensor Uniform(Tensor bits)
+    {
+        using Scalar half = 0.5f;
+        using Scalar part = 1.0 / (1 << 24);
+        return bits.to(ScalarType.Float32).add_(half).mul_(part);
+    }
 
     /// <summary>
     /// SplitMix64 (Steele, Lea, Flood 2014): its counter times the odd constant, plus the key, then the
@@ -67,9 +76,13 @@ internal static class RandomInitialization
     /// </summary>
     private static Tensor Mix(Tensor counter, long key)
     {
-        var z = counter.mul_(unchecked((long)0x9E3779B97F4A7C15)).add_(key);
-        z = z.bitwise_xor(ShiftRight(z, 30)).mul_(unchecked((long)0xBF58476D1CE4E5B9));
-        z = z.bitwise_xor(ShiftRight(z, 27)).mul_(unchecked((long)0x94D049BB133111EB));
+        using Scalar odd = unchecked((long)0x9E3779B97F4A7C15);
+        using Scalar offset = key;
+        using Scalar first = unchecked((long)0xBF58476D1CE4E5B9);
+        using Scalar second = unchecked((long)0x94D049BB133111EB);
+        var z = counter.mul_(odd).add_(offset);
+        z = z.bitwise_xor(ShiftRight(z, 30)).mul_(first);
+        z = z.bitwise_xor(ShiftRight(z, 27)).mul_(second);
         return z.bitwise_xor(ShiftRight(z, 31));
     }
 
