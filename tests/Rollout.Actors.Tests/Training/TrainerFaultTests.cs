@@ -1,3 +1,4 @@
+using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
@@ -129,10 +130,10 @@ public sealed class TrainerFaultTests : TrainerActorTest
         Assert.NotNull((await second.ExpectMsgAsync<TrainingEnded>()).Error);
     }
 
-    private sealed class EmptyPrompts : Data.IPromptDataset
+    private sealed class EmptyPrompts : IPromptDataset
     {
-        public IReadOnlyList<Data.PromptItem> HeldOut => [];
+        public IReadOnlyList<PromptItem> HeldOut => [];
 
-        public Data.PromptItem Train(long cursor) => new("nothing", "", new Dictionary<string, string>());
+        public PromptItem Train(long cursor) => new("nothing", "", new Dictionary<string, string>());
     }
 }
