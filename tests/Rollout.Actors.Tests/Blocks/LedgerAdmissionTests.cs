@@ -128,7 +128,7 @@ public sealed class LedgerAdmissionTests
         var user = new LedgerUser(blocks: 4);
         user.Granted([Sequence(0, 1)], Tokens(8));
         user.Granted([Sequence(0, 2)], Tokens(4));
-        Assert.Equal(new Admission.Deferred(2), user.Admit([Sequence(0, 1)], Tokens(15), attempt: 1));
+        Assert.Equal(new Admission.Deferred(1), user.Admit([Sequence(0, 1)], Tokens(15), attempt: 1));
         Assert.Equal(1, user.Usage.InUse);
     }
 
