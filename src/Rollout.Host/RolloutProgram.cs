@@ -2,6 +2,7 @@ using Rollout.Actors.Settings;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
+using Rollout.Host.Jobs;
 using Rollout.Host.Output;
 using Spectre.Console;
 
@@ -13,10 +14,18 @@ public static class RolloutProgram
     private static readonly HashSet<Type> BadInput =
     [
         typeof(CommandLineException), typeof(ConfigurationException), typeof(CheckpointException),
-        typeof(OutputException),
+        typeof(OutputException), typeof(InvalidDataException),
     ];
 
     private static readonly HashSet<Type> Failures = [typeof(LibTorchException)];
+
+    /// <summary>What the program can do.</summary>
+    public static CommandHandlers Commands { get; } = new()
+    {
+        Train = TrainJob.RunAsync,
+        Pretrain = PretrainJob.RunAsync,
+        Bench = BenchJob.RunAsync,
+    };
 
     public static async Task<int> RunAsync(
         string[] arguments, CommandHandlers handlers, IAnsiConsole console, TextWriter error)

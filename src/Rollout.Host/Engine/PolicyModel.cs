@@ -11,15 +11,12 @@ public static class PolicyModel
 {
     /// <summary>Loads libtorch, and sets how many threads it uses.</summary>
     /// <exception cref="ConfigurationException">The device is one that this build does not decode on.</exception>
-    public static void PrepareDevice(RolloutSettings settings)
+    public static void PrepareDevice(ConfigTree tree, RolloutSettings settings)
     {
         if (settings.Device != "cpu")
-        {
-            throw new ConfigurationException(
-                $"rollout.device = {settings.Device}: this version runs on the CPU, expected cpu");
-        }
+            throw tree.Rollout.Invalid("device", "cpu, which is all that this version runs on");
         if (settings.Dtype != WeightType.Float32)
-            throw new ConfigurationException("rollout.dtype = bfloat16: the CPU computes in float32, expected float32");
+            throw tree.Rollout.Invalid("dtype", "float32, in which the CPU computes");
         LibTorch.Load();
         torch.set_num_threads(Threads(settings));
     }

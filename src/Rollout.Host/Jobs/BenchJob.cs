@@ -29,7 +29,7 @@ public static class BenchJob
     {
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
-        PolicyModel.PrepareDevice(settings);
+        PolicyModel.PrepareDevice(tree, settings);
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
         var workload = Workload.Read(
             options.Workload,
