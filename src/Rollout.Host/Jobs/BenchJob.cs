@@ -72,9 +72,9 @@ public static class BenchJob
         }
     }
 
-    /// <summary>A few tokens under an id of its own, so that nothing measured is the first of its kind.</summary>
+    /// <summary>A few tokens of another prompt: nothing measured is the first of its kind, and no block of it is cached.</summary>
     private static GroupRequest WarmUp(GroupRequest group) => new(
-        new GroupId(-1), group.Prompt, [.. group.Samples.Select(sample => sample with { MaxTokens = 8 })]);
+        new GroupId(-1), [.. group.Prompt.Reverse()], [.. group.Samples.Select(sample => sample with { MaxTokens = 8 })]);
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
