@@ -62,8 +62,6 @@ public sealed class Sequence
     /// <summary>Tokens at the end of its life at most.</summary>
     public int MaxLength => PromptLength + Sampling.MaxTokens;
 
-    public int LastToken => _tokens[Count - 1];
-
     /// <summary>Takes a sampled token; the sequence is finished when it is a stop token or the last one allowed.</summary>
     public void Append(int token, float logprob, PolicyVersion version)
     {

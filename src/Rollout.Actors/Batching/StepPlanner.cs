@@ -37,9 +37,6 @@ public sealed class StepPlanner(
     public bool HasWork =>
         _held.Count > 0 || !_waiting.IsEmpty || _releases.Count > 0 || _finishedRows.Count > 0;
 
-    /// <summary>Sequences whose blocks the pool has taken.</summary>
-    public int Preemptions { get; private set; }
-
     /// <summary>Prompt tokens in the batch planned last.</summary>
     public int PlannedPrefillTokens => _chunks.Sum(chunk => chunk.Tokens);
 
@@ -253,7 +250,6 @@ public sealed class StepPlanner(
             // It may have finished, or been aborted, after the demand was made.
             if (!_sequences.TryGetValue(id, out var sequence) || !HoldsBlocks(sequence))
                 continue;
-            Preemptions++;
             DropFromStep(sequence);
             _waiting.Add([sequence]);
         }

@@ -49,7 +49,7 @@ public sealed class BlockLedger
     /// <summary>
     /// Recount everything after each change, and throw when something is wrong. On in debug builds.
     /// </summary>
-    public bool Audited { get; init; }
+    public bool Audited { get; init => field |= value; }
 
     public PoolUsage Usage => _pool.Usage;
 

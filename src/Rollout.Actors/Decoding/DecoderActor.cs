@@ -17,7 +17,11 @@ namespace Rollout.Actors.Decoding;
 /// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
 /// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
 public sealed record DecoderSetup(
-    DecoderId Id, Func<IModelRunner> CreateRunner, int MaxModelLength, bool StaticBatch, bool PrefixCaching);
+    DecoderId Id, Func<IModelRunner> CreateRunner, int MaxModelLength, bool StaticBatch, bool PrefixCaching)
+{
+    /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
+    public bool Audited { get; init; }
+}
 
 /// <summary>
 /// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights)-> Serving -(Park)->
@@ -50,7 +54,10 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _scheduler = scheduler;
         _barrier = barrier;
         _runner = setup.CreateRunner();
-        var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching);
+        var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching)
+        {
+            Audited = setup.Audited,
+        };
         _allocator = Context.ActorOf(
             Akka.Actor.Props.Create(() => new BlockAllocatorActor(ledger)), "blocks");
         _planner = new StepPlanner(

@@ -69,6 +69,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Submit(SubmitGroup submit)
     {
+        if (submit.Group is { Prompt: [] } or { Samples: [] } || submit.Group.Samples.Any(sample => sample.MaxTokens < 1))
+        {
+            Sender.Tell(new GroupFailed(
+                submit.Group.Id, "a group has at least one prompt token and one sample, each of at least one new token"));
+            return;
+        }
         if (_nobodyLeft is not null)
         {
             Sender.Tell(new GroupFailed(submit.Group.Id, _nobodyLeft));

@@ -47,14 +47,39 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="settings">The whole configuration.</param>
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
     /// <param name="version">The policy that decoders start with.</param>
-    /// <exception cref="TimeoutException">The member was not up within the barrier's deadline.</exception>
+    /// <exception cref="Settings.ConfigurationException">
+    /// The akka section or the cluster's address can't be used, or no scheduler was there within the barrier's deadline.
+    /// </exception>
     public static async Task<RolloutTopology> StartAsync(RolloutSettings settings, string akka, PolicyVersion version)
     {
-        var config = ConfigurationFactory.ParseString(akka)
+        var address = $"{settings.Cluster.Hostname}:{settings.Cluster.Port}";
+        ActorSystem? system = null;
+        try
+        {
+            system = ActorSystem.Create(SystemName, WholeConfig(settings, akka));
+            return await StartAsync(settings, system, version).ConfigureAwait(false);
+        }
+        catch (Exception fault)
+        {
+            if (system is not null)
+                await system.Terminate().ConfigureAwait(false);
+            throw new Settings.ConfigurationException(
+                fault is OperationCanceledException or AskTimeoutException
+                    ? $"no scheduler was there at rollout.cluster {address} within {settings.Barrier.Timeout}"
+                    : $"rollout.cluster {address} or the akka section can't be used: {fault.GetBaseException().Message}",
+                fault);
+        }
+    }
+
+    private static Config WholeConfig(RolloutSettings settings, string akka) =>
+        ConfigurationFactory.ParseString(akka)
             .WithFallback(ClusterAddress(settings.Cluster))
             .WithFallback(ConfigurationFactory.FromResource<RolloutTopology>("akka.conf"))
             .WithFallback(ClusterSingleton.DefaultConfig());
-        var system = ActorSystem.Create(SystemName, config);
+
+    private static async Task<RolloutTopology> StartAsync(
+        RolloutSettings settings, ActorSystem system, PolicyVersion version)
+    {
         var cluster = Cluster.Get(system);
         using var deadline = new CancellationTokenSource(settings.Barrier.Timeout);
         await cluster.JoinAsync(cluster.SelfAddress, deadline.Token).ConfigureAwait(false);

@@ -124,8 +124,12 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             _round.Submit(group);
         Become(() => Collecting(() =>
         {
-            foreach (var failed in _round.Groups.Failed)
-                throw new InvalidOperationException($"evaluation failed: {failed.Id}: {failed.Reason}");
+            if (_round.Groups.Scored.Count == 0)
+            {
+                throw new InvalidOperationException(
+                    $"all {_round.Groups.Failed.Count()} groups of the evaluation failed, the first with: "
+                    + _round.Groups.Failed.First().Reason);
+            }
             then(_round.Groups.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
         }));
     }

@@ -49,11 +49,26 @@ public sealed record TrainingJob
     public bool EvaluatesAfter(int step) =>
         Dataset.HeldOut.Count > 0 && (step == Train.Steps || (Eval.Every > 0 && step % Eval.Every == 0));
 
+    /// <summary>The prompt's ids.</summary>
+    /// <exception cref="InvalidDataException">It has none, or a character that the vocabulary lacks.</exception>
+    public int[] Encode(PromptItem item)
+    {
+        try
+        {
+            var prompt = Tokenizer.Encode(item.Prompt);
+            return prompt.Length > 0
+                ? prompt
+                : throw new InvalidDataException($"{item.Id}: the prompt has no tokens");
+        }
+        catch (ArgumentException fault)
+        {
+            throw new InvalidDataException($"{item.Id}: {fault.Message}", fault);
+        }
+    }
+
     private GroupRequest Group(PromptItem item, GroupId id, SamplingParams sampling, int samples)
     {
-        var prompt = Tokenizer.Encode(item.Prompt);
-        if (prompt.Length == 0)
-            throw new InvalidDataException($"the prompt of {item.Id} has no tokens");
+        var prompt = Encode(item);
         return new GroupRequest(id, prompt, [.. Enumerable.Repeat(sampling, samples)]);
     }
 }

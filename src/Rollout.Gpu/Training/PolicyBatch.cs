@@ -4,8 +4,8 @@ namespace Rollout.Gpu.Training;
 
 /// <summary>
 /// The part of a <see cref="TrainBatch"/> that the model has to see, checked, with advantages and weights.
-/// Groups with equal rewards are left out where there is no KL term: their gradient is 0. They still count in
-/// the denominators.
+/// Groups with equal rewards are left out, with a KL term too: they add nothing. They still count in the
+/// denominators.
 /// </summary>
 internal sealed class PolicyBatch
 {

@@ -166,7 +166,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private static InvalidOperationException Torn() =>
         new("An earlier training step failed halfway through its updates; continue from a checkpoint.");
 
-    private double NextLearningRate => 
+    private double NextLearningRate =>
         _optimizer.Scheduled(_options.LearningRate, _options.WarmupSteps, _options.TotalSteps);
 
     /// <summary>num_iterations times: gradients of the whole batch, checked, clipped, applied.</summary>
@@ -198,6 +198,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         var first = updates.Sums.FirstOrDefault(IterationSums.None);
         var last = updates.Sums.LastOrDefault(IterationSums.None);
         var tokens = (double)Math.Max(batch.TargetCount, 1);
+        var computed = batch.TargetCount > 0;      // else nothing was compared, which is not a difference of 0
         return new TrainStats
         {
             Version = Version,
@@ -206,9 +207,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
             LearningRate = updates.LearningRate,
             ClipFraction = updates.Sums.Sum(sums => sums.Clipped) / (tokens * _options.NumIterations),
             Kl = last.Kl / tokens,
-            Entropy = first.Surprise / tokens,
-            LogprobDifferenceMean = first.Difference / tokens,
-            LogprobDifferenceMax = first.DifferenceMax,
+            Entropy = computed ? first.Surprise / tokens : double.NaN,
+            LogprobDifferenceMean = computed ? first.Difference / tokens : double.NaN,
+            LogprobDifferenceMax = computed ? first.DifferenceMax : double.NaN,
             TrainedTokens = batch.TargetCount,
             EqualRewardGroups = batch.EqualRewardGroups,
             Seconds = seconds,

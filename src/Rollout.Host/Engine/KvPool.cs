@@ -23,6 +23,13 @@ public sealed class KvPool
         Geometry = settings.Engine == CacheEngine.Paged
             ? Paged(settings.Blocks)
             : Contiguous(PolicyModel.MaxModelLength(settings, model));
+        var bytes = (decimal)_shape.BytesPerToken(torch.ScalarType.Float32) * Geometry.BlockCount * Geometry.BlockSize;
+        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > available || (long)Geometry.BlockCount * Geometry.BlockSize > int.MaxValue)
+        {
+            throw Unusable(
+                $"a pool of at most {int.MaxValue} tokens that fits the machine's {available} bytes, not one of {bytes}");
+        }
     }
 
     public KvCacheGeometry Geometry { get; }
@@ -42,7 +49,7 @@ public sealed class KvPool
             Geometry.BlocksFor(group.Prompt.Length + sample.MaxTokens) - shared);
         if (needed > Geometry.BlockCount)
         {
-            throw TooSmall(
+            throw Unusable(
                 $"at least {needed} blocks of {Geometry.BlockSize} tokens for one group of {group.Samples.Length} samples"
                 + $" (prompt of {group.Prompt.Length}, up to {group.Samples.Max(sample => sample.MaxTokens)} new tokens),"
                 + $" and the pool has {Geometry.BlockCount}");
@@ -56,7 +63,7 @@ public sealed class KvPool
         var blockBytes = _shape.BytesPerToken(torch.ScalarType.Float32) * blocks.BlockSize;
         return blocks.Memory >= blockBytes
             ? _shape.Geometry(torch.ScalarType.Float32, blocks.BlockSize, blocks.Memory)
-            : throw TooSmall($"at least {blockBytes} bytes for one block");
+            : throw Unusable($"at least {blockBytes} bytes for one block");
     }
 
     /// <summary>A row of the longest length for every sequence.</summary>
@@ -72,6 +79,6 @@ public sealed class KvPool
                 + " (decoder.max-model-len)");
     }
 
-    private ConfigurationException TooSmall(string expected) =>
+    private ConfigurationException Unusable(string expected) =>
         _blocks.Invalid(_settings.Blocks.Count > 0 ? "count" : "memory", expected);
 }

@@ -1,4 +1,5 @@
 using Rollout.Actors.Client;
+using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Telemetry;
@@ -31,6 +32,8 @@ public static class TrainJob
         var tree = ConfigTree.Load(options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory), options.Set);
         var settings = RolloutSettings.ForTraining(tree);
         resumed?.RequireSeed(settings.Seed);
+        if (!Directory.Exists(settings.Model.Path))
+            throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
@@ -38,7 +41,7 @@ public static class TrainJob
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         var rewards = Datasets.CreateRewards(settings);
-        var folder = resumed?.Folder ?? RunFolder.For(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
+        var folder = resumed?.Folder ?? RunFolder.ForNew(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
         var job = new TrainingJob
         {
             Train = settings.Train,
@@ -52,11 +55,10 @@ public static class TrainJob
         var pool = new KvPool(tree, settings, weights.Model.Config);
         RequireFittingGroups(job, pool, PolicyModel.MaxModelLength(settings, weights.Model.Config), tree);
 
-        var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
-        if (resumed is null)
-            File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         await using var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+        var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
+        File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         var threads = PolicyModel.Threads(settings);
         topology.AddDecoder(
             settings.Device,
@@ -82,7 +84,7 @@ public static class TrainJob
                 switch (seen)
                 {
                     case TrainingStarted { HeldOutAccuracy: { } accuracy }:
-                        view.Say($"held-out accuracy before training: {accuracy:P1}");
+                        view.Say($"held-out accuracy {(from.Step == 0 ? "before training" : $"at step {from.Step}")}: {accuracy:P1}");
                         break;
                     case TrainingStepFinished report:
                         view.Report(record.Add(report));
@@ -92,6 +94,8 @@ public static class TrainJob
                         break;
                     case TrainingEnded end:
                         ended = end;
+                        if (end.Checkpoint is null)
+                            view.Say("nothing was saved: no training step was finished");
                         break;
                 }
             }
@@ -114,9 +118,14 @@ public static class TrainJob
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference);
     }
 
-    /// <summary>Prompts of the first step and of the evaluation stand for all: what does not fit later fails by itself.</summary>
+    /// <summary>
+    /// Lines of a file are all encoded once. The prompts of the first step and of the evaluation stand for the length of
+    /// all: a group that does not fit later fails by itself.
+    /// </summary>
     private static void RequireFittingGroups(TrainingJob job, KvPool pool, int maxModelLength, ConfigTree tree)
     {
+        for (var line = 0; job.Dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+            job.Encode(lines.Train(line));
         var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
             .Concat(job.EvaluationGroups(0).Select(group => group.Request));
         foreach (var group in groups)

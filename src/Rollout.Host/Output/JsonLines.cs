@@ -24,7 +24,7 @@ internal sealed class JsonLines : IDisposable
 
     /// <summary>Starts an empty file.</summary>
     public static JsonLines Create(string path) =>
-        new(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read));
+        new(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read));
 
     /// <summary>
     /// Goes on with a file, keeping the lines up to the first that <paramref name="keep"/> rejects or that was not

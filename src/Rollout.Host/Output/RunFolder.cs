@@ -29,6 +29,17 @@ public sealed class RunFolder
     /// <summary>Names the folder of a run without touching the disk.</summary>
     public static RunFolder For(string path) => new(System.IO.Path.GetFullPath(path));
 
+    /// <summary>Names the folder of a new run.</summary>
+    /// <exception cref="OutputException">It holds a run already.</exception>
+    public static RunFolder ForNew(string path)
+    {
+        var folder = For(path);
+        return folder.HoldsRun()
+            ? throw new OutputException(
+                $"'{path}' holds a run already: choose another --out, or go on with it by --resume '{path}'.")
+            : folder;
+    }
+
     /// <summary>
     /// Makes the folder of a new run. Call it last, when the run's input is known to be good: a run that cannot
     /// start leaves nothing behind.
@@ -36,13 +47,7 @@ public sealed class RunFolder
     /// <exception cref="OutputException">It holds a run already, is a file, or cannot be written.</exception>
     public static RunFolder Create(string path)
     {
-        var folder = new RunFolder(System.IO.Path.GetFullPath(path));
-        if (folder.HoldsRun())
-        {
-            throw new OutputException(
-                $"'{path}' holds a run already: choose another --out, or go on with it by --resume '{path}'.");
-        }
-
+        var folder = ForNew(path);
         folder.RequireWritable();
         return folder;
     }
@@ -69,7 +74,8 @@ public sealed class RunFolder
         }
     }
 
-    private bool HoldsRun() => File.Exists(Metrics) || File.Exists(Rollouts) || Directory.Exists(Checkpoints);
+    /// <summary>A run that ended before its first step has left nothing worth keeping.</summary>
+    private bool HoldsRun() => new FileInfo(Metrics) is { Exists: true, Length: > 0 } || Directory.Exists(Checkpoints);
 
     private void RequireWritable()
     {

@@ -25,7 +25,7 @@ public sealed class DecoderActorTests : ActorTest
         _scheduler = CreateTestProbe();
         _barrier = CreateTestProbe();
         _decoder = Sys.ActorOf(DecoderActor.Props(
-            new DecoderSetup(Decoder(0), NewRunner, MaxModelLength: 80, StaticBatch: false, PrefixCaching: true),
+            new DecoderSetup(Decoder(0), NewRunner, MaxModelLength: 80, StaticBatch: false, PrefixCaching: true) { Audited = true },
             TestSettings.Decoder, 1, _scheduler, _barrier));
     }
 

@@ -29,7 +29,7 @@ public sealed class RolloutSettingsTests
         Assert.Equal(WeightType.Float32, settings.Dtype);
         Assert.Equal(256L << 20, settings.Blocks.Memory);
         Assert.True(settings.Blocks.PrefixCaching);
-        Assert.Equal(TimeSpan.FromMinutes(10), settings.Scheduler.GroupTimeout);
+        Assert.Equal(TimeSpan.FromMinutes(30), settings.Scheduler.GroupTimeout);
         Assert.Equal(TimeSpan.FromSeconds(60), settings.Barrier.Timeout);
         Assert.Equal(LossType.Dapo, settings.Train.LossType);
         Assert.Equal(1e-8, settings.Train.AdamEpsilon);
@@ -225,7 +225,7 @@ public sealed class RolloutSettingsTests
     }
 
     [Theory]
-    [InlineData("arithmetic", 100, "models/arithmetic")]
+    [InlineData("arithmetic", 400, "models/arithmetic")]
     [InlineData("smoke", 3, "models/arithmetic")]
     [InlineData("keyword", 100, "models/keyword")]
     public void The_jobs_of_the_product_are_valid(string job, int steps, string model)

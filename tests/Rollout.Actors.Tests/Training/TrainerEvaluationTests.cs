@@ -75,16 +75,24 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_held_out_prompt_without_an_answer_is_no_wrong_answer_but_ends_the_run()
+    public async Task A_held_out_prompt_without_an_answer_is_no_wrong_answer_but_left_out()
     {
         var trainer = Start(Evaluated(steps: 3));
         var evaluation = await SubmittedAsync(4);
         await AnswerAsync(trainer, evaluation[..3], right: 3);
         Tell(trainer, new GroupFailed(evaluation[3].Id, "no decoder is left"));
 
-        var ended = await ExpectMsgAsync<TrainingEnded>();
-        Assert.Contains(evaluation[3].Id.ToString(), ended.Error);
-        Assert.Contains("no decoder is left", ended.Error);
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStarted>()).HeldOutAccuracy);
+    }
+
+    [Fact]
+    public async Task An_evaluation_without_any_answer_ends_the_run_with_the_first_reason()
+    {
+        var trainer = Start(Evaluated(steps: 3));
+        foreach (var group in await SubmittedAsync(4))
+            Tell(trainer, new GroupFailed(group.Id, $"no decoder is left for {group.Id.Value}"));
+
+        Assert.Contains("no decoder is left for -1", (await ExpectMsgAsync<TrainingEnded>()).Error);
     }
 
     [Fact]

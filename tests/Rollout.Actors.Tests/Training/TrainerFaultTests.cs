@@ -117,7 +117,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         Start(Job(steps: 5) with { Dataset = new EmptyPrompts() });
         await ExpectMsgAsync<TrainingStarted>();
 
-        Assert.Contains("the prompt of nothing has no tokens", (await ExpectMsgAsync<TrainingEnded>()).Error);
+        Assert.Contains("nothing: the prompt has no tokens", (await ExpectMsgAsync<TrainingEnded>()).Error);
     }
 
     [Fact]

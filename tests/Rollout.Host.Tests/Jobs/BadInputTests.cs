@@ -25,7 +25,12 @@ public sealed class BadInputTests : IDisposable
     [InlineData("rollout.dtype = bfloat16", "job.conf:2:", "rollout.dtype = \"bfloat16\": expected float32")]
     [InlineData("rollout.rewards = [{ type = exactanswer }]", "job.conf:2:", "exact-answer")]
     [InlineData("rollout.rewards = [{ type = keyword, txt = a }]", "job.conf:2:", "text")]
-    [InlineData("rollout.model.path = \"/nowhere/at/all\"", "", "/nowhere/at/all")]
+    [InlineData("rollout.model.path = \"/nowhere/at/all\"", "job.conf:2:", "/nowhere/at/all")]
+    [InlineData("rollout.blocks.memory = 4000GiB", "job.conf:2:", "rollout.blocks.memory = \"4000GiB\": expected a pool")]
+    [InlineData("rollout.threads = 100000", "job.conf:2:", "rollout.threads = 100000: expected a whole number")]
+    [InlineData("rollout.cluster.roles = [decoder]", "job.conf:2:", "all three")]
+    [InlineData("rollout.cluster.hostname = no.such.host.invalid", "", "no.such.host.invalid")]
+    [InlineData("akka.loglevel = LOUD", "", "akka")]
     public async Task A_wrong_configuration_is_one_sentence_and_leaves_no_folder(
         string line, string place, string expected)
     {
@@ -39,7 +44,7 @@ public sealed class BadInputTests : IDisposable
     public async Task A_folder_that_holds_a_run_is_not_written_into()
     {
         var run = Directory.CreateDirectory(_folder.Child("out")).FullName;
-        await File.WriteAllTextAsync(Path.Combine(run, "metrics.jsonl"), "");
+        await File.WriteAllTextAsync(Path.Combine(run, "metrics.jsonl"), "{}\n");
 
         var (code, _, error) = await RolloutRun.RunAsync(
             "train", "--config", RolloutRun.Job("smoke.conf"), "--out", run);

@@ -19,7 +19,6 @@ public sealed class RunFolderTests : IDisposable
 
     [Theory]
     [InlineData("metrics.jsonl")]
-    [InlineData("rollouts.jsonl")]
     [InlineData("checkpoints/step-1/model.safetensors")]
     public void A_folder_that_holds_a_run_is_refused_and_left_as_it_is(string held)
     {
@@ -40,9 +39,18 @@ public sealed class RunFolderTests : IDisposable
     public void A_run_is_resumed_in_its_folder_and_an_empty_folder_is_not()
     {
         Assert.Throws<OutputException>(() => RunFolder.Resume(_folder.Path));
-        File.WriteAllText(_folder.Child("metrics.jsonl"), "");
+        File.WriteAllText(_folder.Child("metrics.jsonl"), "{}");
 
         Assert.Equal(_folder.Path, RunFolder.Resume(_folder.Path).Path);
+    }
+
+    [Fact]
+    public void What_a_run_left_that_ended_before_its_first_step_is_no_run()
+    {
+        File.WriteAllText(_folder.Child("metrics.jsonl"), "");
+        File.WriteAllText(_folder.Child("rollouts.jsonl"), "");
+
+        Assert.Equal(_folder.Path, RunFolder.Create(_folder.Path).Path);
     }
 
     [Fact]
