@@ -7,6 +7,7 @@ var handlers = new CommandHandlers
 {
     Train = TrainJob.RunAsync,
     Pretrain = PretrainJob.RunAsync,
+    Generate = GenerateJob.RunAsync,
     Bench = BenchJob.RunAsync,
 };
 return await RolloutProgram.RunAsync(args, handlers, AnsiConsole.Console, Console.Error);

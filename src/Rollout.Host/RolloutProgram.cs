@@ -13,7 +13,7 @@ public static class RolloutProgram
     private static readonly HashSet<Type> BadInput =
     [
         typeof(CommandLineException), typeof(ConfigurationException), typeof(CheckpointException),
-        typeof(OutputException),
+        typeof(OutputException), typeof(InvalidDataException),
     ];
 
     private static readonly HashSet<Type> Failures = [typeof(LibTorchException)];

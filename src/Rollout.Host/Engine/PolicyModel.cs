@@ -13,6 +13,15 @@ public static class PolicyModel
     /// <exception cref="ConfigurationException">The device is one that this build does not decode on.</exception>
     public static void PrepareDevice(RolloutSettings settings)
     {
+        RequireSupported(settings);
+        LibTorch.Load();
+        torch.set_num_threads(Threads(settings));
+    }
+
+    /// <summary>Refuses a device or a type that this version does not compute with; loads nothing.</summary>
+    /// <exception cref="ConfigurationException">It is one of those.</exception>
+    public static void RequireSupported(RolloutSettings settings)
+    {
         if (settings.Device != "cpu")
         {
             throw new ConfigurationException(
@@ -20,8 +29,6 @@ public static class PolicyModel
         }
         if (settings.Dtype != WeightType.Float32)
             throw new ConfigurationException("rollout.dtype = bfloat16: the CPU computes in float32, expected float32");
-        LibTorch.Load();
-        torch.set_num_threads(Threads(settings));
     }
 
     /// <summary>Threads of one operation.</summary>

@@ -81,24 +81,6 @@ public static class BenchJob
             ? PolicyModel.Random(shape, settings.Seed)
             : PolicyModel.LoadInitial(settings);
 
-    private static List<string> Overrides(BenchOptions options)
-    {
-        var overrides = new List<string> { "blocks.memory=4GiB" };
-        Add("model.path", options.Model is null ? null : Path.GetFullPath(options.Model));
-        Add("engine", options.Engine.Engine);
-        Add("device", options.Engine.Device);
-        Add("dtype", options.Engine.Dtype);
-        Add("blocks.block-size", options.Engine.BlockSize);
-        Add("blocks.count", options.Engine.KvBlocks);
-        Add("decoder.max-num-seqs", options.Engine.MaxNumSeqs);
-        if (options.Engine.MaxNumSeqs > 2048)
-            Add("decoder.max-num-batched-tokens", options.Engine.MaxNumSeqs);
-        return overrides;
-
-        void Add(string key, object? value)
-        {
-            if (value is not null)
-                overrides.Add($"{key}=\"{value}\"");
-        }
-    }
+    private static IReadOnlyList<string> Overrides(BenchOptions options) =>
+        new EngineOverrides().Add(options.Model, options.Engine).Values;
 }

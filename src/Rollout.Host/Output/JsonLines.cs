@@ -26,6 +26,10 @@ internal sealed class JsonLines : IDisposable
     public static JsonLines Create(string path) =>
         new(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read));
 
+    /// <summary>Writes to a device, such as /dev/stdout or /dev/null.</summary>
+    public static JsonLines ToDevice(string path) =>
+        new(new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
+
     /// <summary>
     /// Goes on with a file, keeping the lines up to the first that <paramref name="keep"/> rejects or that was not
     /// written whole; a missing file is started.
