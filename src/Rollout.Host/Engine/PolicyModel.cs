@@ -1,4 +1,6 @@
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -47,6 +49,18 @@ public static class PolicyModel
         var model = new CausalLm(shape, torch.ScalarType.Float32, torch.CPU);
         model.InitializeRandom(seed);
         return model;
+    }
+
+    /// <summary>What a decoder of this process runs; called on the decoder's thread.</summary>
+    /// <exception cref="DeviceFaultException">The memory of the KV pool is not there.</exception>
+    public static ModelRunner CreateRunner(RolloutSettings settings, PolicyWeights weights, KvPool pool)
+    {
+        var threads = Threads(settings);
+        return new ModelRunner(
+            weights,
+            pool.Create(threads),
+            threads,
+            settings.Decoder.BatchInvariant ? RowPadding.Measure() : RowPadding.None);
     }
 
     /// <summary>Tokens of a sequence at most: the model's, or what the configuration limits it to.</summary>

@@ -32,7 +32,8 @@ public sealed class CompletionFile : IDisposable
             return new CompletionFile(full, temporary: null, Open(() => JsonLines.ToDevice(full)));
 
         // A link stays one: the file that it names is replaced.
-        full = File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+        if (File.Exists(full))
+            full = File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
         var temporary = $"{full}.{Guid.NewGuid():N}.tmp";
         return new CompletionFile(full, temporary, Open(() => JsonLines.Create(temporary)));
 

@@ -5,7 +5,6 @@ using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Telemetry;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Bench;
@@ -44,9 +43,8 @@ public static class BenchJob
 
         await using var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
-        var threads = PolicyModel.Threads(settings);
         var decoder = topology.AddDecoder(
-            settings.Device, () => new ModelRunner(weights, pool.Create(threads), threads), longest);
+            settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), longest);
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
 

@@ -3,7 +3,6 @@ using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Telemetry;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
 using Rollout.Host.Engine;
@@ -46,10 +45,9 @@ public static class GenerateJob
         await using (var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version))
         {
-            var threads = PolicyModel.Threads(settings);
             topology.AddDecoder(
                 settings.Device,
-                () => new ModelRunner(weights, pool.Create(threads), threads),
+                () => PolicyModel.CreateRunner(settings, weights, pool),
                 settings.Decoder.MaxModelLen,
                 model.Tokenizer);
             await SampleProgress.RunAsync(context.Console, samples, async finished =>
@@ -125,6 +123,8 @@ public static class GenerateJob
         .Add("sampling.top-p", options.TopP)
         .Add("sampling.min-p", options.MinP)
         .Add("sampling.ignore-eos", options.IgnoreEos ? "on" : null)
+        // One seed gives one file, whatever --max-num-seqs says.
+        .Add("decoder.batch-invariant", "on")
         // All prompts are submitted at once, and the last one's turn may come after hours.
         .Add("scheduler.group-timeout", "24h");
 }

@@ -5,7 +5,6 @@ using Rollout.Actors.Telemetry;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
@@ -57,10 +56,9 @@ public static class TrainJob
             File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         await using var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
-        var threads = PolicyModel.Threads(settings);
         topology.AddDecoder(
             settings.Device,
-            () => new ModelRunner(weights, pool.Create(threads), threads),
+            () => PolicyModel.CreateRunner(settings, weights, pool),
             PolicyModel.MaxModelLength(settings, weights.Model.Config));
         var trainer = topology.AddTrainer(
             job, () => CreateTrainer(settings, weights, resumed), tokenizer, rewards);
