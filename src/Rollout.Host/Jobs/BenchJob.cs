@@ -29,7 +29,9 @@ public static class BenchJob
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
         PolicyModel.PrepareDevice(settings);
+        var loading = TimeProvider.System.GetTimestamp();
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
+        var load = TimeProvider.System.GetElapsedTime(loading);
         var workload = Workload.Read(
             options.Workload,
             new SamplingParams { MaxTokens = 1, Seed = settings.Seed },
@@ -52,7 +54,7 @@ public static class BenchJob
         await RunAsync(topology, workload, context.Stop.Token);
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
-        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, seconds), Json);
+        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, load, seconds), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else
@@ -72,7 +74,7 @@ public static class BenchJob
 
     /// <summary>A few tokens under an id of its own, so that nothing measured is the first of its kind.</summary>
     private static GroupRequest WarmUp(GroupRequest group) => new(
-        new GroupId(-1), group.Prompt, [.. group.Samples.Select(sample => sample with { MaxTokens = 8 })]);
+        new GroupId(-1), group.Prompt, [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
