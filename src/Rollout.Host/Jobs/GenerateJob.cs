@@ -93,7 +93,8 @@ public static class GenerateJob
         return new PromptDefaults
         {
             Sampling = settings.Sampling.ToSamplingParams([.. model.Config.EosTokenIds], settings.Seed)
-                with { StopTexts = [.. options.Stop] },
+                with
+            { StopTexts = [.. options.Stop] },
             Samples = options.Samples,
             MaxModelLength = PolicyModel.MaxModelLength(settings, model.Config),
         };
