@@ -2,6 +2,7 @@ using Rollout.Actors.Settings;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
+using Rollout.Host.Jobs;
 using Rollout.Host.Output;
 using Spectre.Console;
 
@@ -17,6 +18,15 @@ public static class RolloutProgram
     ];
 
     private static readonly HashSet<Type> Failures = [typeof(LibTorchException)];
+
+    /// <summary>What the program can do.</summary>
+    public static CommandHandlers Commands { get; } = new()
+    {
+        Train = TrainJob.RunAsync,
+        Pretrain = PretrainJob.RunAsync,
+        Generate = GenerateJob.RunAsync,
+        Bench = BenchJob.RunAsync,
+    };
 
     public static async Task<int> RunAsync(
         string[] arguments, CommandHandlers handlers, IAnsiConsole console, TextWriter error)

@@ -11,6 +11,9 @@ public sealed record StepSummary
     /// <summary>Population standard deviation.</summary>
     public required double RewardStd { get; init; }
 
+    /// <summary>Sampled tokens.</summary>
+    public required long Tokens { get; init; }
+
     public required double MeanLength { get; init; }
 
     public required int MaxLength { get; init; }
@@ -28,6 +31,7 @@ public sealed record StepSummary
         {
             RewardMean = mean,
             RewardStd = Math.Sqrt(rewards.Average(reward => (reward - mean) * (reward - mean))),
+            Tokens = completions.Sum(completion => (long)completion.Tokens.Length),
             MeanLength = completions.Average(completion => completion.Tokens.Length),
             MaxLength = completions.Max(completion => completion.Tokens.Length),
             TruncatedShare =

@@ -31,8 +31,11 @@ public sealed record DecoderSetup(
 /// Parking -(grant consumed)-> ParkedUntil -(UpdateWeights)-> Resetting -(PrefixCacheReset)-> Serving.
 /// The allocator is its child: the two share their fate.
 /// </summary>
-public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
+public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
+    /// <summary>How often a decoder tells the scheduler that it is there: a new scheduler, or one that missed it, learns so.</summary>
+    private static readonly TimeSpan AnnounceEvery = TimeSpan.FromSeconds(5);
+
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly int _incarnation;
@@ -80,8 +83,13 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
 
     public IStash Stash { get; set; } = null!;
 
-    protected override void PreStart() =>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    protected override void PreStart()
+    {
         _barrier.Tell(new JoinBarrier(_setup.Id, _incarnation, Self));
+        Timers.StartPeriodicTimer(nameof(Announce), new Announce(), AnnounceEvery);
+    }
 
     protected override void PostStop() => _runner.Dispose();
 
@@ -92,7 +100,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
     private void Joining()
     {
         Receive<UpdateWeights>(update => TakeWeights(update.Version, Sender));
-        ReceiveAny(_ => Stash.Stash());
+        Later();
     }
 
     private void Serving()
@@ -119,7 +127,18 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
         Receive<UpdateWeights>(update => update.Version == _runner.Version, update =>
             Sender.Tell(new WeightsUpdated(_setup.Id, update.Version)));
         Receive<QueryDecoderStats>(query => Sender.Tell(_clock.Read(query.Reset)));
+        Receive<Announce>(_ => TellScheduler());
     }
+
+    /// <summary>What a state that serves nobody leaves for the next one that does.</summary>
+    private void Later()
+    {
+        Receive<Announce>(_ => { });
+        ReceiveAny(_ => Stash.Stash());
+    }
+
+    private void TellScheduler() =>
+        _scheduler.Tell(new DecoderReady(_setup.Id, _incarnation, Self, _settings.MaxNumSeqs));
 
     /// <summary>The step that has been asked for still runs, none after it.</summary>
     private void Parking(PolicyVersion until, IActorRef barrier)
@@ -131,7 +150,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
         });
         Receive<AssignGroup>(Take);
         Receive<AbortGroup>(Abort);
-        ReceiveAny(_ => Stash.Stash());
+        Later();
     }
 
     private void EnterParked(PolicyVersion until, IActorRef barrier)
@@ -148,7 +167,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
         Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until, DecoderStats.None)));
         Receive<AssignGroup>(Take);
         Receive<AbortGroup>(Abort);
-        ReceiveAny(_ => Stash.Stash());
+        Later();
     }
 
     private void Resetting(PolicyVersion version, IActorRef barrier)
@@ -156,12 +175,12 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
         Receive<PrefixCacheReset>(reset => reset.Version == version, _ =>
         {
             barrier.Tell(new WeightsUpdated(_setup.Id, version));
-            _scheduler.Tell(new DecoderReady(_setup.Id, _incarnation, Self, _settings.MaxNumSeqs));
+            TellScheduler();
             Become(Serving);
             Stash.UnstashAll();
             Advance();
         });
-        ReceiveAny(_ => Stash.Stash());
+        Later();
     }
 
     /// <summary>Between two steps: new weights, and nothing computed with the old ones is used again.</summary>
@@ -248,4 +267,6 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash
             });
         }
     }
+
+    private sealed record Announce;
 }

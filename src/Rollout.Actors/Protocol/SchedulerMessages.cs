@@ -3,7 +3,13 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>From a decoder that holds the current weights and wants work. An earlier incarnation's groups are assigned anew.</summary>
+/// <summary>From whoever wants to know whether the scheduler is there. Answered by <see cref="SchedulerReport"/>.</summary>
+public sealed record QueryScheduler : ISchedulerMessage;
+
+/// <summary>Decoders that take groups, and groups on their way.</summary>
+public sealed record SchedulerReport(int Decoders, int Groups);
+
+/// <summary>From a decoder that holds the current weights and wants work, every few seconds. An earlier incarnation's groups are assigned anew.</summary>
 /// <param name="Id">The device.</param>
 /// <param name="Incarnation">Grows with every restart: messages of earlier ones mean nothing.</param>
 /// <param name="Decoder">Where to send <see cref="AssignGroup"/>.</param>

@@ -44,6 +44,9 @@ public sealed record TrainingStepFinished
     /// <summary>Share of held-out prompts answered right greedily, where the step ended with an evaluation.</summary>
     public double? HeldOutAccuracy { get; init; }
 
+    /// <summary>Sampled tokens of the step; those of an evaluation are not among them.</summary>
+    public required long NewTokens { get; init; }
+
     /// <summary>Tokens of a completion.</summary>
     public required double MeanCompletionLength { get; init; }
 
@@ -64,7 +67,7 @@ public sealed record TrainingStepFinished
     /// <summary>The step's rollouts.</summary>
     public required IReadOnlyList<ScoredGroup> Groups { get; init; }
 
-    public double RolloutTokensPerSecond => Decode.NewTokens / Math.Max(RolloutSeconds, 1e-9);
+    public double RolloutTokensPerSecond => NewTokens / Math.Max(RolloutSeconds, 1e-9);
 
     public double TrainTokensPerSecond => Train.ProcessedTokens / Math.Max(Train.Seconds, 1e-9);
 }

@@ -51,6 +51,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _returning.RemoveWhere(id => id.Host == lost.Host);
             Assign();
         });
+        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(_book.DecoderCount, _book.Groups.Count)));
         Receive<CheckDeadlines>(_ => FailOverdue());
     }
 

@@ -79,7 +79,7 @@ public sealed partial record RolloutSettings
                 ? section.Text("device")
                 : throw section.Invalid("device", "cpu, cuda or cuda:N"),
             Dtype = section.Choice<WeightType>("dtype"),
-            Threads = section.Whole("threads", Bounds.AtLeast(0)),
+            Threads = section.Whole("threads", Bounds.Between(0, 256)),
             Model = ModelSettings.From(section.Section("model")),
             Blocks = BlockSettings.From(section.Section("blocks")),
             Decoder = DecoderSettings.From(section.Section("decoder")),

@@ -2,6 +2,16 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Settings;
 
+/// <summary>What becomes of the learning rate after the warm-up.</summary>
+public enum LearningRateSchedule
+{
+    /// <summary>It stays.</summary>
+    Constant,
+
+    /// <summary>It falls linearly, to 0 at the end of the run.</summary>
+    Linear,
+}
+
 /// <summary>The section <c>train</c>.</summary>
 public sealed record TrainerSettings
 {
@@ -35,6 +45,8 @@ public sealed record TrainerSettings
     /// <summary>Optimizer steps.</summary>
     public required int WarmupSteps { get; init; }
 
+    public required LearningRateSchedule LrSchedule { get; init; }
+
     public required double WeightDecay { get; init; }
 
     public required double AdamBeta1 { get; init; }
@@ -66,6 +78,7 @@ public sealed record TrainerSettings
         MicroBatchTokens = section.Whole("micro-batch-tokens", Bounds.AtLeast(1)),
         LearningRate = section.Number("learning-rate", Bounds.AtLeast(0)),
         WarmupSteps = section.Whole("warmup-steps", Bounds.AtLeast(0)),
+        LrSchedule = section.Choice<LearningRateSchedule>("lr-schedule"),
         WeightDecay = section.Number("weight-decay", Bounds.AtLeast(0)),
         AdamBeta1 = section.Number("adam-beta1", Bounds.FromBelow(0, 1)),
         AdamBeta2 = section.Number("adam-beta2", Bounds.FromBelow(0, 1)),
@@ -91,6 +104,7 @@ public sealed record TrainerSettings
         MicroBatchTokens = MicroBatchTokens,
         LearningRate = LearningRate,
         WarmupSteps = WarmupSteps,
+        TotalSteps = LrSchedule == LearningRateSchedule.Linear ? Steps * NumIterations : 0,
         WeightDecay = WeightDecay,
         AdamBeta1 = AdamBeta1,
         AdamBeta2 = AdamBeta2,

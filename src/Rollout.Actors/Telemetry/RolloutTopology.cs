@@ -69,6 +69,9 @@ public sealed class RolloutTopology : IAsyncDisposable
             ClusterSingletonProxy.Props(
                 "/user/scheduler", ClusterSingletonProxySettings.Create(system).WithRole("scheduler")),
             "scheduler-proxy");
+        // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
+        await scheduler.Ask<SchedulerReport>(new QueryScheduler(), settings.Barrier.Timeout, deadline.Token)
+            .ConfigureAwait(false);
         var barrier = system.ActorOf(StepBarrierActor.Props(settings.Barrier, version), "barrier");
         system.ActorOf(MembershipWatch.Props(scheduler, barrier), "membership");
         return new RolloutTopology(system, settings, scheduler, barrier);

@@ -14,6 +14,10 @@ namespace Rollout.Actors.Training;
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
     private const string RoundTimer = "round";
+    private const string SilenceTimer = "silence";
+
+    /// <summary>How long nothing may come before what is missing is submitted again.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
 
     private readonly TrainingJob _job;
     private readonly IPolicyTrainer _trainer;
@@ -23,8 +27,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly TimeProvider _time = TimeProvider.System;
     private IActorRef _observer = ActorRefs.Nobody;
-    private RolloutBuffer _round = new();
-    private long _roundStarted;
+    private RolloutRound _round;
     private TrainingProgress _progress = new(0, 0, 0);
     private string? _lastCheckpoint;
     private bool _stopRequested;
@@ -42,6 +45,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         _scheduler = scheduler;
         _rewards = rewards;
         _barrier = barrier;
+        _round = NewRound();
         try
         {
             _trainer = createTrainer();
@@ -109,7 +113,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         BeginRound();
         for (var i = 0; i < _job.Train.PromptsPerStep; i++)
-            Submit(_job.TrainingGroup(_progress.DataCursor + i));
+            _round.Submit(_job.TrainingGroup(_progress.DataCursor + i));
         Become(() => Collecting(Park));
     }
 
@@ -117,63 +121,57 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         BeginRound();
         foreach (var group in _job.EvaluationGroups(_progress.Step))
-            Submit(group);
+            _round.Submit(group);
         Become(() => Collecting(() =>
         {
-            foreach (var failed in _round.Failed)
+            foreach (var failed in _round.Groups.Failed)
                 throw new InvalidOperationException($"evaluation failed: {failed.Id}: {failed.Reason}");
-            then(_round.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
+            then(_round.Groups.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
         }));
     }
 
     private void BeginRound()
     {
-        _round = new RolloutBuffer();
-        _roundStarted = _time.GetTimestamp();
+        _round = NewRound();
         Timers.StartSingleTimer(RoundTimer, new RoundOverdue(_round), _job.Train.StepTimeout);
+        Timers.StartPeriodicTimer(SilenceTimer, new RoundSilent(_round), Silence);
     }
 
-    private void Submit((Data.PromptItem Item, GroupRequest Request) group)
-    {
-        _round.Expect(group.Item, group.Request);
-        _scheduler.Tell(new SubmitGroup(group.Request));
-    }
+    private RolloutRound NewRound() => new(_scheduler, _rewards, _job.Sampling.MaxTokens, _time);
 
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
     private void Collecting(Action complete)
     {
-        Receive<GroupFinished>(group => Guarded(() =>
-        {
-            if (_round.Finish(group) is { } item)
-                _rewards.Tell(new ScoreGroup(item, group, _job.Sampling.MaxTokens));
-        }));
+        Receive<GroupFinished>(group => Guarded(() => _round.Finish(group)));
         Receive<GroupScored>(scored =>
         {
-            _round.Score(scored);
+            _round.Groups.Score(scored);
             CompleteIf();
         });
         Receive<GroupFailed>(failed => Fail(failed.Id, failed.Reason));
         Receive<ScoringFailed>(failed => Fail(failed.Id, failed.Reason));
         Receive<RoundOverdue>(overdue => ReferenceEquals(overdue.Round, _round), _ =>
         {
-            _scheduler.Tell(new CancelGroups([.. _round.Open]));
+            _round.Cancel();
             End($"training step {_progress.Step + 1}: not finished within {_job.Train.StepTimeout}: "
-                + string.Join(", ", _round.Open));
+                + string.Join(", ", _round.Groups.Open));
         });
+        Receive<RoundSilent>(silent => ReferenceEquals(silent.Round, _round), _ => _round.ResubmitIfSilent());
         Underway();
 
         void Fail(GroupId id, string reason)
         {
             _log.Warning("{Group} failed: {Reason}", id, reason);
-            _round.Fail(id, reason);
+            _round.Groups.Fail(id, reason);
             CompleteIf();
         }
 
         void CompleteIf()
         {
-            if (!_round.IsComplete)
+            if (!_round.Groups.IsComplete)
                 return;
             Timers.Cancel(RoundTimer);
+            Timers.Cancel(SilenceTimer);
             Guarded(complete);
         }
     }
@@ -197,14 +195,14 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private void Park()
     {
-        if (_round.Scored.Count == 0)
+        if (_round.Groups.Scored.Count == 0)
         {
-            var first = _round.Failed.First();
+            var first = _round.Groups.Failed.First();
             End($"training step {_progress.Step + 1}: all {_job.Train.PromptsPerStep} groups failed, the first with: "
                 + first.Reason);
             return;
         }
-        var rolloutSeconds = _time.GetElapsedTime(_roundStarted).TotalSeconds;
+        var rolloutSeconds = _round.Seconds;
         _barrier.Tell(new ParkAll(_trainer.Version.Next()));
         Become(() =>
         {
@@ -217,7 +215,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private void Train(DecoderStats decode, double rolloutSeconds)
     {
-        var scored = _round.Scored;
+        var (round, scored) = (_round, _round.Groups.Scored);
         _weightsAreWhole = false;
         var stats = _trainer.Train(StepSummary.ToTrainBatch(scored));
         _weightsAreWhole = true;
@@ -226,8 +224,6 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Step = _progress.Step + 1,
             DataCursor = _progress.DataCursor + _job.Train.PromptsPerStep,
         };
-        var failedGroups = _round.Failed.Count();
-        var started = _roundStarted;
         _barrier.Tell(new UpdateAll(stats.Version));
         Become(() =>
         {
@@ -256,13 +252,14 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
                 RewardMean = summary.RewardMean,
                 RewardStd = summary.RewardStd,
                 HeldOutAccuracy = accuracy,
+                NewTokens = summary.Tokens,
                 MeanCompletionLength = summary.MeanLength,
                 MaxCompletionLength = summary.MaxLength,
                 TruncatedShare = summary.TruncatedShare,
-                FailedGroups = failedGroups,
+                FailedGroups = round.Groups.Failed.Count(),
                 Groups = scored,
                 RolloutSeconds = rolloutSeconds,
-                TotalSeconds = _time.GetElapsedTime(started).TotalSeconds,
+                TotalSeconds = round.Seconds,
             });
             Next(accuracy);
         }
@@ -309,5 +306,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         }
     }
 
-    private sealed record RoundOverdue(RolloutBuffer Round);
+    private sealed record RoundOverdue(RolloutRound Round);
+
+    private sealed record RoundSilent(RolloutRound Round);
 }

@@ -59,6 +59,9 @@ public sealed record GrpoOptions
     /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
     public required int WarmupSteps { get; init; }
 
+    /// <summary>Optimizer steps over which the rate then falls linearly to 0, warm-up included; 0 keeps it.</summary>
+    public int TotalSteps { get; init; }
+
     public required double WeightDecay { get; init; }
 
     public required double AdamBeta1 { get; init; }

@@ -36,10 +36,18 @@ public sealed class AdamW : IDisposable
         limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
 
     /// <summary>
-    /// The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on.
+    /// The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on; then falling
+    /// linearly, so that it would be 0 in the one after <paramref name="totalSteps"/>.
     /// </summary>
-    public double WarmedUp(double learningRate, int warmupSteps) =>
-        learningRate * Math.Min(1, (Steps + 1.0) / Math.Max(warmupSteps, 1));
+    /// <param name="learningRate">The highest rate.</param>
+    /// <param name="warmupSteps">n.</param>
+    /// <param name="totalSteps">Updates of the run; 0 keeps the rate.</param>
+    public double Scheduled(double learningRate, int warmupSteps, int totalSteps = 0)
+    {
+        var rise = (Steps + 1.0) / Math.Max(warmupSteps, 1);
+        var fall = totalSteps == 0 ? 1 : (totalSteps - Steps) / Math.Max(totalSteps - warmupSteps + 1.0, 1);
+        return learningRate * Math.Clamp(Math.Min(rise, fall), 0, 1);
+    }
 
     /// <summary>Forgets all gradients.</summary>
     public void ZeroGradients()

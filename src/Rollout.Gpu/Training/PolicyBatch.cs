@@ -60,7 +60,7 @@ internal sealed class PolicyBatch
         foreach (var group in batch.Groups)
         {
             var own = advantages.AsSpan(start, group.Completions.Length);
-            var computed = options.Beta != 0 || own.ContainsAnyExcept(0.0);
+            var computed = own.ContainsAnyExcept(0.0);
             for (var i = 0; i < own.Length; i++)
             {
                 var sample = Checked(group, i, own[i], weights, vocabularySize);

@@ -166,7 +166,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private static InvalidOperationException Torn() =>
         new("An earlier training step failed halfway through its updates; continue from a checkpoint.");
 
-    private double NextLearningRate => _optimizer.WarmedUp(_options.LearningRate, _options.WarmupSteps);
+    private double NextLearningRate => 
+        _optimizer.Scheduled(_options.LearningRate, _options.WarmupSteps, _options.TotalSteps);
 
     /// <summary>num_iterations times: gradients of the whole batch, checked, clipped, applied.</summary>
     private Updates Update(PolicyBatch batch)

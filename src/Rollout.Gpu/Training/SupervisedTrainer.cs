@@ -65,7 +65,7 @@ public sealed class SupervisedTrainer : IDisposable
             }
 
             _optimizer.Step(
-                _optimizer.WarmedUp(_options.LearningRate, _options.WarmupSteps),
+                _optimizer.Scheduled(_options.LearningRate, _options.WarmupSteps),
                 AdamW.ClipFactor(norm, _options.MaxGradNorm));
             return loss;
         }

@@ -13,24 +13,21 @@ public static class PolicyModel
 {
     /// <summary>Loads libtorch, and sets how many threads it uses.</summary>
     /// <exception cref="ConfigurationException">The device is one that this build does not decode on.</exception>
-    public static void PrepareDevice(RolloutSettings settings)
+    public static void PrepareDevice(ConfigTree tree, RolloutSettings settings)
     {
-        RequireSupported(settings);
+        RequireSupported(tree, settings);
         LibTorch.Load();
         torch.set_num_threads(Threads(settings));
     }
 
     /// <summary>Refuses a device or a type that this version does not compute with; loads nothing.</summary>
     /// <exception cref="ConfigurationException">It is one of those.</exception>
-    public static void RequireSupported(RolloutSettings settings)
+    public static void RequireSupported(ConfigTree tree, RolloutSettings settings)
     {
         if (settings.Device != "cpu")
-        {
-            throw new ConfigurationException(
-                $"rollout.device = {settings.Device}: this version runs on the CPU, expected cpu");
-        }
+            throw tree.Rollout.Invalid("device", "cpu, which is all that this version runs on");
         if (settings.Dtype != WeightType.Float32)
-            throw new ConfigurationException("rollout.dtype = bfloat16: the CPU computes in float32, expected float32");
+            throw tree.Rollout.Invalid("dtype", "float32, in which the CPU computes");
     }
 
     /// <summary>Threads of one operation.</summary>

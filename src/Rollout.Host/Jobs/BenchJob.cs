@@ -28,7 +28,7 @@ public static class BenchJob
     {
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
-        PolicyModel.PrepareDevice(settings);
+        PolicyModel.PrepareDevice(tree, settings);
         var loading = TimeProvider.System.GetTimestamp();
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
         var load = TimeProvider.System.GetElapsedTime(loading);
@@ -72,9 +72,11 @@ public static class BenchJob
         }
     }
 
-    /// <summary>A few tokens under an id of its own, so that nothing measured is the first of its kind.</summary>
+    /// <summary>A few tokens of another prompt: nothing measured is the first of its kind, and no block of it is cached.</summary>
     private static GroupRequest WarmUp(GroupRequest group) => new(
-        new GroupId(-1), group.Prompt, [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
+        new GroupId(-1),
+        [.. group.Prompt.Reverse()],
+        [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)

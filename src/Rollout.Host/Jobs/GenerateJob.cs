@@ -20,8 +20,9 @@ public static class GenerateJob
     public static async Task<int> RunAsync(GenerateOptions options, CommandContext context)
     {
         var overrides = Overrides(options);
-        var settings = RolloutSettings.From(ConfigTree.Load(file: null, overrides.Values));
-        PolicyModel.RequireSupported(settings);
+        var tree = ConfigTree.Load(file: null, overrides.Values);
+        var settings = RolloutSettings.From(tree);
+        PolicyModel.RequireSupported(tree, settings);
         var model = ModelFiles.Read(options.Model);
         var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model));
 
@@ -29,7 +30,7 @@ public static class GenerateJob
         var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
         overrides.Add("decoder.max-model-len", prompts.Max(prompt => LongestOf(prompt.Group)));
         overrides.Add("decoder.max-num-seqs", Math.Min(settings.Decoder.MaxNumSeqs, samples));
-        var tree = ConfigTree.Load(file: null, overrides.Values);
+        tree = ConfigTree.Load(file: null, overrides.Values);
         settings = RolloutSettings.From(tree);
         var pool = new KvPool(tree, settings, model.Config);
         foreach (var prompt in prompts)
@@ -38,7 +39,7 @@ public static class GenerateJob
             await context.Error.WriteLineAsync($"The output has no text: {why}");
 
         using var output = CompletionFile.Create(options.Out);
-        PolicyModel.PrepareDevice(settings);
+        PolicyModel.PrepareDevice(tree, settings);
         using var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
         var order = new CompletionOrder(prompts, model.Tokenizer, output.Write);
         var started = Stopwatch.GetTimestamp();

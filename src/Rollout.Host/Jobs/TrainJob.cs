@@ -30,7 +30,7 @@ public static class TrainJob
         var tree = ConfigTree.Load(options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory), options.Set);
         var settings = RolloutSettings.ForTraining(tree);
         resumed?.RequireSeed(settings.Seed);
-        PolicyModel.PrepareDevice(settings);
+        PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
         using var weights = new PolicyWeights(

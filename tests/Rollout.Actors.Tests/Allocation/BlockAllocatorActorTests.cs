@@ -46,7 +46,7 @@ public sealed class BlockAllocatorActorTests : TestKit
             for (var step = 0; step < 8; step++)
             {
                 var sequence = new SequenceId(new GroupId(asker), step);
-                var demand = Demand(step) with { Admissions = [new([sequence], 0, [1], 4)] };
+                var demand = Demand(step) with { Admissions = [new([sequence], 0, [1], 8)] };
                 allocator.Tell(new ReserveBlocks(demand), probe);
             }
         })));

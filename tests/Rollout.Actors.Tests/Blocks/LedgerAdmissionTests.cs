@@ -64,7 +64,7 @@ public sealed class LedgerAdmissionTests
         user.Granted(1, Tokens(4));
         var answers = user.Ledger.Reserve(user.Demand() with
         {
-            Admissions = [new([Sequence(0, 2)], 0, Tokens(16), 16), new([Sequence(0, 3)], 0, Tokens(1), 16)],
+            Admissions = [new([Sequence(0, 2)], 0, Tokens(16), 20), new([Sequence(0, 3)], 0, Tokens(1), 16)],
         }).Admissions;
         Assert.All(answers, answer => Assert.Equal(new Admission.Deferred(1), answer));
         Assert.Equal(1, user.Usage.InUse);
@@ -82,6 +82,15 @@ public sealed class LedgerAdmissionTests
         user.Granted([Sequence(0, 2)], Tokens(1));
         Assert.Equal(new Admission.Deferred(1), user.Admit(Group(3, group: 3), Tokens(1)));
         user.Granted(Group(2, group: 3), Tokens(1));
+    }
+
+    [Fact]
+    public void A_lone_sequence_whose_blocks_hold_its_longest_length_needs_no_headroom()
+    {
+        var user = new LedgerUser(blocks: 2);
+        user.Granted([Sequence(0, 1)], Tokens(2), maxLength: 4);
+        user.Granted([Sequence(0, 2)], Tokens(2), maxLength: 4);
+        Assert.Equal(0, user.Usage.Free);
     }
 
     [Fact]
@@ -119,7 +128,7 @@ public sealed class LedgerAdmissionTests
         var user = new LedgerUser(blocks: 4);
         user.Granted([Sequence(0, 1)], Tokens(8));
         user.Granted([Sequence(0, 2)], Tokens(4));
-        Assert.Equal(new Admission.Deferred(2), user.Admit([Sequence(0, 1)], Tokens(15), attempt: 1));
+        Assert.Equal(new Admission.Deferred(1), user.Admit([Sequence(0, 1)], Tokens(15), attempt: 1));
         Assert.Equal(1, user.Usage.InUse);
     }
 

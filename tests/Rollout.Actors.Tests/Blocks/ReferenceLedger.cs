@@ -135,7 +135,9 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         }
 
         var needed = geometry.BlocksFor(request.Tokens.Length) - hits.Count;
-        var headroom = _holders.Count == 0 ? 0 : request.Members.Length;
+        var grows = request.Members.Length > 1
+            || geometry.BlocksFor(request.Tokens.Length) < geometry.BlocksFor(request.MaxLength);
+        var headroom = _holders.Count == 0 || !grows ? 0 : request.Members.Length;
         var missing = needed + headroom - (Available - hits.Count(hit => Readers(hit) == 0));
         if (missing > 0 || anyPreempted)
             return new Admission.Deferred(Math.Max(1, missing));

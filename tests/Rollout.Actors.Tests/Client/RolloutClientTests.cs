@@ -76,8 +76,10 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         await stop.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => all);
-        Assert.Equal(
-            [0, 2], (await ExpectMsgAsync<CancelGroups>()).Groups.Select(id => id.Value).Order());
+        // Stopping overtakes the answer to group 1 or does not: cancelling an answered group is harmless.
+        var cancelled = (await ExpectMsgAsync<CancelGroups>()).Groups.Select(id => id.Value).ToHashSet();
+        Assert.Superset(new HashSet<long> { 0, 2 }, cancelled);
+        Assert.Subset(new HashSet<long> { 0, 1, 2 }, cancelled);
     }
 
     [Fact]

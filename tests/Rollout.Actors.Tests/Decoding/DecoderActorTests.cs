@@ -20,6 +20,7 @@ public sealed class DecoderActorTests : ActorTest
     private FakeModelRunner _runner = null!;        // there when the decoder has joined
 
     public DecoderActorTests()
+        : base(VirtualTime)
     {
         _scheduler = CreateTestProbe();
         _barrier = CreateTestProbe();
@@ -64,6 +65,17 @@ public sealed class DecoderActorTests : ActorTest
                 groups.Single(group => group.Id == done.Id), done.Completions, SamplingRng.SequenceKey);
         }
         await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task It_tells_the_scheduler_again_and_again_that_it_is_there()
+    {
+        await ServeAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            Advance(TimeSpan.FromSeconds(5));
+            Assert.Equal(_decoder, (await _scheduler.ExpectMsgAsync<DecoderReady>()).Decoder);
+        }
     }
 
     [Fact]

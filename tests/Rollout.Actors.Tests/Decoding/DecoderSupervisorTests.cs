@@ -17,6 +17,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     private readonly TestProbe _barrier;
 
     public DecoderSupervisorTests()
+        : base(VirtualTime)
     {
         _scheduler = CreateTestProbe();
         _barrier = CreateTestProbe();

@@ -37,6 +37,19 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task More_groups_than_the_scheduler_proxy_would_buffer_all_come_back()
+    {
+        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100);
+        var requests = Enumerable.Range(0, 3000).Select(i => Groups.Of(i, 2, 1));
+
+        var back = 0;
+        await foreach (var outcome in _topology.Client.GenerateAsync(requests, cancellation: _deadline.Token))
+            back += outcome is GroupFinished ? 1 : 0;
+
+        Assert.Equal(3000, back);
+    }
+
+    [Fact]
     public async Task Two_decoders_share_the_work_and_give_the_same_tokens()
     {
         _topology.AddDecoder("cuda:0", NewRunner, maxModelLength: 100);

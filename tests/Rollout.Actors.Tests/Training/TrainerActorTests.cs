@@ -125,9 +125,11 @@ public sealed class TrainerActorTests : TrainerActorTest
     [Fact]
     public async Task The_deadline_of_a_finished_round_does_not_end_the_next()
     {
-        var trainer = Start(Job(steps: 2));
+        var job = Job(steps: 2);
+        var timeout = TimeSpan.FromSeconds(10);
+        var trainer = Start(job with { Train = job.Train with { StepTimeout = timeout } });
         await StartedAsync();
-        var most = TestSettings.Train.StepTimeout * 0.9;
+        var most = timeout * 0.9;
         await StepAsync(trainer, 0, 1, beforeTheScores: () => Advance(most));
         await StepAsync(trainer, 2, 2, beforeTheScores: () => Advance(most));
 

@@ -27,6 +27,23 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
+    public async Task What_has_no_answer_is_submitted_again_when_nothing_came_for_a_while()
+    {
+        var trainer = Start(Job(steps: 1));
+        var groups = await StartedAsync(2);
+        await SettledAsync(trainer);
+        await DecodeAndScoreAsync(trainer, groups[0]);
+        await SettledAsync(trainer);
+        Advance(TimeSpan.FromSeconds(15));      // something came meanwhile
+        await SettledAsync(trainer);
+        Advance(TimeSpan.FromSeconds(15));
+
+        Assert.Equal(groups[1].Id, (await ExpectMsgAsync<SubmitGroup>()).Group.Id);
+        await DecodeAndScoreAsync(trainer, groups[1]);
+        await ParkAndTrainAsync(trainer, 1);
+    }
+
+    [Fact]
     public async Task Decoders_that_do_not_park_end_the_run_with_what_was_learnt_saved()
     {
         var trainer = Start(Job(steps: 5));

@@ -2,7 +2,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Interop;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -11,13 +10,6 @@ namespace Rollout.Gpu.Tests.Cache;
 
 public sealed class KvCacheAttentionTests
 {
-    public KvCacheAttentionTests()
-    {
-        // Tensors here are too small to share; on a busy machine, torch's threads would wait for each other.
-        LibTorch.Load();
-        set_num_threads(1);
-    }
-
     [Fact]
     public void Paged_attention_is_softmax_over_each_rows_own_context() =>
         Prop.ForAll(Cases().ToArbitrary(), test =>

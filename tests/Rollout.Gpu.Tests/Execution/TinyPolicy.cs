@@ -1,7 +1,6 @@
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
-using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using static TorchSharp.torch;
@@ -18,8 +17,6 @@ internal static class TinyPolicy
 
     public static PolicyWeights Create(ulong seed, int heads = 4, int kvHeads = 2, int headDim = 8)
     {
-        LibTorch.Load();
-        set_num_threads(1); // small tensors: threads would only wait for each other
         var config = new ModelConfig
         {
             ModelType = "qwen3",

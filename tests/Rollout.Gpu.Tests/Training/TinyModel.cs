@@ -50,9 +50,6 @@ internal static class TinyModel
         MaxGradNorm = 1,
     };
 
-    // Tensors here are too small to share; on a busy machine, torch's threads would wait for each other.
-    static TinyModel() => set_num_threads(1);
-
     public static CausalLm Create(ulong seed = 1, ScalarType dtype = ScalarType.Float32, bool tied = true)
     {
         var model = new CausalLm(Config with { TieWordEmbeddings = tied }, dtype, CPU);

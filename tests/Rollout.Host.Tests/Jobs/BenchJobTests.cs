@@ -1,6 +1,4 @@
 using System.Text.Json;
-using Rollout.Host.Commands;
-using Rollout.Host.Jobs;
 using Rollout.Host.Tests.Support;
 using Xunit;
 
@@ -12,8 +10,6 @@ public sealed class BenchJobTests
     public async Task A_workload_of_few_tokens_is_measured_and_every_one_of_them_counted()
     {
         using var folder = new TemporaryFolder();
-        using var output = new StringWriter();
-        using var error = new StringWriter();
         File.WriteAllText(
             folder.Child("w.jsonl"),
             """
@@ -21,14 +17,11 @@ public sealed class BenchJobTests
             {"id":"b","prompt_ids":[6],"max_tokens":[1]}
             """);
 
-        var code = await RolloutProgram.RunAsync(
-            ["bench", "--model", TinyModel.Save(folder), "--workload", folder.Child("w.jsonl"), "--block-size", "4"],
-            new CommandHandlers { Bench = BenchJob.RunAsync },
-            Consoles.Plain(output),
-            error);
+        var (code, output, error) = await RolloutRun.RunAsync(
+            "bench", "--model", TinyModel.Save(folder), "--workload", folder.Child("w.jsonl"), "--block-size", "4");
 
-        Assert.True(code == ExitCodes.Ok, error.ToString());
-        var report = JsonSerializer.Deserialize<JsonElement>(output.ToString());
+        Assert.True(code == ExitCodes.Ok, error);
+        var report = JsonSerializer.Deserialize<JsonElement>(output);
         Assert.Equal(6, report.GetProperty("new_tokens").GetInt64());
         Assert.True(report.GetProperty("load_seconds").GetDouble() > 0);
         Assert.True(report.GetProperty("tokens_per_second").GetDouble() > 0);

@@ -35,9 +35,11 @@ public sealed class WritersTests : IDisposable
             [
                 "step", "steps", "policy_version", "reward_mean", "reward_std", "held_out_accuracy",
                 "rollout_tokens_per_second", "train_tokens_per_second", "mean_completion_length",
-                "max_completion_length", "kl", "clip_fraction", "logprob_difference_mean", "logprob_difference_max",
+                "max_completion_length", "truncated_share", "kl", "clip_fraction", "entropy", "logprob_difference_mean",
+                "logprob_difference_max",
                 "gradient_norm", "learning_rate", "loss", "equal_reward_groups", "failed_groups",
-                "blocks_in_use_peak", "blocks_total", "sharing_ratio", "preemptions", "rollout_seconds",
+                "blocks_in_use_peak", "blocks_total", "sharing_ratio", "preemptions", "step_failures",
+                "rollout_seconds",
                 "train_seconds", "total_seconds",
             ],
             names);

@@ -1,0 +1,86 @@
+using Rollout.Host.Tests.Support;
+using Xunit;
+
+namespace Rollout.Host.Tests.Jobs;
+
+/// <summary>What a user may get wrong: one sentence, exit code 2, and nothing written.</summary>
+public sealed class BadInputTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("rollout.train.stepz = 3", "job.conf:2:", "stepz")]
+    [InlineData("rollout.train.steps = ten", "job.conf:2:", "rollout.train.steps = \"ten\": expected a whole number")]
+    [InlineData("rollout.train.steps = 0", "job.conf:2:", "at least 1")]
+    [InlineData("rollout { train {", "job.conf:3:1:", "expected '}' for the '{' of line 2")]
+    [InlineData("rollout.train.steps = 3 }", "job.conf:2:", "}")]
+    [InlineData("rollout.seed = ${rollout.seed}1 \n rollout.eval.every = ${rollout.eval.every2}", "job.conf:3:", "every2")]
+    [InlineData("a = ${a}", "job.conf:2:5:", "refers to the key that it defines")]
+    [InlineData("include \"nowhere.conf\"", "job.conf:2:", "nowhere.conf")]
+    [InlineData("rollout.blocks { count = 2, block-size = 4 }", "job.conf:2:", "rollout.blocks.count = 2: expected at least")]
+    [InlineData("rollout.sampling.max-tokens = 100", "job.conf:2:", "rollout.sampling.max-tokens = 100: expected at most")]
+    [InlineData("rollout.device = cuda", "job.conf:2:", "rollout.device = \"cuda\": expected cpu")]
+    [InlineData("rollout.dtype = bfloat16", "job.conf:2:", "rollout.dtype = \"bfloat16\": expected float32")]
+    [InlineData("rollout.rewards = [{ type = exactanswer }]", "job.conf:2:", "exact-answer")]
+    [InlineData("rollout.rewards = [{ type = keyword, txt = a }]", "job.conf:2:", "text")]
+    [InlineData("rollout.model.path = \"/nowhere/at/all\"", "", "/nowhere/at/all")]
+    public async Task A_wrong_configuration_is_one_sentence_and_leaves_no_folder(
+        string line, string place, string expected)
+    {
+        var job = _folder.Child("job.conf");
+        await File.WriteAllTextAsync(job, $"include \"{RolloutRun.Job("smoke.conf")}\"\n{line}\n");
+
+        await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.Child("out"));
+    }
+
+    [Fact]
+    public async Task A_folder_that_holds_a_run_is_not_written_into()
+    {
+        var run = Directory.CreateDirectory(_folder.Child("out")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(run, "metrics.jsonl"), "");
+
+        var (code, _, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", run);
+
+        Assert.Equal(ExitCodes.BadInput, code);
+        Assert.Contains("holds a run already", error, StringComparison.Ordinal);
+        Assert.Single(Directory.EnumerateFileSystemEntries(run));
+    }
+
+    [Fact]
+    public async Task A_damaged_checkpoint_is_named_with_its_file()
+    {
+        var model = Directory.CreateDirectory(_folder.Child("model")).FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "models", "arithmetic")))
+            File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        var weights = Path.Combine(model, "model.safetensors");
+        var bytes = await File.ReadAllBytesAsync(weights);
+        await File.WriteAllBytesAsync(weights, bytes[..^100]);
+
+        await AssertRefusedAsync(
+            "model.safetensors", "", "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"model.path={model}",
+            "--out", _folder.Child("out"));
+    }
+
+    [Theory]
+    [InlineData("train", "--config", "/nowhere.conf")]
+    [InlineData("train", "--set", "train.steps")]
+    [InlineData("train", "--resume", "/nowhere")]
+    [InlineData("bench", "--shape", "qwen3-14m", "--workload", "/nowhere.jsonl")]
+    [InlineData("pretrain", "--config", "/nowhere.conf")]
+    public async Task A_command_line_that_can_not_work_is_one_sentence(params string[] arguments) =>
+        await AssertRefusedAsync("", "", arguments);
+
+    private async Task AssertRefusedAsync(string place, string expected, params string[] arguments)
+    {
+        var (code, output, error) = await RolloutRun.RunAsync(arguments);
+
+        Assert.Equal((ExitCodes.BadInput, ""), (code, output));
+        var sentence = Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains(place, sentence, StringComparison.Ordinal);
+        Assert.Contains(expected, sentence, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder.Child("out")), "something was written");
+    }
+}

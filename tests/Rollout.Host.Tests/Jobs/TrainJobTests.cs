@@ -1,0 +1,106 @@
+using System.Text.Json;
+using Rollout.Host.Output;
+using Rollout.Host.Tests.Support;
+using Rollout.Host.View;
+using Xunit;
+
+namespace Rollout.Host.Tests.Jobs;
+
+/// <summary>Training end to end: real model, cache, actors, trainer and files.</summary>
+public sealed class TrainJobTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_run_leaves_metrics_samples_a_plot_its_configuration_and_a_checkpoint_that_starts_another()
+    {
+        var run = await TrainAsync("first");
+
+        Assert.Equal(3, MetricsWriter.Read(run).Count);
+        Assert.Equal(3 * 4 * 4, File.ReadLines(run.Rollouts).Count());
+        Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(run.RewardsPlot)[..4]);
+        Assert.True(File.Exists(Path.Combine(run.Path, "config.conf")));
+        Assert.All(MetricsWriter.Read(run), step =>
+        {
+            Assert.InRange(step.LogprobDifferenceMax, 0, 1e-4);
+            Assert.Equal(0, step.FailedGroups);
+            Assert.True(step.SharingRatio >= 1);
+        });
+
+        await TrainAsync("second", $"model.path={run.Checkpoint(3)}");
+    }
+
+    [Fact]
+    public async Task The_two_cache_engines_sample_the_same_tokens()
+    {
+        var paged = await TrainAsync("paged", "engine=paged");
+        var contiguous = await TrainAsync("contiguous", "engine=contiguous");
+
+        Assert.Equal(Tokens(paged, step: 1), Tokens(contiguous, step: 1));
+    }
+
+    [Fact]
+    public async Task A_pool_that_hardly_holds_one_group_preempts_and_samples_the_same_tokens()
+    {
+        // 4 samples of up to 11 tokens in blocks of 2.
+        var plenty = await TrainAsync("plenty");
+        var tight = await TrainAsync("tight", "blocks.block-size=2", "blocks.count=21");
+
+        Assert.Equal(Tokens(plenty, step: 1), Tokens(tight, step: 1));
+    }
+
+    [Fact]
+    public async Task A_resumed_run_goes_on_as_the_one_that_was_not_interrupted()
+    {
+        string[] settings = ["train.lr-schedule=constant", "eval.every=2", "threads=1"];
+        var whole = await TrainAsync("whole", [.. settings, "train.steps=4"]);
+        var parted = await TrainAsync("parted", [.. settings, "train.steps=2"]);
+
+        var (code, _, error) = await RolloutRun.RunAsync(
+            "train", "--resume", parted.Path, "--set", "train.steps=4");
+
+        Assert.Equal((0, ""), (code, error));
+        var expected = MetricsWriter.Read(whole).Select(Learnt).ToArray();
+        Assert.Equal(expected, MetricsWriter.Read(parted).Select(Learnt));
+        Assert.Equal(Tokens(whole, step: 4), Tokens(parted, step: 4));
+
+        static (int, double, double, double?) Learnt(StepReport step) =>
+            (step.Step, step.RewardMean, step.Loss, step.HeldOutAccuracy);
+    }
+
+    [Fact]
+    public async Task A_random_model_learns_to_write_a_keyword()
+    {
+        var (code, _, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("keyword.conf"), "--set", "train.steps=40", "--out",
+            _folder.Child("keyword"));
+
+        Assert.Equal((0, ""), (code, error));
+        var rewards = MetricsWriter.Read(RunFolder.For(_folder.Child("keyword")))
+            .Select(step => step.RewardMean).ToArray();
+        var (early, late) = (rewards[..5].Average(), rewards[^5..].Average());
+        Assert.True(late > early + 0.2, $"the mean reward went from {early:0.000} to {late:0.000}");
+    }
+
+    private async Task<RunFolder> TrainAsync(string name, params string[] settings)
+    {
+        var (code, output, error) = await RolloutRun.RunAsync(
+        [
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", _folder.Child(name),
+            .. settings.SelectMany(setting => (string[])["--set", setting]),
+        ]);
+        Assert.Equal((0, ""), (code, error));
+        Assert.DoesNotContain('\u001b', output);
+        return RunFolder.For(_folder.Child(name));
+    }
+
+    private static string[] Tokens(RunFolder run, int step) =>
+    [
+        .. File.ReadLines(run.Rollouts)
+            .Select(line => JsonSerializer.Deserialize<JsonElement>(line))
+            .Where(line => line.GetProperty("step").GetInt32() == step)
+            .Select(line => $"{line.GetProperty("group")}.{line.GetProperty("sample")}: {line.GetProperty("token_ids")}"),
+    ];
+}
