@@ -24,6 +24,7 @@ public static class RolloutProgram
     {
         Train = TrainJob.RunAsync,
         Pretrain = PretrainJob.RunAsync,
+        Generate = GenerateJob.RunAsync,
         Bench = BenchJob.RunAsync,
     };
 

@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Batching;
@@ -8,6 +9,7 @@ public sealed class Sequence
 {
     private readonly List<float> _logprobs = [];
     private readonly List<VersionSpan> _versions = [];
+    private readonly StopTextSearch? _stopTexts;
     private int[] _tokens;
     private int[] _blocks = [];
 
@@ -15,8 +17,10 @@ public sealed class Sequence
     /// <param name="sample">Its number there.</param>
     /// <param name="key">The key of its randomness.</param>
     /// <param name="age">Its group's place in the order of arrival: the youngest is preempted first.</param>
-    public Sequence(GroupRequest group, int sample, ulong key, long age)
+    /// <param name="stopTexts">Reads along for texts that end it; null where there are none.</param>
+    public Sequence(GroupRequest group, int sample, ulong key, long age, StopTextSearch? stopTexts = null)
     {
+        _stopTexts = stopTexts;
         Id = new SequenceId(group.Id, sample);
         Sampling = group.Samples[sample];
         Key = key;
@@ -62,7 +66,10 @@ public sealed class Sequence
     /// <summary>Tokens at the end of its life at most.</summary>
     public int MaxLength => PromptLength + Sampling.MaxTokens;
 
-    /// <summary>Takes a sampled token; the sequence is finished when it is a stop token or the last one allowed.</summary>
+    /// <summary>
+    /// Takes a sampled token; the sequence is finished when it is a stop token, completes a stop text, or is the last
+    /// one allowed.
+    /// </summary>
     public void Append(int token, float logprob, PolicyVersion version)
     {
         if (Count == _tokens.Length)
@@ -72,7 +79,7 @@ public sealed class Sequence
         _tokens[Count++] = token;
         _logprobs.Add(logprob);
 
-        if (Sampling.StopTokenIds.AsSpan().Contains(token))
+        if (Sampling.StopTokenIds.AsSpan().Contains(token) || _stopTexts?.Append(token) == true)
             Finish(FinishReason.Stop);
         else if (Count == MaxLength)
             Finish(FinishReason.Length);

@@ -1,5 +1,6 @@
 using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Batching;
@@ -10,8 +11,15 @@ namespace Rollout.Actors.Batching;
 /// <see cref="Complete"/> (or <see cref="Fail"/>) takes the step's result. Finished and failed groups wait in
 /// <see cref="TakeOutcomes"/>.
 /// </summary>
+/// <param name="limits">What a step may hold.</param>
+/// <param name="geometry">The pool's.</param>
+/// <param name="sequenceKey">The key of a sequence's randomness, by seed and id.</param>
+/// <param name="tokenizer">Reads along for stop texts; without one, groups that ask for them are rejected.</param>
 public sealed class StepPlanner(
-    PlannerLimits limits, KvCacheGeometry geometry, Func<ulong, SequenceId, ulong> sequenceKey)
+    PlannerLimits limits,
+    KvCacheGeometry geometry,
+    Func<ulong, SequenceId, ulong> sequenceKey,
+    HuggingFaceTokenizer? tokenizer = null)
 {
     private readonly RequestQueue _waiting = new(joinSiblings: !limits.StaticBatch);
     private readonly List<Prefill> _prefills = [];                  // oldest first
@@ -54,11 +62,22 @@ public sealed class StepPlanner(
                 + $" sequence of {limits.MaxModelLength} tokens"));
             return;
         }
+        if (tokenizer is null && Array.Exists(group.Samples, sample => sample.StopTexts.Length > 0))
+        {
+            _outcomes.Add(new GroupFailed(group.Id, "it has stop texts, and the model has no tokenizer to find them with"));
+            return;
+        }
 
         var age = _arrivals++;
         var members = Enumerable.Range(0, group.Samples.Length)
             .Select(i => new Sequence(
-                group, i, sequenceKey(group.Samples[i].Seed, new SequenceId(group.Id, i)), age))
+                group,
+                i,
+                sequenceKey(group.Samples[i].Seed, new SequenceId(group.Id, i)),
+                age,
+                tokenizer is not null && group.Samples[i].StopTexts is [_, ..] texts
+                    ? new StopTextSearch(tokenizer, texts)
+                    : null))
             .ToArray();
         _groups.Add(group.Id, new GroupProgress(members));
         foreach (var member in members)

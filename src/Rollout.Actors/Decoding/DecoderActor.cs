@@ -5,6 +5,7 @@ using Rollout.Actors.Batching;
 using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Sampling;
 
@@ -16,8 +17,14 @@ namespace Rollout.Actors.Decoding;
 /// <param name="MaxModelLength">Tokens of a sequence at most.</param>
 /// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
 /// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
+/// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>
 public sealed record DecoderSetup(
-    DecoderId Id, Func<IModelRunner> CreateRunner, int MaxModelLength, bool StaticBatch, bool PrefixCaching)
+    DecoderId Id,
+    Func<IModelRunner> CreateRunner,
+    int MaxModelLength,
+    bool StaticBatch,
+    bool PrefixCaching,
+    HuggingFaceTokenizer? Tokenizer = null)
 {
     /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
     public bool Audited { get; init; }
@@ -70,7 +77,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
                 StaticBatch = setup.StaticBatch,
             },
             _runner.Geometry,
-            SamplingRng.SequenceKey);
+            SamplingRng.SequenceKey,
+            setup.Tokenizer);
         _clock = new StepClock(TimeProvider.System, _runner.Geometry.BlockCount);
         Joining();
     }

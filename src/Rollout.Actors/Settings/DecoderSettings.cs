@@ -12,6 +12,9 @@ public sealed record DecoderSettings
     /// <summary>Tokens of a sequence, prompt included, at most; 0 takes what the model was made for.</summary>
     public required int MaxModelLen { get; init; }
 
+    /// <summary>The same log-probabilities to the last bit, whatever else is in the batch.</summary>
+    public required bool BatchInvariant { get; init; }
+
     /// <summary>Retries of a sequence after a failed step.</summary>
     public required int MaxStepRetries { get; init; }
 
@@ -24,6 +27,7 @@ public sealed record DecoderSettings
         {
             MaxNumSeqs = section.Whole("max-num-seqs", Bounds.AtLeast(1)),
             MaxNumBatchedTokens = section.Whole("max-num-batched-tokens", Bounds.AtLeast(1)),
+            BatchInvariant = section.Bool("batch-invariant"),
             MaxModelLen = section.Whole("max-model-len", Bounds.AtLeast(0)),
             MaxRestarts = section.Whole("max-restarts", Bounds.AtLeast(0)),
             MaxStepRetries = section.Whole("max-step-retries", Bounds.AtLeast(0)),

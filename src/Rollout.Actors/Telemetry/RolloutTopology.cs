@@ -103,16 +103,24 @@ public sealed class RolloutTopology : IAsyncDisposable
     }
 
     /// <summary>Adds a decoder with its allocator.</summary>
+    /// <param name="device">Its device, for names and messages.</param>
+    /// <param name="createRunner">See <see cref="DecoderSetup"/>.</param>
+    /// <param name="maxModelLength">Tokens of a sequence at most.</param>
+    /// <param name="tokenizer">The model's, where groups may have stop texts.</param>
     /// <returns>Its supervisor, which answers <see cref="QueryDecoderStats"/>.</returns>
     public IActorRef AddDecoder(
-        string device, Func<IModelRunner> createRunner, int maxModelLength)
+        string device,
+        Func<IModelRunner> createRunner,
+        int maxModelLength,
+        HuggingFaceTokenizer? tokenizer = null)
     {
         var setup = new DecoderSetup(
             new DecoderId(MembershipWatch.HostOf(Cluster.Get(System).SelfAddress), device),
             createRunner,
             maxModelLength,
             StaticBatch: _settings.Engine == CacheEngine.Contiguous,
-            PrefixCaching: _settings.Engine == CacheEngine.Paged && _settings.Blocks.PrefixCaching);
+            PrefixCaching: _settings.Engine == CacheEngine.Paged && _settings.Blocks.PrefixCaching,
+            Tokenizer: tokenizer);
         return System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, Barrier),
             $"decoder-{device.Replace(':', '-')}");

@@ -3,7 +3,7 @@ namespace Rollout.Gpu.Contracts;
 /// <summary>Why a sequence ended.</summary>
 public enum FinishReason
 {
-    /// <summary>It sampled an end-of-sequence or stop token.</summary>
+    /// <summary>It sampled an end-of-sequence or stop token, or completed a stop text.</summary>
     Stop,
 
     /// <summary>It reached its max tokens.</summary>

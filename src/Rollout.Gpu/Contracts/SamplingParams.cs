@@ -21,6 +21,12 @@ public sealed record SamplingParams
     /// <summary>Token ids that end a sequence, end-of-sequence among them. They are part of the completion.</summary>
     public int[] StopTokenIds { get; init; } = [];
 
+    /// <summary>
+    /// Texts that end a sequence with the token that completes the first of them. What was sampled stays part of the
+    /// completion; whoever shows its text cuts it before them.
+    /// </summary>
+    public string[] StopTexts { get; init; } = [];
+
     /// <summary>The run's seed: with group, sample and position it determines every draw.</summary>
     public ulong Seed { get; init; }
 }

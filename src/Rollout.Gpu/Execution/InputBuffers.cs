@@ -12,15 +12,15 @@ internal sealed class InputBuffers(Device device) : IDisposable
     private readonly Tensor?[] _buffers = new Tensor?[3];
 
     /// <summary>
-    /// [tokens] int64 on the device; valid until the next step or the end of the dispose scope.
+    /// [rows] int64 on the device, zeros behind the values; valid until the next step or the end of the dispose scope.
     /// </summary>
-    public Tensor TokenIds(ReadOnlySpan<int> values) => OnDevice(0, values);
+    public Tensor TokenIds(ReadOnlySpan<int> values, int rows) => OnDevice(0, values, rows);
 
-    /// <summary>[tokens] int64, likewise.</summary>
-    public Tensor Positions(ReadOnlySpan<int> values) => OnDevice(1, values);
+    /// <summary>[rows] int64, likewise.</summary>
+    public Tensor Positions(ReadOnlySpan<int> values, int rows) => OnDevice(1, values, rows);
 
-    /// <summary>[sampled rows] int64: the tokens whose logits are wanted.</summary>
-    public Tensor LastTokens(ReadOnlySpan<int> values) => OnDevice(2, values);
+    /// <summary>[rows] int64, likewise: the tokens whose logits are wanted.</summary>
+    public Tensor LastTokens(ReadOnlySpan<int> values, int rows) => OnDevice(2, values, rows);
 
     public void Dispose()
     {
@@ -28,13 +28,13 @@ internal sealed class InputBuffers(Device device) : IDisposable
             buffer?.Dispose();
     }
 
-    private Tensor OnDevice(int which, ReadOnlySpan<int> values)
+    private Tensor OnDevice(int which, ReadOnlySpan<int> values, int rows)
     {
         var buffer = _buffers[which];
-        if (buffer is null || buffer.size(0) < values.Length)
+        if (buffer is null || buffer.size(0) < rows)
         {
             buffer?.Dispose();
-            var capacity = Math.Max(256, (long)BitOperations.RoundUpToPowerOf2((uint)values.Length));
+            var capacity = Math.Max(256, (long)BitOperations.RoundUpToPowerOf2((uint)rows));
             buffer = empty(capacity, ScalarType.Int64).DetachFromDisposeScope();
             _buffers[which] = buffer;
         }
@@ -42,8 +42,9 @@ internal sealed class InputBuffers(Device device) : IDisposable
         var host = MemoryMarshal.Cast<byte, long>(buffer.bytes);
         for (var i = 0; i < values.Length; i++)
             host[i] = values[i];
+        host[values.Length..rows].Clear();
 
-        var used = buffer.narrow(0, 0, values.Length);
+        var used = buffer.narrow(0, 0, rows);
         return device.type == TorchSharp.DeviceType.CPU ? used : used.to(device);
     }
 }

@@ -18,6 +18,7 @@ public sealed class ModelRunner : IModelRunner
     private readonly PolicyWeights _weights;
     private readonly IKvCache _cache;
     private readonly Sampler _sampler;
+    private readonly RowPadding _padding;
     private readonly InputBuffers _inputs;
     private readonly StepOutput _output = new();
     private int[] _logitRowOfRow = [];
@@ -28,10 +29,13 @@ public sealed class ModelRunner : IModelRunner
     /// runner.</param>
     /// <param name="cache">Of the model's shape and on its device; disposed with the runner.</param>
     /// <param name="threads">Threads of sampling at most, the caller's included.</param>
-    public ModelRunner(PolicyWeights weights, IKvCache cache, int threads)
+    /// <param name="padding">Rows that are computed along to make log-probabilities independent of the batch, to
+    /// the last bit; null adds none, and they may differ in the sixth digit or so.</param>
+    public ModelRunner(PolicyWeights weights, IKvCache cache, int threads, RowPadding? padding = null)
     {
         _weights = weights;
         _cache = cache;
+        _padding = padding ?? RowPadding.None;
         _sampler = new Sampler(threads);
         _inputs = new InputBuffers(weights.Model.Device);
         Version = weights.Version;
@@ -98,10 +102,12 @@ public sealed class ModelRunner : IModelRunner
     {
         var started = Stopwatch.GetTimestamp();
         var sampledRows = FindSampledRows(batch);
-        var hidden = _weights.Model.Hidden( // [tokens, hidden]
-            _inputs.TokenIds(batch.TokenIds.AsSpan(0, batch.TokenCount)),
-            _inputs.Positions(batch.Positions.AsSpan(0, batch.TokenCount)),
-            _cache.Bind(batch));
+        var rows = _padding.Padded(batch.TokenCount);
+        var attention = _cache.Bind(batch);
+        var hidden = _weights.Model.Hidden( // [rows, hidden]
+            _inputs.TokenIds(batch.TokenIds.AsSpan(0, batch.TokenCount), rows),
+            _inputs.Positions(batch.Positions.AsSpan(0, batch.TokenCount), rows),
+            rows == batch.TokenCount ? attention : new PaddedAttention(attention, batch.TokenCount));
         if (sampledRows == 0)
         {
             _output.ForwardTime = Stopwatch.GetElapsedTime(started);
@@ -109,9 +115,12 @@ public sealed class ModelRunner : IModelRunner
         }
 
         if (sampledRows < batch.TokenCount)
-            hidden = hidden.index_select(0, _inputs.LastTokens(_lastTokens.AsSpan(0, sampledRows)));
+        {
+            hidden = hidden.index_select(
+                0, _inputs.LastTokens(_lastTokens.AsSpan(0, sampledRows), _padding.Padded(sampledRows)));
+        }
 
-        // [sampled rows, vocab]; the copy to the host is the step's one wait for the device.
+        // [sampled rows and padding, vocab]; the copy to the host is the step's one wait for the device.
         var logits = _weights.Model.Logits(hidden);
         var host = logits.to(ScalarType.Float32).cpu().contiguous();
         var sampling = Stopwatch.GetTimestamp();

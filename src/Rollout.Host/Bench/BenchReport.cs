@@ -18,6 +18,9 @@ public sealed record BenchReport
 
     public required int MaxNumSeqs { get; init; }
 
+    /// <summary>Until the model is in memory: reading its checkpoint, or drawing random weights.</summary>
+    public required double LoadSeconds { get; init; }
+
     /// <summary>Sampled tokens.</summary>
     public required long NewTokens { get; init; }
 
@@ -59,27 +62,34 @@ public sealed record BenchReport
 
     public required int Preemptions { get; init; }
 
-    public static BenchReport Of(BenchOptions options, RolloutSettings settings, DecoderStats stats, double seconds) => new()
-    {
-        Model = options.Shape ?? options.Model!,
-        Workload = Path.GetFileName(options.Workload),
-        Engine = settings.Engine == CacheEngine.Paged ? "paged" : "contiguous",
-        Device = settings.Device,
-        MaxNumSeqs = settings.Decoder.MaxNumSeqs,
-        NewTokens = stats.NewTokens,
-        Seconds = seconds,
-        TokensPerSecond = stats.NewTokens / seconds,
-        PrefillTokens = stats.PrefillTokens,
-        PrefillSeconds = stats.PrefillSeconds,
-        DecodeSteps = stats.Steps,
-        ForwardSeconds = stats.ForwardSeconds,
-        SamplingSeconds = stats.SamplingSeconds,
-        OutsideForwardAndSamplingShare = 1 - ((stats.ForwardSeconds + stats.SamplingSeconds) / stats.BusySeconds),
-        OutsideForwardShare = 1 - (stats.ForwardSeconds / stats.BusySeconds),
-        PeakDeviceBytes = System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64,
-        KvBlocksTotal = stats.BlocksTotal,
-        KvBlocksPeak = stats.BlocksInUsePeak,
-        LogicalBlocksPeak = stats.LogicalBlocksPeak,
-        Preemptions = stats.Preemptions,
-    };
+    /// <param name="options">What was asked for.</param>
+    /// <param name="settings">What that made of the configuration.</param>
+    /// <param name="stats">The decoder's, of the workload alone.</param>
+    /// <param name="load">See <see cref="LoadSeconds"/>.</param>
+    /// <param name="seconds">See <see cref="Seconds"/>.</param>
+    public static BenchReport Of(
+        BenchOptions options, RolloutSettings settings, DecoderStats stats, TimeSpan load, double seconds) => new()
+        {
+            Model = options.Shape ?? options.Model!,
+            Workload = Path.GetFileName(options.Workload),
+            Engine = settings.Engine == CacheEngine.Paged ? "paged" : "contiguous",
+            Device = settings.Device,
+            MaxNumSeqs = settings.Decoder.MaxNumSeqs,
+            LoadSeconds = load.TotalSeconds,
+            NewTokens = stats.NewTokens,
+            Seconds = seconds,
+            TokensPerSecond = stats.NewTokens / seconds,
+            PrefillTokens = stats.PrefillTokens,
+            PrefillSeconds = stats.PrefillSeconds,
+            DecodeSteps = stats.Steps,
+            ForwardSeconds = stats.ForwardSeconds,
+            SamplingSeconds = stats.SamplingSeconds,
+            OutsideForwardAndSamplingShare = 1 - ((stats.ForwardSeconds + stats.SamplingSeconds) / stats.BusySeconds),
+            OutsideForwardShare = 1 - (stats.ForwardSeconds / stats.BusySeconds),
+            PeakDeviceBytes = System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64,
+            KvBlocksTotal = stats.BlocksTotal,
+            KvBlocksPeak = stats.BlocksInUsePeak,
+            LogicalBlocksPeak = stats.LogicalBlocksPeak,
+            Preemptions = stats.Preemptions,
+        };
 }

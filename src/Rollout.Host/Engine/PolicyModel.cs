@@ -1,4 +1,6 @@
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -13,12 +15,19 @@ public static class PolicyModel
     /// <exception cref="ConfigurationException">The device is one that this build does not decode on.</exception>
     public static void PrepareDevice(ConfigTree tree, RolloutSettings settings)
     {
+        RequireSupported(tree, settings);
+        LibTorch.Load();
+        torch.set_num_threads(Threads(settings));
+    }
+
+    /// <summary>Refuses a device or a type that this version does not compute with; loads nothing.</summary>
+    /// <exception cref="ConfigurationException">It is one of those.</exception>
+    public static void RequireSupported(ConfigTree tree, RolloutSettings settings)
+    {
         if (settings.Device != "cpu")
             throw tree.Rollout.Invalid("device", "cpu, which is all that this version runs on");
         if (settings.Dtype != WeightType.Float32)
             throw tree.Rollout.Invalid("dtype", "float32, in which the CPU computes");
-        LibTorch.Load();
-        torch.set_num_threads(Threads(settings));
     }
 
     /// <summary>Threads of one operation.</summary>
@@ -37,6 +46,18 @@ public static class PolicyModel
         var model = new CausalLm(shape, torch.ScalarType.Float32, torch.CPU);
         model.InitializeRandom(seed);
         return model;
+    }
+
+    /// <summary>What a decoder of this process runs; called on the decoder's thread.</summary>
+    /// <exception cref="DeviceFaultException">The memory of the KV pool is not there.</exception>
+    public static ModelRunner CreateRunner(RolloutSettings settings, PolicyWeights weights, KvPool pool)
+    {
+        var threads = Threads(settings);
+        return new ModelRunner(
+            weights,
+            pool.Create(threads),
+            threads,
+            settings.Decoder.BatchInvariant ? RowPadding.Measure() : RowPadding.None);
     }
 
     /// <summary>Tokens of a sequence at most: the model's, or what the configuration limits it to.</summary>

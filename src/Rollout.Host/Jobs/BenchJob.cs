@@ -5,7 +5,6 @@ using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Telemetry;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Bench;
@@ -30,7 +29,9 @@ public static class BenchJob
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
         PolicyModel.PrepareDevice(tree, settings);
+        var loading = TimeProvider.System.GetTimestamp();
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
+        var load = TimeProvider.System.GetElapsedTime(loading);
         var workload = Workload.Read(
             options.Workload,
             new SamplingParams { MaxTokens = 1, Seed = settings.Seed },
@@ -44,9 +45,8 @@ public static class BenchJob
 
         await using var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
-        var threads = PolicyModel.Threads(settings);
         var decoder = topology.AddDecoder(
-            settings.Device, () => new ModelRunner(weights, pool.Create(threads), threads), longest);
+            settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), longest);
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
 
@@ -54,7 +54,7 @@ public static class BenchJob
         await RunAsync(topology, workload, context.Stop.Token);
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
-        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, seconds), Json);
+        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, load, seconds), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else
@@ -74,31 +74,15 @@ public static class BenchJob
 
     /// <summary>A few tokens of another prompt: nothing measured is the first of its kind, and no block of it is cached.</summary>
     private static GroupRequest WarmUp(GroupRequest group) => new(
-        new GroupId(-1), [.. group.Prompt.Reverse()], [.. group.Samples.Select(sample => sample with { MaxTokens = 8 })]);
+        new GroupId(-1),
+        [.. group.Prompt.Reverse()],
+        [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
             ? PolicyModel.Random(shape, settings.Seed)
             : PolicyModel.LoadInitial(settings);
 
-    private static List<string> Overrides(BenchOptions options)
-    {
-        var overrides = new List<string> { "blocks.memory=4GiB" };
-        Add("model.path", options.Model is null ? null : Path.GetFullPath(options.Model));
-        Add("engine", options.Engine.Engine);
-        Add("device", options.Engine.Device);
-        Add("dtype", options.Engine.Dtype);
-        Add("blocks.block-size", options.Engine.BlockSize);
-        Add("blocks.count", options.Engine.KvBlocks);
-        Add("decoder.max-num-seqs", options.Engine.MaxNumSeqs);
-        if (options.Engine.MaxNumSeqs > 2048)
-            Add("decoder.max-num-batched-tokens", options.Engine.MaxNumSeqs);
-        return overrides;
-
-        void Add(string key, object? value)
-        {
-            if (value is not null)
-                overrides.Add($"{key}=\"{value}\"");
-        }
-    }
+    private static IReadOnlyList<string> Overrides(BenchOptions options) =>
+        new EngineOverrides().Add(options.Model, options.Engine).Values;
 }

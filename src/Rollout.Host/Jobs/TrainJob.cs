@@ -6,7 +6,6 @@ using Rollout.Actors.Telemetry;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
@@ -59,10 +58,9 @@ public static class TrainJob
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
-        var threads = PolicyModel.Threads(settings);
         topology.AddDecoder(
             settings.Device,
-            () => new ModelRunner(weights, pool.Create(threads), threads),
+            () => PolicyModel.CreateRunner(settings, weights, pool),
             PolicyModel.MaxModelLength(settings, weights.Model.Config));
         var trainer = topology.AddTrainer(
             job, () => CreateTrainer(settings, weights, resumed), tokenizer, rewards);

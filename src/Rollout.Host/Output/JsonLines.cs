@@ -18,13 +18,21 @@ internal sealed class JsonLines : IDisposable
         Converters = { new FiniteNumbers() },
     };
 
-    private readonly FileStream _file;
+    private readonly Stream _file;
 
-    private JsonLines(FileStream file) => _file = file;
+    private JsonLines(Stream file) => _file = file;
 
     /// <summary>Starts an empty file.</summary>
     public static JsonLines Create(string path) =>
         new(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read));
+
+    /// <summary>
+    /// Writes to a device, such as /dev/null. Standard output is not opened anew: where it is a file, it goes on from
+    /// where the program's own output is.
+    /// </summary>
+    public static JsonLines ToDevice(string path) => new(path == "/dev/stdout"
+        ? Console.OpenStandardOutput()
+        : new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
 
     /// <summary>
     /// Goes on with a file, keeping the lines up to the first that <paramref name="keep"/> rejects or that was not

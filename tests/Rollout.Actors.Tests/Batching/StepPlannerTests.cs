@@ -169,6 +169,21 @@ public sealed class StepPlannerTests
     }
 
     [Fact]
+    public void A_group_with_stop_texts_is_refused_where_no_tokenizer_can_find_them()
+    {
+        var group = Groups.Of(1, 5, 6);
+        group = group with { Samples = [group.Samples[0] with { StopTexts = ["end"] }] };
+        var planner = new StepPlanner(
+            new PlannerLimits { MaxNumSeqs = 4, MaxNumBatchedTokens = 16, MaxModelLength = 20, MaxStepRetries = 2 },
+            new KvCacheGeometry(10, 4),
+            Groups.Key);
+
+        planner.Add(group);
+
+        Assert.Contains("no tokenizer", Assert.IsType<GroupFailed>(planner.TakeOutcomes().Single()).Reason);
+    }
+
+    [Fact]
     public void An_aborted_group_gives_its_blocks_back_and_may_come_again()
     {
         var rig = new Rig(new Scenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64));

@@ -42,11 +42,13 @@ internal static class TinyPolicy
         return new PolicyWeights(model, new PolicyVersion(1));
     }
 
-    public static ModelRunner Paged(PolicyWeights weights, int blocks, int blockSize) => new(
+    public static ModelRunner Paged(
+        PolicyWeights weights, int blocks, int blockSize, RowPadding? padding = null) => new(
         weights,
         new PagedKvCache(
             Shape(weights), new KvCacheGeometry(blocks, blockSize), ScalarType.Float32, CPU, threads: 2),
-        threads: 2);
+        threads: 2,
+        padding);
 
     public static ModelRunner Contiguous(PolicyWeights weights, int rows, int longest) => new(
         weights,

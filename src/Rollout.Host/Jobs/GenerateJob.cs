@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Telemetry;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Weights;
+using Rollout.Host.Commands;
+using Rollout.Host.Engine;
+using Rollout.Host.Generate;
+using Rollout.Host.View;
+
+namespace Rollout.Host.Jobs;
+
+/// <summary>
+/// rollout generate: completions of prompts, through the same actors, allocator and cache as training. Reads and checks
+/// everything, then loads the weights, then starts the actors and writes what they finish.
+/// </summary>
+public static class GenerateJob
+{
+    public static async Task<int> RunAsync(GenerateOptions options, CommandContext context)
+    {
+        var overrides = Overrides(options);
+        var tree = ConfigTree.Load(file: null, overrides.Values);
+        var settings = RolloutSettings.From(tree);
+        PolicyModel.RequireSupported(tree, settings);
+        var model = ModelFiles.Read(options.Model);
+        var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model));
+
+        // A row of the contiguous baseline is as long as these prompts need, and there are no more rows than samples.
+        var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
+        overrides.Add("decoder.max-model-len", prompts.Max(prompt => LongestOf(prompt.Group)));
+        overrides.Add("decoder.max-num-seqs", Math.Min(settings.Decoder.MaxNumSeqs, samples));
+        tree = ConfigTree.Load(file: null, overrides.Values);
+        settings = RolloutSettings.From(tree);
+        var pool = new KvPool(tree, settings, model.Config);
+        foreach (var prompt in prompts)
+            RequireRoom(options, prompt.Group, pool.Geometry);
+        if (model.WhyNoTokenizer is { } why)
+            await context.Error.WriteLineAsync($"The output has no text: {why}");
+
+        using var output = CompletionFile.Create(options.Out);
+        PolicyModel.PrepareDevice(tree, settings);
+        using var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
+        var order = new CompletionOrder(prompts, model.Tokenizer, output.Write);
+        var started = Stopwatch.GetTimestamp();
+        await using (var topology = await RolloutTopology.StartAsync(
+            settings, HostLog.Akka + tree.RenderAkka(), weights.Version))
+        {
+            topology.AddDecoder(
+                settings.Device,
+                () => PolicyModel.CreateRunner(settings, weights, pool),
+                settings.Decoder.MaxModelLen,
+                model.Tokenizer);
+            await SampleProgress.RunAsync(context.Console, samples, async finished =>
+            {
+                var groups = prompts.Select(prompt => prompt.Group);
+                await foreach (var outcome in topology.Client.GenerateAsync(groups, cancellation: context.Stop.Token))
+                {
+                    order.Add(outcome);
+                    finished(outcome is GroupFinished done ? done.Completions.Length : 0);
+                }
+            });
+        }
+        order.RequireAll();
+        output.Complete();
+        return await ReportAsync(options, context, prompts, order, Stopwatch.GetElapsedTime(started));
+    }
+
+    private static async Task<int> ReportAsync(
+        GenerateOptions options,
+        CommandContext context,
+        IReadOnlyList<PromptLine> prompts,
+        CompletionOrder order,
+        TimeSpan taken)
+    {
+        if (!options.Out.StartsWith("/dev/", StringComparison.Ordinal))
+        {
+            await context.Console.Profile.Out.Writer.WriteLineAsync(
+                $"{prompts.Count} prompts, {order.Tokens} tokens in {taken.TotalSeconds:0.0} s"
+                + $" ({order.Tokens / taken.TotalSeconds:0} a second): {options.Out}");
+        }
+        if (order.Failed is not { Count: > 0 } failed)
+            return ExitCodes.Ok;
+        await context.Error.WriteLineAsync($"{failed.Count} of {prompts.Count} prompts failed, the first because {failed.First}.");
+        return ExitCodes.Failure;
+    }
+
+    private static PromptDefaults Defaults(GenerateOptions options, RolloutSettings settings, ModelFiles model)
+    {
+        if (options.Stop.Contains(""))
+            throw new CommandLineException("--stop is '', expected a text of one character at least.");
+        if (options.Stop.Count > 0)
+            model.RequireTokenizer("--stop needs");
+        return new PromptDefaults
+        {
+            Sampling = settings.Sampling.ToSamplingParams([.. model.Config.EosTokenIds], settings.Seed)
+                with
+            { StopTexts = [.. options.Stop] },
+            Samples = options.Samples,
+            MaxModelLength = PolicyModel.MaxModelLength(settings, model.Config),
+        };
+    }
+
+    private static int LongestOf(GroupRequest group) =>
+        group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);
+
+    /// <summary>Samples may wait for one another, but each must fit by itself.</summary>
+    private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry pool)
+    {
+        var needed = pool.BlocksFor(LongestOf(group));
+        if (needed > pool.BlockCount)
+        {
+            throw new InvalidDataException(
+                $"{options.Prompts}:{group.Id.Value}: a sample of up to {LongestOf(group)} tokens needs {needed} KV blocks"
+                + $" of {pool.BlockSize} tokens, and there are {pool.BlockCount} (--kv-blocks)");
+        }
+    }
+
+    private static EngineOverrides Overrides(GenerateOptions options) => new EngineOverrides()
+        .Add(options.Model, options.Engine)
+        .Add("seed", options.Seed)
+        .Add("sampling.max-tokens", options.MaxTokens)
+        .Add("sampling.temperature", options.Temperature)
+        .Add("sampling.top-k", options.TopK)
+        .Add("sampling.top-p", options.TopP)
+        .Add("sampling.min-p", options.MinP)
+        .Add("sampling.ignore-eos", options.IgnoreEos ? "on" : null)
+        // One seed gives one file, whatever --max-num-seqs says.
+        .Add("decoder.batch-invariant", "on")
+        // All prompts are submitted at once, and the last one's turn may come after hours.
+        .Add("scheduler.group-timeout", "24h");
+}

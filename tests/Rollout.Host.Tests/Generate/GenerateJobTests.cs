@@ -1,0 +1,236 @@
+using System.Text.Json;
+using Rollout.Actors.Text;
+using Rollout.Gpu.Models;
+using Rollout.Host.Commands;
+using Rollout.Host.Jobs;
+using Rollout.Host.Tests.Support;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Rollout.Host.Tests.Generate;
+
+/// <summary>rollout generate from its arguments to its file, through the real actors.</summary>
+public sealed class GenerateJobTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    [Fact]
+    public async Task One_seed_gives_one_file_whatever_the_batch_the_blocks_and_the_pool()
+    {
+        var model = TinyModel.Save(_folder);
+        Write("""
+            {"id":"a","prompt":"1+2="}
+            {"id":"b","prompt_ids":[3,4,5,6,7,8,9],"samples":3}
+            {"id":"c","prompt":"12+34=","max_tokens":40}
+            """);
+        string[] other = ["--samples", "8", "--max-tokens", "20", "--top-p", "0.9", "--ignore-eos"];
+        string[] sampled = [.. other, "--seed", "5"];
+
+        var expected = await Generate(model, sampled);
+        Assert.Equal(19, expected.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal(expected, await Generate(model, [.. sampled, "--max-num-seqs", "64", "--block-size", "3"]));
+        Assert.Equal(expected, await Generate(model, [.. sampled, "--max-num-seqs", "1", "--block-size", "32"]));
+        // 46 tokens at most a sample: one fits, and others are preempted.
+        Assert.Equal(expected, await Generate(model, [.. sampled, "--kv-blocks", "13", "--block-size", "4"]));
+        Assert.NotEqual(expected, await Generate(model, [.. other, "--seed", "6"]));
+    }
+
+    [Fact]
+    public async Task A_stop_text_that_spans_tokens_ends_a_sample_at_once_and_is_cut_from_its_text()
+    {
+        var model = TinyModel.Save(_folder);
+        var tokenizer = HuggingFaceTokenizer.Load(model);
+        Write("""{"id":"a","prompt":"1+2="}""");
+        string[] sampled = ["--samples", "16", "--max-tokens", "40", "--ignore-eos", "--seed", "2"];
+        var free = Lines(await Generate(model, sampled));
+        var stop = free.Select(Text).First(text => text.Length > 12)[8..11];
+
+        var stopped = Lines(await Generate(model, [.. sampled, "--stop", stop, "--stop", "no such text"]));
+
+        Assert.Contains(stopped, line => Reason(line) == "stop");
+        Assert.Contains(stopped, line => Reason(line) == "length");
+        foreach (var (before, after) in free.Zip(stopped))
+        {
+            // The tokens are those of the run without it, up to the first with which the text holds the stop text.
+            var all = Tokens(before);
+            var length = Enumerable.Range(1, all.Length)
+                .FirstOrDefault(n => tokenizer.Decode(all.AsSpan(0, n)).Contains(stop, StringComparison.Ordinal), all.Length);
+            Assert.Equal(all[..length], Tokens(after));
+            Assert.Equal(length, after.GetProperty("logprobs").GetArrayLength());
+            Assert.Equal(StopTextSearch.Cut(tokenizer.Decode(all.AsSpan(0, length)), [stop]), Text(after));
+            Assert.DoesNotContain(stop, Text(after), StringComparison.Ordinal);
+            Assert.Equal(Text(before).Contains(stop, StringComparison.Ordinal) ? "stop" : "length", Reason(after));
+        }
+    }
+
+    [Fact]
+    public async Task Sampled_tokens_come_as_often_as_the_model_says_and_with_its_log_probability()
+    {
+        const int Samples = 4000;
+        const double Temperature = 1.3;
+        double[] probabilities = [];
+        var model = TinyModel.Save(_folder, loaded => probabilities = NextToken(loaded, [3, 4, 5], Temperature));
+        Write("""{"id":"a","prompt_ids":[3,4,5],"max_tokens":1}""");
+
+        var lines = Lines(await Generate(
+            model, "--samples", $"{Samples}", "--temperature", $"{Temperature}", "--ignore-eos", "--max-num-seqs", "512"));
+
+        var counts = new int[probabilities.Length];
+        foreach (var line in lines)
+        {
+            var token = Tokens(line).Single();
+            counts[token]++;
+            Assert.Equal(Math.Log(probabilities[token]), line.GetProperty("logprobs")[0].GetDouble(), 1e-4);
+        }
+        // Mean and variance of chi² are its degrees of freedom and twice that: five deviations above is no chance.
+        var expected = probabilities.Select(p => p * Samples).ToArray();
+        var chiSquare = counts.Zip(expected).Sum(pair => Math.Pow(pair.First - pair.Second, 2) / pair.Second);
+        var freedom = probabilities.Length - 1;
+        Assert.InRange(chiSquare, 0, freedom + (5 * Math.Sqrt(2 * freedom)));
+        Assert.True(expected.Count(n => n > 5) > 3, "nearly all is one token: nothing was tested");
+    }
+
+    [Fact]
+    public async Task A_model_without_a_tokenizer_completes_ids_and_writes_no_text()
+    {
+        var model = TinyModel.Save(_folder, withTokenizer: false);
+        Write("""{"id":3,"prompt_ids":[3,4]}""");
+
+        var line = Assert.Single(Lines(await Generate(model, "--max-tokens", "3", "--engine", "contiguous")));
+
+        Assert.Equal(3, line.GetProperty("id").GetInt32());
+        Assert.False(line.TryGetProperty("text", out _));
+    }
+
+    [Fact]
+    public async Task A_group_that_fails_has_lines_that_say_why_and_the_exit_code_is_1()
+    {
+        var broken = TinyModel.Save(_folder, model =>
+        {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            model.CheckpointTensors().First().View().fill_(float.NaN);
+        });
+        Write("""{"id":"a","prompt_ids":[3,4],"samples":2,"max_tokens":4}""");
+
+        Assert.Equal(ExitCodes.Failure, await Run(broken));
+
+        var lines = Lines(await File.ReadAllTextAsync(Out));
+        Assert.Equal(["error", "error"], lines.Select(Reason));
+        Assert.All(lines, line => Assert.Contains("NaN", line.GetProperty("reason").GetString(), StringComparison.Ordinal));
+        Assert.StartsWith("1 of 1 prompts failed", _error.ToString().Split('\n')[^2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_ctrl_c_there_is_no_file()
+    {
+        var model = TinyModel.Save(_folder);
+        Write("""{"id":"a","prompt_ids":[3,4],"max_tokens":4}""");
+        using var stop = new StopSignal(_ => { }, _ => { });
+        stop.Press();
+        var options = new GenerateOptions
+        {
+            Model = model,
+            Prompts = In,
+            Out = Out,
+            Engine = new EngineOptions(),
+        };
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            GenerateJob.RunAsync(options, new CommandContext(Consoles.Plain(_output), _error, stop)));
+
+        Assert.Equal([In], Directory.EnumerateFiles(_folder.Path));
+    }
+
+    [Theory]
+    [InlineData("{}", "in.jsonl:1: has no id", new string[0])]
+    [InlineData("", "holds no line", new string[0])]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "--stop is '', expected a text", new[] { "--stop", "" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "in.jsonl:1: its prompt has 1 tokens, and with 64 new ones", new[] { "--max-tokens", "64" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "needs 9 KV blocks of 4 tokens, and there are 8",
+        new[] { "--max-tokens", "32", "--block-size", "4", "--kv-blocks", "8" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.device = \"cuda\": expected cpu", new[] { "--device", "cuda" })]
+    public async Task Bad_input_is_one_sentence_exit_code_2_and_no_file(string prompts, string sentence, string[] options)
+    {
+        Write(prompts);
+
+        Assert.Equal(ExitCodes.BadInput, await Run(TinyModel.Source, options));
+
+        var said = Assert.Single(_error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains(sentence, said, StringComparison.Ordinal);
+        Assert.Equal([In], Directory.EnumerateFiles(_folder.Path));
+    }
+
+    [SharedTheory]
+    [MemberData(nameof(Engine.ParityTests.Models), MemberType = typeof(Engine.ParityTests))]
+    public async Task Greedy_completions_of_the_golden_prompts_are_those_of_transformers(string fixture)
+    {
+        var model = _folder.Child(fixture);
+        Directory.CreateDirectory(model);
+        SharedFixtures.GoldenConfig(fixture).Save(model, ScalarType.Float32);
+        File.CreateSymbolicLink(
+            Path.Combine(model, "model.safetensors"), SharedFixtures.Find($"fixtures/{fixture}/model.safetensors")!);
+        var cases = GoldenCase.Read(fixture);
+        Write(string.Join('\n', cases.Select((golden, i) =>
+            JsonSerializer.Serialize(new { id = i, prompt_ids = golden.Prompt, max_tokens = golden.Greedy.Length }))));
+
+        var lines = Lines(await Generate(model, "--temperature", "0", "--ignore-eos"));
+
+        Assert.Equal(cases.Length, lines.Length);
+        foreach (var (golden, line) in cases.Zip(lines))
+        {
+            golden.AssertEqual(
+                Tokens(line), [.. line.GetProperty("logprobs").EnumerateArray().Select(one => one.GetSingle())]);
+        }
+    }
+
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    private string In => _folder.Child("in.jsonl");
+
+    private string Out => _folder.Child("out.jsonl");
+
+    private static int[] Tokens(JsonElement line) =>
+        [.. line.GetProperty("token_ids").EnumerateArray().Select(id => id.GetInt32())];
+
+    private static string Text(JsonElement line) => line.GetProperty("text").GetString()!;
+
+    private static string Reason(JsonElement line) => line.GetProperty("finish_reason").GetString()!;
+
+    private static JsonElement[] Lines(string file) =>
+        [.. file.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+
+    /// <summary>[vocab] probabilities of the next token by plain attention.</summary>
+    private static double[] NextToken(CausalLm model, long[] prompt, double temperature)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var hidden = model.Hidden(
+            tensor(prompt), arange(prompt.Length, ScalarType.Int64), new SdpaAttention(1, prompt.Length));
+        var logits = model.Logits(hidden)[prompt.Length - 1].to(ScalarType.Float64);
+        return logits.div(temperature).softmax(-1).data<double>().ToArray();
+    }
+
+    private void Write(string prompts) => File.WriteAllText(In, prompts);
+
+    private async Task<string> Generate(string model, params string[] options)
+    {
+        var code = await Run(model, options);
+        Assert.True(code == ExitCodes.Ok, _error.ToString());
+        return await File.ReadAllTextAsync(Out);
+    }
+
+    private Task<int> Run(string model, params string[] options) => RolloutProgram.RunAsync(
+        ["generate", "--model", model, "--prompts", In, "--out", Out, .. options],
+        RolloutProgram.Commands,
+        Consoles.Plain(_output),
+        _error);
+}

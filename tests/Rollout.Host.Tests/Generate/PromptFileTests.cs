@@ -1,0 +1,142 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Host.Generate;
+using Rollout.Host.Tests.Support;
+using Xunit;
+
+namespace Rollout.Host.Tests.Generate;
+
+public sealed class PromptFileTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void A_prompt_may_be_ids_or_text_with_samples_and_lengths_of_its_own()
+    {
+        var prompts = Read(
+            """
+            {"id":"ids","prompt_ids":[3,4,5]}
+
+            {"id":7,"prompt":"1+2=","samples":3,"max_tokens":5}
+            {"id":"list","prompt_ids":[0],"max_tokens":[1,2]}
+            """);
+
+        Assert.Equal(["ids", "7", "list"], prompts.Select(prompt => prompt.Id.ToString()));
+        Assert.Equal([1, 3, 4], prompts.Select(prompt => prompt.Group.Id.Value));     // line numbers
+        Assert.Equal([[8], [5, 5, 5], [1, 2]], prompts.Select(MaxTokens));
+        Assert.Equal([3, 4, 5], prompts[0].Group.Prompt);
+        Assert.Equal(4, prompts[1].Group.Prompt.Length);
+    }
+
+    [Fact]
+    public void The_command_lines_samples_hold_for_lines_that_say_nothing_else()
+    {
+        var prompts = Read(
+            """
+            {"id":"a","prompt_ids":[3]}
+            {"id":"b","prompt_ids":[3],"samples":1}
+            {"id":"c","prompt_ids":[3],"max_tokens":[4,4]}
+            """,
+            samples: 2);
+
+        Assert.Equal([[8, 8], [8], [4, 4]], prompts.Select(MaxTokens));
+    }
+
+    [Theory]
+    [InlineData("""{"id":"a","prompt_ids":[1]""", "not valid JSON at byte 27 of the line")]
+    [InlineData("""[1]""", "holds no JSON object")]
+    [InlineData("""{"prompt_ids":[1]}""", "has no id, expected a text or a number")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"seed":1}""",
+        "seed is no field of a prompt, expected id, prompt, prompt_ids, messages, max_tokens, samples")]
+    [InlineData("""{"id":"a"}""", "has no prompt, expected one of prompt, prompt_ids and messages")]
+    [InlineData("""{"id":"a","prompt":"1","prompt_ids":[1]}""",
+        "has prompt and prompt_ids, expected only one of prompt, prompt_ids and messages")]
+    [InlineData("""{"id":"a","prompt_ids":[1,16]}""", "prompt_ids must be a list of token ids from 0 to 15, and holds 16")]
+    [InlineData("""{"id":"a","prompt_ids":[-1]}""", "prompt_ids must be a list of token ids from 0 to 15, and holds -1")]
+    [InlineData("""{"id":"a","prompt_ids":[1.5]}""", "prompt_ids must be a list of token ids from 0 to 15, and holds 1.5")]
+    [InlineData("""{"id":"a","prompt_ids":"1"}""", "prompt_ids must be a list of token ids from 0 to 15")]
+    [InlineData("""{"id":"a","prompt_ids":[]}""", "prompt_ids is empty, expected one token at least")]
+    [InlineData("""{"id":"a","prompt":""}""", "prompt is empty, expected one token at least")]
+    [InlineData("""{"id":"a","prompt":5}""", "prompt must be a text")]
+    [InlineData("""{"id":"a","prompt":"x"}""", "the vocabulary has no token for 'x'")]
+    [InlineData("""{"id":"a","prompt":"\ud800"}""", "escapes one half of a surrogate pair")]
+    [InlineData("""{"id":"a","messages":[{"role":"user"}]}""", "messages must be a list of {role, content}, both texts")]
+    [InlineData("""{"id":"a","messages":[{"role":"user","content":"1"}]}""", "has no chat_template, which chat prompts need")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":0}""",
+        "max_tokens must be a whole number of at least 1, or a list of them, one a sample")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":[]}""",
+        "max_tokens must be a whole number of at least 1, or a list of them, one a sample")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":[1,2],"samples":3}""",
+        "max_tokens has 2 entries and samples is 3, expected one entry a sample")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"samples":0}""", "samples must be a whole number from 1 to 1000000")]
+    [InlineData("""{"id":"a","prompt_ids":[1,2],"max_tokens":63}""",
+        "its prompt has 2 tokens, and with 63 new ones (max_tokens) it exceeds the model's 64")]
+    [InlineData("""{"id":"a","id":"b","prompt_ids":[1]}""", "not valid JSON")]
+    [InlineData("""{"id":"ok","prompt_ids":[1]}""", "id \"ok\" is that of line 1 already")]
+    public void A_line_that_cannot_be_run_is_refused_in_one_sentence_with_file_and_line(string line, string sentence)
+    {
+        var wrong = Assert.Throws<InvalidDataException>(() => Read($"{{\"id\":\"ok\",\"prompt_ids\":[1]}}\n{line}\n"));
+
+        Assert.StartsWith($"{_folder.Child("in.jsonl")}:2: ", wrong.Message, StringComparison.Ordinal);
+        Assert.Contains(sentence, wrong.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', wrong.Message);
+    }
+
+    [Fact]
+    public void The_command_lines_samples_must_be_as_many_as_a_lists_entries()
+    {
+        var wrong = Assert.Throws<InvalidDataException>(() =>
+            Read("""{"id":"a","prompt_ids":[1],"max_tokens":[1,2]}""", samples: 3));
+
+        Assert.EndsWith(
+            "in.jsonl:1: max_tokens has 2 entries and --samples is 3, expected one entry a sample", wrong.Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Text_needs_a_tokenizer_and_ids_do_without()
+    {
+        using var folder = new TemporaryFolder();
+        var model = ModelFiles.Read(TinyModel.Save(folder, withTokenizer: false));
+
+        Assert.Single(Read("""{"id":"a","prompt_ids":[1]}""", model: model));
+        var wrong = Assert.Throws<InvalidDataException>(() => Read("""{"id":"a","prompt":"1"}""", model: model));
+        Assert.Contains("in.jsonl:1: a prompt of text needs a tokenizer, and ", wrong.Message, StringComparison.Ordinal);
+        Assert.EndsWith("has no tokenizer.json", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\n \n")]
+    public void A_file_without_a_prompt_is_refused(string text)
+    {
+        var wrong = Assert.Throws<InvalidDataException>(() => Read(text));
+        Assert.EndsWith("holds no line; expected a prompt at least", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_missing_file_and_bytes_that_are_no_text_are_named()
+    {
+        var missing = Assert.Throws<InvalidDataException>(() =>
+            PromptFile.Read(_folder.Child("none.jsonl"), ModelFiles.Read(TinyModel.Source), Defaults(null)));
+        Assert.Contains("none.jsonl: there is no such file", missing.Message, StringComparison.Ordinal);
+
+        var path = _folder.Child("bytes.jsonl");
+        File.WriteAllBytes(path, [.. "{\"id\":\"a\",\"prompt\":\""u8, 0xFF, .. "\"}"u8]);
+        var bytes = Assert.Throws<InvalidDataException>(() =>
+            PromptFile.Read(path, ModelFiles.Read(TinyModel.Source), Defaults(null)));
+        Assert.EndsWith("bytes.jsonl:1: not valid UTF-8", bytes.Message, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static int[] MaxTokens(PromptLine prompt) => [.. prompt.Group.Samples.Select(sample => sample.MaxTokens)];
+
+    private static PromptDefaults Defaults(int? samples) =>
+        new() { Sampling = new SamplingParams { MaxTokens = 8 }, Samples = samples, MaxModelLength = 64 };
+
+    private IReadOnlyList<PromptLine> Read(string text, int? samples = null, ModelFiles? model = null)
+    {
+        File.WriteAllText(_folder.Child("in.jsonl"), text);
+        return PromptFile.Read(_folder.Child("in.jsonl"), model ?? ModelFiles.Read(TinyModel.Source), Defaults(samples));
+    }
+}
