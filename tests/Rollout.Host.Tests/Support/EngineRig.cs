@@ -37,7 +37,8 @@ internal sealed class EngineRig : IDisposable
             SamplingRng.SequenceKey);
     }
 
-    public int Preemptions => _planner.Preemptions;
+    /// <summary>Sequences whose blocks the pool has taken.</summary>
+    public int Preemptions { get; private set; }
 
     public static EngineRig Paged(PolicyWeights weights, KvCacheGeometry geometry, int maxNumSeqs = 64)
     {
@@ -65,7 +66,9 @@ internal sealed class EngineRig : IDisposable
         var finished = new Dictionary<GroupId, Completion[]>();
         while (_planner.HasWork)
         {
-            var batch = _planner.Plan(_ledger.Reserve(_planner.Demand(_runner.Version)));
+            var grant = _ledger.Reserve(_planner.Demand(_runner.Version));
+            Preemptions += grant.Preempted.Length;
+            var batch = _planner.Plan(grant);
             if (batch.RowCount > 0)
                 _planner.Complete(_runner.Run(batch), _runner.Version);
             foreach (var outcome in _planner.TakeOutcomes())
