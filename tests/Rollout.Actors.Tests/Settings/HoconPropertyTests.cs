@@ -62,6 +62,15 @@ public sealed class HoconPropertyTests
     }
 
     [Fact]
+    public void An_included_name_with_a_line_break_is_refused_in_one_line()
+    {
+        var refusal = Assert.Throws<ConfigurationException>(
+            () => HoconText.Parse("include file(\"no\\nne.conf\")", environment: _ => null));
+
+        Assert.DoesNotContain('\n', refusal.Message);
+    }
+
+    [Fact]
     public void Damaged_bytes_of_a_job_file_are_refused_in_one_sentence_that_names_it()
     {
         using var folder = new TemporaryFolder();

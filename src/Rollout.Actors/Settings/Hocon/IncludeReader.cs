@@ -26,7 +26,9 @@ internal sealed class IncludeReader
         if (++_files > MaxFiles)
             throw include.Origin.Error($"more than {MaxFiles} files are included, expected fewer");
         var file = Path.Combine(include.Origin.Source.Folder, include.File);
-        return Read(file, scopes, message => include.Origin.Error($"cannot include {file}: {message}"));
+        // A name may hold an escaped line break, and the message is one line.
+        var shown = string.Concat(file.Select(letter => char.IsControl(letter) ? '?' : letter));
+        return Read(file, scopes, message => include.Origin.Error($"cannot include {shown}: {message}"));
     }
 
     private RawObject Read(string file, string[][] scopes, Func<string, ConfigurationException> error)
