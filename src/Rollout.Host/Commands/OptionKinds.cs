@@ -8,16 +8,16 @@ namespace Rollout.Host.Commands;
 /// <summary>Options of the command line that say in a sentence what they take.</summary>
 internal static class OptionKinds
 {
-    public static Option<string?> Text(string name, string placeholder, string description) =>
-        new(name) { HelpName = placeholder, Description = description };
+    public static Option<string?> Text(string name, string helpName, string description) =>
+        new(name) { HelpName = helpName, Description = description };
 
-    public static Option<string> Required(string name, string placeholder, string description) =>
-        new(name) { HelpName = placeholder, Description = description, Required = true };
+    public static Option<string> Required(string name, string helpName, string description) =>
+        new(name) { HelpName = helpName, Description = description, Required = true };
 
     /// <summary>May be given several times.</summary>
-    public static Option<string[]> Texts(string name, string placeholder, string description) => new(name)
+    public static Option<string[]> Texts(string name, string helpName, string description) => new(name)
     {
-        HelpName = placeholder,
+        HelpName = helpName,
         Description = description,
         Arity = ArgumentArity.OneOrMore,
         DefaultValueFactory = _ => [],
