@@ -67,6 +67,7 @@ public static class LibTorch
         // GNU OpenMP's threads spin after each parallel region by default, and take the cores from everything else:
         // a decode step beside this program's own attention threads took 3 to 18 times as long.
         LibTorchLoader.SetDefaultVariable("OMP_WAIT_POLICY", "PASSIVE");
+        UseDriversMemoryPool();
         var own = OwnFolders().FirstOrDefault(folder => File.Exists(Path.Combine(folder, TorchSharpLibrary)))
             ?? throw new LibTorchException(
                 $"{TorchSharpLibrary} is neither in '{AppContext.BaseDirectory}' nor in its runtimes folder: "
@@ -79,6 +80,19 @@ public static class LibTorch
         loader.Load(Path.Combine(folder, "libtorch.so"));
         loader.Load(Path.Combine(own, TorchSharpLibrary));
         return folder;
+    }
+
+    /// <summary>
+    /// libtorch's allocator on a GPU takes from the driver's pool instead of keeping one of its own: that one tells how
+    /// much is used, and gives back what is not. What the user has set stays.
+    /// </summary>
+    private static void UseDriversMemoryPool()
+    {
+        string[] names = ["PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"];
+        if (names.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name))))
+            return;
+        foreach (var name in names) // the newer name, and the only one that older libtorches know
+            LibTorchLoader.SetDefaultVariable(name, "backend:cudaMallocAsync");
     }
 
     /// <summary>Where the runtime looks for native libraries: what the program's own package list names.</summary>

@@ -80,7 +80,7 @@ public static class BenchJob
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
-            ? PolicyModel.Random(shape, settings.Seed)
+            ? PolicyModel.Random(shape, settings)
             : PolicyModel.LoadInitial(settings);
 
     private static IReadOnlyList<string> Overrides(BenchOptions options) =>

@@ -37,7 +37,7 @@ public static class TrainJob
 
         var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
         using var weights = new PolicyWeights(
-            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(),
+            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         var rewards = Datasets.CreateRewards(settings);
         var folder = resumed?.Folder ?? RunFolder.ForNew(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
