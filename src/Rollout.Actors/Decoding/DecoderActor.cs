@@ -163,6 +163,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private void EnterParked(PolicyVersion until, IActorRef barrier)
     {
         _clock.Stop();
+        _runner.Sleep();
         barrier.Tell(new Parked(_setup.Id, until, _clock.Read(reset: true)));
         Become(() => ParkedUntil(until));
     }
@@ -197,6 +198,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         {
             _planner.RequeueAll();
             _runner.LoadWeights(version);
+            _runner.Wake();
         }
         _allocator.Tell(new ResetPrefixCache(version));
         Become(() => Resetting(version, barrier));

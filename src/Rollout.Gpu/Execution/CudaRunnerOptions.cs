@@ -24,6 +24,9 @@ public sealed record CudaRunnerOptions
     /// <summary>Tokens of a sequence at most.</summary>
     public required int MaxModelLength { get; init; }
 
+    /// <summary>A trainer of this process uses the device too: the pool is its while the decoder is parked.</summary>
+    public bool SharesDevice { get; init; }
+
     /// <summary>Decode steps are recorded once per padded batch size and launched as a whole.</summary>
     public required bool UsesGraphs { get; init; }
 }

@@ -1,6 +1,5 @@
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
@@ -62,6 +61,8 @@ internal sealed class MatrixProducts : IDisposable
 
     /// <param name="Matrix">The address of [outputs, inputs].</param>
     /// <param name="Bias">The address of [outputs], 0 where there is none.</param>
+    /// <param name="Inputs">Numbers of a row that it takes.</param>
+    /// <param name="Outputs">And gives.</param>
     private readonly record struct Weights(nint Matrix, nint Bias, int Inputs, int Outputs)
     {
         public static Weights Of(Projection projection) => new(

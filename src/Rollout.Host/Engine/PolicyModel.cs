@@ -73,11 +73,19 @@ public static class PolicyModel
     }
 
     /// <summary>What a decoder of this process runs; called on the decoder's thread.</summary>
+    /// <param name="settings">The configuration.</param>
+    /// <param name="weights">The policy.</param>
+    /// <param name="pool">Its KV pool.</param>
+    /// <param name="besideTrainer">This process also trains on the device.</param>
     /// <exception cref="DeviceFaultException">The memory of the KV pool is not there.</exception>
-    public static IModelRunner CreateRunner(RolloutSettings settings, PolicyWeights weights, KvPool pool)
+    public static IModelRunner CreateRunner(
+        RolloutSettings settings, PolicyWeights weights, KvPool pool, bool besideTrainer = false)
     {
         if (IsCuda(settings) && settings.Engine == CacheEngine.Paged)
-            return new CudaModelRunner(weights, CudaOptions(settings, weights.Model.Config));
+        {
+            var options = CudaOptions(settings, weights.Model.Config) with { SharesDevice = besideTrainer };
+            return new CudaModelRunner(weights, options);
+        }
         var threads = Threads(settings);
         return new ModelRunner(
             weights,

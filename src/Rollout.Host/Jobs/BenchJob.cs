@@ -29,6 +29,7 @@ public static class BenchJob
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
         PolicyModel.PrepareDevice(tree, settings);
+        using var memory = PolicyModel.Memory(settings);
         var loading = TimeProvider.System.GetTimestamp();
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
         var load = TimeProvider.System.GetElapsedTime(loading);
@@ -45,16 +46,20 @@ public static class BenchJob
 
         await using var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+        var starting = TimeProvider.System.GetTimestamp();
         var decoder = topology.AddDecoder(
             settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), longest);
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
+        var startup = TimeProvider.System.GetElapsedTime(starting);
 
         var started = TimeProvider.System.GetTimestamp();
         await RunAsync(topology, workload, context.Stop.Token);
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
-        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, load, seconds), Json);
+        var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
+        var report = JsonSerializer.Serialize(
+            BenchReport.Of(options, settings, stats, times, memory?.Read().Peak), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else

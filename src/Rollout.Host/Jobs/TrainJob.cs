@@ -36,6 +36,7 @@ public static class TrainJob
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
+        using var memory = PolicyModel.Memory(settings);
         using var weights = new PolicyWeights(
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
@@ -58,12 +59,13 @@ public static class TrainJob
             settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
+        var order = new BuildOrder();
         topology.AddDecoder(
             settings.Device,
-            () => PolicyModel.CreateRunner(settings, weights, pool),
+            () => order.Second(() => PolicyModel.CreateRunner(settings, weights, pool, besideTrainer: true)),
             PolicyModel.MaxModelLength(settings, weights.Model.Config));
         var trainer = topology.AddTrainer(
-            job, () => CreateTrainer(settings, weights, resumed), tokenizer, rewards);
+            job, () => order.First(() => CreateTrainer(settings, weights, resumed, memory)), tokenizer, rewards);
         return await FollowAsync(trainer, run, settings, resumed, context);
     }
 
@@ -107,13 +109,14 @@ public static class TrainJob
         return ExitCodes.Ok;
     }
 
-    private static PolicyTrainer CreateTrainer(RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed)
+    private static PolicyTrainer CreateTrainer(
+        RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed, IDeviceMemory? memory)
     {
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
         if (resumed is null)
-            return new PolicyTrainer(weights, grpo, settings.Model.Path);
+            return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
         CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
-        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference);
+        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 
     /// <summary>
