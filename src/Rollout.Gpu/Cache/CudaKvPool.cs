@@ -31,6 +31,9 @@ internal sealed class CudaKvPool : IDisposable
     /// <summary>All of it.</summary>
     public long Bytes => _shape.BytesPerToken(_dtype) * Geometry.BlockCount * Geometry.BlockSize;
 
+    /// <summary>The first layer's first key.</summary>
+    public nint Start => Part(0);
+
     /// <summary>The first key of a layer.</summary>
     public nint Keys(int layer) => Part(2 * layer);
 

@@ -53,8 +53,8 @@ public sealed class CudaModelRunner : IModelRunner
             _stream = Own(new CudaStream(_context));
             _forward = Own(new CudaForward(model, options, _context, _stream));
             for (var i = 0; i < Ahead; i++)
-                _slots[i] = Own(new StepSlot(_forward.InputBytes, _forward.OutputBytes));
-            _forward.WarmUp();
+                _slots[i] = Own(new StepSlot(_forward.InputBytes, _forward.MaxDraws));
+            _forward.WarmUp(_slots[0].Inputs);
             _memory.Trim();
             _pool = Own(new CudaKvPool(KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
             _forward.Use(_pool);

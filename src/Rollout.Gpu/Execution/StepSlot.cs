@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 
@@ -12,16 +13,20 @@ internal sealed class StepSlot : IDisposable
     private readonly CudaEvent _begun = new(timed: true);
     private readonly CudaEvent _done = new(timed: true);
 
+    private readonly int _maxDraws;
+
     /// <param name="inputBytes">Of the largest step.</param>
-    /// <param name="outputBytes">Likewise.</param>
-    public StepSlot(int inputBytes, int outputBytes)
+    /// <param name="maxDraws">Likewise.</param>
+    public StepSlot(int inputBytes, int maxDraws)
     {
+        _maxDraws = maxDraws;
         Inputs = new PinnedMemory(inputBytes);
-        Outputs = new PinnedMemory(outputBytes);
+        Outputs = new PinnedMemory(maxDraws * (sizeof(int) + sizeof(float)));
     }
 
     public PinnedMemory Inputs { get; }
 
+    /// <summary>[draws] int32 tokens, −1 where logits were not finite; [draws] float32 log-probabilities.</summary>
     public PinnedMemory Outputs { get; }
 
     /// <summary>Draws of the step, 0 where it has none.</summary>
@@ -45,6 +50,17 @@ internal sealed class StepSlot : IDisposable
     public void CopyTo(StepOutput output)
     {
         output.Count = DrawCount;
+        if (output.Tokens.Length < DrawCount)
+            (output.Tokens, output.Logprobs) = (new int[_maxDraws], new float[_maxDraws]);
+        var tokens = MemoryMarshal.Cast<byte, int>(Outputs.Span)[..DrawCount];
+        tokens.CopyTo(output.Tokens);
+        MemoryMarshal.Cast<byte, float>(Outputs.Span).Slice(_maxDraws, DrawCount).CopyTo(output.Logprobs);
+        var broken = tokens.IndexOf(-1);
+        if (broken >= 0)
+        {
+            throw new ArithmeticException(
+                $"The logits of draw {broken} of {DrawCount} hold NaN or infinity; expected finite numbers.");
+        }
     }
 
     public void Dispose()
