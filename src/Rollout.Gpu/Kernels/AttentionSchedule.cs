@@ -51,8 +51,11 @@ internal sealed class AttentionSchedule
         _tokensPerItem = shape.TokensPerItem;
         _shared = new SharedPrefixes(shape.BlockSize);
         _share = shareGroups;
-        Parts = parts;
+        (BlockSize, Parts) = (shape.BlockSize, parts);
     }
+
+    /// <summary>Tokens of a block.</summary>
+    public int BlockSize { get; }
 
     public int Parts { get; }
 

@@ -102,10 +102,13 @@ internal sealed class StepInputsBuilder(AttentionSchedule schedule)
         for (var row = 0; row < batch.RowCount; row++)
         {
             var tokens = batch.QueryStart[row + 1] - batch.QueryStart[row];
-            if (tokens < 1 || batch.ContextLengths[row] < tokens)
+            var blocks = batch.BlockTableStart[row + 1] - batch.BlockTableStart[row];
+            if (tokens < 1 || batch.ContextLengths[row] < tokens
+                || (long)blocks * schedule.BlockSize < batch.ContextLengths[row])
             {
                 throw new ArgumentException(
-                    $"Row {row} of the batch has {tokens} tokens of a context of {batch.ContextLengths[row]}.");
+                    $"Row {row} of the batch has {tokens} tokens of a context of {batch.ContextLengths[row]} in "
+                    + $"{blocks} blocks of {schedule.BlockSize}.");
             }
         }
     }

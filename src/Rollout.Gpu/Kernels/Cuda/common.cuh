@@ -50,6 +50,8 @@ __device__ __forceinline__ float exp2_fast(float x) {
 
 __device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
 
+__device__ __forceinline__ double double_infinity() { return __longlong_as_double(0x7ff0000000000000ll); }
+
 __device__ __forceinline__ float warp_sum(float value) {
 #pragma unroll
   for (int lane = 16; lane > 0; lane /= 2) value += __shfl_xor_sync(0xffffffff, value, lane);

@@ -1,0 +1,191 @@
+// sample_tokens: draws tokens and their log-probabilities from logits, by the contract of
+// Sampling/SamplingRng: of the tokens that top-k, top-p and min-p keep, the one with the largest logit /
+// temperature - log E, where E is exponential noise from Philox under the sequence's key at (token / 4,
+// position); the lowest id on ties. Temperature 0 takes the largest logit. No logit leaves the device.
+//   logits    [rows, stride] elements, of which vocabulary are read
+//   draws     [draws, 8] int32: row of logits, position, key (low, high), temperature, top_k, top_p, min_p
+//   counts    [16] int32; counts[2] draws are valid
+//   tokens    [draws] int32, written; -1 where the row has NaN or +inf or nothing finite
+//   logprobs  [draws] float, written: natural, of the distribution at this temperature (at 1 for temperature
+//   0)
+//             before any filter
+// One thread block a draw. Without filters a row is read once: maximum, sum and race go together. A token
+// whose uniform variable is above weight * exp(most - best score) cannot win, since E >= u, so that nearly
+// all cost their random bits and one comparison, but no logarithm. Bound by memory and the noise's
+// arithmetic. Reference: SampleTokensTests.
+#include "philox.cuh"
+#include "sample_filter.cuh"
+
+struct DrawOf {
+  int row, position;
+  unsigned key_low, key_high;
+  float temperature;
+  int top_k;
+  float top_p, min_p;
+};
+
+// The noise of one token of a run, from its two counters.
+__device__ __forceinline__ unsigned word_of(const uint4 (&bits)[2], int i) {
+  const uint4 words = bits[i / 4];
+  return i % 4 == 0 ? words.x : i % 4 == 1 ? words.y : i % 4 == 2 ? words.z : words.w;
+}
+
+// The race of one warp: best is each lane's own, limit is common.
+struct Race {
+  Scored best;
+  float best_of_warp;  // in powers of two
+  float limit;         // u above weight * limit cannot win
+
+  __device__ __forceinline__ void set_limit(float most) {
+    // Rounding of logit * c grows with its size; erring upwards costs a logarithm and nothing else.
+    limit = exp2_fast(fminf(most - best_of_warp + 0.002f + fabsf(most) * 4e-7f, 120.0f));
+  }
+
+  // Enters the lanes' candidates, a bit for each of their runs' tokens. All lanes of the warp.
+  __device__ __forceinline__ void enter(unsigned candidates, int first, const float (&run)[kRun],
+                                        const uint4 (&bits)[2], float temperature, float most) {
+    if (!__any_sync(0xffffffff, candidates != 0)) return;
+    while (candidates != 0) {
+      const int i = __ffs(candidates) - 1;
+      candidates &= candidates - 1;
+      float logit = run[0];
+      unsigned word = word_of(bits, 0);
+#pragma unroll
+      for (int j = 1; j < kRun; j++) {
+        logit = i == j ? run[j] : logit;
+        word = i == j ? word_of(bits, j) : word;
+      }
+      best.take(static_cast<double>(logit / temperature) + gumbel(word), first + i);
+    }
+    __syncwarp();
+    float score = static_cast<float>(best.score * 1.4426950408889634);
+#pragma unroll
+    for (int other = 16; other > 0; other /= 2)
+      score = fmaxf(score, __shfl_xor_sync(0xffffffff, score, other));
+    best_of_warp = score;
+    set_limit(most);
+  }
+};
+
+// Softmax and race over the whole row in one pass; kGreedy: the arg-max instead of the race.
+template <bool kGreedy>
+__device__ __forceinline__ void run_all(const Row& row, const DrawOf& draw, float temperature,
+                                        Softmax& softmax, Scored& best) {
+  const float c = kLog2E / temperature;
+  softmax = {-3e38f, 0.0f};
+  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
+  race.set_limit(softmax.most);
+  row.each([&](int first, const float(&run)[kRun]) {
+    float most = run[0];
+#pragma unroll
+    for (int i = 1; i < kRun; i++) most = fmaxf(most, run[i]);
+    most *= c;
+    if (most > softmax.most) {
+      softmax.sum *= exp2_fast(softmax.most - most);
+      softmax.most = most;
+      race.set_limit(most);
+    }
+    uint4 bits[2];
+    if (!kGreedy) {
+      bits[0] = philox(draw.key_low, draw.key_high, first / 4, draw.position);
+      bits[1] = philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position);
+    }
+    unsigned candidates = 0;
+#pragma unroll
+    for (int i = 0; i < kRun; i++) {
+      const float weight = exp2_fast(fmaf(run[i], c, -softmax.most));
+      softmax.sum += weight;
+      if (kGreedy) {
+        best.take(run[i], first + i);
+      } else {
+        candidates |=
+            __uint2float_rz(word_of(bits, i) >> 8) * 5.9604645e-8f <= weight * race.limit ? 1u << i : 0u;
+      }
+    }
+    if (!kGreedy) race.enter(candidates, first, run, bits, temperature, softmax.most);
+  });
+  if (!kGreedy) best = race.best;
+}
+
+// The race among the kept tokens; the softmax is known.
+__device__ __forceinline__ Scored run_kept(const Row& row, const DrawOf& draw, const Edge& edge,
+                                           float largest) {
+  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 0.0f};
+  row.each([&](int first, const float(&run)[kRun]) {
+    unsigned candidates = 0;
+#pragma unroll
+    for (int i = 0; i < kRun; i++) {
+      const bool kept = first + i < row.vocabulary && edge.keeps(descending(run[i]), first + i);
+      // A weight of 1 is the largest: it stays even where min_p is 1 and rounding is unkind.
+      const float weight = kept ? expf(run[i] / draw.temperature - largest) : 0.0f;
+      if (kept && (weight >= draw.min_p || weight == 1.0f)) candidates |= 1u << i;
+    }
+    if (!__any_sync(0xffffffff, candidates != 0)) return;
+    const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
+                           philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
+    race.enter(candidates, first, run, bits, draw.temperature, 0.0f);
+  });
+  return race.best;
+}
+
+extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
+    sample_tokens(const Element* __restrict__ logits, const DrawOf* __restrict__ draws,
+                  const int* __restrict__ counts, int* __restrict__ tokens, float* __restrict__ logprobs,
+                  int vocabulary, int stride) {
+  if (blockIdx.x >= counts[2]) return;
+  const DrawOf draw = draws[blockIdx.x];
+  const bool greedy = draw.temperature == 0;
+  const float temperature = greedy ? 1.0f : draw.temperature;
+  const bool ordered = !greedy && (draw.top_p < 1 || (draw.top_k > 0 && draw.top_k < vocabulary));
+  const bool filtered = ordered || (!greedy && draw.min_p > 0);
+  const Row row = {logits + static_cast<long long>(draw.row) * stride, vocabulary, stride % kVector == 0};
+
+  Softmax softmax;
+  Scored best = {-double_infinity(), 0x7fffffff};
+  if (greedy || filtered) {
+    run_all<true>(row, draw, temperature, softmax, best);
+  } else {
+    run_all<false>(row, draw, temperature, softmax, best);
+  }
+  softmax = block_softmax(softmax);
+  best = block_best(best);
+  // A NaN makes the sum one, and so does +inf; where all are -inf, nothing was above the start.
+  const bool finite =
+      softmax.sum > 0 && softmax.sum < infinity() && softmax.most > -3e38f && softmax.most < 3e38f;
+
+  if (finite && filtered) {
+    const float top = static_cast<float>(best.score), largest = top / temperature;
+    Edge edge = {kNoKey, vocabulary, 0, 0};
+    if (ordered) {
+      double mass = static_cast<double>(softmax.sum);
+      if (draw.top_k > 0 && draw.top_k < vocabulary) {
+        edge = find_edge(row, temperature, top, false, draw.top_k);
+        if (draw.top_p < 1) {
+          // Of the k kept: all of larger logits, and the ties.
+          float above[1] = {0};
+          row.each([&](int, const float(&run)[kRun]) {
+#pragma unroll
+            for (int i = 0; i < kRun; i++)
+              above[0] += descending(run[i]) < edge.key ? expf(run[i] / temperature - largest) : 0.0f;
+          });
+          block_sums(above);
+          mass = above[0] +
+                 edge.ties * static_cast<double>(expf(from_descending(edge.key) / temperature - largest));
+        }
+      }
+      if (draw.top_p < 1) edge = find_edge(row, temperature, top, true, draw.top_p * mass);
+    }
+    best = block_best(run_kept(row, draw, edge, largest));
+  }
+
+  if (threadIdx.x == 0) {
+    tokens[blockIdx.x] = finite ? best.token : -1;
+    float logprob = __int_as_float(0x7fc00000);
+    if (finite) {
+      const double scaled = static_cast<double>(to_float(row.logits[best.token])) * (kLog2E / temperature);
+      logprob = static_cast<float>((scaled - softmax.most - log2(static_cast<double>(softmax.sum))) *
+                                   0.6931471805599453);
+    }
+    logprobs[blockIdx.x] = logprob;
+  }
+}
