@@ -11,11 +11,12 @@ mkdir -p "$folder" "$(dirname "$archive")"
 publish() {
   # TorchSharpRepair=always: the other machine's C++ runtime may be older than this one's.
   dotnet publish "$1" -c Release -r linux-x64 --self-contained -m:1 -nodeReuse:false -v quiet \
-    -p:TorchBackend=system -p:TorchSharpRepair=always -p:DebugType=none -p:GenerateDocumentationFile=false \
+    -p:TorchBackend=system -p:TorchSharpRepair=always -p:DebugType=none \
     -p:ArtifactsPath="$PWD/artifacts/gpu-build" -o "$folder"
 }
 publish src/Rollout.Host
 publish tests/Rollout.Gpu.Tests
+rm -f "$folder"/Rollout.*.xml "$folder"/rollout.xml
 
 tar -C artifacts -I 'xz -T2 -3' -cf "$archive" rollout-gpu
 cat <<TEXT

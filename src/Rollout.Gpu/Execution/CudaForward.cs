@@ -5,6 +5,7 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Kernels;
 using Rollout.Gpu.Models;
+using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
 
@@ -48,8 +49,11 @@ internal sealed class CudaForward : IDisposable
         _model = model;
         _stream = stream;
         var config = model.Config;
-        var shape = KernelShape.Of(KvCacheShape.Of(config), options.BlockSize, model.Dtype);
-        _kernels = KernelLibrary.Load(context, shape, Nvrtc.Load(), KernelCache.Default());
+        // Logits are float32 sums: rounded to bfloat16, neighbours would tie, and differ from what a trainer computes.
+        var shape = KernelShape.Of(KvCacheShape.Of(config), options.BlockSize, model.Dtype)
+            with
+        { LogitsDtype = ScalarType.Float32 };
+        _kernels = KernelLibrary.Load(context, shape, Nvrtc.Load(LibTorch.Folder), KernelCache.Default());
         _builder = new StepInputsBuilder(new AttentionSchedule(shape, _kernels.Attention.Parts));
         _products = new MatrixProducts(context, stream, model.Dtype);
 

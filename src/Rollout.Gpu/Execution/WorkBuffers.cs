@@ -10,13 +10,12 @@ internal readonly record struct DeviceRows(nint Pointer, int Buffer);
 
 /// <summary>
 /// The memory that the values of a forward pass live in, one allocation for the largest step. Every operation uses its
-/// input up, so that three buffers of the widest value besides the residual stream are enough for any model, and the
-/// same steps use the same addresses, which a recorded graph needs.
+/// input up, so that two buffers besides the residual stream's are enough for any model, and the same steps use the same
+/// addresses, which a recorded graph needs.
 /// </summary>
 internal sealed class WorkBuffers : IDisposable
 {
-    // Attention holds most at once: q, k and v in one, the queries apart, the result.
-    private const int Count = 4;
+    private const int Count = 3;
     private const long Alignment = 256;
 
     private readonly DeviceMemory _memory;

@@ -1,5 +1,4 @@
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Models;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;
@@ -39,6 +38,10 @@ public sealed class CudaModelRunnerTests
         }
     }
 
+    /// <summary>
+    /// Within 0.02 on average, or, where rounding the weights alone does more than that (stories260K: 0.08, and 0.14 with
+    /// libtorch's operators in bfloat16), within what libtorch's own forward in bfloat16 differs by.
+    /// </summary>
     [Theory]
     [InlineData("tiny-qwen3")]
     [InlineData("tiny-qwen2")]
@@ -50,21 +53,24 @@ public sealed class CudaModelRunnerTests
         using var weights = CudaPolicy.Copy(cpu, ScalarType.BFloat16);
         using var runner = CudaPolicy.Runner(weights);
         var prompts = Prompts(GoldenCase.Of(fixture));
-        var differences = new List<double>();
+        var (ours, libtorchs) = (new List<double>(), new List<double>());
         using var reference = new PolicyWeights(cpu, new PolicyVersion(1));
         foreach (var sequence in new StepDriver(runner).Generate(prompts, 4, Sampled, _ => 24))
         {
-            var logprobs = Recompute(reference, sequence.Tokens);
-            differences.AddRange(sequence.Logprobs.Select((logprob, i) =>
+            var exact = Recompute(reference, sequence.Tokens);
+            var rounded = Recompute(weights, sequence.Tokens);
+            for (var i = 0; i < sequence.Logprobs.Count; i++)
             {
-                var position = sequence.Prompt.Length + i;
-                return Math.Abs((double)logprob - logprobs[position - 1, sequence.Tokens[position]]);
-            }));
+                var (position, token) = (sequence.Prompt.Length + i, sequence.Tokens[sequence.Prompt.Length + i]);
+                ours.Add(Math.Abs((double)sequence.Logprobs[i] - exact[position - 1, token]));
+                libtorchs.Add(Math.Abs((double)rounded[position - 1, token] - exact[position - 1, token]));
+            }
         }
 
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{fixture}: mean |difference| {differences.Average():0.0000}, largest {differences.Max():0.0000}");
-        Assert.InRange(differences.Average(), 0, 0.02);
+            $"{fixture}: mean |difference| {ours.Average():0.0000}, largest {ours.Max():0.0000}; of libtorch's forward "
+            + $"{libtorchs.Average():0.0000}, {libtorchs.Max():0.0000}");
+        Assert.InRange(ours.Average(), 0, Math.Max(0.02, libtorchs.Average()));
     }
 
     [Theory]
@@ -97,7 +103,6 @@ public sealed class CudaModelRunnerTests
         var expected = new StepDriver(host).Generate(prompts, 8, Sampled, i => 3 + i);
         var ours = new StepDriver(runner, blockOrder: 2).Generate(prompts, 8, Sampled, i => 3 + i);
         var chunked = new StepDriver(runner, blockOrder: 4).Generate(prompts, 8, Sampled, i => 3 + i, chunk: 13);
-        var cached = new StepDriver(runner, blockOrder: 5);
         Assert.Equal(expected.Select(one => one.Tokens), ours.Select(one => one.Tokens));
         Assert.Equal(expected.Select(one => one.Tokens), chunked.Select(one => one.Tokens));
         foreach (var (one, other) in expected.Zip(ours))
