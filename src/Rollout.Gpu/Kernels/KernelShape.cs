@@ -1,5 +1,4 @@
 using Rollout.Gpu.Cache;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Kernels;
@@ -26,7 +25,7 @@ internal sealed record KernelShape(int HeadDim, int QueryHeads, int KvHeads, int
     /// <summary>Tokens whose query heads of one KV head fit into a work item.</summary>
     public int TokensPerItem => MaxVectors / GroupSize;
 
-    public int ElementBytes => (int)Dtype.ElementSize();
+    public int ElementBytes => Dtype == ScalarType.BFloat16 ? 2 : 4;
 
     /// <summary>The shape for a model's cache.</summary>
     /// <exception cref="NotSupportedException">The kernels have no such shape.</exception>
