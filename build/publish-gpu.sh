@@ -17,6 +17,10 @@ publish() {
 publish src/Rollout.Host
 publish tests/Rollout.Gpu.Tests
 rm -f "$folder"/Rollout.*.xml "$folder"/rollout.xml
+# What the test SDK brings for code coverage, of every platform and in every language.
+for part in alpine arm64 macos ubuntu x64 x86 CodeCoverage cs de es fr it ja ko pl pt-BR ru tr zh-Hans zh-Hant; do
+  rm -rf "${folder:?}/$part"
+done
 
 tar -C artifacts -I 'xz -T2 -3' -cf "$archive" rollout-gpu
 cat <<TEXT

@@ -68,7 +68,7 @@ internal sealed class CudaForward : IDisposable
         _mixed = Layout(tokens, largest);
         _decode = BatchLadder.Sizes(options.MaxNumSeqs).ToDictionary(rows => rows, rows => Layout(rows, rows));
         StepInputs[] layouts = [_mixed, .. _decode.Values];
-        _values = new WorkBuffers(config, tokens, shape.ElementBytes);
+        _values = new WorkBuffers(config, MatrixProducts.Room(tokens), shape.ElementBytes);
         _memory = new StepMemory(config, shape, layouts, layouts.Max(_kernels.Attention.WorkspaceBytes));
         _pass = new CudaPass(_kernels, _products, _values, _memory, config, stream);
 

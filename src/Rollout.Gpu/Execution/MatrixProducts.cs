@@ -11,6 +11,9 @@ namespace Rollout.Gpu.Execution;
 /// </summary>
 internal sealed class MatrixProducts : IDisposable
 {
+    // Fewer rows take as long, and some of the library's choices for one row twice as long.
+    private const int FewestRows = 16;
+
     // What NVIDIA recommends for Hopper; less keeps split sums from being used.
     private const long WorkspaceBytes = 32 << 20;
 
@@ -32,6 +35,11 @@ internal sealed class MatrixProducts : IDisposable
         _workspace = new DeviceMemory(WorkspaceBytes);
     }
 
+    /// <summary>
+    /// Rows that the buffers of a narrow product must have room for: some are computed along where there are few.
+    /// </summary>
+    public static int Room(int rows) => Math.Max(rows, FewestRows);
+
     /// <summary>Queues one product.</summary>
     /// <param name="input">[rows, inputs].</param>
     /// <param name="projection">Its weights, whose memory stays where it is.</param>
@@ -42,7 +50,7 @@ internal sealed class MatrixProducts : IDisposable
     {
         if (!_weights.TryGetValue(projection, out var weights))
             _weights.Add(projection, weights = Weights.Of(projection));
-        var shape = new Shape(rows, weights.Inputs, weights.Outputs, weights.Bias != 0, wide);
+        var shape = new Shape(wide ? rows : Room(rows), weights.Inputs, weights.Outputs, weights.Bias != 0, wide);
         if (!_plans.TryGetValue(shape, out var plan))
             _plans.Add(shape, plan = new Plan(_library, shape, _type));
         plan.Multiply(weights, input, output, _workspace, _stream);

@@ -68,6 +68,9 @@ internal sealed unsafe class CublasLt : IDisposable
         _handle = handle;
     }
 
+    /// <exception cref="LibTorchException">The library is not there.</exception>
+    public static void RequireLibrary() => _ = Open();
+
     /// <summary>An algorithm and what it needs (cublasLtMatmulHeuristicResult_t).</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct Choice
@@ -108,7 +111,12 @@ internal sealed unsafe class CublasLt : IDisposable
 
     /// <summary>The library's first choice for a product, the same whenever it is asked.</summary>
     /// <exception cref="CudaLibraryException">It has none.</exception>
-    public Choice Choose(nint product, nint left, nint right, nint result, long workspaceBytes)
+    public Choice Choose(nint product, nint left, nint right, nint result, long workspaceBytes) =>
+        Choices(product, left, right, result, workspaceBytes, most: 1)[0];
+
+    /// <summary>The library's choices for a product, those it thinks fastest first.</summary>
+    /// <exception cref="CudaLibraryException">It has none.</exception>
+    public Choice[] Choices(nint product, nint left, nint right, nint result, long workspaceBytes, int most)
     {
         nint preference;
         Check(_createPreference(&preference), "state a preference");
@@ -116,13 +124,18 @@ internal sealed unsafe class CublasLt : IDisposable
         {
             var bytes = (nuint)workspaceBytes;
             Check(_setPreference(preference, MaxWorkspaceBytes, &bytes, (nuint)sizeof(nuint)), "state a preference");
-            Choice choice;
+            var choices = new Choice[most];
             int found;
-            Check(
-                _choose(_handle, product, left, right, result, result, preference, 1, &choice, &found),
-                "choose an algorithm");
-            Check(found > 0 ? choice.State : NotSupported, "choose an algorithm");
-            return choice;
+            fixed (Choice* first = choices)
+            {
+                Check(
+                    _choose(_handle, product, left, right, result, result, preference, most, first, &found),
+                    "choose an algorithm");
+            }
+
+            choices = [.. choices.Take(found).Where(choice => choice.State == 0)];
+            Check(choices.Length > 0 ? 0 : NotSupported, "choose an algorithm");
+            return choices;
         }
         finally
         {

@@ -26,7 +26,9 @@ public static class LibTorch
     }
 
     /// <summary>Loads libtorch once; further calls only check what they ask for.</summary>
-    /// <param name="cuda">Also require an NVIDIA driver, a visible GPU and a CUDA build of libtorch.</param>
+    /// <param name="cuda">
+    /// Also require an NVIDIA driver, a visible GPU, a CUDA build of libtorch, and NVIDIA's libraries beside it.
+    /// </param>
     /// <exception cref="LibTorchException">Something is missing; the message says what, and what to do.</exception>
     public static void Load(bool cuda = false)
     {
@@ -148,6 +150,12 @@ public static class LibTorch
             throw new LibTorchException(
                 "Device cuda was asked for and libtorch sees no usable GPU: check nvidia-smi, CUDA_VISIBLE_DEVICES "
                 + "and that the driver is new enough for libtorch's CUDA version.");
+        }
+
+        if (OperatingSystem.IsLinux())
+        {
+            _ = NvrtcLibrary.Load(folder);
+            CublasLt.RequireLibrary();
         }
     }
 }

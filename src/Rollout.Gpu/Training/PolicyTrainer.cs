@@ -44,6 +44,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// </param>
     /// <param name="memory">The device's, to be reported with every step; stays the caller's.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="DeviceFaultException">The device has too little memory for the optimizer.</exception>
     public PolicyTrainer(
         PolicyWeights weights,
         GrpoOptions options,
@@ -63,7 +64,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _options = options;
         _tokenizerFolder = tokenizerFolder;
         _memory = new MemoryBoundaries(memory);
-        _optimizer = new AdamW(OptimizedParameter.Of(weights.Model), AdamWOptions.From(options));
+        _optimizer = Optimizer(weights.Model, options);
         if (options.Beta > 0)
             _reference = reference ?? FrozenCopy(weights.Model);
         else
@@ -228,6 +229,19 @@ public sealed class PolicyTrainer : IPolicyTrainer
             ProcessedTokens = batch.InputCount * updates.Sums.Count,
             Memory = _memory.Take(),
         };
+    }
+
+    private static AdamW Optimizer(CausalLm model, GrpoOptions options)
+    {
+        try
+        {
+            return new AdamW(OptimizedParameter.Of(model), AdamWOptions.From(options));
+        }
+        catch (ExternalException cause) when (IsFaultOfDevice(cause))
+        {
+            throw new DeviceFaultException(
+                $"{model.Device} has too little free memory for the optimizer's state of the model.", cause);
+        }
     }
 
     private static CausalLm FrozenCopy(CausalLm model)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
@@ -55,6 +56,7 @@ public static class PolicyModel
 
     /// <summary>The initial policy as the configuration names it: a checkpoint, or random weights of the run's seed.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
+    /// <exception cref="DeviceFaultException">The device has too little memory for it.</exception>
     public static CausalLm LoadInitial(RolloutSettings settings) => settings.Model.Weights == WeightSource.Random
         ? Random(ModelConfig.Load(settings.Model.Path), settings)
         : Load(settings.Model.Path, settings);
@@ -62,15 +64,15 @@ public static class PolicyModel
     /// <summary>A checkpoint's model, in the type and on the device that are configured.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     public static CausalLm Load(string folder, RolloutSettings settings) =>
-        HuggingFaceModel.Load(folder, Dtype(settings), Device(settings));
+        Fitting(settings, () => HuggingFaceModel.Load(folder, Dtype(settings), Device(settings)));
 
     /// <summary>A model of this shape with random weights of the run's seed.</summary>
-    public static CausalLm Random(ModelConfig shape, RolloutSettings settings)
+    public static CausalLm Random(ModelConfig shape, RolloutSettings settings) => Fitting(settings, () =>
     {
         var model = new CausalLm(shape, Dtype(settings), Device(settings));
         model.InitializeRandom(settings.Seed);
         return model;
-    }
+    });
 
     /// <summary>What a decoder of this process runs; called on the decoder's thread.</summary>
     /// <param name="settings">The configuration.</param>
@@ -99,6 +101,18 @@ public static class PolicyModel
         settings.Decoder.MaxModelLen == 0
             ? model.MaxPositionEmbeddings
             : Math.Min(settings.Decoder.MaxModelLen, model.MaxPositionEmbeddings);
+
+    private static CausalLm Fitting(RolloutSettings settings, Func<CausalLm> build)
+    {
+        try
+        {
+            return build();
+        }
+        catch (ExternalException cause) when (cause.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new DeviceFaultException($"{settings.Device} has too little free memory for the model's weights.", cause);
+        }
+    }
 
     private static CudaRunnerOptions CudaOptions(RolloutSettings settings, ModelConfig model) => new()
     {

@@ -136,6 +136,7 @@ public sealed class DecoderActorTests : ActorTest
         Assert.Equal(One, parked.Until);
         Assert.Equal(steps, parked.Stats.Steps);
         Assert.InRange(steps, 4, 6);            // the one at hand, and those whose blocks were asked for
+        Assert.True(_runner.IsAsleep);
         Assign(Groups.Of(2, 10, 5));
         _decoder.Tell(new Park(One), _barrier);
         await _barrier.ExpectMsgAsync<Parked>();
@@ -159,6 +160,7 @@ public sealed class DecoderActorTests : ActorTest
         _decoder.Tell(new UpdateWeights(One), _barrier);
 
         Assert.Equal(One, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version);
+        Assert.False(_runner.IsAsleep);
         await _scheduler.ExpectMsgAsync<DecoderReady>();
         var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
         Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey, One);
