@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Kernels;
 
@@ -10,11 +9,12 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
     private const int Repeats = 20;
 
     private readonly KernelLibrary _kernels = device.Kernels(shape);
+    private readonly KernelLibrary _waiting = device.Kernels(shape, startsEarly: false);
 
     /// <summary>Rows of (context, new tokens, family, shared leading tokens).</summary>
     public void Run(string workload, (int Context, int Tokens, int Family, int Shared)[] rows)
     {
-        var batch = Batch(rows, out var blocks);
+        var batch = Batches.Of(rows, shape.BlockSize, out var blocks);
         var blockBytes = (long)shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
         var cache = device.Numbers(2 * blocks * blockBytes);
         var read = device.ReadCeiling(cache, 2 * blocks * blockBytes);
@@ -37,15 +37,7 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
             new StepCapacity(batch.TokenCount, batch.RowCount, 1, 0, batch.BlockTables.Length, parts), shape);
         var buffer = new int[layout.Ints];
         var schedule = new AttentionSchedule(shape, parts, share);
-        var builder = new StepInputsBuilder(schedule);
-        var host = double.MaxValue;
-        for (var i = 0; i < 50; i++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            builder.Write(batch, layout, buffer);
-            host = Math.Min(host, Stopwatch.GetElapsedTime(start).TotalMicroseconds);
-        }
-
+        var host = HostBenchmark.Microseconds(new StepInputsBuilder(schedule), batch, layout, buffer);
         var inputs = device.Upload(buffer);
         var positions = device.Upload([.. rows.SelectMany(row => Enumerable.Range(row.Context - row.Tokens, row.Tokens))]);
         var vectorBytes = (long)shape.QueryHeads * shape.HeadDim * shape.ElementBytes;
@@ -53,9 +45,10 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
         var result = device.Allocate(batch.TokenCount * vectorBytes);
         var workspace = device.Allocate(_kernels.Attention.WorkspaceBytes(layout));
         var values = cache + (nint)((long)blocks * shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes);
-        var time = device.Timer.Microseconds(Repeats, _ => _kernels.Attention.Launch(
+        double TimeOf(KernelLibrary kernels) => device.Timer.Microseconds(Repeats, _ => kernels.Attention.Launch(
             device.Stream, layout, inputs, new PreparedTokens(0, positions, 0, 0), query, cache, values, result,
             workspace, batch.TokenCount));
+        var (time, waiting) = (TimeOf(_kernels), TimeOf(_waiting));
 
         var keyBytes = 2L * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
         var bytes = keyBytes * rows.GroupBy(row => (row.Family, row.Shared)).Sum(family =>
@@ -67,43 +60,12 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
         Console.WriteLine(
             $"  {(share ? "shared" : "apart "),-7} {time,8:F1} us  {bytes / time / 1e6,6:F2} TB/s = "
             + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s  "
-            + $"{schedule.Items.Length} items, {schedule.Segments.Length} segments, host {host:F0} us");
+            + $"{schedule.Segments.Length} segments, host {host:F0} us; {waiting:F1} us without early starts");
     }
 
-    private ForwardBatch Batch((int Context, int Tokens, int Family, int Shared)[] rows, out int blocks)
+    public void Dispose()
     {
-        var common = new Dictionary<(int, int), int>();
-        var next = 0;
-        int[][] tables = [.. rows.Select(row => Enumerable.Range(0, (row.Context + shape.BlockSize - 1) / shape.BlockSize)
-            .Select(index =>
-            {
-                if (index >= row.Shared / shape.BlockSize)
-                    return next++;
-                if (!common.TryGetValue((row.Family, index), out var block))
-                    common[(row.Family, index)] = block = next++;
-                return block;
-            }).ToArray())];
-        blocks = next;
-        var order = Enumerable.Range(0, blocks).ToArray();
-        new Random(1).Shuffle(order);
-        var batch = new ForwardBatch
-        {
-            RowCount = rows.Length,
-            QueryStart = new int[rows.Length + 1],
-            BlockTableStart = new int[rows.Length + 1],
-            ContextLengths = [.. rows.Select(row => row.Context)],
-            BlockTables = [.. tables.SelectMany(table => table.Select(block => order[block]))],
-        };
-        for (var row = 0; row < rows.Length; row++)
-        {
-            batch.QueryStart[row + 1] = batch.QueryStart[row] + rows[row].Tokens;
-            batch.BlockTableStart[row + 1] = batch.BlockTableStart[row] + tables[row].Length;
-        }
-
-        batch.TokenCount = batch.QueryStart[^1];
-        batch.TokenIds = new int[batch.TokenCount];
-        return batch;
+        _kernels.Dispose();
+        _waiting.Dispose();
     }
-
-    public void Dispose() => _kernels.Dispose();
 }

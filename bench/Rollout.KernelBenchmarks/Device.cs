@@ -9,6 +9,7 @@ internal sealed class Device : IDisposable
 {
     private readonly CudaModule _ceilings;
     private readonly CudaFunction _fill;
+    private readonly CudaFunction _fillLogits;
     private readonly CudaFunction _read;
     private readonly List<DeviceMemory> _memory = [];
 
@@ -24,6 +25,7 @@ internal sealed class Device : IDisposable
             "ceilings.cu", reader.ReadToEnd(), new Dictionary<string, string>(),
             [$"--gpu-architecture={Context.Info.Architecture}", "--std=c++17"]));
         (_fill, _read) = (_ceilings.Function("fill"), _ceilings.Function("read"));
+        _fillLogits = _ceilings.Function("fill_logits");
     }
 
     public CudaContext Context { get; }
@@ -34,19 +36,14 @@ internal sealed class Device : IDisposable
 
     public GraphTimer Timer { get; }
 
-    public KernelLibrary Kernels(KernelShape shape) =>
-        KernelLibrary.Load(Context, shape, Compiler, KernelCache.Default());
+    public KernelLibrary Kernels(KernelShape shape, bool startsEarly = true) =>
+        KernelLibrary.Load(Context, shape, Compiler, KernelCache.Default(), startsEarly);
 
     /// <summary>Memory with bfloat16 numbers in −1 … 1.</summary>
-    public nint Numbers(long bytes)
-    {
-        var memory = Allocate(bytes);
-        var arguments = default(KernelArguments);
-        arguments.Add(memory);
-        arguments.Add((nint)(bytes / sizeof(uint)));
-        _fill.Launch((8 * Context.Info.MultiprocessorCount, 1), 256, 0, Stream, arguments);
-        return memory;
-    }
+    public nint Numbers(long bytes) => Filled(_fill, bytes, bytes / sizeof(uint));
+
+    /// <summary>Memory with bfloat16 numbers as a model's logits have them.</summary>
+    public nint Logits(long bytes) => Filled(_fillLogits, bytes, bytes / sizeof(ushort));
 
     /// <summary>Memory with zeros.</summary>
     public nint Allocate(long bytes)
@@ -98,6 +95,16 @@ internal sealed class Device : IDisposable
     /// <summary>Bytes per second, read and written, of copying one half to the other.</summary>
     public double CopyCeiling(nint memory, long bytes) =>
         bytes / Timer.Microseconds(5, _ => Stream.CopyOnDevice(memory, memory + (nint)(bytes / 2), bytes / 2)) * 1e6;
+
+    private nint Filled(CudaFunction fill, long bytes, long count)
+    {
+        var memory = Allocate(bytes);
+        var arguments = default(KernelArguments);
+        arguments.Add(memory);
+        arguments.Add((nint)count);
+        fill.Launch((8 * Context.Info.MultiprocessorCount, 1), 256, 0, Stream, arguments);
+        return memory;
+    }
 
     public void Dispose()
     {

@@ -2,12 +2,19 @@ using Rollout.Gpu.Kernels;
 using Rollout.KernelBenchmarks;
 using ScalarType = TorchSharp.torch.ScalarType;
 
-// Each kernel's time on the GPU at hand against the bytes or operations that it cannot do without.
+// Each kernel's time on the GPU at hand against the bytes or operations that it cannot do without; "host": the
+// host's part of a step, without a GPU.
 (string Name, KernelShape Shape, int Hidden, int Intermediate)[] models =
 [
     ("qwen3-0.6b", new KernelShape(128, 16, 8, 16, ScalarType.BFloat16), 1024, 3072),
     ("qwen3-8b", new KernelShape(128, 32, 8, 16, ScalarType.BFloat16), 4096, 12_288),
 ];
+
+if (args is ["host"])
+{
+    HostBenchmark.Run();
+    return;
+}
 
 using var device = new Device();
 Console.WriteLine($"{device.Context.Info.Name}, NVRTC {device.Compiler.Version}");

@@ -58,7 +58,7 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
 
     private void Sample()
     {
-        var logits = device.Numbers(2L * Rows * Vocabulary);
+        var logits = device.Logits(2L * Rows * Vocabulary);
         foreach (var (label, sampling) in new (string, SamplingParams)[]
         {
             ("sample t=1", new() { MaxTokens = 1 }),

@@ -5,8 +5,9 @@ namespace Rollout.Gpu.Kernels;
 /// <summary>
 /// Divides one batch's attention into equal parts for thread blocks that all run at once. The same parts serve
 /// every KV head and every layer. Keys that several rows share are one item for all of them; every other key is
-/// read for its own row. Items are laid end to end and cut at tile edges where a part ends (stream-K, Osama et
-/// al. 2023, arXiv 2301.03598); what was cut or shared is merged afterwards. Its memory is reused.
+/// read for its own row. Items, each what one thread block could do, are laid end to end and cut at tile edges
+/// where a part ends (stream-K, Osama et al. 2023, arXiv 2301.03598); what was cut or shared is merged
+/// afterwards. Its memory is reused.
 /// </summary>
 internal sealed class AttentionSchedule
 {
@@ -27,8 +28,9 @@ internal sealed class AttentionSchedule
     private readonly int _group;
     private readonly int _tokensPerItem;
     private readonly SharedPrefixes _shared;
-    private readonly GrowingList<AttentionItem> _items = new();
+    private readonly GrowingList<AttentionSegment> _items = new();
     private readonly GrowingList<AttentionSegment> _segments = new();
+    private readonly GrowingList<(int Row, AttentionSegment Item)> _sharedItems = new();
     private readonly GrowingList<int> _sharedTokens = new();
     private readonly GrowingList<int> _partStart = new();
     private readonly GrowingList<int> _mergeStart = new();
@@ -59,15 +61,13 @@ internal sealed class AttentionSchedule
 
     public int Parts { get; }
 
-    public ReadOnlySpan<AttentionItem> Items => _items.Span;
-
-    /// <summary>In the order of the parts.</summary>
+    /// <summary>In the order of the parts: what was laid end to end, cut where parts end.</summary>
     public ReadOnlySpan<AttentionSegment> Segments => _segments.Span;
 
     /// <summary>[parts + 1] the first segment of each part.</summary>
     public ReadOnlySpan<int> PartStart => _partStart.Span;
 
-    /// <summary>Tokens of items whose tokens are not consecutive.</summary>
+    /// <summary>Tokens of segments whose tokens are not consecutive.</summary>
     public ReadOnlySpan<int> SharedTokens => _sharedTokens.Span;
 
     /// <summary>[tokens + 1] the first merge entry of each token; none where one segment writes its result.</summary>
@@ -84,20 +84,26 @@ internal sealed class AttentionSchedule
     {
         _batch = batch;
         _items.Clear();
-        _segments.Clear();
+        _sharedItems.Clear();
         _sharedTokens.Clear();
         _ownStart.Resize(batch.RowCount).Clear();
-        PartialVectors = 0;
         if (_share)
-            AddSharedItems();
-        var firstOwn = _items.Count;
+            FindSharedItems();
+
+        // A shared item comes beside its rows' own, so that every part has its share of either kind.
+        var shared = 0;
         for (var row = 0; row < batch.RowCount; row++)
+        {
+            for (; shared < _sharedItems.Count && _sharedItems.Span[shared].Row == row; shared++)
+                _items.Add(_sharedItems.Span[shared].Item);
             AddOwnItems(row);
-        Cut(firstOwn);
+        }
+
+        Cut();
         FindMerges();
     }
 
-    private void AddSharedItems()
+    private void FindSharedItems()
     {
         _shared.Find(_batch);
         foreach (var range in _shared.Ranges)
@@ -107,8 +113,8 @@ internal sealed class AttentionSchedule
             for (var first = 0; first < rows.Length; first += _tokensPerItem)
             {
                 var some = rows.Slice(first, Math.Min(_tokensPerItem, rows.Length - first));
-                _items.Add(new AttentionItem(
-                    ~_sharedTokens.Count, some.Length, table, range.KeyStart, range.KeyEnd));
+                _sharedItems.Add((some[0], new AttentionSegment(
+                    ~_sharedTokens.Count, some.Length, table, range.KeyStart, range.KeyEnd, partial: 0)));
                 foreach (var row in some)
                     _sharedTokens.Add(_batch.QueryStart[row]);
             }
@@ -116,37 +122,41 @@ internal sealed class AttentionSchedule
             foreach (var row in rows)
                 _ownStart.Span[row] = range.KeyEnd;
         }
+
+        _sharedItems.Span.Sort(static (left, right) =>
+            (left.Row, left.Item.Tokens).CompareTo((right.Row, right.Item.Tokens)));
     }
 
     private void AddOwnItems(int row)
     {
         var (first, end) = (_batch.QueryStart[row], _batch.QueryStart[row + 1]);
+        var keyStart = _ownStart.Span[row];
         for (var token = first; token < end; token += _tokensPerItem)
         {
             var count = Math.Min(_tokensPerItem, end - token);
             var keyEnd = _batch.ContextLengths[row] - (end - (token + count)); // the last token's
-            _items.Add(new AttentionItem(
-                token, count, _batch.BlockTableStart[row], _ownStart.Span[row], keyEnd));
+            _items.Add(new AttentionSegment(
+                token, count, _batch.BlockTableStart[row], keyStart, keyEnd, partial: keyStart == 0 ? -1 : 0));
         }
     }
 
-    private void Cut(int firstOwn)
+    private void Cut()
     {
+        _segments.Clear();
         _partStart.Clear();
         _partStart.Add(0);
         _total = (long)SegmentCost * Parts; // about what cutting adds
-        foreach (ref readonly var item in Items)
+        foreach (ref readonly var item in _items.Span)
             _total += SegmentCost + ((long)item.Tiles * TileCost(item));
-        (_part, _placed, _partEnd) = (0, 0, _total / Parts);
-        for (var item = 0; item < Items.Length; item++)
-            Place(item, isWhole: item >= firstOwn && Items[item].KeyStart == 0);
+        (_part, _placed, _partEnd, PartialVectors) = (0, 0, _total / Parts, 0);
+        foreach (ref readonly var item in _items.Span)
+            Place(item);
         while (_partStart.Count <= Parts)
             _partStart.Add(_segments.Count);
     }
 
-    private void Place(int index, bool isWhole)
+    private void Place(in AttentionSegment item)
     {
-        var item = Items[index];
         var (tiles, vectors, cost) = (item.Tiles, item.TokenCount * _group, TileCost(item));
         for (var tile = 0; tile < tiles;)
         {
@@ -157,10 +167,12 @@ internal sealed class AttentionSchedule
                 continue;
             }
 
-            var partial = isWhole && taken == tiles ? -1 : PartialVectors;
-            if (partial >= 0)
-                PartialVectors += vectors;
-            _segments.Add(new AttentionSegment(index, tile, tile + taken, partial));
+            var isWhole = item.Partial < 0 && taken == tiles;
+            var start = item.KeyStart + (tile * TileKeys);
+            _segments.Add(new AttentionSegment(
+                item.Tokens, item.TokenCount, item.Table, start,
+                Math.Min(item.KeyEnd, start + (taken * TileKeys)), isWhole ? -1 : PartialVectors));
+            PartialVectors += isWhole ? 0 : vectors;
             _placed += SegmentCost + ((long)taken * cost);
             tile += taken;
             if (tile < tiles)
@@ -187,7 +199,7 @@ internal sealed class AttentionSchedule
         _partStart.Add(_segments.Count);
     }
 
-    private int TileCost(in AttentionItem item) =>
+    private int TileCost(in AttentionSegment item) =>
         item.TokenCount * _group <= NarrowVectors ? NarrowTileCost : WideTileCost;
 
     private void FindMerges()
@@ -196,8 +208,8 @@ internal sealed class AttentionSchedule
         start.Clear();
         foreach (ref readonly var segment in Segments)
         {
-            for (var i = 0; segment.Partial >= 0 && i < Items[segment.Item].TokenCount; i++)
-                start[TokenOf(Items[segment.Item], i) + 1]++;
+            for (var i = 0; segment.Partial >= 0 && i < segment.TokenCount; i++)
+                start[TokenOf(segment, i) + 1]++;
         }
 
         for (var token = 0; token < _batch.TokenCount; token++)
@@ -207,14 +219,14 @@ internal sealed class AttentionSchedule
         // Each token's start moves to its end as entries are added, and is where the next token's was.
         foreach (ref readonly var segment in Segments)
         {
-            for (var i = 0; segment.Partial >= 0 && i < Items[segment.Item].TokenCount; i++)
-                entries[start[TokenOf(Items[segment.Item], i)]++] = segment.Partial + (i * _group);
+            for (var i = 0; segment.Partial >= 0 && i < segment.TokenCount; i++)
+                entries[start[TokenOf(segment, i)]++] = segment.Partial + (i * _group);
         }
 
         start[..^1].CopyTo(start[1..]);
         start[0] = 0;
     }
 
-    private int TokenOf(in AttentionItem item, int index) =>
-        item.Tokens >= 0 ? item.Tokens + index : SharedTokens[~item.Tokens + index];
+    private int TokenOf(in AttentionSegment segment, int index) =>
+        segment.Tokens >= 0 ? segment.Tokens + index : SharedTokens[~segment.Tokens + index];
 }

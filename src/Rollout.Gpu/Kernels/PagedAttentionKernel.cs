@@ -74,7 +74,6 @@ internal sealed class PagedAttentionKernel
         arguments.Add(values);
         arguments.Add(PrepareStep.At(inputs, layout.PartStart));
         arguments.Add(PrepareStep.At(inputs, layout.Segments));
-        arguments.Add(PrepareStep.At(inputs, layout.Items));
         arguments.Add(PrepareStep.At(inputs, layout.SharedTokens));
         arguments.Add(PrepareStep.At(inputs, layout.BlockTables));
         arguments.Add(prepared.Positions);

@@ -25,11 +25,15 @@ internal sealed class SharedPrefixes(int blockSize)
     private const int MostSplits = 8;
 
     private readonly GrowingList<int> _rows = new();
-    private readonly GrowingList<int> _blocks = new();
+    private readonly GrowingList<int> _partOf = new();
+    private readonly GrowingList<int> _ends = new();
+    private readonly GrowingList<int> _parted = new();
+    private readonly GrowingList<(long Generation, int Part)> _marks = new(); // of each block
     private readonly GrowingList<int> _found = new();
     private readonly GrowingList<SharedRange> _ranges = new();
     private readonly Stack<Candidates> _open = new();
     private ForwardBatch _batch = new();
+    private long _generation;
 
     /// <summary>The rows of the ranges.</summary>
     public ReadOnlySpan<int> Rows => _found.Span;
@@ -55,27 +59,57 @@ internal sealed class SharedPrefixes(int blockSize)
             Part(candidates);
     }
 
-    // Rows agree on their first Depth blocks: parts them by the next.
+    // Rows agree on their first Depth blocks: parts them by the next, in the order of the rows.
     private void Part(Candidates candidates)
     {
         var rows = _rows.Span.Slice(candidates.First, candidates.Count);
-        var blocks = _blocks.Resize(rows.Length);
-        var sorted = true;
+        var partOf = _partOf.Resize(rows.Length);
+        _ends.Clear();
+        _generation++;
         for (var i = 0; i < rows.Length; i++)
         {
-            blocks[i] = candidates.Depth < WholeBlocks(rows[i]) ? Table(rows[i])[candidates.Depth] : -1;
-            sorted &= i == 0 || blocks[i - 1] <= blocks[i];
+            partOf[i] = candidates.Depth < WholeBlocks(rows[i]) ? PartOf(Table(rows[i])[candidates.Depth]) : -1;
+            if (partOf[i] >= 0)
+                _ends.Span[partOf[i]]++;
         }
 
-        if (!sorted)
-            blocks.Sort(rows);
-        for (var (from, to) = (0, 0); from < rows.Length; from = to)
+        if (_ends.Count == rows.Length)
+            return; // nobody shares anything
+
+        var ends = _ends.Span;
+        for (var part = 1; part < ends.Length; part++)
+            ends[part] += ends[part - 1];
+        var parted = _parted.Resize(rows.Length);
+        for (var i = rows.Length - 1; i >= 0; i--)
         {
-            for (to = from + 1; to < rows.Length && blocks[to] == blocks[from];)
-                to++;
-            if (blocks[from] >= 0 && to - from > 1)
-                Share(candidates with { First = candidates.First + from, Count = to - from });
+            if (partOf[i] >= 0)
+                parted[--ends[partOf[i]]] = rows[i];
         }
+
+        // Each part's end has moved to its start.
+        var placed = partOf.Length - partOf.Count(-1);
+        parted[..placed].CopyTo(rows);
+        for (var part = 0; part < ends.Length; part++)
+        {
+            var end = part + 1 < ends.Length ? ends[part + 1] : placed;
+            if (end - ends[part] > 1)
+                Share(candidates with { First = candidates.First + ends[part], Count = end - ends[part] });
+        }
+    }
+
+    // Parts are numbered as their blocks are first seen.
+    private int PartOf(int block)
+    {
+        if (block >= _marks.Count)
+            _marks.Resize(Math.Max(block + 1, 2 * _marks.Count));
+        ref var mark = ref _marks.Span[block];
+        if (mark.Generation != _generation)
+        {
+            mark = (_generation, _ends.Count);
+            _ends.Add(0);
+        }
+
+        return mark.Part;
     }
 
     private void Share(Candidates candidates)

@@ -31,8 +31,7 @@ internal sealed class StepInputs
         Capacity = capacity;
         var perItem = shape.TokensPerItem;
         MaxSharedTokens = SharedPrefixes.Levels * capacity.Rows;
-        MaxItems = (capacity.Tokens / perItem) + ((1 + SharedPrefixes.Levels) * capacity.Rows);
-        MaxSegments = MaxItems + capacity.Parts;
+        MaxSegments = (capacity.Tokens / perItem) + ((1 + SharedPrefixes.Levels) * capacity.Rows) + capacity.Parts;
         // A row's shared and own results, and those of items that parts' ends cut.
         MaxMergeEntries = MaxSharedTokens + capacity.Rows + (2 * capacity.Parts * perItem);
         MaxPartialVectors = MaxMergeEntries * shape.GroupSize;
@@ -54,7 +53,6 @@ internal sealed class StepInputs
         Draws = Place(capacity.Draws * DrawInts);
         CopyPairs = Place(2 * capacity.Copies);
         PartStart = Place(capacity.Parts + 1);
-        Items = Place(MaxItems * AttentionItem.Ints);
         Segments = Place(MaxSegments * AttentionSegment.Ints);
         SharedTokens = Place(MaxSharedTokens);
         MergeStart = Place(capacity.Tokens + 1);
@@ -67,8 +65,6 @@ internal sealed class StepInputs
 
     /// <summary>Of the whole buffer.</summary>
     public int Ints { get; }
-
-    public int MaxItems { get; }
 
     public int MaxSegments { get; }
 
@@ -105,8 +101,6 @@ internal sealed class StepInputs
 
     /// <summary>[parts + 1] and what follows: <see cref="AttentionSchedule"/>.</summary>
     public int PartStart { get; }
-
-    public int Items { get; }
 
     public int Segments { get; }
 

@@ -84,7 +84,6 @@ internal sealed class StepInputsBuilder(AttentionSchedule schedule)
     private void WriteSchedule(StepInputs layout, Span<int> buffer)
     {
         schedule.PartStart.CopyTo(buffer[layout.PartStart..]);
-        MemoryMarshal.Cast<AttentionItem, int>(schedule.Items).CopyTo(buffer[layout.Items..]);
         MemoryMarshal.Cast<AttentionSegment, int>(schedule.Segments).CopyTo(buffer[layout.Segments..]);
         schedule.SharedTokens.CopyTo(buffer[layout.SharedTokens..]);
         schedule.MergeStart.CopyTo(buffer[layout.MergeStart..]);

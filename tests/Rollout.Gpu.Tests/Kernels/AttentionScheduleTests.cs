@@ -19,15 +19,13 @@ public sealed class AttentionScheduleTests
             var seen = new Dictionary<(int Token, int Block, int Offset), int>();
             foreach (var segment in schedule.Segments)
             {
-                var item = schedule.Items[segment.Item];
-                var first = item.KeyStart + (segment.TileStart * AttentionSchedule.TileKeys);
-                var end = Math.Min(item.KeyEnd, item.KeyStart + (segment.TileEnd * AttentionSchedule.TileKeys));
-                for (var i = 0; i < item.TokenCount; i++)
+                Assert.True(segment.KeyStart < segment.KeyEnd && segment.TokenCount <= test.Shape.TokensPerItem);
+                for (var i = 0; i < segment.TokenCount; i++)
                 {
-                    var token = TokenOf(schedule, item, i);
-                    for (var key = first; key < Math.Min(end, PositionOf(batch, token) + 1); key++)
+                    var token = TokenOf(schedule, segment, i);
+                    for (var key = segment.KeyStart; key < Math.Min(segment.KeyEnd, PositionOf(batch, token) + 1); key++)
                     {
-                        var block = batch.BlockTables[item.Table + (key / test.BlockSize)];
+                        var block = batch.BlockTables[segment.Table + (key / test.BlockSize)];
                         var at = (token, block, key % test.BlockSize);
                         seen[at] = seen.GetValueOrDefault(at) + 1;
                     }
@@ -56,10 +54,9 @@ public sealed class AttentionScheduleTests
             Array.Fill(partial, null);
             foreach (var segment in schedule.Segments)
             {
-                var item = schedule.Items[segment.Item];
-                for (var i = 0; i < item.TokenCount; i++)
+                for (var i = 0; i < segment.TokenCount; i++)
                 {
-                    var token = TokenOf(schedule, item, i);
+                    var token = TokenOf(schedule, segment, i);
                     if (segment.Partial < 0)
                         direct[token]++;
                     else
@@ -89,7 +86,6 @@ public sealed class AttentionScheduleTests
             var layout = new StepInputs(
                 new StepCapacity(batch.TokenCount, batch.RowCount, 1, 1, batch.BlockTables.Length, test.Parts),
                 test.Shape);
-            Assert.True(schedule.Items.Length <= layout.MaxItems);
             Assert.True(schedule.Segments.Length <= layout.MaxSegments);
             Assert.True(schedule.SharedTokens.Length <= layout.MaxSharedTokens);
             Assert.True(schedule.MergeEntries.Length <= layout.MaxMergeEntries);
@@ -128,10 +124,12 @@ public sealed class AttentionScheduleTests
 
         schedule.Build(PrefixFamilies.Of(rows, 16, random, out _));
 
-        var shared = schedule.Items.ToArray().Where(item => item.Tokens < 0).ToArray();
-        Assert.Equal(32, shared.Length);
-        Assert.All(shared, item => Assert.Equal((16, 0, 512), (item.TokenCount, item.KeyStart, item.KeyEnd)));
-        Assert.Equal(512, schedule.Items.ToArray().Count(item => item.Tokens >= 0 && item.KeyStart == 512));
+        var shared = schedule.Segments.ToArray().Where(segment => segment.Tokens < 0).ToArray();
+        Assert.Equal(32 * 512, shared.Sum(segment => segment.KeyEnd - segment.KeyStart));
+        Assert.All(shared, segment => Assert.True(segment.TokenCount == 16 && segment.KeyEnd <= 512));
+        var own = schedule.Segments.ToArray().Where(segment => segment.Tokens >= 0).ToArray();
+        Assert.Equal(rows.Sum(row => row.Context - 512), own.Sum(segment => segment.KeyEnd - segment.KeyStart));
+        Assert.All(own, segment => Assert.True(segment.KeyStart >= 512));
     }
 
     [Fact]
@@ -144,12 +142,12 @@ public sealed class AttentionScheduleTests
         // The three families' first 20 blocks become the first one's.
         for (var row = 4; row < 12; row++)
             batch.BlockTables.AsSpan(0, 20).CopyTo(batch.BlockTables.AsSpan(batch.BlockTableStart[row]));
-        var schedule = new AttentionSchedule(Qwen, parts: 4);
+        var schedule = new AttentionSchedule(Qwen, parts: 1);
 
         schedule.Build(batch);
 
-        var shared = schedule.Items.ToArray().Where(item => item.Tokens < 0)
-            .Select(item => (item.TokenCount, item.KeyStart, item.KeyEnd)).Order().ToArray();
+        var shared = schedule.Segments.ToArray().Where(segment => segment.Tokens < 0)
+            .Select(segment => (segment.TokenCount, segment.KeyStart, segment.KeyEnd)).Order().ToArray();
         Assert.Equal([(4, 320, 800), (4, 320, 800), (4, 320, 800), (12, 0, 320)], shared);
     }
 
@@ -158,12 +156,14 @@ public sealed class AttentionScheduleTests
     {
         var batch = PrefixFamilies.Of(
             [.. Enumerable.Range(0, 8).Select(_ => new PrefixFamilies.Row(500, 1, Shared: 400))], 16, new Random(6), out _);
-        var schedule = new AttentionSchedule(Qwen, parts: 4, shareGroups: false);
+        var schedule = new AttentionSchedule(Qwen, parts: 1, shareGroups: false);
 
         schedule.Build(batch);
 
         Assert.Equal(0, schedule.SharedTokens.Length);
-        Assert.All(schedule.Items.ToArray(), item => Assert.Equal((0, 500), (item.KeyStart, item.KeyEnd)));
+        Assert.All(
+            schedule.Segments.ToArray(),
+            segment => Assert.Equal((0, 500, -1), (segment.KeyStart, segment.KeyEnd, segment.Partial)));
     }
 
     [Fact]
@@ -210,12 +210,12 @@ public sealed class AttentionScheduleTests
     {
         var tiles = 0;
         foreach (var segment in schedule.Segments[schedule.PartStart[part]..schedule.PartStart[part + 1]])
-            tiles += segment.TileEnd - segment.TileStart;
+            tiles += segment.Tiles;
         return tiles;
     }
 
-    private static int TokenOf(AttentionSchedule schedule, AttentionItem item, int index) =>
-        item.Tokens >= 0 ? item.Tokens + index : schedule.SharedTokens[~item.Tokens + index];
+    private static int TokenOf(AttentionSchedule schedule, AttentionSegment segment, int index) =>
+        segment.Tokens >= 0 ? segment.Tokens + index : schedule.SharedTokens[~segment.Tokens + index];
 
     private static int RowOf(ForwardBatch batch, int token)
     {

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using TorchSharp;
 using Xunit;
@@ -85,6 +86,36 @@ public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
 
         var halves = both.chunk(2, -1);
         AssertRounded(nn.functional.silu(halves[0]).mul(halves[1]), result, dtype);
+    }
+
+    [Fact]
+    public void Kernels_that_start_early_still_see_all_that_was_written_before()
+    {
+        const int Rows = 700, Width = 512, Links = 60;
+        var shape = PlainShape(ScalarType.BFloat16);
+        var weight = OnDevice(Random(2, ScalarType.BFloat16, Width));
+        float[] Chain(bool startsEarly)
+        {
+            var kernels = Kernels(shape, startsEarly);
+            var x = OnDevice(Random(1, ScalarType.BFloat16, Rows, Width));
+            var (residual, gated) = (zeros_like(x), zeros([Rows / 2, Width], ScalarType.BFloat16, CUDA));
+            // Row i comes from row i − 1 next time, which another multiprocessor wrote.
+            var indices = OnDevice([.. Enumerable.Range(0, Rows).Select(row => (row + Rows - 1) % (Rows / 2))]);
+            using var graph = CudaGraph.Capture(Stream, () =>
+            {
+                for (var link = 0; link < Links; link++)
+                {
+                    kernels.Norm.AddNormalize(
+                        Stream, At(x), At(residual), At(weight), At(x), Rows, Width, 1e-6f);
+                    kernels.Gate.Launch(Stream, At(x), At(gated), Rows / 2, Width);
+                    kernels.Gather.Launch(Stream, At(gated), At(indices), At(x), Rows, Width);
+                }
+            });
+            graph.Launch(Stream);
+            return Numbers(residual);
+        }
+
+        Assert.Equal(Chain(startsEarly: false), Chain(startsEarly: true));
     }
 
     private static Tensor Norm(Tensor x, Tensor weight, double epsilon, ScalarType dtype)

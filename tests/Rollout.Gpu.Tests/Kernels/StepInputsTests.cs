@@ -20,7 +20,6 @@ public sealed class StepInputsTests
             (layout.Counts, StepInputs.CountInts), (layout.TokenIds, 70), (layout.QueryStart, 10),
             (layout.ContextLengths, 9), (layout.TableStart, 10), (layout.LogitTokens, 11),
             (layout.Draws, 11 * StepInputs.DrawInts), (layout.CopyPairs, 6), (layout.PartStart, 6),
-            (layout.Items, layout.MaxItems * AttentionItem.Ints),
             (layout.Segments, layout.MaxSegments * AttentionSegment.Ints),
             (layout.SharedTokens, layout.MaxSharedTokens), (layout.MergeStart, 71),
             (layout.MergeEntries, layout.MaxMergeEntries), (layout.BlockTables, 101), (layout.Ints, 0),
@@ -30,11 +29,8 @@ public sealed class StepInputsTests
     }
 
     [Fact]
-    public void Structures_have_the_size_that_kernels_read()
-    {
-        Assert.Equal(AttentionItem.Ints * sizeof(int), Marshal.SizeOf<AttentionItem>());
+    public void A_segment_has_the_size_that_kernels_read() =>
         Assert.Equal(AttentionSegment.Ints * sizeof(int), Marshal.SizeOf<AttentionSegment>());
-    }
 
     [Fact]
     public void A_step_is_found_again_where_the_layout_says()

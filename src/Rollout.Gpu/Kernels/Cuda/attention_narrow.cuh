@@ -19,17 +19,17 @@ struct NarrowQuery {
   unsigned fragment[kTiles][kSteps][2];  // queries as the right factor: [16 of the head, 8 queries]
   int limit[kTiles][2];                  // keys that this lane's two queries attend to
 
-  __device__ __forceinline__ void load(const AttentionWork& work, const Item& item, const Element* query,
-                                       int kv_head) {
+  __device__ __forceinline__ void load(const AttentionWork& work, const Segment& segment,
+                                       const Element* query, int kv_head) {
     const int lane = threadIdx.x % 32;
-    const int vectors = item.token_count * kGroup;
+    const int vectors = segment.token_count * kGroup;
 #pragma unroll
     for (int t = 0; t < kTiles; t++) {
       const int vector = t * 8 + lane / 4;
       const bool present = vector < vectors;
       const unsigned* row = nullptr;
       if (present) {
-        const long long token = token_of(work, item, vector / kGroup);
+        const long long token = token_of(work, segment, vector / kGroup);
         row = reinterpret_cast<const unsigned*>(
             query + (token * kHeads + kv_head * kGroup + vector % kGroup) * kHeadDim);
       }
@@ -44,7 +44,7 @@ struct NarrowQuery {
 #pragma unroll
       for (int j = 0; j < 2; j++) {
         const int column = t * 8 + 2 * (lane % 4) + j;
-        limit[t][j] = column < vectors ? limit_of(work, item, column / kGroup) : 0;
+        limit[t][j] = column < vectors ? limit_of(work, segment, column / kGroup) : 0;
       }
     }
   }
@@ -140,11 +140,11 @@ struct NarrowState {
   }
 
   // Merges the four warps' results and writes them. All threads of the block.
-  __device__ __forceinline__ void finish(const AttentionWork& work, const Item& item, const Segment& segment,
+  __device__ __forceinline__ void finish(const AttentionWork& work, const Segment& segment,
                                          const Partials& partials, Element* result, int kv_head,
                                          NarrowShared& shared) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const int vectors = item.token_count * kGroup;
+    const int vectors = segment.token_count * kGroup;
 #pragma unroll
     for (int t = 0; t < kTiles; t++) {
       const int count = min(vectors - t * 8, 8);
@@ -175,7 +175,7 @@ struct NarrowState {
       }
       __syncthreads();
       for (int i = threadIdx.x; i < count * (kHeadDim / 4); i += 32 * kWarps)
-        write(work, item, segment, partials, result, kv_head, shared, t * 8, i / (kHeadDim / 4),
+        write(work, segment, partials, result, kv_head, shared, t * 8, i / (kHeadDim / 4),
               i % (kHeadDim / 4) * 4);
       __syncthreads();
     }
@@ -183,7 +183,7 @@ struct NarrowState {
 
  private:
   // Four numbers of one vector, summed over the warps.
-  __device__ __forceinline__ void write(const AttentionWork& work, const Item& item, const Segment& segment,
+  __device__ __forceinline__ void write(const AttentionWork& work, const Segment& segment,
                                         const Partials& partials, Element* result, int kv_head,
                                         const NarrowShared& shared, int first, int column, int number) {
     float most = shared.largest[0][column];
@@ -207,7 +207,7 @@ struct NarrowState {
       if (number == 0) partials.softmax[row] = make_float2(most, total);
     } else {
       const float inverse = 1.0f / total;
-      const long long token = token_of(work, item, vector / kGroup);
+      const long long token = token_of(work, segment, vector / kGroup);
       Element* to = result + (token * kHeads + kv_head * kGroup + vector % kGroup) * kHeadDim + number;
       *reinterpret_cast<uint2*>(to) =
           make_uint2(pack(out.x * inverse, out.y * inverse), pack(out.z * inverse, out.w * inverse));

@@ -81,10 +81,9 @@ struct TileStream {
   const int warp;
   const int lane;
   int segment, segment_end;
-  int tile, tile_end;
-  int table, key_start, key_end;
-  int row;    // cache row of key lane % 16 of this warp in the next tile; below 0: none
-  int stage;  // where the next tile goes
+  int table, key, key_end;  // of the open segment; the next tile begins at key
+  int row;                  // cache row of key lane % 16 of this warp in the next tile; below 0: none
+  int stage;                // where the next tile goes
 
   __device__ __forceinline__ TileStream(const AttentionWork& work, const Element* keys, const Element* values,
                                         int kv_head, unsigned shared, int segment, int segment_end)
@@ -97,8 +96,9 @@ struct TileStream {
         lane(threadIdx.x % 32),
         segment(segment),
         segment_end(segment_end),
-        tile(0),
-        tile_end(0),
+        table(0),
+        key(0),
+        key_end(0),
         row(-1),
         stage(0) {
     if (segment < segment_end) open();
@@ -106,20 +106,17 @@ struct TileStream {
   }
 
   __device__ __forceinline__ void open() {
-    const Segment next = work.segments[segment];
-    const Item item = work.items[next.item];
-    tile = next.tile_start;
-    tile_end = next.tile_end;
-    table = item.table;
-    key_start = item.key_start;
-    key_end = item.key_end;
+    const Segment& next = work.segments[segment];
+    table = next.table;
+    key = next.key_start;
+    key_end = next.key_end;
   }
 
   // Begins to read the block table for the next tile, one tile before it is needed.
   __device__ __forceinline__ void find_row() {
     row = -1;
     if (segment == segment_end) return;
-    const int position = key_start + tile * kTileKeys + warp * kWarpKeys + lane % kWarpKeys;
+    const int position = key + warp * kWarpKeys + lane % kWarpKeys;
     if (position < key_end) row = cache_row(work.block_tables, table, position, kv_head);
   }
 
@@ -130,15 +127,16 @@ struct TileStream {
 #pragma unroll
       for (int i = 0; i < kWarpKeys * kChunks / 32; i++) {
         const int index = i * 32 + lane;
-        const int key = index / kChunks, chunk = index % kChunks;
-        const int from = __shfl_sync(0xffffffff, row, key);
+        const int held = index / kChunks, chunk = index % kChunks;
+        const int from = __shfl_sync(0xffffffff, row, held);
         const bool present = from >= 0 && chunk < kDataChunks;
         const long long offset = present ? static_cast<long long>(from) * kHeadDim + chunk * 8 : 0;
-        const unsigned target = to + chunk_offset(warp * kWarpKeys + key, chunk);
+        const unsigned target = to + chunk_offset(warp * kWarpKeys + held, chunk);
         copy_async(target, keys + offset, present);
         copy_async(target + kTileBytes, values + offset, present);
       }
-      if (++tile == tile_end && ++segment < segment_end) open();
+      key += kTileKeys;
+      if (key >= key_end && ++segment < segment_end) open();
       find_row();
     }
     stage = stage + 1 == kStages ? 0 : stage + 1;

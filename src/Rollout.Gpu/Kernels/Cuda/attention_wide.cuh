@@ -9,10 +9,10 @@ struct WideQuery {
   int limit[2];                  // keys that this lane's two rows attend to
   bool present;                  // whether this warp has any vector
 
-  __device__ __forceinline__ void load(const AttentionWork& work, const Item& item, const Element* query,
-                                       int kv_head) {
+  __device__ __forceinline__ void load(const AttentionWork& work, const Segment& segment,
+                                       const Element* query, int kv_head) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const int vectors = item.token_count * kGroup;
+    const int vectors = segment.token_count * kGroup;
     present = warp * 16 < vectors;
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -21,8 +21,8 @@ struct WideQuery {
       const unsigned* row = nullptr;
       limit[r] = 0;
       if (valid) {
-        const long long token = token_of(work, item, vector / kGroup);
-        limit[r] = limit_of(work, item, vector / kGroup);
+        const long long token = token_of(work, segment, vector / kGroup);
+        limit[r] = limit_of(work, segment, vector / kGroup);
         row = reinterpret_cast<const unsigned*>(
             query + (token * kHeads + kv_head * kGroup + vector % kGroup) * kHeadDim);
       }
@@ -126,7 +126,7 @@ struct WideState {
   }
 
   // Writes this warp's vectors.
-  __device__ __forceinline__ void finish(const AttentionWork& work, const Item& item, const Segment& segment,
+  __device__ __forceinline__ void finish(const AttentionWork& work, const Segment& segment,
                                          const Partials& partials, Element* result, int kv_head) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -134,7 +134,7 @@ struct WideState {
       sum[r] += __shfl_xor_sync(0xffffffff, sum[r], 1);
       sum[r] += __shfl_xor_sync(0xffffffff, sum[r], 2);
       const int vector = warp * 16 + r * 8 + lane / 4;
-      if (vector >= item.token_count * kGroup) continue;
+      if (vector >= segment.token_count * kGroup) continue;
       if (segment.partial >= 0) {
         const long long row = partial_row(partials, kv_head, segment.partial + vector);
         float* to = partials.outputs + row * kHeadDim;
@@ -146,7 +146,7 @@ struct WideState {
         if (lane % 4 == 0) partials.softmax[row] = make_float2(largest[r], sum[r]);
       } else {
         const float inverse = 1.0f / sum[r];
-        const long long token = token_of(work, item, vector / kGroup);
+        const long long token = token_of(work, segment, vector / kGroup);
         Element* to = result + (token * kHeads + kv_head * kGroup + vector % kGroup) * kHeadDim;
 #pragma unroll
         for (int n = 0; n < kDataChunks; n++) {

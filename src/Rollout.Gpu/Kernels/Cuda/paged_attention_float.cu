@@ -1,8 +1,8 @@
 // paged_attention, for float: the same work and arguments as paged_attention.cu, with plain multiplications
 // (no tf32), for models that are computed in single precision.
-// A warp takes every eighth query vector of an item. Scores: a lane a key of half a tile; output: a lane
-// every 32nd number of the head. Keys and values of half a tile and the item's queries lie in shared memory.
-// Bound by arithmetic. Reference: PagedAttentionTests.
+// A warp takes every eighth query vector of a segment. Scores: a lane a key of half a tile; output: a lane
+// every 32nd number of the head. Keys and values of half a tile and the segment's queries lie in shared
+// memory. Bound by arithmetic. Reference: PagedAttentionTests.
 #include "attention_work.cuh"
 
 constexpr int kWarps = 8;
@@ -22,26 +22,26 @@ struct Shared {
 
 extern __shared__ __align__(16) unsigned char memory[];
 
-__device__ void load_queries(const AttentionWork& work, const Item& item, const float* query, int kv_head,
-                             Shared& shared) {
-  const int vectors = item.token_count * kGroup;
+__device__ void load_queries(const AttentionWork& work, const Segment& segment, const float* query,
+                             int kv_head, Shared& shared) {
+  const int vectors = segment.token_count * kGroup;
   for (int v = threadIdx.x; v < vectors; v += kThreads) {
-    const long long token = token_of(work, item, v / kGroup);
+    const long long token = token_of(work, segment, v / kGroup);
     shared.row[v] = (token * kHeads + kv_head * kGroup + v % kGroup) * kHeadDim;
-    shared.limit[v] = limit_of(work, item, v / kGroup);
+    shared.limit[v] = limit_of(work, segment, v / kGroup);
   }
   __syncthreads();
   for (int i = threadIdx.x; i < vectors * kHeadDim; i += kThreads)
     shared.query[i / kHeadDim][i % kHeadDim] = query[shared.row[i / kHeadDim] + i % kHeadDim];
 }
 
-__device__ void load_keys(const AttentionWork& work, const Item& item, const float* keys, const float* values,
-                          int kv_head, int first, Shared& shared) {
+__device__ void load_keys(const AttentionWork& work, const Segment& segment, const float* keys,
+                          const float* values, int kv_head, int first, Shared& shared) {
   for (int i = threadIdx.x; i < kHalfTile * (kHeadDim / 4); i += kThreads) {
     const int key = i / (kHeadDim / 4), number = i % (kHeadDim / 4) * 4;
     float4 k = make_float4(0, 0, 0, 0), v = k;
-    if (first + key < item.key_end) {
-      const long long row = cache_row(work.block_tables, item.table, first + key, kv_head);
+    if (first + key < segment.key_end) {
+      const long long row = cache_row(work.block_tables, segment.table, first + key, kv_head);
       k = *reinterpret_cast<const float4*>(keys + row * kHeadDim + number);
       v = *reinterpret_cast<const float4*>(values + row * kHeadDim + number);
     }
@@ -116,26 +116,25 @@ __device__ __forceinline__ void finish(State& state, const Shared& shared, int v
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
     paged_attention(const float* __restrict__ query, const float* __restrict__ keys,
                     const float* __restrict__ values, const int* __restrict__ part_start,
-                    const Segment* __restrict__ segments, const Item* __restrict__ items,
-                    const int* __restrict__ shared_tokens, const int* __restrict__ block_tables,
-                    const int* __restrict__ positions, float* __restrict__ result, float* partial_outputs,
-                    float2* partial_softmax, int partial_capacity, float scale) {
+                    const Segment* __restrict__ segments, const int* __restrict__ shared_tokens,
+                    const int* __restrict__ block_tables, const int* __restrict__ positions,
+                    float* __restrict__ result, float* partial_outputs, float2* partial_softmax,
+                    int partial_capacity, float scale) {
+  wait_for_earlier_work();
   const int kv_head = blockIdx.x;
-  const AttentionWork work = {part_start, segments, items, shared_tokens, block_tables, positions};
+  const AttentionWork work = {part_start, segments, shared_tokens, block_tables, positions};
   const Partials partials = {partial_outputs, partial_softmax, partial_capacity};
   Shared& shared = *reinterpret_cast<Shared*>(memory);
   for (int s = part_start[blockIdx.y]; s < part_start[blockIdx.y + 1]; s++) {
     const Segment segment = segments[s];
-    const Item item = items[segment.item];
-    const int vectors = item.token_count * kGroup;
+    const int vectors = segment.token_count * kGroup;
     State state = {};
 #pragma unroll
     for (int i = 0; i < kVectorsPerWarp; i++) state.largest[i] = -infinity();
-    load_queries(work, item, query, kv_head, shared);
-    for (int half = 2 * segment.tile_start; half < 2 * segment.tile_end; half++) {
-      const int first = item.key_start + half * kHalfTile;
+    load_queries(work, segment, query, kv_head, shared);
+    for (int first = segment.key_start; first < segment.key_end; first += kHalfTile) {
       __syncthreads();
-      load_keys(work, item, keys, values, kv_head, first, shared);
+      load_keys(work, segment, keys, values, kv_head, first, shared);
       __syncthreads();
       attend(state, shared, vectors, first, scale);
     }

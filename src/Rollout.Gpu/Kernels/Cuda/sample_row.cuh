@@ -12,27 +12,34 @@ struct Row {
   bool aligned;  // rows begin at 16-byte addresses
 
   // Calls visit(first token, kRun logits) for this thread's runs; tokens beyond the vocabulary are -inf. All
-  // lanes of a warp take equally many turns, so that they can vote.
+  // lanes of a warp take equally many turns, so that they can vote, and load a run while they visit the last.
   template <typename Visit>
   __device__ __forceinline__ void each(const Visit& visit) const {
-    const int warp_first = threadIdx.x / 32 * 32 * kRun;
-    for (int offset = 0; warp_first + offset < vocabulary; offset += kSampleThreads * kRun) {
-      const int first = threadIdx.x * kRun + offset;
+    constexpr int kStride = kSampleThreads * kRun;
+    const int turns = (vocabulary - threadIdx.x / 32 * 32 * kRun + kStride - 1) / kStride;
+    int first = threadIdx.x * kRun;
+    Vector held[kRun / kVector];
+    load(held, first);
+    for (int turn = 0; turn < turns; turn++, first += kStride) {
       float run[kRun];
-      if (aligned && first + kRun <= vocabulary) {
 #pragma unroll
-        for (int v = 0; v < kRun / kVector; v++) {
-          Vector loaded;
-          loaded.raw = reinterpret_cast<const uint4*>(logits + first)[v];
-#pragma unroll
-          for (int i = 0; i < kVector; i++) run[v * kVector + i] = to_float(loaded.at[i]);
-        }
-      } else {
-#pragma unroll
-        for (int i = 0; i < kRun; i++)
-          run[i] = first + i < vocabulary ? to_float(logits[first + i]) : -infinity();
-      }
+      for (int i = 0; i < kRun; i++) run[i] = to_float(held[i / kVector].at[i % kVector]);
+      load(held, first + kStride);
       visit(first, run);
+    }
+  }
+
+ private:
+  __device__ __forceinline__ void load(Vector (&held)[kRun / kVector], int first) const {
+    if (aligned && first + kRun <= vocabulary) {
+#pragma unroll
+      for (int v = 0; v < kRun / kVector; v++)
+        held[v].raw = __ldg(reinterpret_cast<const uint4*>(logits + first) + v);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kRun; i++)
+        held[i / kVector].at[i % kVector] =
+            first + i < vocabulary ? logits[first + i] : to_element(-infinity());
     }
   }
 };
@@ -89,6 +96,14 @@ __device__ __forceinline__ void block_sums(T (&values)[N]) {
 struct Softmax {
   float most;
   float sum;
+
+  // Takes a larger maximum; false where it is none.
+  __device__ __forceinline__ bool raise(float other_most) {
+    if (!(other_most > most)) return false;
+    sum *= exp2_fast(most - other_most);
+    most = other_most;
+    return true;
+  }
 
   __device__ __forceinline__ void merge(float other_most, float other_sum) {
     const float next = fmaxf(most, other_most);

@@ -67,63 +67,82 @@ struct Race {
   }
 };
 
-// Softmax and race over the whole row in one pass; kGreedy: the arg-max instead of the race.
-template <bool kGreedy>
-__device__ __forceinline__ void run_all(const Row& row, const DrawOf& draw, float temperature,
-                                        Softmax& softmax, Scored& best) {
+// Whether u can be as small as limit. Of u its upper 23 bits decide, as the mantissa of a float in 1 ... 2,
+// so that nothing is converted; rounding 1 + limit to such a mantissa never loses one that can.
+__device__ __forceinline__ bool can_win(unsigned word, float limit) {
+  return __uint_as_float(word >> 9 | 0x3f800000u) <= 1.0f + limit;
+}
+
+// Softmax and arg-max of the row.
+__device__ __forceinline__ void take_row(const Row& row, float temperature, Softmax& softmax, Scored& best) {
   const float c = kLog2E / temperature;
   softmax = {-3e38f, 0.0f};
-  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
-  race.set_limit(softmax.most);
+  float top = -infinity();
+  int token = 0x7fffffff;
   row.each([&](int first, const float(&run)[kRun]) {
     float most = run[0];
 #pragma unroll
     for (int i = 1; i < kRun; i++) most = fmaxf(most, run[i]);
-    most *= c;
-    if (most > softmax.most) {
-      softmax.sum *= exp2_fast(softmax.most - most);
-      softmax.most = most;
-      race.set_limit(most);
+    if (most > top) {
+      top = most;
+#pragma unroll
+      for (int i = kRun - 1; i >= 0; i--) token = run[i] == most ? first + i : token;
     }
-    uint4 bits[2];
-    if (!kGreedy) {
-      bits[0] = philox(draw.key_low, draw.key_high, first / 4, draw.position);
-      bits[1] = philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position);
-    }
+    softmax.raise(most * c);
+#pragma unroll
+    for (int i = 0; i < kRun; i++) softmax.sum += exp2_fast(fmaf(run[i], c, -softmax.most));
+  });
+  best = {top, token};
+}
+
+// Softmax and race over the whole row in one pass.
+__device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Softmax& softmax, Scored& best) {
+  const float c = kLog2E / draw.temperature;
+  softmax = {-3e38f, 0.0f};
+  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
+  race.set_limit(softmax.most);
+  row.each([&](int first, const float(&run)[kRun]) {
+    const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
+                           philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
+    float most = run[0];
+#pragma unroll
+    for (int i = 1; i < kRun; i++) most = fmaxf(most, run[i]);
+    if (softmax.raise(most * c)) race.set_limit(softmax.most);
     unsigned candidates = 0;
 #pragma unroll
     for (int i = 0; i < kRun; i++) {
       const float weight = exp2_fast(fmaf(run[i], c, -softmax.most));
       softmax.sum += weight;
-      if (kGreedy) {
-        best.take(run[i], first + i);
-      } else {
-        candidates |=
-            __uint2float_rz(word_of(bits, i) >> 8) * 5.9604645e-8f <= weight * race.limit ? 1u << i : 0u;
-      }
+      if (can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
     }
-    if (!kGreedy) race.enter(candidates, first, run, bits, temperature, softmax.most);
+    race.enter(candidates, first, run, bits, draw.temperature, softmax.most);
   });
-  if (!kGreedy) best = race.best;
+  best = race.best;
 }
 
-// The race among the kept tokens; the softmax is known.
-__device__ __forceinline__ Scored run_kept(const Row& row, const DrawOf& draw, const Edge& edge,
-                                           float largest) {
-  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 0.0f};
+// The race among the kept tokens; top is the largest logit.
+__device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const Edge edge, float top) {
+  const float c = kLog2E / draw.temperature, largest = top / draw.temperature;
+  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
+  race.set_limit(top * c);
   row.each([&](int first, const float(&run)[kRun]) {
+    unsigned kept = 0;
+#pragma unroll
+    for (int i = 0; i < kRun; i++)
+      if (first + i < row.vocabulary && edge.keeps(descending(run[i]), first + i)) kept |= 1u << i;
+    if (!__any_sync(0xffffffff, kept != 0)) return;
+    const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
+                           philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
     unsigned candidates = 0;
 #pragma unroll
     for (int i = 0; i < kRun; i++) {
-      const bool kept = first + i < row.vocabulary && edge.keeps(descending(run[i]), first + i);
-      // A weight of 1 is the largest: it stays even where min_p is 1 and rounding is unkind.
-      const float weight = kept ? expf(run[i] / draw.temperature - largest) : 0.0f;
-      if (kept && (weight >= draw.min_p || weight == 1.0f)) candidates |= 1u << i;
+      const float weight = exp2_fast(fmaf(run[i], c, -top * c));
+      // The largest logit stays even where min_p is 1 and rounding is unkind.
+      const bool strong =
+          draw.min_p <= 0 || run[i] == top || expf(run[i] / draw.temperature - largest) >= draw.min_p;
+      if ((kept >> i & 1) && strong && can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
     }
-    if (!__any_sync(0xffffffff, candidates != 0)) return;
-    const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
-                           philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
-    race.enter(candidates, first, run, bits, draw.temperature, 0.0f);
+    race.enter(candidates, first, run, bits, draw.temperature, top * c);
   });
   return race.best;
 }
@@ -132,6 +151,7 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
     sample_tokens(const Element* __restrict__ logits, const DrawOf* __restrict__ draws,
                   const int* __restrict__ counts, int* __restrict__ tokens, float* __restrict__ logprobs,
                   int vocabulary, int stride) {
+  wait_for_earlier_work();
   if (blockIdx.x >= counts[2]) return;
   const DrawOf draw = draws[blockIdx.x];
   const bool greedy = draw.temperature == 0;
@@ -143,9 +163,9 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
   Softmax softmax;
   Scored best = {-double_infinity(), 0x7fffffff};
   if (greedy || filtered) {
-    run_all<true>(row, draw, temperature, softmax, best);
+    take_row(row, temperature, softmax, best);
   } else {
-    run_all<false>(row, draw, temperature, softmax, best);
+    race_all(row, draw, softmax, best);
   }
   softmax = block_softmax(softmax);
   best = block_best(best);
@@ -154,28 +174,10 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
       softmax.sum > 0 && softmax.sum < infinity() && softmax.most > -3e38f && softmax.most < 3e38f;
 
   if (finite && filtered) {
-    const float top = static_cast<float>(best.score), largest = top / temperature;
-    Edge edge = {kNoKey, vocabulary, 0, 0};
-    if (ordered) {
-      double mass = static_cast<double>(softmax.sum);
-      if (draw.top_k > 0 && draw.top_k < vocabulary) {
-        edge = find_edge(row, temperature, top, false, draw.top_k);
-        if (draw.top_p < 1) {
-          // Of the k kept: all of larger logits, and the ties.
-          float above[1] = {0};
-          row.each([&](int, const float(&run)[kRun]) {
-#pragma unroll
-            for (int i = 0; i < kRun; i++)
-              above[0] += descending(run[i]) < edge.key ? expf(run[i] / temperature - largest) : 0.0f;
-          });
-          block_sums(above);
-          mass = above[0] +
-                 edge.ties * static_cast<double>(expf(from_descending(edge.key) / temperature - largest));
-        }
-      }
-      if (draw.top_p < 1) edge = find_edge(row, temperature, top, true, draw.top_p * mass);
-    }
-    best = block_best(run_kept(row, draw, edge, largest));
+    const float top = static_cast<float>(best.score);
+    const Edge edge = ordered ? find_edge(row, draw.top_k, draw.top_p, temperature, top, softmax.sum)
+                              : Edge{kNoKey, vocabulary, 0};
+    best = block_best(race_kept(row, draw, edge, top));
   }
 
   if (threadIdx.x == 0) {

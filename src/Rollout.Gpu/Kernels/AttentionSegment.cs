@@ -3,13 +3,14 @@ using System.Runtime.InteropServices;
 namespace Rollout.Gpu.Kernels;
 
 /// <summary>
-/// Tokens that attend to one range of keys of one block table, with all query heads of a KV head's group. The
-/// layout is <c>Item</c>'s of attention_work.cuh.
+/// Tokens that attend to one range of keys of one block table, with all query heads of a KV head's group, as one
+/// thread block does it: <c>Segment</c> of attention_work.cuh.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly struct AttentionItem(int tokens, int tokenCount, int table, int keyStart, int keyEnd)
+internal readonly struct AttentionSegment(
+    int tokens, int tokenCount, int table, int keyStart, int keyEnd, int partial)
 {
-    /// <summary>Of the layout.</summary>
+    /// <summary>32-bit numbers of the layout.</summary>
     public const int Ints = 8;
 
     /// <summary>The first of consecutive tokens; or, below 0, ~index of the first entry of a list.</summary>
@@ -25,22 +26,12 @@ internal readonly struct AttentionItem(int tokens, int tokenCount, int table, in
 
     public readonly int KeyEnd = keyEnd;
 
+    /// <summary>Where its partial results go, in query vectors; −1 where it has all keys and writes the result.</summary>
+    public readonly int Partial = partial;
+
     private readonly int _unused0;
     private readonly int _unused1;
-    private readonly int _unused2;
 
     /// <summary>Runs of <see cref="AttentionSchedule.TileKeys"/> keys, the last maybe shorter.</summary>
     public int Tiles => (KeyEnd - KeyStart + AttentionSchedule.TileKeys - 1) / AttentionSchedule.TileKeys;
-}
-
-/// <summary>A run of tiles of one item: <c>Segment</c> of attention_work.cuh.</summary>
-/// <param name="Item">Index of the item.</param>
-/// <param name="TileStart">The first tile.</param>
-/// <param name="TileEnd">The one after the last.</param>
-/// <param name="Partial">Where its partial results go, in query vectors; −1 where it writes the result.</param>
-[StructLayout(LayoutKind.Sequential)]
-internal readonly record struct AttentionSegment(int Item, int TileStart, int TileEnd, int Partial)
-{
-    /// <summary>Of the layout.</summary>
-    public const int Ints = 4;
 }
