@@ -55,6 +55,9 @@ public sealed class WeightServer : IAsyncDisposable
 
     public int Port { get; }
 
+    /// <summary>Receivers that are connected.</summary>
+    public int Connections => Volatile.Read(ref _connections);
+
     /// <summary>Bytes of weights that were handed to the network so far.</summary>
     public long BytesSent => Volatile.Read(ref _bytesSent);
 
@@ -80,11 +83,10 @@ public sealed class WeightServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _stopping.CancelAsync().ConfigureAwait(false);    // which needs no disposal without a timer
         _listener.Dispose();
         await _accepting.ConfigureAwait(false);
         Interlocked.Exchange(ref _offered, null)?.Withdraw(Patience)?.Dispose();
-        _stopping.Dispose();
     }
 
     private async Task AcceptAsync()
