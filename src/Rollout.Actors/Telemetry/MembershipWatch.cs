@@ -22,7 +22,7 @@ public sealed class MembershipWatch : ReceiveActor
         void Lose(Member member)
         {
             log.Info("{Member} is {Status}", member, member.Status);
-            var lost = new HostLost(HostOf(member.Address));
+            var lost = new HostLost(HostOf(member.UniqueAddress));
             scheduler.Tell(lost);
             barrier.Tell(lost);
         }
@@ -31,8 +31,8 @@ public sealed class MembershipWatch : ReceiveActor
     public static Props Props(IActorRef scheduler, IActorRef barrier) =>
         Akka.Actor.Props.Create(() => new MembershipWatch(scheduler, barrier));
 
-    /// <summary>A member's host and port, as <see cref="DecoderId.Host"/> names it.</summary>
-    public static string HostOf(Address address) => $"{address.Host}:{address.Port}";
+    /// <summary>A member as <see cref="DecoderId.Host"/> names it.</summary>
+    public static HostId HostOf(UniqueAddress member) => new($"{member.Address.Host}:{member.Address.Port}", member.Uid);
 
     protected override void PreStart() => Cluster.Get(Context.System).Subscribe(
         Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent),

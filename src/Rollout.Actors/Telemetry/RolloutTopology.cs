@@ -115,7 +115,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         HuggingFaceTokenizer? tokenizer = null)
     {
         var setup = new DecoderSetup(
-            new DecoderId(MembershipWatch.HostOf(Cluster.Get(System).SelfAddress), device),
+            new DecoderId(MembershipWatch.HostOf(Cluster.Get(System).SelfUniqueAddress), device),
             createRunner,
             maxModelLength,
             StaticBatch: _settings.Engine == CacheEngine.Contiguous,
