@@ -3,7 +3,7 @@ using Akka.Cluster;
 using Akka.Event;
 using Rollout.Actors.Protocol;
 
-namespace Rollout.Actors.Telemetry;
+namespace Rollout.Actors.Topology;
 
 /// <summary>Turns cluster events into the product's own: a host that leaves or is downed is waited for no longer.</summary>
 public sealed class MembershipWatch : ReceiveActor
