@@ -49,7 +49,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly IActorRef _allocator;
     private readonly StepPlanner _planner;
     private readonly StepClock _clock;
-    private readonly Dictionary<GroupId, int> _attempts = [];
+    private readonly Dictionary<GroupId, AssignedGroup> _assigned = [];
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
     public DecoderActor(
@@ -205,16 +205,20 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private void Take(AssignGroup assign)
     {
         var id = assign.Group.Id;
-        if (_attempts.TryGetValue(id, out var known) && known != assign.Attempt)
+        if (_assigned.TryGetValue(id, out var known))
+        {
+            if (known.Attempt == assign.Attempt)
+                return;
             _planner.Abort(id);
-        _attempts[id] = assign.Attempt;
+        }
+        _assigned[id] = new AssignedGroup(assign.Attempt, new Completion[assign.Group.Samples.Length]);
         _planner.Add(assign.Group);
         Report();
     }
 
     private void Abort(AbortGroup abort)
     {
-        if (_attempts.TryGetValue(abort.Id, out var attempt) && attempt == abort.Attempt && _attempts.Remove(abort.Id))
+        if (_assigned.TryGetValue(abort.Id, out var known) && known.Attempt == abort.Attempt && _assigned.Remove(abort.Id))
             _planner.Abort(abort.Id);
     }
 
@@ -236,7 +240,11 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         if (reserveAhead)
             Advance();
         if (batch.RowCount > 0)
-            Compute(batch);
+            Start(batch);
+        // A step stays under way while another follows it; where nothing was planned, what is under way decides what next.
+        var mayStay = batch.RowCount > 0 && reserveAhead && _planner.IsDemandOut ? _runner.StepsAhead - 1 : 0;
+        while (_planner.StepsUnderWay > mayStay)
+            Finish();
         Report();
         if (reserveAhead)
             Advance();
@@ -244,34 +252,71 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             _clock.Stop();
     }
 
-    private void Compute(ForwardBatch batch)
+    private void Start(ForwardBatch batch)
     {
         try
         {
-            var output = _runner.Run(batch);
-            _planner.Complete(output, _runner.Version);
-            _clock.StepDone(batch, output, _planner.PlannedPrefillTokens);
+            _runner.Start(batch);
         }
         catch (Exception fault) when (fault is not DeviceFaultException)
         {
-            _log.Error(fault, "{Decoder}: a step of {Rows} rows failed", _setup.Id, batch.RowCount);
-            _planner.Fail(fault);
-            _clock.StepFailed();
+            // The steps before it are under way and none the worse.
+            while (_planner.StepsUnderWay > 1)
+                Finish();
+            Fail(fault);
         }
+    }
+
+    private void Finish()
+    {
+        try
+        {
+            var output = _runner.Finish();
+            _clock.StepDone(output, _planner.PlannedPrefillTokens);
+            _planner.Complete(output, _runner.Version);
+        }
+        catch (Exception fault) when (fault is not DeviceFaultException)
+        {
+            Fail(fault);
+        }
+    }
+
+    private void Fail(Exception fault)
+    {
+        _log.Error(fault, "{Decoder}: a step failed", _setup.Id);
+        _planner.Fail(fault);
+        _clock.StepFailed();
     }
 
     private void Report()
     {
         foreach (var outcome in _planner.TakeOutcomes())
         {
-            if (!_attempts.Remove(outcome.Id, out var attempt))
+            if (!_assigned.TryGetValue(outcome.Group, out var group))
                 continue;
-            _scheduler.Tell(outcome switch
+            switch (outcome)
             {
-                GroupFinished done => new GroupDecoded(_setup.Id, done.Id, attempt, done.Completions),
-                GroupFailed failed => new GroupRejected(_setup.Id, failed.Id, attempt, failed.Reason),
-                _ => throw new InvalidOperationException($"unknown outcome {outcome}"),
-            });
+                case SampleFinished done when group.Finish(done.Completion):
+                    _assigned.Remove(outcome.Group);
+                    _scheduler.Tell(new GroupDecoded(_setup.Id, outcome.Group, group.Attempt, group.Completions));
+                    break;
+                case SamplesFailed failed:
+                    _assigned.Remove(outcome.Group);
+                    _scheduler.Tell(new GroupRejected(_setup.Id, outcome.Group, group.Attempt, failed.Reason));
+                    break;
+            }
+        }
+    }
+
+    private sealed record AssignedGroup(int Attempt, Completion[] Completions)
+    {
+        private int _finished;
+
+        /// <summary>True with the last sample.</summary>
+        public bool Finish(Completion completion)
+        {
+            Completions[completion.Sample] = completion;
+            return ++_finished == Completions.Length;
         }
     }
 

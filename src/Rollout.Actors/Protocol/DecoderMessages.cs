@@ -14,6 +14,17 @@ public readonly record struct DecoderId(string Host, string Device)
 /// <summary>From the scheduler. Answered by <see cref="GroupDecoded"/> or <see cref="GroupRejected"/> with the same attempt.</summary>
 public sealed record AssignGroup(GroupRequest Group, int Attempt) : IDecoderMessage;
 
+/// <summary>One sample of a group, and what it has sampled elsewhere before: it goes on from there with the same randomness.</summary>
+/// <param name="Sample">Its number in the group.</param>
+/// <param name="Tokens">Sampled so far; none for a new one.</param>
+/// <param name="Logprobs">[tokens] their log-probabilities.</param>
+/// <param name="Versions">Which policy sampled which, as in <see cref="Completion"/>.</param>
+public sealed record SampleStart(int Sample, int[] Tokens, float[] Logprobs, VersionSpan[] Versions)
+{
+    /// <summary>One that has sampled nothing.</summary>
+    public static SampleStart New(int sample) => new(sample, [], [], []);
+}
+
 /// <summary>From the scheduler: stop working on this group. Not answered.</summary>
 public sealed record AbortGroup(GroupId Id, int Attempt) : IDecoderMessage;
 

@@ -6,8 +6,13 @@ public readonly record struct BlockId(int Value)
     public override string ToString() => $"block {Value}";
 }
 
-/// <summary>One prompt and its samples. Unique in a run: training step and prompt make it.</summary>
-public readonly record struct GroupId(long Value)
+/// <summary>One prompt and its samples.</summary>
+/// <param name="Value">Unique in a run: training step and prompt make it. Part of every token's randomness.</param>
+/// <param name="Client">
+/// Who submitted it, where several clients share a cluster: keeps equal values of two clients apart, and is no part of
+/// the randomness.
+/// </param>
+public readonly record struct GroupId(long Value, int Client = 0)
 {
     public override string ToString() => $"group {Value}";
 }

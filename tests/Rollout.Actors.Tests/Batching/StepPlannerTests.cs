@@ -164,7 +164,7 @@ public sealed class StepPlannerTests
 
         planner.Add(Groups.Of(1, 15, 6));
 
-        Assert.Contains("20 tokens", Assert.IsType<GroupFailed>(planner.TakeOutcomes().Single()).Reason);
+        Assert.Contains("20 tokens", Assert.IsType<SamplesFailed>(planner.TakeOutcomes().Single()).Reason);
         Assert.False(planner.HasWork);
     }
 
@@ -180,7 +180,7 @@ public sealed class StepPlannerTests
 
         planner.Add(group);
 
-        Assert.Contains("no tokenizer", Assert.IsType<GroupFailed>(planner.TakeOutcomes().Single()).Reason);
+        Assert.Contains("no tokenizer", Assert.IsType<SamplesFailed>(planner.TakeOutcomes().Single()).Reason);
     }
 
     [Fact]
@@ -194,7 +194,7 @@ public sealed class StepPlannerTests
         rig.Planner.Abort(group.Id);
         rig.Planner.Add(group);
 
-        var outcomes = rig.Run([], stepsBetweenArrivals: 0);
+        var outcomes = rig.Resume(group);
 
         Groups.AssertExpected(group, Assert.IsType<GroupFinished>(Assert.Single(outcomes)).Completions);
         rig.AssertIdle();
@@ -211,7 +211,7 @@ public sealed class StepPlannerTests
         rig.Planner.RequeueAll();
         rig.Update(new PolicyVersion(1));
 
-        var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Run([], stepsBetweenArrivals: 0)));
+        var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Resume(group)));
 
         var completion = done.Completions[0];
         Assert.Equal([new(new PolicyVersion(0), 0), new(new PolicyVersion(1), completion.Versions[1].Start)],
@@ -253,14 +253,14 @@ public sealed class StepPlannerTests
     private sealed class Rig
     {
         private readonly BlockLedger _ledger;
-        private readonly List<GroupOutcome> _outcomes = [];
+        private readonly SampleCollector _samples = new();
         private StepGrant? _grant;
 
         public Rig(Scenario scenario)
         {
             var geometry = new KvCacheGeometry(scenario.Blocks, scenario.BlockSize);
             _ledger = new BlockLedger(geometry, default, prefixCaching: !scenario.StaticBatch) { Audited = true };
-            Runner = new FakeModelRunner(geometry);
+            Runner = new FakeModelRunner(geometry) { StepsAhead = scenario.StepsAhead };
             Planner = new StepPlanner(
                 new PlannerLimits
                 {
@@ -288,8 +288,16 @@ public sealed class StepPlannerTests
                     Planner.Add(groups[next++]);
                 Step();
             }
-            _outcomes.AddRange(Planner.TakeOutcomes());
-            return _outcomes;
+            _samples.Add(Planner.TakeOutcomes());
+            Assert.Equal(0, Planner.StepsUnderWay);
+            return _samples.Groups(groups);
+        }
+
+        /// <summary>Runs on with a group that is there already.</summary>
+        public List<GroupOutcome> Resume(GroupRequest group)
+        {
+            Run([], stepsBetweenArrivals: 0);
+            return _samples.Groups([group]);
         }
 
         public void Step(bool reserveAhead = true)
@@ -302,17 +310,35 @@ public sealed class StepPlannerTests
             if (reserveAhead)
                 Reserve();
             if (batch.RowCount > 0)
+                Start(batch);
+            var mayStay = batch.RowCount > 0 && reserveAhead && Planner.IsDemandOut ? Runner.StepsAhead - 1 : 0;
+            while (Planner.StepsUnderWay > mayStay)
+                Finish();
+            _samples.Add(Planner.TakeOutcomes());
+        }
+
+        private void Start(ForwardBatch batch)
+        {
+            try
             {
-                try
-                {
-                    Planner.Complete(Runner.Run(batch), Runner.Version);
-                }
-                catch (InvalidOperationException fault)
-                {
-                    Planner.Fail(fault);
-                }
+                Runner.Start(batch);
             }
-            _outcomes.AddRange(Planner.TakeOutcomes());
+            catch (InvalidOperationException fault)
+            {
+                Planner.Fail(fault);
+            }
+        }
+
+        private void Finish()
+        {
+            try
+            {
+                Planner.Complete(Runner.Finish(), Runner.Version);
+            }
+            catch (InvalidOperationException fault)
+            {
+                Planner.Fail(fault);
+            }
         }
 
         public void Update(PolicyVersion version)
@@ -339,6 +365,8 @@ public sealed class StepPlannerTests
     {
         public bool StaticBatch { get; init; }
 
+        public int StepsAhead { get; init; } = 1;
+
         public int StepsBetweenArrivals { get; init; }
 
         public int Seed { get; init; }
@@ -350,10 +378,12 @@ public sealed class StepPlannerTests
             from seqs in Gen.Choose(1, 12)
             from tokens in Gen.Choose(0, 40)
             from between in Gen.Choose(0, 6)
+            from ahead in Gen.Choose(1, 2)
             from seed in Gen.Choose(0, int.MaxValue - 1)
             select new Scenario(blockSize, (60 / blockSize) + 1 + spare, seqs, seqs + tokens)
             {
                 StepsBetweenArrivals = between,
+                StepsAhead = ahead,
                 Seed = seed,
             }).ToArbitrary();
 

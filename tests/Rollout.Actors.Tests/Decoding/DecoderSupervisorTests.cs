@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.TestKit;
+using Rollout.Actors.Blocks;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
@@ -61,8 +62,16 @@ public sealed class DecoderSupervisorTests : ActorTest
         Start(NewRunner);
         var first = await WelcomeAsync(1);
 
-        // Older than the pool's: nobody who keeps the protocol says this.
-        Sys.ActorSelection(first.Path / "blocks").Tell(new ResetPrefixCache(new PolicyVersion(-1)));
+        // Under a policy that the pool isn't at: nobody who keeps the protocol says this.
+        Sys.ActorSelection(first.Path / "blocks").Tell(new ReserveBlocks(new StepDemand
+        {
+            Step = 1,
+            Version = new PolicyVersion(99),
+            Written = [],
+            Releases = [],
+            Growth = [],
+            Admissions = [],
+        }));
 
         Assert.True((await _scheduler.ExpectMsgAsync<DecoderLost>()).ComesBack);
         await _barrier.ExpectMsgAsync<LeaveBarrier>();
@@ -159,7 +168,11 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         public PolicyVersion Version => default;
 
-        public StepOutput Run(ForwardBatch batch) => throw new InvalidOperationException("never asked to");
+        public int StepsAhead => 1;
+
+        public void Start(ForwardBatch batch) => throw new InvalidOperationException("never asked to");
+
+        public StepOutput Finish() => throw new InvalidOperationException("never asked to");
 
         public void LoadWeights(PolicyVersion version) =>
             throw new InvalidOperationException($"{version} was never published");
