@@ -5,13 +5,6 @@ namespace Rollout.Actors.Settings;
 /// <summary>The section <c>cluster</c>.</summary>
 public sealed partial record ClusterSettings
 {
-    public const string SchedulerRole = "scheduler";
-    public const string DecoderRole = "decoder";
-    public const string TrainerRole = "trainer";
-
-    /// <summary>A member that only submits groups: rollout generate's, never configured.</summary>
-    public const string ClientRole = "client";
-
     /// <summary>None twice. Empty where seed nodes are named and roles are not: the command knows its own.</summary>
     public required IReadOnlyList<string> Roles { get; init; }
 
@@ -67,15 +60,15 @@ public sealed partial record ClusterSettings
     private static IReadOnlyList<string> RolesOf(ConfigSection section, bool alone)
     {
         var roles = section.Texts("roles");
-        if (!roles.All(role => role is SchedulerRole or DecoderRole or TrainerRole) || HasTwins(roles))
+        if (!roles.All(role => role is ClusterRoles.Scheduler or ClusterRoles.Decoder or ClusterRoles.Trainer) || HasTwins(roles))
         {
             throw section.Invalid(
-                "roles", $"a list of {SchedulerRole}, {DecoderRole} or {TrainerRole}, each at most once");
+                "roles", $"a list of {ClusterRoles.Scheduler}, {ClusterRoles.Decoder} or {ClusterRoles.Trainer}, each at most once");
         }
-        return roles.Count == 0 && alone ? [SchedulerRole, DecoderRole, TrainerRole] : roles;
+        return roles.Count == 0 && alone ? [ClusterRoles.Scheduler, ClusterRoles.Decoder, ClusterRoles.Trainer] : roles;
     }
 
-    private static IReadOnlyList<NodeAddress> SeedNodesOf(ConfigSection section)
+    private static List<NodeAddress> SeedNodesOf(ConfigSection section)
     {
         var seeds = new List<NodeAddress>();
         foreach (var text in section.Texts("seed-nodes"))

@@ -104,8 +104,8 @@ public sealed partial record RolloutSettings
         var section = tree.Rollout;
         if (settings.Model.Path.Length == 0)
             throw section.Section("model").Invalid("path", "the folder of a model");
-        if (settings.Cluster.Roles.Count > 0 && !settings.Cluster.Roles.Contains(ClusterSettings.TrainerRole))
-            throw section.Section("cluster").Invalid("roles", $"{ClusterSettings.TrainerRole} among them, as this process trains");
+        if (settings.Cluster.Roles.Count > 0 && !settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
+            throw section.Section("cluster").Invalid("roles", $"{ClusterRoles.Trainer} among them, as this process trains");
         if (settings.Cluster is { SeedNodes.Count: 0, Roles.Count: < 3 })
         {
             throw section.Section("cluster").Invalid(

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Akka.Actor;
-using Akka.Actor.Setup;
 using Akka.Cluster;
 using Rollout.Actors.Settings;
 using ClusterSettings = Rollout.Actors.Settings.ClusterSettings;
@@ -35,7 +34,7 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
     public async Task JoinAsync(ActorSystem system)
     {
         var cluster = Cluster.Get(system);
-        var self = new NodeAddress(cluster.SelfAddress.Host, cluster.SelfAddress.Port ?? 0);
+        var self = Hosts.AddressOf(cluster.SelfAddress);
         var probe = new SeedProbe(settings, certificates);
         if (await probe.WhyNotAsync(self, IsPatient).ConfigureAwait(false) is { } why)
             throw new ConfigurationException(why);
@@ -71,7 +70,7 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
             if (lost ? deadline.IsCancellationRequested : grace.IsCancellationRequested)
             {
                 throw new ConfigurationException(
-                    $"{other.Address.Host}:{other.Address.Port} trains in this cluster: expected no other member of the role trainer");
+                    $"{Hosts.AddressOf(other.Address)} trains in this cluster: expected no other member of the role trainer");
             }
             await Task.Delay(Pause).ConfigureAwait(false);
         }
@@ -79,10 +78,10 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
 
     /// <summary>Who needs the others to do anything expects them to be there; a host may be the first to start.</summary>
     private bool IsPatient =>
-        !settings.Roles.Contains(ClusterSettings.TrainerRole) && !settings.Roles.Contains(ClusterSettings.ClientRole);
+        !settings.Roles.Contains(ClusterRoles.Trainer) && !settings.Roles.Contains(ClusterRoles.Client);
 
     private static Member? OlderTrainer(Cluster cluster) => cluster.State.Members.FirstOrDefault(member =>
-        member.HasRole(ClusterSettings.TrainerRole)
+        member.HasRole(ClusterRoles.Trainer)
         && member.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up
         && !member.UniqueAddress.Equals(cluster.SelfUniqueAddress)
         && member.IsOlderThan(cluster.SelfMember));

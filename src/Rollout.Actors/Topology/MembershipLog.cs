@@ -13,9 +13,6 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     /// <summary>Schedulers start one after the other: two are worth a word only when it stays at two.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
 
-    private static readonly string[] Roles =
-        [ClusterSettings.SchedulerRole, ClusterSettings.DecoderRole, ClusterSettings.TrainerRole, ClusterSettings.ClientRole];
-
     private readonly Action<string> _say;
     private readonly Dictionary<UniqueAddress, Member> _members = [];
 
@@ -54,14 +51,14 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     protected override void PostStop() => Cluster.Get(Context.System).Unsubscribe(Self);
 
     private void Say(Member member, string what) => _say(
-        $"{new NodeAddress(member.Address.Host, member.Address.Port ?? 0)} ({string.Join(", ", RolesOf(member))}) {what}");
+        $"{Hosts.AddressOf(member.Address)} ({string.Join(", ", RolesOf(member))}) {what}");
 
-    private static IEnumerable<string> RolesOf(Member member) => Roles.Where(member.HasRole);
+    private static IEnumerable<string> RolesOf(Member member) => ClusterRoles.All.Where(member.HasRole);
 
     /// <summary>"4 members: 1 scheduler, 3 decoders".</summary>
     private string Census()
     {
-        var counts = Roles
+        var counts = ClusterRoles.All
             .Select(role => (Role: role, Count: _members.Values.Count(member => member.HasRole(role))))
             .Where(entry => entry.Count > 0)
             .Select(entry => Counted(entry.Count, entry.Role));
@@ -72,11 +69,11 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
 
     private void WarnOfTwo()
     {
-        var schedulers = _members.Values.Where(member => member.HasRole(ClusterSettings.SchedulerRole)).ToArray();
+        var schedulers = _members.Values.Where(member => member.HasRole(ClusterRoles.Scheduler)).ToArray();
         if (schedulers.Length != 2)
             return;
         _say(
-            $"warning: {string.Join(" and ", schedulers.Select(member => $"{member.Address.Host}:{member.Address.Port}"))}"
+            $"warning: {string.Join(" and ", schedulers.Select(member => $"{Hosts.AddressOf(member.Address)}"))}"
             + " have the role scheduler: run one or three, as with two the loss of one may end the whole cluster");
     }
 

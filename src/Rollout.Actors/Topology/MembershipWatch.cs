@@ -1,42 +1,47 @@
 using Akka.Actor;
 using Akka.Cluster;
-using Akka.Event;
 using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Topology;
 
-/// <summary>Turns cluster events into the product's own: a host that leaves or is downed is waited for no longer.</summary>
+/// <summary>
+/// Turns cluster events into the product's own: a host that leaves or is downed is waited for no longer. It says so when
+/// a member is downed or starts to leave, seconds before it is removed.
+/// </summary>
 public sealed class MembershipWatch : ReceiveActor
 {
-    public MembershipWatch(IActorRef scheduler, IActorRef barrier)
-    {
-        var log = Context.GetLogger();
-        Receive<ClusterEvent.MemberUp>(up => log.Info("{Member} is up", up.Member));
-        Receive<ClusterEvent.UnreachableMember>(lost => log.Warning("{Member} is unreachable", lost.Member));
-        Receive<ClusterEvent.ReachableMember>(back => log.Info("{Member} is reachable again", back.Member));
-        Receive<ClusterEvent.MemberDowned>(downed => Lose(downed.Member));
-        Receive<ClusterEvent.MemberExited>(exited => Lose(exited.Member));
-        Receive<ClusterEvent.MemberRemoved>(removed => Lose(removed.Member));
-        ReceiveAny(_ => { });
+    private readonly IActorRef[] _listeners;
+    private readonly HashSet<HostId> _lost = [];
 
-        void Lose(Member member)
+    public MembershipWatch(params IActorRef[] listeners)
+    {
+        _listeners = listeners;
+        Receive<ClusterEvent.MemberLeft>(left => Lose(left.Member));
+        Receive<ClusterEvent.MemberExited>(exited => Lose(exited.Member));
+        Receive<ClusterEvent.MemberDowned>(downed => Lose(downed.Member));
+        Receive<ClusterEvent.MemberRemoved>(removed =>
         {
-            log.Info("{Member} is {Status}", member, member.Status);
-            var lost = new HostLost(HostOf(member.Address));
-            scheduler.Tell(lost);
-            barrier.Tell(lost);
-        }
+            Lose(removed.Member);
+            _lost.Remove(Hosts.IdOf(removed.Member.UniqueAddress));
+        });
+        Receive<ClusterEvent.IMemberEvent>(_ => { });
     }
 
-    public static Props Props(IActorRef scheduler, IActorRef barrier) =>
-        Akka.Actor.Props.Create(() => new MembershipWatch(scheduler, barrier));
-
-    /// <summary>A member's host and port, as <see cref="DecoderId.Host"/> names it.</summary>
-    public static string HostOf(Address address) => $"{address.Host}:{address.Port}";
+    /// <param name="listeners">Each is told <see cref="HostLost"/> once a lost host.</param>
+    public static Props Props(params IActorRef[] listeners) =>
+        Akka.Actor.Props.Create(() => new MembershipWatch(listeners));
 
     protected override void PreStart() => Cluster.Get(Context.System).Subscribe(
-        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent),
-        typeof(ClusterEvent.IReachabilityEvent));
+        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent));
 
     protected override void PostStop() => Cluster.Get(Context.System).Unsubscribe(Self);
+
+    private void Lose(Member member)
+    {
+        var host = Hosts.IdOf(member.UniqueAddress);
+        if (!_lost.Add(host))
+            return;
+        foreach (var listener in _listeners)
+            listener.Tell(new HostLost(host.Address));
+    }
 }
