@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Telemetry;
+using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;

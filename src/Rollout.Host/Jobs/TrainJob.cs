@@ -2,7 +2,7 @@ using Rollout.Actors.Client;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Telemetry;
+using Rollout.Actors.Topology;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
