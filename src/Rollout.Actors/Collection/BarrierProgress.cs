@@ -17,7 +17,7 @@ public sealed class BarrierProgress(PolicyVersion version, IEnumerable<DecoderId
     public bool IsOver => _missing.Count == 0;
 
     /// <summary>Those that are waited for, in a stable order.</summary>
-    public IEnumerable<DecoderId> Missing => _missing.OrderBy(id => (id.Host, id.Device));
+    public IEnumerable<DecoderId> Missing => _missing.OrderBy(id => (id.Host.Address, id.Device));
 
     /// <summary>A participant has arrived. True when it was waited for.</summary>
     public bool Arrive(DecoderId id, PolicyVersion arrivedAt) => arrivedAt == Version && _missing.Remove(id);

@@ -61,7 +61,7 @@ public sealed class GroupBook(PlacementPolicy policy)
     }
 
     /// <summary>All decoders of a host are gone. A process that takes its address later counts incarnations anew.</summary>
-    public void HostDown(string host)
+    public void HostDown(HostId host)
     {
         foreach (var decoder in _decoders.Values.Where(decoder => decoder.Id.Host == host).ToArray())
             DecoderDown(decoder.Id, decoder.Incarnation);

@@ -13,7 +13,7 @@ public sealed record JoinBarrier(DecoderId Id, int Incarnation, IActorRef Decode
 public sealed record LeaveBarrier(DecoderId Id, int Incarnation) : IStepBarrierMessage;
 
 /// <summary>From membership: no decoder of this host is waited for any more.</summary>
-public sealed record HostLost(string Host) : IStepBarrierMessage, ISchedulerMessage;
+public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMessage;
 
 /// <summary>From the trainer: nobody may use the weights until the next version. Answered by <see cref="AllParked"/> or <see cref="BarrierFailed"/>.</summary>
 public sealed record ParkAll(PolicyVersion Next) : IStepBarrierMessage;

@@ -43,5 +43,5 @@ public sealed class BarrierProgressTests
     [Fact]
     public void A_barrier_of_nobody_is_over_at_once() => Assert.True(new BarrierProgress(Now, []).IsOver);
 
-    private static DecoderId Id(int number) => new("here:1", $"cuda:{number}");
+    private static DecoderId Id(int number) => new(new HostId("here:1", 1), $"cuda:{number}");
 }

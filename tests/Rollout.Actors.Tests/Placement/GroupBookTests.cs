@@ -92,7 +92,7 @@ public sealed class GroupBookTests
             book.Overdue(TimeSpan.FromSeconds(21)).OrderBy(overdue => overdue.Id.Value));
     }
 
-    private static DecoderId Decoder(int number) => new($"host-{number}:1", "cpu");
+    private static DecoderId Decoder(int number) => new(new HostId($"host-{number}:1", 1), "cpu");
 
     private enum Kind
     {

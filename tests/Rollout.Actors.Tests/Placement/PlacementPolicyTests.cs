@@ -53,5 +53,5 @@ public sealed class PlacementPolicyTests
         }).QuickCheckThrowOnFailure();
 
     private static DecoderLoad Load(int number, int places, int assigned) =>
-        new(new DecoderId("here:1", $"cuda:{number}"), 1, places) { AssignedSeqs = assigned };
+        new(new DecoderId(new HostId("here:1", 1), $"cuda:{number}"), 1, places) { AssignedSeqs = assigned };
 }

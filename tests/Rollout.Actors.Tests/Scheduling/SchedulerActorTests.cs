@@ -89,7 +89,7 @@ public sealed class SchedulerActorTests() : ActorTest(VirtualTime)
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
         await first.ExpectMsgAsync<AssignGroup>();
 
-        Tell(scheduler, new HostLost("gone:1"));
+        Tell(scheduler, new HostLost(new HostId("gone:1", 1)));
         var second = Welcome(scheduler, 1);
 
         Assert.Equal(1, (await second.ExpectMsgAsync<AssignGroup>()).Group.Id.Value);
