@@ -1,3 +1,4 @@
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
@@ -18,26 +19,26 @@ public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Sam
 /// </summary>
 /// <param name="Group">What to sample.</param>
 /// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
-public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null) : ISchedulerMessage;
+public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null) : ISchedulerMessage, IWireMessage;
 
 /// <summary>To a client: samples of a finished group. A large group comes in several of these.</summary>
 /// <param name="Epoch">The scheduler's.</param>
 /// <param name="Id">The group.</param>
 /// <param name="Samples">Samples of the whole group.</param>
 /// <param name="Completions">Some or all of them.</param>
-public sealed record CompletionsReady(SchedulerEpoch Epoch, GroupId Id, int Samples, Completion[] Completions);
+public sealed record CompletionsReady(SchedulerEpoch Epoch, GroupId Id, int Samples, Completion[] Completions) : IWireMessage;
 
 /// <summary>To a client: the group could not be finished, and why.</summary>
-public sealed record GroupGivenUp(SchedulerEpoch Epoch, GroupId Id, string Reason);
+public sealed record GroupGivenUp(SchedulerEpoch Epoch, GroupId Id, string Reason) : IWireMessage;
 
 /// <summary>To a client: enough is waiting for the decoders that are there. Offer the group again later.</summary>
-public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id);
+public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id) : IWireMessage;
 
 /// <summary>From a client: it has these groups' outcomes, which need not be remembered any more. Not answered.</summary>
-public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage;
+public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
 
 /// <summary>From a client that no longer wants these groups. Not answered; unknown groups are ignored.</summary>
-public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage;
+public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
 
 /// <summary>What became of a submitted group, as clients hand it on inside their process.</summary>
 public abstract record GroupOutcome(GroupId Id);

@@ -42,6 +42,6 @@ public sealed class MembershipWatch : ReceiveActor
         if (!_lost.Add(host))
             return;
         foreach (var listener in _listeners)
-            listener.Tell(new HostLost(host.Address));
+            listener.Tell(new HostLost(host));
     }
 }

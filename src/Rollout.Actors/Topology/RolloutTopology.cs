@@ -123,7 +123,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         HuggingFaceTokenizer? tokenizer = null)
     {
         var setup = new DecoderSetup(
-            new DecoderId(Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress).Address, device),
+            new DecoderId(Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress), device),
             createRunner,
             maxModelLength,
             StaticBatch: _settings.Engine == CacheEngine.Contiguous,
