@@ -3,6 +3,9 @@ namespace Rollout.Gpu.Contracts;
 /// <summary>Brings a trainer's weights to a device whose process does not share the trainer's memory.</summary>
 public interface IWeightIntake
 {
+    /// <summary>The policy that the device's model has; null when a copy into it failed half way.</summary>
+    Policy? Held { get; }
+
     /// <summary>
     /// Fetches what is offered into host memory, beside whatever the device computes. Devices of one host share one
     /// transfer of an offer. Any thread.

@@ -8,25 +8,31 @@ namespace Rollout.Gpu.Weights.Transfer;
 /// <param name="weights">The device's, which no other device shares.</param>
 public sealed class DeviceIntake(WeightReceiver receiver, PolicyWeights weights) : IWeightIntake
 {
-    public async Task<IStagedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel) =>
-        new Staged(offer.Policy, await receiver.FetchAsync(offer, cancel).ConfigureAwait(false), weights);
+    public Policy? Held { get; private set; } = new Policy(Run: 0, weights.Version);
 
-    private sealed class Staged(Policy policy, ReceivedWeights received, PolicyWeights weights) : IStagedWeights
+    public async Task<IStagedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel) =>
+        new Staged(this, offer.Policy, await receiver.FetchAsync(offer, cancel).ConfigureAwait(false));
+
+    private void Take(Policy policy, HostWeights memory)
+    {
+        Held = null;
+        try
+        {
+            memory.CopyTo(weights.Model);
+        }
+        catch (ExternalException cause)
+        {
+            throw new DeviceFaultException($"{policy} could not be copied to {weights.Model.Device}.", cause);
+        }
+        weights.Adopt(policy.Version);
+        Held = policy;
+    }
+
+    private sealed class Staged(DeviceIntake device, Policy policy, ReceivedWeights received) : IStagedWeights
     {
         public Policy Policy { get; } = policy;
 
-        public void Apply()
-        {
-            try
-            {
-                received.Memory.CopyTo(weights.Model);
-            }
-            catch (ExternalException cause)
-            {
-                throw new DeviceFaultException($"{Policy} could not be copied to {weights.Model.Device}.", cause);
-            }
-            weights.Adopt(Policy.Version);
-        }
+        public void Apply() => device.Take(Policy, received.Memory);
 
         public void Dispose() => received.Dispose();
     }
