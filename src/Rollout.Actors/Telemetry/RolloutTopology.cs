@@ -86,7 +86,7 @@ public sealed class RolloutTopology : IAsyncDisposable
 
         system.ActorOf(
             ClusterSingletonManager.Props(
-                SchedulerActor.Props(settings.Scheduler),
+                SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(system).Next),
                 PoisonPill.Instance,
                 ClusterSingletonManagerSettings.Create(system).WithRole("scheduler")),
             "scheduler");
