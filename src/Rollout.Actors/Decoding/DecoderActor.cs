@@ -30,6 +30,9 @@ public sealed record DecoderSetup(
 {
     /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
     public bool Audited { get; init; }
+
+    /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
+    public string Fingerprint { get; init; } = "";
 }
 
 /// <summary>
@@ -46,13 +49,12 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly int _incarnation;
-    private readonly IActorRef _scheduler;
     private readonly IModelRunner _runner;
     private readonly PolicyFollower _follower;
     private readonly IActorRef _allocator;
     private readonly StepPlanner _planner;
     private readonly StepClock _clock;
-    private readonly Dictionary<GroupId, AssignedGroup> _assigned = [];
+    private readonly SchedulerLink _link;
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
     public DecoderActor(
@@ -61,7 +63,6 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _setup = setup;
         _settings = settings;
         _incarnation = incarnation;
-        _scheduler = scheduler;
         _runner = setup.CreateRunner();
         _follower = new PolicyFollower(setup, incarnation, _runner.Version, barrier, Self, _log);
         var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching)
@@ -83,6 +84,15 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             SamplingRng.SequenceKey,
             setup.Tokenizer);
         _clock = new StepClock(TimeProvider.System, _runner.Geometry.BlockCount);
+        _link = new SchedulerLink(
+            setup.Id,
+            incarnation,
+            new DecoderCapacity(settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize),
+            setup.Fingerprint,
+            _planner,
+            Self,
+            scheduler,
+            every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every));
         if (_follower.IsAlone)
             Serving();
         else
@@ -128,21 +138,13 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         });
         ReceivePolicies();
         Receive<Announce>(_ => _follower.Join(serving: false));
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
     private void Serving()
     {
-        Receive<AssignGroup>(assign =>
-        {
-            Take(assign);
-            Advance();
-        });
-        Receive<AbortGroup>(abort =>
-        {
-            Abort(abort);
-            Advance();
-        });
+        ReceiveFromScheduler(Advance);
         Receive<BlocksReserved>(reserved => RunStep(reserved.Grant, reserveAhead: true));
         Receive<Park>(park =>
         {
@@ -171,8 +173,30 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         ReceiveAny(_ => Stash.Stash());
     }
 
-    private void TellScheduler() =>
-        _scheduler.Tell(new DecoderReady(_setup.Id, _incarnation, Self, _settings.MaxNumSeqs));
+    private void TellScheduler() => _link.Announce(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+
+    /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
+    private void ReceiveFromScheduler(Action afterwards)
+    {
+        Receive<SchedulerHere>(here => _link.Take(here, Sender));
+        Receive<SchedulerCommand>(command =>
+        {
+            _link.Take(command);
+            afterwards();
+        });
+        Receive<ReportTaken>(_link.Take);
+        Receive<ReportDue>(_ => _link.Tick());
+        Receive<DecoderRefused>(refused =>
+        {
+            _log.Error("{Reason}", refused.Reason);
+            Context.System.EventStream.Publish(refused);
+        });
+        Receive<Drain>(_ =>
+        {
+            _link.Drain(Sender);
+            afterwards();
+        });
+    }
 
     /// <summary>The step that has been asked for still runs, none after it.</summary>
     private void FinishingStep(Action then)
@@ -182,8 +206,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             RunStep(reserved.Grant, reserveAhead: false);
             then();
         });
-        Receive<AssignGroup>(Take);
-        Receive<AbortGroup>(Abort);
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
@@ -209,8 +232,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
                 && update.Policy.Version.Value >= next.Version.Value,
             update => SwapWeights(update.Policy, Sender));
         Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until)));
-        Receive<AssignGroup>(Take);
-        Receive<AbortGroup>(Abort);
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
@@ -221,6 +243,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             _follower.Confirm(barrier, _clock.Read(reset: true));
             Serve();
         });
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
@@ -258,26 +281,6 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         Become(() => Resetting(policy, barrier));
     }
 
-    private void Take(AssignGroup assign)
-    {
-        var id = assign.Group.Id;
-        if (_assigned.TryGetValue(id, out var known))
-        {
-            if (known.Attempt == assign.Attempt)
-                return;
-            _planner.Abort(id);
-        }
-        _assigned[id] = new AssignedGroup(assign.Attempt, new Completion[assign.Group.Samples.Length]);
-        _planner.Add(assign.Group);
-        Report();
-    }
-
-    private void Abort(AbortGroup abort)
-    {
-        if (_assigned.TryGetValue(abort.Id, out var known) && known.Attempt == abort.Attempt && _assigned.Remove(abort.Id))
-            _planner.Abort(abort.Id);
-    }
-
     /// <summary>Asks for the next step's blocks, unless that has been done or nothing is to do.</summary>
     private void Advance()
     {
@@ -301,7 +304,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         var mayStay = batch.RowCount > 0 && reserveAhead && _planner.IsDemandOut ? _runner.StepsAhead - 1 : 0;
         while (_planner.StepsUnderWay > mayStay)
             Finish();
-        Report();
+        _link.StepDone(grant.Usage.Total - grant.Usage.InUse);
         if (reserveAhead)
             Advance();
         if (!_planner.IsDemandOut)
@@ -344,37 +347,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _clock.StepFailed();
     }
 
-    private void Report()
-    {
-        foreach (var outcome in _planner.TakeOutcomes())
-        {
-            if (!_assigned.TryGetValue(outcome.Group, out var group))
-                continue;
-            switch (outcome)
-            {
-                case SampleFinished done when group.Finish(done.Completion):
-                    _assigned.Remove(outcome.Group);
-                    _scheduler.Tell(new GroupDecoded(_setup.Id, outcome.Group, group.Attempt, group.Completions));
-                    break;
-                case SamplesFailed failed:
-                    _assigned.Remove(outcome.Group);
-                    _scheduler.Tell(new GroupRejected(_setup.Id, outcome.Group, group.Attempt, failed.Reason));
-                    break;
-            }
-        }
-    }
-
-    private sealed record AssignedGroup(int Attempt, Completion[] Completions)
-    {
-        private int _finished;
-
-        /// <summary>True with the last sample.</summary>
-        public bool Finish(Completion completion)
-        {
-            Completions[completion.Sample] = completion;
-            return ++_finished == Completions.Length;
-        }
-    }
-
     private sealed record Announce;
+
+    private sealed record ReportDue;
 }

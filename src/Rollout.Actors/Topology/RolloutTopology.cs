@@ -114,7 +114,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         {
             system.ActorOf(
                 ClusterSingletonManager.Props(
-                    SchedulerSeat.Props(SchedulerActor.Props(settings.Scheduler)),
+                    SchedulerSeat.Props(SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(system).Next)),
                     PoisonPill.Instance,
                     ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
                 "scheduler");
@@ -151,7 +151,10 @@ public sealed class RolloutTopology : IAsyncDisposable
             StaticBatch: _settings.Engine == CacheEngine.Contiguous,
             PrefixCaching: _settings.Engine == CacheEngine.Paged && _settings.Blocks.PrefixCaching,
             weights,
-            tokenizer);
+            tokenizer)
+        {
+            Fingerprint = _fingerprint,
+        };
         var decoder = System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),
             $"decoder-{device.Replace(':', '-')}");
