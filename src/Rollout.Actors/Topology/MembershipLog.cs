@@ -31,7 +31,8 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         {
             if (!_members.Remove(removed.Member.UniqueAddress))
                 return;
-            Say(removed.Member, $"is gone; {Census()}");
+            if (_members.Count > 0)
+                Say(removed.Member, $"is gone; {Census()}");
             Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, Settling);
         });
         Receive<ClusterEvent.UnreachableMember>(lost => Say(lost.Member, "is unreachable"));
