@@ -28,6 +28,9 @@ public sealed record DecoderSetup(
 {
     /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
     public bool Audited { get; init; }
+
+    /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
+    public string Fingerprint { get; init; } = "";
 }
 
 /// <summary>
@@ -43,13 +46,12 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly int _incarnation;
-    private readonly IActorRef _scheduler;
     private readonly IActorRef _barrier;
     private readonly IModelRunner _runner;
     private readonly IActorRef _allocator;
     private readonly StepPlanner _planner;
     private readonly StepClock _clock;
-    private readonly Dictionary<GroupId, AssignedGroup> _assigned = [];
+    private readonly SchedulerLink _link;
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
     public DecoderActor(
@@ -58,7 +60,6 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _setup = setup;
         _settings = settings;
         _incarnation = incarnation;
-        _scheduler = scheduler;
         _barrier = barrier;
         _runner = setup.CreateRunner();
         var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching)
@@ -80,6 +81,15 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             SamplingRng.SequenceKey,
             setup.Tokenizer);
         _clock = new StepClock(TimeProvider.System, _runner.Geometry.BlockCount);
+        _link = new SchedulerLink(
+            setup.Id,
+            incarnation,
+            new DecoderCapacity(settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize),
+            setup.Fingerprint,
+            _planner,
+            Self,
+            scheduler,
+            every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every));
         Joining();
     }
 
@@ -107,21 +117,13 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private void Joining()
     {
         Receive<UpdateWeights>(update => TakeWeights(update.Version, Sender));
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
     private void Serving()
     {
-        Receive<AssignGroup>(assign =>
-        {
-            Take(assign);
-            Advance();
-        });
-        Receive<AbortGroup>(abort =>
-        {
-            Abort(abort);
-            Advance();
-        });
+        ReceiveFromScheduler(Advance);
         Receive<BlocksReserved>(reserved => RunStep(reserved.Grant, reserveAhead: true));
         Receive<Park>(park =>
         {
@@ -144,8 +146,30 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         ReceiveAny(_ => Stash.Stash());
     }
 
-    private void TellScheduler() =>
-        _scheduler.Tell(new DecoderReady(_setup.Id, _incarnation, Self, _settings.MaxNumSeqs));
+    private void TellScheduler() => _link.Announce(new Policy(0, _runner.Version));
+
+    /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
+    private void ReceiveFromScheduler(Action afterwards)
+    {
+        Receive<SchedulerHere>(here => _link.Take(here, Sender));
+        Receive<SchedulerCommand>(command =>
+        {
+            _link.Take(command);
+            afterwards();
+        });
+        Receive<ReportTaken>(_link.Take);
+        Receive<ReportDue>(_ => _link.Tick());
+        Receive<DecoderRefused>(refused =>
+        {
+            _log.Error("{Reason}", refused.Reason);
+            Context.System.EventStream.Publish(refused);
+        });
+        Receive<Drain>(_ =>
+        {
+            _link.Drain(Sender);
+            afterwards();
+        });
+    }
 
     /// <summary>The step that has been asked for still runs, none after it.</summary>
     private void Parking(PolicyVersion until, IActorRef barrier)
@@ -155,8 +179,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             RunStep(reserved.Grant, reserveAhead: false);
             EnterParked(until, barrier);
         });
-        Receive<AssignGroup>(Take);
-        Receive<AbortGroup>(Abort);
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
@@ -172,8 +195,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         Receive<UpdateWeights>(update => update.Version.Value >= version.Value, update =>
             TakeWeights(update.Version, Sender));
         Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until, DecoderStats.None)));
-        Receive<AssignGroup>(Take);
-        Receive<AbortGroup>(Abort);
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
@@ -187,6 +209,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             Stash.UnstashAll();
             Advance();
         });
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
@@ -200,26 +223,6 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         }
         _allocator.Tell(new ResetPrefixCache(version));
         Become(() => Resetting(version, barrier));
-    }
-
-    private void Take(AssignGroup assign)
-    {
-        var id = assign.Group.Id;
-        if (_assigned.TryGetValue(id, out var known))
-        {
-            if (known.Attempt == assign.Attempt)
-                return;
-            _planner.Abort(id);
-        }
-        _assigned[id] = new AssignedGroup(assign.Attempt, new Completion[assign.Group.Samples.Length]);
-        _planner.Add(assign.Group);
-        Report();
-    }
-
-    private void Abort(AbortGroup abort)
-    {
-        if (_assigned.TryGetValue(abort.Id, out var known) && known.Attempt == abort.Attempt && _assigned.Remove(abort.Id))
-            _planner.Abort(abort.Id);
     }
 
     /// <summary>Asks for the next step's blocks, unless that has been done or nothing is to do.</summary>
@@ -245,7 +248,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         var mayStay = batch.RowCount > 0 && reserveAhead && _planner.IsDemandOut ? _runner.StepsAhead - 1 : 0;
         while (_planner.StepsUnderWay > mayStay)
             Finish();
-        Report();
+        _link.StepDone(grant.Usage.Total - grant.Usage.InUse);
         if (reserveAhead)
             Advance();
         if (!_planner.IsDemandOut)
@@ -288,37 +291,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _clock.StepFailed();
     }
 
-    private void Report()
-    {
-        foreach (var outcome in _planner.TakeOutcomes())
-        {
-            if (!_assigned.TryGetValue(outcome.Group, out var group))
-                continue;
-            switch (outcome)
-            {
-                case SampleFinished done when group.Finish(done.Completion):
-                    _assigned.Remove(outcome.Group);
-                    _scheduler.Tell(new GroupDecoded(_setup.Id, outcome.Group, group.Attempt, group.Completions));
-                    break;
-                case SamplesFailed failed:
-                    _assigned.Remove(outcome.Group);
-                    _scheduler.Tell(new GroupRejected(_setup.Id, outcome.Group, group.Attempt, failed.Reason));
-                    break;
-            }
-        }
-    }
-
-    private sealed record AssignedGroup(int Attempt, Completion[] Completions)
-    {
-        private int _finished;
-
-        /// <summary>True with the last sample.</summary>
-        public bool Finish(Completion completion)
-        {
-            Completions[completion.Sample] = completion;
-            return ++_finished == Completions.Length;
-        }
-    }
-
     private sealed record Announce;
+
+    private sealed record ReportDue;
 }

@@ -12,9 +12,6 @@ public readonly record struct DecoderId(HostId Host, string Device)
     public override string ToString() => $"decoder {Device} of {Host}";
 }
 
-/// <summary>From the scheduler. Answered by <see cref="GroupDecoded"/> or <see cref="GroupRejected"/> with the same attempt.</summary>
-public sealed record AssignGroup(GroupRequest Group, int Attempt) : IDecoderMessage;
-
 /// <summary>One sample of a group, and what it has sampled elsewhere before: it goes on from there with the same randomness.</summary>
 /// <param name="Sample">Its number in the group.</param>
 /// <param name="Tokens">Sampled so far; none for a new one.</param>
@@ -86,9 +83,6 @@ public sealed record Drain : IDecoderMessage;
 /// <param name="Id">The decoder.</param>
 /// <param name="HandedBack">Unfinished samples that go on elsewhere.</param>
 public sealed record Drained(DecoderId Id, int HandedBack);
-
-/// <summary>From the scheduler: stop working on this group. Not answered.</summary>
-public sealed record AbortGroup(GroupId Id, int Attempt) : IDecoderMessage;
 
 /// <summary>From the step barrier: start nothing more. Answered by <see cref="Parked"/>.</summary>
 public sealed record Park(PolicyVersion Until) : IDecoderMessage;

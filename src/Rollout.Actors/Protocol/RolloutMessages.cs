@@ -21,18 +21,29 @@ public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Sam
 /// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
 public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null) : ISchedulerMessage, IWireMessage;
 
+/// <summary>The mailbox of a client, whatever actor it is: what the scheduler tells those that submit groups.</summary>
+public interface IClientMessage
+{
+    /// <summary>The scheduler's: what an older one says than the client has heard of means nothing.</summary>
+    SchedulerEpoch Epoch { get; }
+}
+
 /// <summary>To a client: samples of a finished group. A large group comes in several of these.</summary>
 /// <param name="Epoch">The scheduler's.</param>
 /// <param name="Id">The group.</param>
 /// <param name="Samples">Samples of the whole group.</param>
 /// <param name="Completions">Some or all of them.</param>
-public sealed record CompletionsReady(SchedulerEpoch Epoch, GroupId Id, int Samples, Completion[] Completions) : IWireMessage;
+public sealed record CompletionsReady(SchedulerEpoch Epoch, GroupId Id, int Samples, Completion[] Completions)
+    : IClientMessage, IWireMessage;
 
 /// <summary>To a client: the group could not be finished, and why.</summary>
-public sealed record GroupGivenUp(SchedulerEpoch Epoch, GroupId Id, string Reason) : IWireMessage;
+public sealed record GroupGivenUp(SchedulerEpoch Epoch, GroupId Id, string Reason) : IClientMessage, IWireMessage;
 
 /// <summary>To a client: enough is waiting for the decoders that are there. Offer the group again later.</summary>
-public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id) : IWireMessage;
+public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id) : IClientMessage, IWireMessage;
+
+/// <summary>To a client that was told <see cref="NoRoom"/>: much of what waited is gone. What it kept may be offered now.</summary>
+public sealed record RoomAgain(SchedulerEpoch Epoch) : IClientMessage, IWireMessage;
 
 /// <summary>From a client: it has these groups' outcomes, which need not be remembered any more. Not answered.</summary>
 public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage, IWireMessage;

@@ -17,11 +17,7 @@ public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
 /// <param name="Fingerprint">Of the decoders' model and tokenizer; null while there is no decoder.</param>
 public sealed record SchedulerReport(
-    int Decoders,
-    int Groups,
-    SchedulerEpoch Epoch = default,
-    int WaitingSequences = 0,
-    string? Fingerprint = null) : IWireMessage;
+    int Decoders, int Groups, SchedulerEpoch Epoch, int WaitingSequences, string? Fingerprint) : IClientMessage, IWireMessage;
 
 /// <summary>
 /// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,
@@ -128,21 +124,6 @@ public sealed record GroupRejection(GroupId Group, int Attempt, string Reason);
 /// <param name="Waiting">Sequences without.</param>
 /// <param name="FreeBlocks">Blocks that nobody holds, cached ones included.</param>
 public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlocks);
-
-/// <summary>From a decoder that holds the current weights and wants work, every few seconds. An earlier incarnation's groups are assigned anew.</summary>
-/// <param name="Id">The device.</param>
-/// <param name="Incarnation">Grows with every restart: messages of earlier ones mean nothing.</param>
-/// <param name="Decoder">Where to send <see cref="AssignGroup"/>.</param>
-/// <param name="MaxNumSeqs">Sequences that it can run at once.</param>
-public sealed record DecoderReady(DecoderId Id, int Incarnation, IActorRef Decoder, int MaxNumSeqs)
-    : ISchedulerMessage;
-
-/// <summary>From a decoder: all samples of a group.</summary>
-public sealed record GroupDecoded(DecoderId Decoder, GroupId Id, int Attempt, Completion[] Completions)
-    : ISchedulerMessage;
-
-/// <summary>From a decoder: this group can't be finished there or anywhere.</summary>
-public sealed record GroupRejected(DecoderId Decoder, GroupId Id, int Attempt, string Reason) : ISchedulerMessage;
 
 /// <summary>From a decoder's supervisor or from membership: its unfinished groups must go elsewhere.</summary>
 /// <param name="Id">The device.</param>

@@ -114,7 +114,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         {
             system.ActorOf(
                 ClusterSingletonManager.Props(
-                    SchedulerSeat.Props(SchedulerActor.Props(settings.Scheduler)),
+                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System).Next, MembershipWatch.Props),
                     PoisonPill.Instance,
                     ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
                 "scheduler");
@@ -150,7 +150,10 @@ public sealed class RolloutTopology : IAsyncDisposable
             maxModelLength,
             StaticBatch: _settings.Engine == CacheEngine.Contiguous,
             PrefixCaching: _settings.Engine == CacheEngine.Paged && _settings.Blocks.PrefixCaching,
-            Tokenizer: tokenizer);
+            Tokenizer: tokenizer)
+        {
+            Fingerprint = _fingerprint,
+        };
         var decoder = System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, Barrier),
             $"decoder-{device.Replace(':', '-')}");

@@ -14,10 +14,9 @@ namespace Rollout.Actors.Training;
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
     private const string RoundTimer = "round";
-    private const string SilenceTimer = "silence";
+    private const string TickTimer = "tick";
 
-    /// <summary>How long nothing may come before what is missing is submitted again.</summary>
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
     private readonly TrainingJob _job;
     private readonly IPolicyTrainer _trainer;
@@ -45,16 +44,16 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         _scheduler = scheduler;
         _rewards = rewards;
         _barrier = barrier;
-        _round = NewRound();
         try
         {
             _trainer = createTrainer();
+            _round = NewRound();
             Idle();
         }
         catch (Exception fault)
         {
             _log.Error(fault, "the trainer could not be built");
-            _trainer = null!;       // and never used: no run starts
+            (_trainer, _round) = (null!, null!);        // and never used: no run starts
             Receive<StartTraining>(start => Refuse(start, fault.Message));
         }
     }
@@ -138,29 +137,33 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         _round = NewRound();
         Timers.StartSingleTimer(RoundTimer, new RoundOverdue(_round), _job.Train.StepTimeout);
-        Timers.StartPeriodicTimer(SilenceTimer, new RoundSilent(_round), Silence);
+        Timers.StartPeriodicTimer(TickTimer, new RoundTick(_round), TickEvery);
     }
 
-    private RolloutRound NewRound() => new(_scheduler, _rewards, _job.Sampling.MaxTokens, _time);
+    private RolloutRound NewRound() =>
+        new(_scheduler, _rewards, new Policy(0, _trainer.Version), _job.Sampling.MaxTokens, _time);
 
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
     private void Collecting(Action complete)
     {
-        Receive<GroupFinished>(group => Guarded(() => _round.Finish(group)));
+        Receive<IClientMessage>(message => Guarded(() =>
+        {
+            if (_round.Take(message) is { } failed)
+                Fail(failed.Id, failed.Reason);
+        }));
         Receive<GroupScored>(scored =>
         {
             _round.Groups.Score(scored);
             CompleteIf();
         });
-        Receive<GroupFailed>(failed => Fail(failed.Id, failed.Reason));
         Receive<ScoringFailed>(failed => Fail(failed.Id, failed.Reason));
         Receive<RoundOverdue>(overdue => ReferenceEquals(overdue.Round, _round), _ =>
         {
-            _round.Cancel();
+            _round.Close();
             End($"training step {_progress.Step + 1}: not finished within {_job.Train.StepTimeout}: "
                 + string.Join(", ", _round.Groups.Open));
         });
-        Receive<RoundSilent>(silent => ReferenceEquals(silent.Round, _round), _ => _round.ResubmitIfSilent());
+        Receive<RoundTick>(tick => ReferenceEquals(tick.Round, _round), _ => _round.Tick());
         Underway();
 
         void Fail(GroupId id, string reason)
@@ -175,7 +178,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (!_round.Groups.IsComplete)
                 return;
             Timers.Cancel(RoundTimer);
-            Timers.Cancel(SilenceTimer);
+            Timers.Cancel(TickTimer);
+            _round.Close();
             Guarded(complete);
         }
     }
@@ -312,5 +316,5 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private sealed record RoundOverdue(RolloutRound Round);
 
-    private sealed record RoundSilent(RolloutRound Round);
+    private sealed record RoundTick(RolloutRound Round);
 }

@@ -49,6 +49,10 @@ internal static class ClientFormats
                 WriteGroup(ref writer, none.Id);
             },
             static (ref reader) => new NoRoom(ReadEpoch(ref reader), ReadGroup(ref reader))),
+        new WireFormat<RoomAgain>(
+            "room-again:1",
+            static (ref writer, room) => WriteEpoch(ref writer, room.Epoch),
+            static (ref reader) => new RoomAgain(ReadEpoch(ref reader))),
         new WireFormat<OutcomesTaken>(
             "outcomes-taken:1",
             static (ref writer, taken) => WriteEach(ref writer, taken.Groups, WriteGroup),
