@@ -86,9 +86,11 @@ public sealed class RolloutTopology : IAsyncDisposable
             var join = new ClusterJoin(settings.Cluster, certificates);
             system = join.Open(akka);
             system.ActorOf(FastDown.Props(), "fast-down");
+            if (settings.Cluster.SeedNodes.Count > 0)
+                say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
+            await join.JoinAsync(system).ConfigureAwait(false);
             if (say is not null)
                 system.ActorOf(MembershipLog.Props(say), "membership-log");
-            await join.JoinAsync(system).ConfigureAwait(false);
             if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
                 await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
             return await StartAsync(settings, system, certificates, version, fingerprint).ConfigureAwait(false);
