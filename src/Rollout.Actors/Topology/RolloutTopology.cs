@@ -87,9 +87,11 @@ public sealed class RolloutTopology : IAsyncDisposable
             var join = new ClusterJoin(settings.Cluster, certificates);
             system = join.Open(akka);
             system.ActorOf(FastDown.Props(), "fast-down");
+            if (settings.Cluster.SeedNodes.Count > 0)
+                say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
+            await join.JoinAsync(system).ConfigureAwait(false);
             if (say is not null)
                 system.ActorOf(MembershipLog.Props(say), "membership-log");
-            await join.JoinAsync(system).ConfigureAwait(false);
             if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
                 await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
             return await StartAsync(settings, system, certificates, fingerprint).ConfigureAwait(false);
@@ -114,7 +116,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         {
             system.ActorOf(
                 ClusterSingletonManager.Props(
-                    SchedulerSeat.Props(SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(system).Next)),
+                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System).Next, MembershipWatch.Props),
                     PoisonPill.Instance,
                     ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
                 "scheduler");
