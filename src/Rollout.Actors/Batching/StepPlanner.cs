@@ -15,8 +15,7 @@ namespace Rollout.Actors.Batching;
 public sealed class StepPlanner
 {
     private readonly PlannerLimits _limits;
-    private readonly Func<ulong, SequenceId, ulong> _sequenceKey;
-    private readonly HuggingFaceTokenizer? _tokenizer;
+    private readonly SequenceFactory _factory;
     private readonly SequenceRoster _roster = new();
     private readonly RequestQueue _waiting;
     private readonly AdmissionPlan _admissions;
@@ -27,7 +26,7 @@ public sealed class StepPlanner
     private readonly List<SequenceRelease> _releases = [];
     private readonly List<WrittenTokens> _written = [];
     private readonly List<SampleOutcome> _outcomes = [];
-    private readonly BatchBuilder _builder;
+    private readonly StepComposer _composer;
     private long _steps;
     private long _arrivals;
 
@@ -42,11 +41,10 @@ public sealed class StepPlanner
         HuggingFaceTokenizer? tokenizer = null)
     {
         _limits = limits;
-        _sequenceKey = sequenceKey;
-        _tokenizer = tokenizer;
+        _factory = new SequenceFactory(limits, sequenceKey, tokenizer);
         _waiting = new RequestQueue(joinSiblings: !limits.StaticBatch);
         _admissions = new AdmissionPlan(limits, _waiting);
-        _builder = new BatchBuilder(geometry);
+        _composer = new StepComposer(limits, geometry);
     }
 
     /// <summary>A demand is out whose grant has not been planned.</summary>
@@ -75,7 +73,7 @@ public sealed class StepPlanner
     /// </summary>
     public void Add(GroupRequest group, IReadOnlyList<SampleStart> samples)
     {
-        if (WhyNever(group) is { } reason)
+        if (_factory.WhyNever(group) is { } reason)
         {
             _outcomes.Add(new SamplesFailed(group.Id, reason));
             return;
@@ -84,14 +82,9 @@ public sealed class StepPlanner
         var fresh = new List<Sequence>();
         foreach (var start in samples)
         {
-            var id = new SequenceId(group.Id, start.Sample);
-            if (_roster.Contains(id))
+            if (_roster.Contains(new SequenceId(group.Id, start.Sample)))
                 continue;
-            var sampling = group.Samples[start.Sample];
-            var stopTexts = _tokenizer is not null && sampling.StopTexts is [_, ..] texts
-                ? new StopTextSearch(_tokenizer, texts)
-                : null;
-            var sequence = new Sequence(group, start, _sequenceKey(sampling.Seed, id), age, stopTexts);
+            var sequence = _factory.Create(group, start, age);
             if (sequence.Status == SequenceStatus.Finished)
             {
                 _outcomes.Add(new SampleFinished(group.Id, sequence.ToCompletion()));
@@ -162,7 +155,7 @@ public sealed class StepPlanner
         if (!IsDemandOut || grant.Step != _steps)
             throw new InvalidOperationException($"grant of step {grant.Step} where step {_steps} was asked for");
         IsDemandOut = false;
-        _builder.Clear();
+        _composer.Begin(grant.Copies);
         Preempt(grant.Preempted);
         foreach (var change in grant.Changes)
         {
@@ -170,13 +163,11 @@ public sealed class StepPlanner
             if (_roster.Find(change.Sequence) is { } sequence && HoldsBlocks(sequence))
                 sequence.SetBlock(change.Index, change.Block);
         }
-        _builder.Batch.Copies.AddRange(grant.Copies);
         Admit(grant.Admissions);
-        var step = new PlannedStep();
-        Compose(step);
-        if (_builder.Batch.RowCount > 0)
+        var step = _composer.Compose(_held, _finishedRows, _prefills);
+        if (_composer.Batch.RowCount > 0)
             _planned.Enqueue(step);
-        return _builder.Batch;
+        return _composer.Batch;
     }
 
     /// <summary>Takes what the oldest planned step has sampled.</summary>
@@ -257,19 +248,6 @@ public sealed class StepPlanner
     private static int LengthAfterNextStep(Sequence sequence) =>
         Math.Min(sequence.Count + sequence.Pending, sequence.MaxLength - 1);
 
-    private string? WhyNever(GroupRequest group)
-    {
-        var longest = group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);
-        if (longest > _limits.MaxModelLength)
-        {
-            return $"prompt of {group.Prompt.Length} and {longest - group.Prompt.Length} new tokens exceed the longest"
-                + $" sequence of {_limits.MaxModelLength} tokens";
-        }
-        return _tokenizer is null && Array.Exists(group.Samples, sample => sample.StopTexts.Length > 0)
-            ? "it has stop texts, and the model has no tokenizer to find them with"
-            : null;
-    }
-
     private void Preempt(SequenceId[] preempted)
     {
         foreach (var id in preempted)
@@ -321,39 +299,6 @@ public sealed class StepPlanner
         }
         _prefills.Add(new Prefill(members, granted.CachedTokens));
     }
-
-    private void Compose(PlannedStep step)
-    {
-        foreach (var sequence in _held)
-        {
-            if (sequence.Status == SequenceStatus.Running && !sequence.IsDrawnOut)
-                AddDraw(step, _builder.AddRow(sequence, sequence.Count + sequence.Pending - 1, 1), sequence);
-        }
-        foreach (var row in _finishedRows)
-            _builder.AddRow(row, row.Count - 1, 1);
-        var budget = _limits.MaxNumBatchedTokens - _builder.Batch.TokenCount;
-        foreach (var prefill in _prefills)
-        {
-            if (budget <= 0)
-                break;
-            var tokens = Math.Min(budget, prefill.Remaining);
-            var row = _builder.AddRow(prefill.Members[0], prefill.Planned, tokens);
-            prefill.Planned += tokens;
-            step.Chunks.Add(new PlannedChunk(prefill, tokens));
-            budget -= tokens;
-            if (prefill.Remaining > 0)
-                break;
-            foreach (var member in prefill.Members)
-            {
-                member.Status = SequenceStatus.Running;
-                AddDraw(step, row, member);
-            }
-        }
-        _prefills.RemoveAll(prefill => prefill.Remaining == 0);
-    }
-
-    private void AddDraw(PlannedStep step, int row, Sequence sequence) =>
-        step.Draws.Add(sequence.Await(_builder.AddDraw(row, sequence)));
 
     private void Finish(Sequence sequence)
     {

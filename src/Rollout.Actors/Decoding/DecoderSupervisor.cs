@@ -31,7 +31,11 @@ public sealed class DecoderSupervisor : ReceiveActor
         Receive<Drain>(drain =>
         {
             _isLeaving = true;
-            Context.Child(ChildName).Forward(drain);
+            var decoder = Context.Child(ChildName);
+            if (decoder.IsNobody())
+                Sender.Tell(new Drained(_setup.Id, 0));
+            else
+                decoder.Forward(drain);
         });
         Receive<QueryDecoderStats>(query => Context.Child(ChildName).Forward(query));
     }
@@ -72,7 +76,9 @@ public sealed class DecoderSupervisor : ReceiveActor
         var reason = _fault?.Message ?? "it stopped";
         var comesBack = _incarnation <= _settings.MaxRestarts && !_isLeaving;
         _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
-        _scheduler.Tell(new DecoderLost(_setup.Id, _incarnation, reason, comesBack));
+        var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack);
+        _scheduler.Tell(lost);
+        Context.System.EventStream.Publish(lost);
         _barrier.Tell(new LeaveBarrier(_setup.Id, _incarnation));
         if (comesBack)
             Start();

@@ -1,3 +1,4 @@
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
@@ -28,7 +29,7 @@ public sealed record SampleStart(int Sample, int[] Tokens, float[] Logprobs, Ver
 /// </summary>
 /// <param name="Epoch">The scheduler's.</param>
 /// <param name="ReportEvery">Time between two reports while nothing finishes.</param>
-public sealed record SchedulerHere(SchedulerEpoch Epoch, TimeSpan ReportEvery) : IDecoderMessage;
+public sealed record SchedulerHere(SchedulerEpoch Epoch, TimeSpan ReportEvery) : IDecoderMessage, IWireMessage;
 
 /// <summary>
 /// From the scheduler. The commands of an epoch to one incarnation are numbered from 1 and carried out in that order,
@@ -45,7 +46,7 @@ public abstract record SchedulerCommand(SchedulerEpoch Epoch, long Number) : IDe
 /// <param name="Samples">Those of its samples that are assigned, with what they have sampled elsewhere.</param>
 public sealed record AssignSamples(
     SchedulerEpoch Epoch, long Number, int Attempt, GroupRequest Group, SampleStart[] Samples)
-    : SchedulerCommand(Epoch, Number);
+    : SchedulerCommand(Epoch, Number), IWireMessage;
 
 /// <summary>
 /// Give samples back, so that another decoder goes on with them: the next report has them as
@@ -57,20 +58,20 @@ public sealed record AssignSamples(
 /// <param name="Samples">Which of its samples.</param>
 /// <param name="RunningToo">Also those that hold blocks; else only those that wait.</param>
 public sealed record RecallSamples(SchedulerEpoch Epoch, long Number, GroupId Id, int[] Samples, bool RunningToo)
-    : SchedulerCommand(Epoch, Number);
+    : SchedulerCommand(Epoch, Number), IWireMessage;
 
 /// <summary>These groups are over: delivered, failed or cancelled. Nothing of them is worked on or kept any more.</summary>
 public sealed record ForgetGroups(SchedulerEpoch Epoch, long Number, GroupId[] Groups)
-    : SchedulerCommand(Epoch, Number);
+    : SchedulerCommand(Epoch, Number), IWireMessage;
 
 /// <summary>From the scheduler: everything in this report is known; the next one may come.</summary>
-public sealed record ReportTaken(SchedulerEpoch Epoch, long Number) : IDecoderMessage;
+public sealed record ReportTaken(SchedulerEpoch Epoch, long Number) : IDecoderMessage, IWireMessage;
 
 /// <summary>
 /// From the scheduler, as the answer to <see cref="DecoderHere"/>: this decoder can't work here, and why in a sentence.
 /// The decoder publishes it on its actor system's event stream.
 /// </summary>
-public sealed record DecoderRefused(DecoderId Id, string Reason) : IDecoderMessage;
+public sealed record DecoderRefused(DecoderId Id, string Reason) : IDecoderMessage, IWireMessage;
 
 /// <summary>
 /// From the decoder's own host, which is about to leave: hand every unfinished sample back. Answered by
@@ -90,10 +91,10 @@ public sealed record Park(PolicyVersion Until) : IDecoderMessage;
 public sealed record UpdateWeights(PolicyVersion Version) : IDecoderMessage;
 
 /// <summary>From tools: counts since the decoder started or was last asked with reset. Answered by <see cref="DecoderStats"/>.</summary>
-public sealed record QueryDecoderStats(bool Reset) : IDecoderMessage;
+public sealed record QueryDecoderStats(bool Reset) : IDecoderMessage, IWireMessage;
 
 /// <summary>What a decoder did, since its counts were last reset.</summary>
-public sealed record DecoderStats
+public sealed record DecoderStats : IWireMessage
 {
     public static DecoderStats None { get; } = new();
 

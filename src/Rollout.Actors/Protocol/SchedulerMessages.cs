@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
@@ -7,7 +8,7 @@ namespace Rollout.Actors.Protocol;
 /// From whoever wants to know whether the scheduler is there, and from clients every few seconds. Answered by
 /// <see cref="SchedulerReport"/>.
 /// </summary>
-public sealed record QueryScheduler : ISchedulerMessage;
+public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 
 /// <summary>How the cluster stands.</summary>
 /// <param name="Decoders">Those that take samples.</param>
@@ -16,7 +17,7 @@ public sealed record QueryScheduler : ISchedulerMessage;
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
 /// <param name="Fingerprint">Of the decoders' model and tokenizer; null while there is no decoder.</param>
 public sealed record SchedulerReport(
-    int Decoders, int Groups, SchedulerEpoch Epoch, int WaitingSequences, string? Fingerprint) : IClientMessage;
+    int Decoders, int Groups, SchedulerEpoch Epoch, int WaitingSequences, string? Fingerprint) : IClientMessage, IWireMessage;
 
 /// <summary>
 /// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,
@@ -54,7 +55,7 @@ public sealed record DecoderHere(
     SchedulerEpoch Seen,
     long CommandsTaken,
     int Holding,
-    bool Leaving) : ISchedulerMessage;
+    bool Leaving) : ISchedulerMessage, IWireMessage;
 
 /// <summary>
 /// From a decoder: what happened since the last report that was taken. One is outstanding at a time; one that isn't
@@ -78,7 +79,7 @@ public sealed record DecoderReport(
     SampleProgress[] Samples,
     GroupRejection[] Rejected,
     DeviceLoad Load,
-    bool More) : ISchedulerMessage;
+    bool More) : ISchedulerMessage, IWireMessage;
 
 /// <summary>What one sample has sampled since it was reported last.</summary>
 /// <param name="Group">Its group.</param>
@@ -129,4 +130,4 @@ public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlock
 /// <param name="Incarnation">The one that is gone.</param>
 /// <param name="Reason">Why, for the groups that nobody can take.</param>
 /// <param name="ComesBack">A next incarnation is being started.</param>
-public sealed record DecoderLost(DecoderId Id, int Incarnation, string Reason, bool ComesBack) : ISchedulerMessage;
+public sealed record DecoderLost(DecoderId Id, int Incarnation, string Reason, bool ComesBack) : ISchedulerMessage, IWireMessage;

@@ -37,12 +37,11 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="settings">Deadlines and sizes.</param>
     /// <param name="epoch">Higher than that of every scheduler before.</param>
     /// <param name="time">What deadlines are measured with.</param>
-    /// <param name="membership">
-    /// Builds the actor that tells this one of <see cref="DecoderHostsUp"/> and <see cref="HostLost"/>; null where hosts
-    /// don't come and go.
+    /// <param name="hostsAreWatched">
+    /// Somebody tells of <see cref="DecoderHostsUp"/>: nothing is given to anybody before the decoders of those hosts
+    /// have said what they hold, or had time to.
     /// </param>
-    public SchedulerActor(
-        SchedulerSettings settings, SchedulerEpoch epoch, TimeProvider time, Func<IActorRef, Props>? membership)
+    public SchedulerActor(SchedulerSettings settings, SchedulerEpoch epoch, TimeProvider time, bool hostsAreWatched)
     {
         _settings = settings;
         _epoch = epoch;
@@ -50,11 +49,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _started = time.GetTimestamp();
         _book = new GroupBook(epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth);
         _watch = new DecoderWatch(settings.DecoderTimeout);
-        if (membership is not null)
-        {
+        if (hostsAreWatched)
             _book.Hold();
-            Context.ActorOf(membership(Self), "membership");
-        }
         Receive<SubmitGroup>(Submit);
         Receive<CancelGroups>(cancel => Cancel(cancel.Groups));
         Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
@@ -75,16 +71,16 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     /// <param name="settings">Deadlines and sizes.</param>
     /// <param name="epoch">Asked for each time that the actor is built: each time a higher one.</param>
-    /// <param name="membership">See the constructor.</param>
+    /// <param name="hostsAreWatched">See the constructor.</param>
     /// <param name="time">What deadlines are measured with.</param>
     public static Props Props(
         SchedulerSettings settings,
         Func<SchedulerEpoch> epoch,
-        Func<IActorRef, Props>? membership = null,
+        bool hostsAreWatched = false,
         TimeProvider? time = null)
     {
         var clock = time ?? TimeProvider.System;
-        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, epoch(), clock, membership));
+        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, epoch(), clock, hostsAreWatched));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;

@@ -201,6 +201,52 @@ public sealed class StepPlannerTests
     }
 
     [Fact]
+    public void Samples_that_were_cut_off_anywhere_go_on_elsewhere_with_the_tokens_of_an_undisturbed_run() =>
+        Prop.ForAll(Scenario.Arbitrary(), Gen.Choose(0, 20).ToArbitrary(), (scenario, cutAfter) =>
+        {
+            var groups = scenario.Groups();
+            var (first, second) = (new Rig(scenario), new Rig(scenario));
+            Array.ForEach(groups, first.Planner.Add);
+            for (var step = 0; step < cutAfter; step++)
+                first.Step();
+            foreach (var group in groups)
+            {
+                var left = first.Planner.Recall(group.Id, samples: null, runningToo: true);
+                second.Planner.Add(group, left);
+            }
+            second.Run([], stepsBetweenArrivals: 0);
+            first.Run([], stepsBetweenArrivals: 0);
+
+            foreach (var group in groups)
+            {
+                var completions = first.Samples.Completions(group.Id).Concat(second.Samples.Completions(group.Id))
+                    .OrderBy(completion => completion.Sample).ToArray();
+                Groups.AssertExpected(group, completions);
+            }
+            first.AssertIdle();
+            second.AssertIdle();
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+
+    [Fact]
+    public void Only_samples_that_wait_are_recalled_unless_running_ones_are_asked_for_too()
+    {
+        var rig = new Rig(new Scenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 2, MaxNumBatchedTokens: 64));
+        var group = Groups.Of(1, 5, 30, 30, 30, 30);
+        rig.Planner.Add(group);
+        for (var i = 0; i < 4; i++)
+            rig.Step();
+
+        Assert.Equal([3], rig.Planner.Recall(group.Id, [0, 3], runningToo: false).Select(start => start.Sample));
+        Assert.Equal([2], rig.Planner.Recall(group.Id, null, runningToo: false).Select(start => start.Sample));
+        var running = rig.Planner.Recall(group.Id, [1], runningToo: true).Single();
+
+        Assert.Equal(Groups.Expected(group, 1)[..running.Tokens.Length], running.Tokens);
+        Assert.NotEmpty(running.Tokens);
+        Assert.Equal([0], rig.Planner.Sequences.Select(sequence => sequence.Id.Sample));
+        Assert.Empty(rig.Planner.Recall(new GroupId(77), null, runningToo: true));
+    }
+
+    [Fact]
     public void After_a_new_policy_sequences_start_over_from_their_tokens_and_say_which_policy_sampled_which()
     {
         var rig = new Rig(new Scenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64));
@@ -253,7 +299,6 @@ public sealed class StepPlannerTests
     private sealed class Rig
     {
         private readonly BlockLedger _ledger;
-        private readonly SampleCollector _samples = new();
         private StepGrant? _grant;
 
         public Rig(Scenario scenario)
@@ -278,6 +323,8 @@ public sealed class StepPlannerTests
 
         public FakeModelRunner Runner { get; }
 
+        public SampleCollector Samples { get; } = new();
+
         public List<GroupOutcome> Run(GroupRequest[] groups, int stepsBetweenArrivals)
         {
             var next = 0;
@@ -288,16 +335,16 @@ public sealed class StepPlannerTests
                     Planner.Add(groups[next++]);
                 Step();
             }
-            _samples.Add(Planner.TakeOutcomes());
+            Samples.Add(Planner.TakeOutcomes());
             Assert.Equal(0, Planner.StepsUnderWay);
-            return _samples.Groups(groups);
+            return Samples.Groups(groups);
         }
 
         /// <summary>Runs on with a group that is there already.</summary>
         public List<GroupOutcome> Resume(GroupRequest group)
         {
             Run([], stepsBetweenArrivals: 0);
-            return _samples.Groups([group]);
+            return Samples.Groups([group]);
         }
 
         public void Step(bool reserveAhead = true)
@@ -314,7 +361,7 @@ public sealed class StepPlannerTests
             var mayStay = batch.RowCount > 0 && reserveAhead && Planner.IsDemandOut ? Runner.StepsAhead - 1 : 0;
             while (Planner.StepsUnderWay > mayStay)
                 Finish();
-            _samples.Add(Planner.TakeOutcomes());
+            Samples.Add(Planner.TakeOutcomes());
         }
 
         private void Start(ForwardBatch batch)

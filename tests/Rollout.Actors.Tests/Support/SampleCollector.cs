@@ -36,6 +36,9 @@ internal sealed class SampleCollector
         return ended;
     }
 
+    /// <summary>The group's samples that have come, in their order.</summary>
+    public IReadOnlyCollection<Completion> Completions(GroupId group) => Of(group).Values;
+
     private SortedDictionary<int, Completion> Of(GroupId group)
     {
         if (!_finished.TryGetValue(group, out var samples))

@@ -1,13 +1,13 @@
 using System.Collections.Concurrent;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Telemetry;
+using Rollout.Actors.Topology;
 using Rollout.Actors.Tests.Support;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Sampling;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Telemetry;
+namespace Rollout.Actors.Tests.Topology;
 
 /// <summary>One process as it runs: a real cluster of one member, everything but model, trainer, text and reward its own.</summary>
 public sealed class RolloutTopologyTests : IAsyncLifetime

@@ -1,0 +1,97 @@
+using System.Net.Sockets;
+using Akka.Actor;
+using Akka.Cluster;
+using Rollout.Actors.Settings;
+using ClusterSettings = Rollout.Actors.Settings.ClusterSettings;
+
+namespace Rollout.Actors.Topology;
+
+/// <summary>Makes this process a member: of the cluster of its seed nodes, or of one of its own.</summary>
+/// <param name="settings">The section cluster.</param>
+/// <param name="certificates">Null without TLS.</param>
+internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates? certificates)
+{
+    private static readonly TimeSpan TrainerGrace = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Opens the port, as yet a member of nothing.</summary>
+    /// <exception cref="ConfigurationException">The address or the akka section can't be used.</exception>
+    public ActorSystem Open(string akka)
+    {
+        try
+        {
+            return ActorSystem.Create(
+                RolloutTopology.SystemName, ClusterConfiguration.Setup(settings, akka, certificates));
+        }
+        catch (Exception fault) when (fault is not ConfigurationException)
+        {
+            throw new ConfigurationException(Sentence(fault.GetBaseException()), fault);
+        }
+    }
+
+    /// <summary>Returns when this process is up.</summary>
+    /// <exception cref="ConfigurationException">It could not join; the sentence says what the seed nodes do.</exception>
+    public async Task JoinAsync(ActorSystem system)
+    {
+        var cluster = Cluster.Get(system);
+        var self = Hosts.AddressOf(cluster.SelfAddress);
+        var probe = new SeedProbe(settings, certificates);
+        if (await probe.WhyNotAsync(self, IsPatient).ConfigureAwait(false) is { } why)
+            throw new ConfigurationException(why);
+
+        using var deadline = new CancellationTokenSource(settings.JoinTimeout);
+        try
+        {
+            await (settings.SeedNodes.Count == 0
+                ? cluster.JoinAsync(cluster.SelfAddress, deadline.Token)
+                : cluster.JoinSeedNodesAsync(
+                    settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token))
+                .ConfigureAwait(false);
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or ClusterJoinFailedException)
+        {
+            throw new ConfigurationException(await probe.ExplainAsync(self).ConfigureAwait(false), fault);
+        }
+    }
+
+    /// <summary>
+    /// Returns when this member is the cluster's only trainer: it waits for one that can't be reached to be given up,
+    /// which is how the trainer of a run that is resumed may have ended.
+    /// </summary>
+    /// <exception cref="ConfigurationException">Another one trains.</exception>
+    public async Task RequireOnlyTrainerAsync(ActorSystem system)
+    {
+        var cluster = Cluster.Get(system);
+        using var grace = new CancellationTokenSource(TrainerGrace);
+        using var deadline = new CancellationTokenSource(settings.JoinTimeout);
+        while (OlderTrainer(cluster) is { } other)
+        {
+            var lost = cluster.State.Unreachable.Any(member => member.UniqueAddress.Equals(other.UniqueAddress));
+            if (lost ? deadline.IsCancellationRequested : grace.IsCancellationRequested)
+            {
+                throw new ConfigurationException(
+                    $"{Hosts.AddressOf(other.Address)} trains in this cluster: expected no other member of the role trainer");
+            }
+            await Task.Delay(Pause).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Who needs the others to do anything expects them to be there; a host may be the first to start.</summary>
+    private bool IsPatient =>
+        !settings.Roles.Contains(ClusterRoles.Trainer) && !settings.Roles.Contains(ClusterRoles.Client);
+
+    private static Member? OlderTrainer(Cluster cluster) => cluster.State.Members.FirstOrDefault(member =>
+        member.HasRole(ClusterRoles.Trainer)
+        && member.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up
+        && !member.UniqueAddress.Equals(cluster.SelfUniqueAddress)
+        && member.IsOlderThan(cluster.SelfMember));
+
+    private string Sentence(Exception cause) => cause switch
+    {
+        SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse } =>
+            $"rollout.cluster.port = {settings.Port}: another process listens at {settings.Address}",
+        SocketException { SocketErrorCode: SocketError.AddressNotAvailable or SocketError.HostNotFound } =>
+            $"rollout.cluster.hostname = \"{settings.Hostname}\": expected an address of this machine",
+        _ => $"rollout.cluster {settings.Address} or the akka section can't be used: {cause.Message}",
+    };
+}
