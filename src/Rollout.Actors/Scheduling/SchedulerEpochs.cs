@@ -1,29 +1,24 @@
-using System.Runtime.CompilerServices;
-using Akka.Actor;
-using Akka.Cluster;
 using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Scheduling;
 
 /// <summary>
-/// Numbers the schedulers of a cluster. The scheduler runs on the oldest member of its role, so each process that it
-/// moves to joined after the one before: the order of joining, and within a process the number of the start, is an
-/// order of all schedulers.
+/// Numbers the schedulers of a cluster by the time at which they start, in milliseconds since 1970. A hand-over takes a
+/// second and more, so clocks that agree as well as NTP makes them keep the order; membership's own numbers don't, which
+/// are given again when the youngest members have left. A scheduler whose clock is behind hears of higher numbers from
+/// the decoders, and goes beyond them.
 /// </summary>
-public sealed class SchedulerEpochs(ActorSystem system)
+public sealed class SchedulerEpochs(TimeProvider time)
 {
-    private const int StartsOfProcess = 1 << 20;
+    private long _last;
 
-    private int _starts;
-
-    /// <summary>A number higher than that of every scheduler before.</summary>
+    /// <summary>A number higher than all that were given or heard of.</summary>
     public SchedulerEpoch Next()
     {
-        var joined = UpNumber(Cluster.Get(system).SelfMember);
-        return new SchedulerEpoch((long)joined * StartsOfProcess + Interlocked.Increment(ref _starts));
+        _last = Math.Max(_last + 1, time.GetUtcNow().ToUnixTimeMilliseconds());
+        return new SchedulerEpoch(_last);
     }
 
-    /// <summary>The member's place in the order of joining, which Akka compares by and does not show.</summary>
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_UpNumber")]
-    private static extern int UpNumber(Member member);
+    /// <summary>A scheduler of this number has been there.</summary>
+    public void Hear(SchedulerEpoch epoch) => _last = Math.Max(_last, epoch.Value);
 }

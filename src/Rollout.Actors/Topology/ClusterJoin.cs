@@ -12,6 +12,10 @@ namespace Rollout.Actors.Topology;
 internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates? certificates)
 {
     private static readonly TimeSpan TrainerGrace = TimeSpan.FromSeconds(3);
+
+    /// <summary>Joining takes seconds: one that takes longer has another reason than time.</summary>
+    private static readonly TimeSpan Usual = TimeSpan.FromSeconds(8);
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Opens the port, as yet a member of nothing.</summary>
@@ -35,22 +39,36 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
     {
         var cluster = Cluster.Get(system);
         var self = Hosts.AddressOf(cluster.SelfAddress);
+        if (settings.SeedNodes.Count == 0)
+        {
+            using var soon = new CancellationTokenSource(settings.JoinTimeout);
+            await cluster.JoinAsync(cluster.SelfAddress, soon.Token).ConfigureAwait(false);
+            return;
+        }
         var probe = new SeedProbe(settings, certificates);
-        if (await probe.WhyNotAsync(self, IsPatient).ConfigureAwait(false) is { } why)
+        if (await probe.WhyNotAsync(self, IsPatient, thorough: false).ConfigureAwait(false) is { } why)
             throw new ConfigurationException(why);
 
         using var deadline = new CancellationTokenSource(settings.JoinTimeout);
+        var joining = cluster.JoinSeedNodesAsync(
+            settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token);
+        await Task.WhenAny(joining, Task.Delay(Usual, deadline.Token)).ConfigureAwait(false);
         try
         {
-            await (settings.SeedNodes.Count == 0
-                ? cluster.JoinAsync(cluster.SelfAddress, deadline.Token)
-                : cluster.JoinSeedNodesAsync(
-                    settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token))
-                .ConfigureAwait(false);
+            if (!joining.IsCompleted
+                && await probe.WhyNotAsync(self, patient: true, thorough: true).ConfigureAwait(false) is { } misfit)
+            {
+                throw new ConfigurationException(misfit);
+            }
+            await joining.ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is OperationCanceledException or ClusterJoinFailedException)
         {
-            throw new ConfigurationException(await probe.ExplainAsync(self).ConfigureAwait(false), fault);
+            throw new ConfigurationException(
+                await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false)
+                ?? $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
+                    + $" within {settings.JoinTimeout.TotalSeconds:0.#} s",
+                fault);
         }
     }
 

@@ -6,7 +6,7 @@ namespace Rollout.Actors.Topology;
 
 /// <summary>
 /// A line for every member that comes, goes, or can't be reached for a while, and one for a cluster with two
-/// schedulers: when one of two is lost, nobody can tell a dead one from a cut cable.
+/// schedulers: when one of two is lost, nobody can tell a dead one from a cut cable. Started by a member that is up.
 /// </summary>
 public sealed class MembershipLog : ReceiveActor, IWithTimers
 {
@@ -14,25 +14,33 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
 
     private readonly Action<string> _say;
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly Dictionary<UniqueAddress, Member> _members = [];
 
     public MembershipLog(Action<string> say)
     {
         _say = say;
+        Receive<ClusterEvent.CurrentClusterState>(Begin);
         Receive<ClusterEvent.MemberUp>(up =>
         {
             _members[up.Member.UniqueAddress] = up.Member;
             Say(up.Member, $"is up; {Census()}");
-            Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, Settling);
+            CountSchedulersSoon();
         });
-        Receive<ClusterEvent.MemberLeft>(left => Say(left.Member, "leaves"));
+        Receive<ClusterEvent.MemberLeft>(left =>
+        {
+            Say(left.Member, "leaves");
+            // To one that leaves, the others go.
+            if (left.Member.UniqueAddress.Equals(_cluster.SelfUniqueAddress))
+                _cluster.Unsubscribe(Self);
+        });
         Receive<ClusterEvent.MemberDowned>(downed => Say(downed.Member, "is down"));
         Receive<ClusterEvent.MemberRemoved>(removed =>
         {
-            if (!_members.Remove(removed.Member.UniqueAddress))
+            if (!_members.Remove(removed.Member.UniqueAddress) || _members.Count == 0)
                 return;
             Say(removed.Member, $"is gone; {Census()}");
-            Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, Settling);
+            CountSchedulersSoon();
         });
         Receive<ClusterEvent.UnreachableMember>(lost => Say(lost.Member, "is unreachable"));
         Receive<ClusterEvent.ReachableMember>(back => Say(back.Member, "is reachable again"));
@@ -44,14 +52,27 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() => Cluster.Get(Context.System).Subscribe(
-        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent),
+    protected override void PreStart() => _cluster.Subscribe(
+        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent),
         typeof(ClusterEvent.IReachabilityEvent));
 
-    protected override void PostStop() => Cluster.Get(Context.System).Unsubscribe(Self);
+    protected override void PostStop() => _cluster.Unsubscribe(Self);
 
-    private void Say(Member member, string what) => _say(
-        $"{Hosts.AddressOf(member.Address)} ({string.Join(", ", RolesOf(member))}) {what}");
+    private void Begin(ClusterEvent.CurrentClusterState state)
+    {
+        foreach (var member in state.Members)
+            _members[member.UniqueAddress] = member;
+        Say(_cluster.SelfMember, $"is up; {Census()}");
+        foreach (var lost in state.Unreachable)
+            Say(lost, "is unreachable");
+        CountSchedulersSoon();
+    }
+
+    private void CountSchedulersSoon() =>
+        Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, Settling);
+
+    private void Say(Member member, string what) =>
+        _say($"{Hosts.AddressOf(member.Address)} ({string.Join(", ", RolesOf(member))}) {what}");
 
     private static IEnumerable<string> RolesOf(Member member) => ClusterRoles.All.Where(member.HasRole);
 
@@ -73,8 +94,8 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         if (schedulers.Length != 2)
             return;
         _say(
-            $"warning: {string.Join(" and ", schedulers.Select(member => $"{Hosts.AddressOf(member.Address)}"))}"
-            + " have the role scheduler: run one or three, as with two the loss of one may end the whole cluster");
+            $"warning: {string.Join(" and ", schedulers.Select(member => Hosts.AddressOf(member.Address)))} have the role"
+            + $" {ClusterRoles.Scheduler}: run one or three, as with two the loss of one may end the whole cluster");
     }
 
     private sealed record CountSchedulers

@@ -7,10 +7,12 @@ namespace Rollout.Actors.Topology;
 
 /// <summary>
 /// Turns cluster events into the product's own, for one actor: which processes may have decoders, and which are lost. A
-/// process is lost when it is downed or starts to leave, seconds before it is removed.
+/// process is lost when it is downed or starts to leave, seconds before it is removed. Whether this one is lost is for
+/// others to know.
 /// </summary>
 public sealed class MembershipWatch : ReceiveActor
 {
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly IActorRef _listener;
     private readonly HashSet<HostId> _lost = [];
 
@@ -40,10 +42,10 @@ public sealed class MembershipWatch : ReceiveActor
     /// </param>
     public static Props Props(IActorRef listener) => Akka.Actor.Props.Create(() => new MembershipWatch(listener));
 
-    protected override void PreStart() => Cluster.Get(Context.System).Subscribe(
+    protected override void PreStart() => _cluster.Subscribe(
         Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent));
 
-    protected override void PostStop() => Cluster.Get(Context.System).Unsubscribe(Self);
+    protected override void PostStop() => _cluster.Unsubscribe(Self);
 
     private static bool IsDecoder(Member member) =>
         member.Status == MemberStatus.Up && member.HasRole(ClusterRoles.Decoder);
@@ -51,7 +53,7 @@ public sealed class MembershipWatch : ReceiveActor
     private void Lose(Member member)
     {
         var host = Hosts.IdOf(member.UniqueAddress);
-        if (_lost.Add(host))
+        if (!member.UniqueAddress.Equals(_cluster.SelfUniqueAddress) && _lost.Add(host))
             _listener.Tell(new HostLost(host));
     }
 }

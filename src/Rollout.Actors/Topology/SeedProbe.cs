@@ -32,36 +32,23 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
     /// </summary>
     /// <param name="self">Not asked.</param>
     /// <param name="patient">Addresses that nobody answers at are no reason.</param>
-    public async Task<string?> WhyNotAsync(NodeAddress self, bool patient)
+    /// <param name="thorough">
+    /// Also find out, without TLS here, whether the other side wants it: that leaves an error in the other's log.
+    /// </param>
+    public async Task<string?> WhyNotAsync(NodeAddress self, bool patient, bool thorough)
     {
         var seeds = settings.SeedNodes.Where(seed => seed != self).ToArray();
-        if (seeds.Length == 0)
-            return null;
-        var answers = await Task.WhenAll(seeds.Select(AskAsync)).ConfigureAwait(false);
+        var answers = await Task.WhenAll(seeds.Select(seed => AskAsync(seed, thorough))).ConfigureAwait(false);
         if (answers.Any(answer => answer.Kind == Answer.Ready))
             return null;
         if (answers.FirstOrDefault(answer => answer.Kind == Answer.Misfit).Sentence is { } misfit)
             return misfit;
-        return patient || seeds.Length < settings.SeedNodes.Count ? null : Unanswered(answers.Select(answer => answer.Sentence));
+        return patient || seeds.Length < settings.SeedNodes.Count
+            ? null
+            : $"nobody answers at rollout.cluster.seed-nodes: {string.Join("; ", answers.Select(answer => answer.Sentence))}";
     }
 
-    /// <summary>What to say when the deadline of joining has passed.</summary>
-    public async Task<string> ExplainAsync(NodeAddress self)
-    {
-        var seeds = settings.SeedNodes.Where(seed => seed != self).ToArray();
-        var answers = await Task.WhenAll(seeds.Select(AskAsync)).ConfigureAwait(false);
-        if (answers.FirstOrDefault(answer => answer.Kind == Answer.Misfit).Sentence is { } misfit)
-            return misfit;
-        return answers.Any(answer => answer.Kind == Answer.Ready)
-            ? $"{string.Join(", ", seeds)} (rollout.cluster.seed-nodes) did not let this process join within"
-                + $" {settings.JoinTimeout.TotalSeconds:0.#} s"
-            : Unanswered(answers.Select(answer => answer.Sentence));
-    }
-
-    private static string Unanswered(IEnumerable<string> reasons) =>
-        $"nobody answers at rollout.cluster.seed-nodes: {string.Join("; ", reasons)}";
-
-    private async Task<(Answer Kind, string Sentence)> AskAsync(NodeAddress seed)
+    private async Task<(Answer Kind, string Sentence)> AskAsync(NodeAddress seed, bool thorough)
     {
         using var deadline = new CancellationTokenSource(Deadline);
         using var client = new TcpClient();
@@ -77,6 +64,8 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
         {
             return (Answer.Silent, $"{seed} (no answer within {Deadline.TotalSeconds:0} s)");
         }
+        if (certificates is null && !thorough)
+            return (Answer.Ready, "");
         var why = await ShakeHandsAsync(client.GetStream(), deadline.Token).ConfigureAwait(false);
         return why is null ? (Answer.Ready, "") : (Answer.Misfit, $"{seed} (rollout.cluster.seed-nodes) {why}");
     }

@@ -51,7 +51,7 @@ internal static class ClientFormats
             static (ref reader) => new NoRoom(ReadEpoch(ref reader), ReadGroup(ref reader))),
         new WireFormat<RoomAgain>(
             "room-again:1",
-            static (ref writer, again) => WriteEpoch(ref writer, again.Epoch),
+            static (ref writer, room) => WriteEpoch(ref writer, room.Epoch),
             static (ref reader) => new RoomAgain(ReadEpoch(ref reader))),
         new WireFormat<OutcomesTaken>(
             "outcomes-taken:1",
