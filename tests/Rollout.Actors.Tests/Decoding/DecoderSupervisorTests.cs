@@ -13,6 +13,8 @@ namespace Rollout.Actors.Tests.Decoding;
 
 public sealed class DecoderSupervisorTests : ActorTest
 {
+    private static readonly HostId Trainer = new("trainer:1", 7);
+
     private readonly ConcurrentQueue<FakeModelRunner> _runners = new();
     private readonly SchedulerDouble _scheduler;
     private readonly TestProbe _barrier;
@@ -110,7 +112,7 @@ public sealed class DecoderSupervisorTests : ActorTest
         _scheduler.Assign(first, Groups.Of(1, 10, 60), 1);
         await gate.ReachedAsync();
         runner.BeforeStep = (_, _) => throw new DeviceFaultException("out of memory");
-        first.Tell(new Park(new PolicyVersion(1)), _barrier);
+        first.Tell(new Park(new Policy(5, new PolicyVersion(1))), _barrier);
         gate.Open();
 
         Assert.Equal(new LeaveBarrier(Decoder(0), 1), await _barrier.ExpectMsgAsync<LeaveBarrier>());
@@ -123,7 +125,8 @@ public sealed class DecoderSupervisorTests : ActorTest
         Start(() => new UnloadableRunner());
         var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
 
-        join.Decoder.Tell(new UpdateWeights(new PolicyVersion(1)), _barrier);
+        join.Decoder.Tell(new TrainerIs(Trainer), _barrier);
+        join.Decoder.Tell(new UpdateWeights(Trainer, new Policy(5, new PolicyVersion(1)), null), _barrier);
 
         Assert.Equal("policy 1 was never published", (await LostAsync()).Reason);
         await _barrier.ExpectMsgAsync<LeaveBarrier>();
@@ -142,7 +145,8 @@ public sealed class DecoderSupervisorTests : ActorTest
     }
 
     private IActorRef Start(Func<IModelRunner> createRunner) => Sys.ActorOf(DecoderSupervisor.Props(
-        new DecoderSetup(Decoder(0), createRunner, MaxModelLength: 100, StaticBatch: false, PrefixCaching: true),
+        new DecoderSetup(Decoder(0), createRunner, MaxModelLength: 100, StaticBatch: false, PrefixCaching: true,
+            new PolicySource.Shared()),
         TestSettings.Decoder, _scheduler.Ref, _barrier));
 
     private async Task<DecoderLost> LostAsync()
@@ -165,7 +169,9 @@ public sealed class DecoderSupervisorTests : ActorTest
     {
         var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
         Assert.Equal((Decoder(0), incarnation), (join.Id, join.Incarnation));
-        join.Decoder.Tell(new UpdateWeights(default), _barrier);
+        join.Decoder.Tell(new TrainerIs(Trainer), _barrier);
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
+        join.Decoder.Tell(new UpdateWeights(Trainer, new Policy(5, default), null), _barrier);
         await _barrier.ExpectMsgAsync<WeightsUpdated>();
         Assert.Equal(incarnation, (await _scheduler.WelcomeAsync()).Incarnation);
         return join.Decoder;
