@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Akka.Actor;
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
 

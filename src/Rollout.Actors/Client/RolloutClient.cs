@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Akka.Actor;
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
 

@@ -17,6 +17,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="MaxModelLength">Tokens of a sequence at most.</param>
 /// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
 /// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
+/// <param name="Weights">Where its weights come from.</param>
 /// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>
 public sealed record DecoderSetup(
     DecoderId Id,
@@ -24,6 +25,7 @@ public sealed record DecoderSetup(
     int MaxModelLength,
     bool StaticBatch,
     bool PrefixCaching,
+    PolicySource Weights,
     HuggingFaceTokenizer? Tokenizer = null)
 {
     /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
@@ -34,9 +36,10 @@ public sealed record DecoderSetup(
 }
 
 /// <summary>
-/// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights)-> Serving -(Park)->
-/// Parking -(grant consumed)-> ParkedUntil -(UpdateWeights)-> Resetting -(PrefixCacheReset)-> Serving.
-/// The allocator is its child: the two share their fate.
+/// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights, or nobody trains)-> Serving
+/// -(new weights are here)-> FinishingStep -(grant consumed)-> Resetting -(PrefixCacheReset)-> Serving; one that shares the
+/// trainer's memory: Serving -(Park)-> FinishingStep -> ParkedUntil -(UpdateWeights)-> Resetting. The allocator is its
+/// child: the two share their fate.
 /// </summary>
 public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
@@ -46,8 +49,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly int _incarnation;
-    private readonly IActorRef _barrier;
     private readonly IModelRunner _runner;
+    private readonly PolicyFollower _follower;
     private readonly IActorRef _allocator;
     private readonly StepPlanner _planner;
     private readonly StepClock _clock;
@@ -60,8 +63,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _setup = setup;
         _settings = settings;
         _incarnation = incarnation;
-        _barrier = barrier;
         _runner = setup.CreateRunner();
+        _follower = new PolicyFollower(setup, incarnation, _runner.Version, barrier, Self, _log);
         var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching)
         {
             Audited = setup.Audited,
@@ -90,7 +93,10 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             Self,
             scheduler,
             every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every));
-        Joining();
+        if (_follower.IsAlone)
+            Serving();
+        else
+            Joining();
     }
 
     public static Props Props(
@@ -104,19 +110,34 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     protected override void PreStart()
     {
-        _barrier.Tell(new JoinBarrier(_setup.Id, _incarnation, Self));
+        if (_follower.IsAlone)
+            TellScheduler();
+        _follower.Join(serving: _follower.IsAlone);
         Timers.StartPeriodicTimer(nameof(Announce), new Announce(), AnnounceEvery);
     }
 
-    protected override void PostStop() => _runner.Dispose();
+    protected override void PostStop()
+    {
+        _follower.Dispose();
+        _runner.Dispose();
+    }
 
     /// <summary>A fault of the allocator is the decoder's: block tables that threw are not trusted.</summary>
     protected override SupervisorStrategy SupervisorStrategy() =>
         new OneForOneStrategy(_ => Directive.Escalate);
 
+    /// <summary>Who trains, if anybody, decides what it decodes with.</summary>
     private void Joining()
     {
-        Receive<UpdateWeights>(update => TakeWeights(update.Version, Sender));
+        Receive<TrainerIs>(said =>
+        {
+            if (_follower.Follow(said.Trainer))
+                _follower.Join(serving: false);
+            else if (said.Trainer is null && _follower.Policy is not null)
+                Serve();
+        });
+        ReceivePolicies();
+        Receive<Announce>(_ => _follower.Join(serving: false));
         ReceiveFromScheduler(() => { });
         Later();
     }
@@ -128,15 +149,21 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         Receive<Park>(park =>
         {
             var barrier = Sender;
-            if (_planner.IsDemandOut)
-                Become(() => Parking(park.Until, barrier));
-            else
-                EnterParked(park.Until, barrier);
+            FinishStepThen(() => EnterParked(park.Until, barrier));
         });
-        Receive<UpdateWeights>(update => update.Version == _runner.Version, update =>
-            Sender.Tell(new WeightsUpdated(_setup.Id, update.Version)));
+        Receive<TrainerIs>(said =>
+        {
+            if (_follower.Follow(said.Trainer))
+                _follower.Join(serving: true);
+        });
+        ReceivePolicies();
         Receive<QueryDecoderStats>(query => Sender.Tell(_clock.Read(query.Reset)));
-        Receive<Announce>(_ => TellScheduler());
+        Receive<Announce>(_ =>
+        {
+            TellScheduler();
+            if (_follower.Trainer is not null)
+                _follower.Join(serving: true);
+        });
     }
 
     /// <summary>What a state that serves nobody leaves for the next one that does.</summary>
@@ -146,7 +173,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         ReceiveAny(_ => Stash.Stash());
     }
 
-    private void TellScheduler() => _link.Announce(new Policy(0, _runner.Version));
+    private void TellScheduler() => _link.Announce(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
 
     /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
     private void ReceiveFromScheduler(Action afterwards)
@@ -172,57 +199,86 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     }
 
     /// <summary>The step that has been asked for still runs, none after it.</summary>
-    private void Parking(PolicyVersion until, IActorRef barrier)
+    private void FinishingStep(Action then)
     {
         Receive<BlocksReserved>(reserved =>
         {
             RunStep(reserved.Grant, reserveAhead: false);
-            EnterParked(until, barrier);
+            then();
         });
         ReceiveFromScheduler(() => { });
         Later();
     }
 
-    private void EnterParked(PolicyVersion until, IActorRef barrier)
+    private void FinishStepThen(Action then)
+    {
+        if (_planner.IsDemandOut)
+            Become(() => FinishingStep(then));
+        else
+            then();
+    }
+
+    private void EnterParked(Policy until, IActorRef barrier)
     {
         _clock.Stop();
-        barrier.Tell(new Parked(_setup.Id, until, _clock.Read(reset: true)));
+        barrier.Tell(new Parked(_setup.Id, until));
         Become(() => ParkedUntil(until));
     }
 
-    private void ParkedUntil(PolicyVersion version)
+    private void ParkedUntil(Policy next)
     {
-        Receive<UpdateWeights>(update => update.Version.Value >= version.Value, update =>
-            TakeWeights(update.Version, Sender));
-        Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until, DecoderStats.None)));
+        Receive<UpdateWeights>(
+            update => update.Trainer == _follower.Trainer && update.Policy.Run == next.Run
+                && update.Policy.Version.Value >= next.Version.Value,
+            update => SwapWeights(update.Policy, Sender));
+        Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until)));
         ReceiveFromScheduler(() => { });
         Later();
     }
 
-    private void Resetting(PolicyVersion version, IActorRef barrier)
+    private void Resetting(Policy policy, IActorRef barrier)
     {
-        Receive<PrefixCacheReset>(reset => reset.Version == version, _ =>
+        Receive<PrefixCacheReset>(reset => reset.Version == policy.Version, _ =>
         {
-            barrier.Tell(new WeightsUpdated(_setup.Id, version));
-            TellScheduler();
-            Become(Serving);
-            Stash.UnstashAll();
-            Advance();
+            _follower.Confirm(barrier, _clock.Read(reset: true));
+            Serve();
         });
         ReceiveFromScheduler(() => { });
         Later();
     }
 
-    /// <summary>Between two steps: new weights, and nothing computed with the old ones is used again.</summary>
-    private void TakeWeights(PolicyVersion version, IActorRef barrier)
+    private void Serve()
     {
-        if (version != _runner.Version)
+        TellScheduler();
+        Become(Serving);
+        Stash.UnstashAll();
+        Advance();
+    }
+
+    /// <summary>A policy is taken between two steps; what has to be fetched for it is fetched beside the steps.</summary>
+    private void ReceivePolicies()
+    {
+        Receive<UpdateWeights>(update =>
         {
-            _planner.RequeueAll();
-            _runner.LoadWeights(version);
-        }
-        _allocator.Tell(new ResetPrefixCache(version));
-        Become(() => Resetting(version, barrier));
+            var barrier = Sender;
+            if (_follower.Consider(update, barrier))
+                FinishStepThen(() => SwapWeights(update.Policy, barrier));
+        });
+        Receive<FetchEnded>(ended =>
+        {
+            if (_follower.IsReady(ended))
+                FinishStepThen(() => SwapWeights(ended.Fetch.Policy, ended.Fetch.Barrier));
+        });
+    }
+
+    /// <summary>Between two steps: new weights, and nothing computed with the old ones is used again.</summary>
+    private void SwapWeights(Policy policy, IActorRef barrier)
+    {
+        _planner.RequeueAll();
+        _follower.Take(policy);
+        _runner.LoadWeights(policy.Version);
+        _allocator.Tell(new ResetPrefixCache(policy.Version));
+        Become(() => Resetting(policy, barrier));
     }
 
     /// <summary>Asks for the next step's blocks, unless that has been done or nothing is to do.</summary>

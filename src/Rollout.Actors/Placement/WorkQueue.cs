@@ -1,4 +1,4 @@
-using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
 

@@ -84,11 +84,17 @@ public sealed record Drain : IDecoderMessage;
 /// <param name="HandedBack">Unfinished samples that go on elsewhere.</param>
 public sealed record Drained(DecoderId Id, int HandedBack);
 
-/// <summary>From the step barrier: start nothing more. Answered by <see cref="Parked"/>.</summary>
-public sealed record Park(PolicyVersion Until) : IDecoderMessage;
+/// <summary>From the step barrier to one that shares the trainer's weights: start nothing more. Answered by <see cref="Parked"/>.</summary>
+public sealed record Park(Policy Until) : IDecoderMessage;
 
-/// <summary>From the step barrier to a parked or newly joined decoder: take this version. Answered by <see cref="WeightsUpdated"/>.</summary>
-public sealed record UpdateWeights(PolicyVersion Version) : IDecoderMessage;
+/// <summary>
+/// From the step barrier: take this policy, between two steps. Answered by <see cref="WeightsUpdated"/>, again each time
+/// it is told, or by <see cref="WeightsNotTaken"/>.
+/// </summary>
+/// <param name="Trainer">Whose barrier says so: one that is not the cluster's trainer, or is so no longer, is not heard.</param>
+/// <param name="Policy">The policy.</param>
+/// <param name="Offer">Where it can be fetched; null for those that share the trainer's memory.</param>
+public sealed record UpdateWeights(HostId Trainer, Policy Policy, WeightOffer? Offer) : IDecoderMessage, IWireMessage;
 
 /// <summary>From tools: counts since the decoder started or was last asked with reset. Answered by <see cref="DecoderStats"/>.</summary>
 public sealed record QueryDecoderStats(bool Reset) : IDecoderMessage, IWireMessage;

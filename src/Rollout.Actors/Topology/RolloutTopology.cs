@@ -29,8 +29,8 @@ public sealed class RolloutTopology : IAsyncDisposable
 
     private readonly RolloutSettings _settings;
     private readonly string _fingerprint;
-    private readonly ClusterCertificates? _certificates;
     private readonly IActorRef _decoderWatch;
+    private readonly IActorRef _barrierProxy;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private RolloutTopology(
@@ -38,27 +38,29 @@ public sealed class RolloutTopology : IAsyncDisposable
         RolloutSettings settings,
         string fingerprint,
         ClusterCertificates? certificates,
-        IActorRef scheduler,
-        IActorRef barrier)
+        IActorRef scheduler)
     {
         System = system;
         _settings = settings;
         _fingerprint = fingerprint;
-        _certificates = certificates;
+        Certificates = certificates;
         Scheduler = scheduler;
-        Barrier = barrier;
+        _barrierProxy = system.ActorOf(
+            BarrierProxy.Props(trainer => TrainerWatch.BarrierOf(system, trainer)), "barrier-proxy");
+        system.ActorOf(TrainerWatch.Props(_barrierProxy), "trainer-watch");
         _decoderWatch = system.ActorOf(DecoderWatch.Props(reason => _failed.TrySetResult(reason)), "decoder-watch");
     }
 
     public ActorSystem System { get; }
+
+    /// <summary>What this process's other links show and expect; null without TLS.</summary>
+    public ClusterCertificates? Certificates { get; }
 
     /// <summary>Where other members reach this one.</summary>
     public NodeAddress Address => Hosts.AddressOf(Cluster.Get(System).SelfAddress);
 
     /// <summary>The proxy of the cluster's one scheduler.</summary>
     public IActorRef Scheduler { get; }
-
-    public IActorRef Barrier { get; }
 
     /// <summary>A member trains: decoders have its weights, or soon will.</summary>
     public bool HasTrainer => Cluster.Get(System).State.Members.Any(member => member.HasRole(ClusterRoles.Trainer));
@@ -69,7 +71,6 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <summary>Starts the actor system, joins the cluster and starts what the process's roles say.</summary>
     /// <param name="settings">The whole configuration.</param>
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
-    /// <param name="version">The policy that decoders start with.</param>
     /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
     /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
     /// <exception cref="ConfigurationException">
@@ -77,7 +78,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// was there within the barrier's deadline.
     /// </exception>
     public static async Task<RolloutTopology> StartAsync(
-        RolloutSettings settings, string akka, PolicyVersion version, string fingerprint = "", Action<string>? say = null)
+        RolloutSettings settings, string akka, string fingerprint = "", Action<string>? say = null)
     {
         var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
         ActorSystem? system = null;
@@ -93,7 +94,7 @@ public sealed class RolloutTopology : IAsyncDisposable
                 system.ActorOf(MembershipLog.Props(say), "membership-log");
             if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
                 await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
-            return await StartAsync(settings, system, certificates, version, fingerprint).ConfigureAwait(false);
+            return await StartAsync(settings, system, certificates, fingerprint).ConfigureAwait(false);
         }
         catch (Exception)
         {
@@ -108,7 +109,6 @@ public sealed class RolloutTopology : IAsyncDisposable
         RolloutSettings settings,
         ActorSystem system,
         ClusterCertificates? certificates,
-        PolicyVersion version,
         string fingerprint)
     {
         var roles = settings.Cluster.Roles;
@@ -129,21 +129,21 @@ public sealed class RolloutTopology : IAsyncDisposable
         // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
         if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
             await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);
-        var barrier = system.ActorOf(StepBarrierActor.Props(settings.Barrier, version), "barrier");
-        system.ActorOf(MembershipWatch.Props(barrier), "membership");
-        return new RolloutTopology(system, settings, fingerprint, certificates, scheduler, barrier);
+        return new RolloutTopology(system, settings, fingerprint, certificates, scheduler);
     }
 
     /// <summary>Adds a decoder with its allocator.</summary>
     /// <param name="device">Its device, for names and messages.</param>
     /// <param name="createRunner">See <see cref="DecoderSetup"/>.</param>
     /// <param name="maxModelLength">Tokens of a sequence at most.</param>
+    /// <param name="weights">Where its weights come from.</param>
     /// <param name="tokenizer">The model's, where groups may have stop texts.</param>
     /// <returns>Its supervisor, which answers <see cref="QueryDecoderStats"/>.</returns>
     public IActorRef AddDecoder(
         string device,
         Func<IModelRunner> createRunner,
         int maxModelLength,
+        PolicySource weights,
         HuggingFaceTokenizer? tokenizer = null)
     {
         var setup = new DecoderSetup(
@@ -152,12 +152,13 @@ public sealed class RolloutTopology : IAsyncDisposable
             maxModelLength,
             StaticBatch: _settings.Engine == CacheEngine.Contiguous,
             PrefixCaching: _settings.Engine == CacheEngine.Paged && _settings.Blocks.PrefixCaching,
-            Tokenizer: tokenizer)
+            weights,
+            tokenizer)
         {
             Fingerprint = _fingerprint,
         };
         var decoder = System.ActorOf(
-            DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, Barrier),
+            DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),
             $"decoder-{device.Replace(':', '-')}");
         _decoderWatch.Tell(setup.Id);
         CoordinatedShutdown.Get(System).AddTask(
@@ -165,13 +166,35 @@ public sealed class RolloutTopology : IAsyncDisposable
         return decoder;
     }
 
-    /// <summary>Adds the rewards and the trainer.</summary>
+    /// <summary>Adds the step barrier, the rewards and the trainer.</summary>
+    /// <param name="job">What to train on.</param>
+    /// <param name="version">The policy at the start.</param>
+    /// <param name="createTrainer">See <see cref="TrainerSetup"/>.</param>
+    /// <param name="tokenizer">Turns completions into texts for the reward.</param>
+    /// <param name="reward">Scores them.</param>
+    /// <param name="publisher">Offers the weights to decoders of other processes; null where there are none.</param>
     public TrainingClient AddTrainer(
-        TrainingJob job, Func<IPolicyTrainer> createTrainer, ITokenizer tokenizer, IRewardFunction reward)
+        TrainingJob job,
+        PolicyVersion version,
+        Func<IPolicyTrainer> createTrainer,
+        ITokenizer tokenizer,
+        IRewardFunction reward,
+        IWeightPublisher? publisher = null)
     {
+        var policy = new Policy(Random.Shared.NextInt64(1, long.MaxValue), version);
+        var barrier = System.ActorOf(
+            StepBarrierActor.Props(
+                _settings.Barrier,
+                Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress),
+                policy,
+                publisher?.Publish(policy)),
+            BarrierProxy.BarrierName);
+        System.ActorOf(MembershipWatch.Props(barrier), "membership");
+        _barrierProxy.Tell(new LookForBarrier());
         var rewards = System.ActorOf(RewardActor.Props(tokenizer, reward, job.Train.RewardTimeout), "rewards");
         var trainer = System.ActorOf(
-            TrainerActor.Props(job, createTrainer, Scheduler, rewards, Barrier), "trainer");
+            TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
+            "trainer");
         return new TrainingClient(System, trainer);
     }
 
@@ -218,7 +241,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await LeaveAsync(System).ConfigureAwait(false);
-        _certificates?.Dispose();
+        Certificates?.Dispose();
     }
 
     /// <summary>Others go on with what this decoder has not finished; where there are none, or they gave it up, nobody does.</summary>

@@ -3,6 +3,7 @@ using Rollout.Actors.Client;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 

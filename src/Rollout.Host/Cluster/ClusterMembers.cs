@@ -1,6 +1,5 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
-using Rollout.Gpu.Contracts;
 using Rollout.Host.Commands;
 
 namespace Rollout.Host.Cluster;
@@ -30,7 +29,6 @@ internal static class ClusterMembers
     public static async Task<RolloutTopology> StartAsync(
         ConfigTree tree,
         RolloutSettings settings,
-        PolicyVersion version,
         string fingerprint,
         CommandContext context,
         HostLines? lines)
@@ -38,7 +36,7 @@ internal static class ClusterMembers
         var alone = lines is null && settings.Cluster.SeedNodes.Count == 0;
         var said = lines ?? new HostLines(context.Error);
         var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), version, fingerprint, alone ? null : said.Say);
+            settings, HostLog.Akka + tree.RenderAkka(), fingerprint, alone ? null : said.Say);
         lines?.Write(
             $"READY port={topology.Address.Port} address={topology.Address}"
             + $" roles={string.Join(',', settings.Cluster.Roles)} pid={Environment.ProcessId}");

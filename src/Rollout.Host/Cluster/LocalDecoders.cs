@@ -1,8 +1,10 @@
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
+using Rollout.Gpu.Weights.Transfer;
 using Rollout.Host.Engine;
 using TorchSharp;
 
@@ -13,6 +15,7 @@ internal sealed class LocalDecoders : IDisposable
 {
     private readonly List<Device> _devices = [];
     private readonly HuggingFaceTokenizer? _tokenizer;
+    private WeightReceiver? _receiver;
 
     private LocalDecoders(HuggingFaceTokenizer? tokenizer) => _tokenizer = tokenizer;
 
@@ -41,21 +44,25 @@ internal sealed class LocalDecoders : IDisposable
         }
     }
 
-    /// <summary>Starts them.</summary>
+    /// <summary>Starts them: what a trainer offers is fetched once for all.</summary>
     public void AddTo(RolloutTopology topology)
     {
+        var (first, model, _) = _devices[0];
+        var receiver = _receiver = WeightLinks.CreateReceiver(first, model.Model, topology.Certificates);
         foreach (var (settings, weights, pool) in _devices)
         {
             topology.AddDecoder(
                 settings.Device,
                 () => PolicyModel.CreateRunner(settings, weights, pool),
                 PolicyModel.MaxModelLength(settings, weights.Model.Config),
+                new PolicySource.Fetched(new DeviceIntake(receiver, weights)),
                 _tokenizer);
         }
     }
 
     public void Dispose()
     {
+        _receiver?.Dispose();
         foreach (var (_, weights, _) in _devices)
             weights.Dispose();
     }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Akka.Actor;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
@@ -44,9 +45,12 @@ public static class BenchJob
         var pool = new KvPool(tree, settings, weights.Model.Config);
 
         await using var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+            settings, HostLog.Akka + tree.RenderAkka());
         var decoder = topology.AddDecoder(
-            settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), longest);
+            settings.Device,
+            () => PolicyModel.CreateRunner(settings, weights, pool),
+            longest,
+            new PolicySource.Loaded());
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
 

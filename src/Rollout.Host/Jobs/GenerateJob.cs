@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
@@ -48,11 +49,12 @@ public static class GenerateJob
         using var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
         return await SampleAsync(options, context, prompts, model, output, async () =>
         {
-            var topology = await RolloutTopology.StartAsync(settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+            var topology = await RolloutTopology.StartAsync(settings, HostLog.Akka + tree.RenderAkka());
             topology.AddDecoder(
                 settings.Device,
                 () => PolicyModel.CreateRunner(settings, weights, pool),
                 settings.Decoder.MaxModelLen,
+                new PolicySource.Loaded(),
                 model.Tokenizer);
             return topology;
         });
@@ -81,7 +83,7 @@ public static class GenerateJob
         using var output = CompletionFile.Create(options.Out);
         return await SampleAsync(options, context, prompts, model, output, async () =>
         {
-            var topology = await ClusterMembers.StartAsync(tree, settings, new PolicyVersion(0), "", context, lines: null);
+            var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
             try
             {
                 await ClusterMembers.RequireSameModelAsync(topology, settings, context.Stop.Token);

@@ -1,5 +1,4 @@
 using Rollout.Actors.Settings;
-using Rollout.Gpu.Contracts;
 using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 
@@ -30,7 +29,7 @@ public static class HostJob
         context.Stop.AnnounceBy(_ => lines.Say(
             "leaving: unfinished work is handed back; press Ctrl-C again to end at once"));
         await using var topology = await ClusterMembers.StartAsync(
-            tree, settings, new PolicyVersion(0), ClusterMembers.Fingerprint(settings, decoders is not null), context, lines);
+            tree, settings, ClusterMembers.Fingerprint(settings, decoders is not null), context, lines);
         decoders?.AddTo(topology);
 
         if (await topology.RunUntilAsync(context.Stop.Token) is { } why)

@@ -1,5 +1,6 @@
 using Rollout.Actors.Client;
 using Rollout.Actors.Data;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
@@ -8,6 +9,7 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
+using Rollout.Gpu.Weights.Transfer;
 using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 using Rollout.Host.Engine;
@@ -65,15 +67,27 @@ public static class TrainJob
         RequireFittingGroups(job, pool, maxModelLength, tree);
 
         await using var topology = await ClusterMembers.StartAsync(
-            tree, settings, weights.Version, ClusterMembers.Fingerprint(settings, decodes), context, lines);
+            tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
         if (!decodes)
             await ClusterMembers.RequireSameModelAsync(topology, settings, context.Stop.Token);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         if (pool is not null)
-            topology.AddDecoder(settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), maxModelLength);
+        {
+            topology.AddDecoder(
+                settings.Device,
+                () => PolicyModel.CreateRunner(settings, weights, pool),
+                maxModelLength,
+                new PolicySource.Shared());
+        }
+        await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
         var trainer = topology.AddTrainer(
-            job, () => CreateTrainer(settings, weights, resumed), tokenizer, rewards);
+            job,
+            weights.Version,
+            () => CreateTrainer(settings, weights, resumed),
+            tokenizer,
+            rewards,
+            server is null ? null : new WeightPublisher(server, weights));
         var code = await FollowAsync(trainer, run, settings, resumed, context);
         if (topology.WhyEnded() is not { } why)
             return code;
