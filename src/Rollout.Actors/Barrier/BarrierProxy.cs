@@ -46,7 +46,7 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
         });
         Receive<MembersKnown>(_ => Search());
         Receive<LookForBarrier>(_ => Search());
-        Receive<ActorIdentity>(answer => Find((HostId)answer.MessageId, answer.Subject));
+        Receive<ActorIdentity>(answer => Find((string)answer.MessageId, answer.Subject));
         Receive<HostLost>(Lose);
     }
 
@@ -69,16 +69,16 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
         if (_found is not null)
             return;
         foreach (var trainer in _trainers)
-            _barrierOf(trainer).Tell(new Identify(trainer.Host), Self);
+            _barrierOf(trainer).Tell(new Identify(KeyOf(trainer.Host)), Self);
         if (_trainers.Count > 0)
             Timers.StartSingleTimer(nameof(Search), new LookForBarrier(), SearchEvery);
         else
             Settle();
     }
 
-    private void Find(HostId host, IActorRef? barrier)
+    private void Find(string key, IActorRef? barrier)
     {
-        if (_found is not null || !_trainers.Exists(trainer => trainer.Host == host))
+        if (_found is not null || _trainers.Find(trainer => KeyOf(trainer.Host) == key) is not { Host: var host })
             return;
         if (barrier is not null)
         {
@@ -92,6 +92,9 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
             Settle();
         }
     }
+
+    /// <summary>A host as text, which Akka's own messages may carry to others.</summary>
+    private static string KeyOf(HostId host) => $"{host.Address}#{host.Uid}";
 
     private void Lose(HostLost lost)
     {

@@ -52,7 +52,7 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
         using var deadline = new CancellationTokenSource(settings.JoinTimeout);
         var joining = cluster.JoinSeedNodesAsync(
             settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token);
-        await Task.WhenAny(joining, Task.Delay(Usual, deadline.Token)).ConfigureAwait(false);
+        await Task.WhenAny(joining, Task.Delay(settings.JoinTimeout < Usual ? settings.JoinTimeout / 2 : Usual, deadline.Token)).ConfigureAwait(false);
         try
         {
             if (!joining.IsCompleted

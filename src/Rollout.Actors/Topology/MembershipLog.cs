@@ -14,12 +14,16 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
 
     private readonly Action<string> _say;
+    private readonly TimeSpan _settling;
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly Dictionary<UniqueAddress, Member> _members = [];
 
-    public MembershipLog(Action<string> say)
+    /// <param name="say">Told each line.</param>
+    /// <param name="settling">How long two schedulers may be two.</param>
+    public MembershipLog(Action<string> say, TimeSpan settling)
     {
         _say = say;
+        _settling = settling;
         Receive<ClusterEvent.CurrentClusterState>(Begin);
         Receive<ClusterEvent.MemberUp>(up =>
         {
@@ -48,7 +52,8 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         Receive<ClusterEvent.IClusterDomainEvent>(_ => { });
     }
 
-    public static Props Props(Action<string> say) => Akka.Actor.Props.Create(() => new MembershipLog(say));
+    public static Props Props(Action<string> say) =>
+        Akka.Actor.Props.Create(() => new MembershipLog(say, Settling));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -69,7 +74,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     }
 
     private void CountSchedulersSoon() =>
-        Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, Settling);
+        Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, _settling);
 
     private void Say(Member member, string what) =>
         _say($"{Hosts.AddressOf(member.Address)} ({string.Join(", ", RolesOf(member))}) {what}");
