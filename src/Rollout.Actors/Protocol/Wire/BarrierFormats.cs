@@ -73,6 +73,7 @@ internal static class BarrierFormats
         writer.Bool(update.Offer is not null);
         if (update.Offer is not { } offer)
             return;
+        WritePolicy(ref writer, offer.Policy);
         writer.Text(offer.Host);
         writer.Whole(offer.Port);
         writer.Bytes(offer.Token);
@@ -88,8 +89,8 @@ internal static class BarrierFormats
             policy,
             reader.Bool()
                 ? new WeightOffer(
-                    policy, reader.Text(), reader.Whole(), reader.Bytes(TokenBytes), reader.Whole64(),
-                    reader.Unsigned64())
+                    ReadPolicy(ref reader), reader.Text(), reader.Whole(), reader.Bytes(TokenBytes),
+                    reader.Whole64(), reader.Unsigned64())
                 : null);
     }
 
