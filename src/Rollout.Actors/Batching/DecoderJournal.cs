@@ -22,6 +22,8 @@ public sealed class DecoderJournal
     private readonly List<GroupRejection> _rejected = [];
     private readonly List<(JournalEntry Entry, int Attempt, int Tokens, bool Ends)> _offered = [];
     private int _offeredRejections;
+    private bool _offeredAll;
+    private bool _isListed = true;      // the scheduler that it follows knows of every sample here
     private long _number;
 
     /// <summary>The scheduler that it follows; 0 at first.</summary>
@@ -46,12 +48,13 @@ public sealed class DecoderJournal
             return false;
         Epoch = epoch;
         CommandsTaken = _number = 0;
+        _isListed = _entries.Count == 0;
         IsReportOut = false;
         _offered.Clear();
         _ended.Clear();
         foreach (var entry in _entries.Values)
         {
-            entry.Known = 0;
+            (entry.Known, entry.IsListed) = (0, false);
             if (entry.End is not null)
                 entry.Place = _ended.AddLast(entry);
         }
@@ -118,7 +121,7 @@ public sealed class DecoderJournal
     /// <summary>The next report, or null where there is nothing to say.</summary>
     /// <param name="decoder">Who reports.</param>
     /// <param name="incarnation">Its own.</param>
-    /// <param name="underway">Sequences that are worked on; those of <see cref="HasNews"/> alone are reported without them.</param>
+    /// <param name="underway">Sequences that are worked on; null reports only what has ended.</param>
     /// <param name="load">How full the device is.</param>
     public DecoderReport? Report(
         DecoderId decoder, int incarnation, IReadOnlyCollection<Sequence>? underway, DeviceLoad load)
@@ -134,14 +137,18 @@ public sealed class DecoderJournal
         {
             if (more)
                 break;
-            if (_entries.TryGetValue(sequence.Id, out var entry) && sequence.Count - sequence.PromptLength > entry.Known)
+            if (_entries.TryGetValue(sequence.Id, out var entry)
+                && (!entry.IsListed || sequence.Count - sequence.PromptLength > entry.Known))
             {
                 var tokens = sequence.Tokens[sequence.PromptLength..];
                 more = !Add(entry, tokens, [.. sequence.Logprobs], [.. sequence.Versions], SampleState.Underway);
             }
         }
-        if (samples.Count == 0 && _rejected.Count == 0)
+        // A new scheduler waits for the report that completes the list, even where that has nothing more.
+        if (samples.Count == 0 && _rejected.Count == 0 && (_isListed || underway is null))
             return null;
+        _offeredAll = underway is not null && !more;
+        more |= !_isListed && !_offeredAll;
         IsReportOut = true;
         _offeredRejections = _rejected.Count;
         return new DecoderReport(
@@ -176,12 +183,13 @@ public sealed class DecoderJournal
         if (epoch != Epoch || number != _number || !IsReportOut)
             return false;
         IsReportOut = false;
+        _isListed |= _offeredAll;
         _rejected.RemoveRange(0, _offeredRejections);
         foreach (var (entry, attempt, tokens, ends) in _offered)
         {
             if (entry.Attempt != attempt)
                 continue;
-            entry.Known = tokens;
+            (entry.Known, entry.IsListed) = (tokens, true);
             if (!ends)
                 continue;
             Settle(entry);
@@ -226,6 +234,9 @@ public sealed class DecoderJournal
         public SequenceId Id { get; } = id;
 
         public int Attempt { get; set; } = attempt;
+
+        /// <summary>The scheduler knows that it is here.</summary>
+        public bool IsListed { get; set; } = true;
 
         /// <summary>Tokens that the scheduler knows.</summary>
         public int Known { get; set; }

@@ -31,7 +31,11 @@ public sealed class DecoderSupervisor : ReceiveActor
         Receive<Drain>(drain =>
         {
             _isLeaving = true;
-            Context.Child(ChildName).Forward(drain);
+            var decoder = Context.Child(ChildName);
+            if (decoder.IsNobody())
+                Sender.Tell(new Drained(_setup.Id, 0));
+            else
+                decoder.Forward(drain);
         });
         Receive<QueryDecoderStats>(query => Context.Child(ChildName).Forward(query));
     }

@@ -75,6 +75,8 @@ internal sealed class SchedulerLink(
         _unansweredFor = TimeSpan.Zero;
         if (_journal.Holding > 0)
             Report(everything: true);
+        else
+            Announce(_policy);
     }
 
     /// <summary>Carries out a command, unless that has been done or it comes from a scheduler of the past.</summary>

@@ -13,7 +13,6 @@ public sealed class DecoderLoad
     {
         (Here, Order) = (here, order);
         Commands = new CommandStream(epoch, () => toTell.Add(this));
-        IsSettled = here.Holding == 0;
         Load = new DeviceLoad(0, 0, here.Capacity.Blocks);
     }
 
@@ -30,7 +29,9 @@ public sealed class DecoderLoad
     /// <summary>What it is told.</summary>
     public CommandStream Commands { get; }
 
-    /// <summary>It has reported what it held when this scheduler began: nothing is given to it before.</summary>
+    /// <summary>
+    /// It follows this scheduler and has reported what it held for the one before: nothing is given to it earlier.
+    /// </summary>
     public bool IsSettled { get; set; }
 
     /// <summary>It will not come back, and nothing that it says counts.</summary>

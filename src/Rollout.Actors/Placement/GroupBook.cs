@@ -159,7 +159,10 @@ public sealed class GroupBook
         if (before is not null && before != decoder)
             Lose(before);
         if (here.Seen == _epoch)
+        {
             decoder.Commands.Acknowledge(here.CommandsTaken);
+            decoder.IsSettled |= here.Holding == 0;
+        }
         decoder.Commands.Flush();
         _decoders.Ranking.Update(decoder);
         _work.Fill(decoder);

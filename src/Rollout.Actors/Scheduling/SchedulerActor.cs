@@ -10,7 +10,7 @@ namespace Rollout.Actors.Scheduling;
 /// <summary>
 /// The one scheduler of a cluster: takes groups from clients, hands their samples to decoders, and gives every client an
 /// answer for every group, whatever happens to decoders meanwhile. What it knows, decoders and clients know too: the
-/// next scheduler learns it from them. Scheduling -(somebody follows a higher epoch)-> Replaced.
+/// next scheduler learns it from them.
 /// </summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
@@ -26,6 +26,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private const int AnsweredTokens = 65_536;
 
     private readonly SchedulerSettings _settings;
+    private readonly SchedulerEpochs _epochs;
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
     private readonly ClientRoster _clients = new();
@@ -35,20 +36,22 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
     /// <param name="settings">Deadlines and sizes.</param>
-    /// <param name="epoch">Higher than that of every scheduler before.</param>
+    /// <param name="epochs">Gives this one's number.</param>
     /// <param name="time">What deadlines are measured with.</param>
     /// <param name="membership">
-    /// Builds the actor that tells this one of <see cref="DecoderHostsUp"/> and <see cref="HostLost"/>; null where hosts
-    /// don't come and go.
+    /// Builds the actor that tells this one of <see cref="DecoderHostsUp"/> and <see cref="HostLost"/>: nothing is given to
+    /// anybody before the decoders of those hosts have said what they hold, or had time to. Null where no host comes or
+    /// goes.
     /// </param>
     public SchedulerActor(
-        SchedulerSettings settings, SchedulerEpoch epoch, TimeProvider time, Func<IActorRef, Props>? membership)
+        SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, Func<IActorRef, Props>? membership)
     {
         _settings = settings;
-        _epoch = epoch;
+        _epochs = epochs;
+        _epoch = epochs.Next();
         _time = time;
         _started = time.GetTimestamp();
-        _book = new GroupBook(epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth);
+        _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth);
         _watch = new DecoderWatch(settings.DecoderTimeout);
         if (membership is not null)
         {
@@ -74,17 +77,17 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     }
 
     /// <param name="settings">Deadlines and sizes.</param>
-    /// <param name="epoch">Asked for each time that the actor is built: each time a higher one.</param>
+    /// <param name="epochs">Gives each one that is built its number.</param>
     /// <param name="membership">See the constructor.</param>
     /// <param name="time">What deadlines are measured with.</param>
     public static Props Props(
         SchedulerSettings settings,
-        Func<SchedulerEpoch> epoch,
+        SchedulerEpochs epochs,
         Func<IActorRef, Props>? membership = null,
         TimeProvider? time = null)
     {
         var clock = time ?? TimeProvider.System;
-        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, epoch(), clock, membership));
+        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, epochs, clock, membership));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -171,8 +174,10 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         if (here.Seen.Value > _epoch.Value)
         {
-            Retire(here.Seen);
-            return;
+            // Whoever writes to this one takes it for the oldest: it is the younger of the two, with a slower clock.
+            _epochs.Hear(here.Seen);
+            throw new InvalidOperationException(
+                $"{_epoch} comes after {here.Seen} by membership, and before it by the clocks: it starts over above it");
         }
         var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
         var decoder = _book.Welcome(here, out var refusal);
@@ -193,11 +198,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Take(DecoderReport report)
     {
-        if (report.Epoch.Value > _epoch.Value)
-        {
-            Retire(report.Epoch);
-            return;
-        }
         if (_book.Take(report, Now + OrphanTime) is not { } decoder)
             return;
         decoder.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
@@ -296,14 +296,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             client.Tell(new CompletionsReady(_epoch, group.Id, completions.Length, completions[start..end]));
             start = end;
         }
-    }
-
-    /// <summary>This process was away for so long that another scheduler took over.</summary>
-    private void Retire(SchedulerEpoch successor)
-    {
-        _log.Warning("{Epoch} has been replaced by {Successor} and does nothing more", _epoch, successor);
-        Timers.CancelAll();
-        Become(() => ReceiveAny(_ => { }));
     }
 
     private sealed record Tick

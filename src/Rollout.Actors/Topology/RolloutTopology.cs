@@ -116,7 +116,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         {
             system.ActorOf(
                 ClusterSingletonManager.Props(
-                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System).Next, MembershipWatch.Props),
+                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System), MembershipWatch.Props),
                     PoisonPill.Instance,
                     ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
                 "scheduler");

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Topology;
 using Rollout.Actors.Tests.Support;
@@ -20,7 +21,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     private RolloutTopology _topology = null!;
 
     public async Task InitializeAsync() =>
-        _topology = await RolloutTopology.StartAsync(TestSettings.Rollout, "", default);
+        _topology = await RolloutTopology.StartAsync(TestSettings.Rollout, "");
 
     public async Task DisposeAsync()
     {
@@ -31,7 +32,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     [Fact]
     public async Task Groups_go_from_the_client_over_scheduler_and_decoder_back_to_the_client()
     {
-        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100);
+        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Loaded());
 
         await AssertAllComeBackAsync();
     }
@@ -39,7 +40,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     [Fact]
     public async Task More_groups_than_the_scheduler_proxy_would_buffer_all_come_back()
     {
-        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100);
+        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Loaded());
         var requests = Enumerable.Range(0, 3000).Select(i => Groups.Of(i, 2, 1));
 
         var back = 0;
@@ -52,8 +53,8 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     [Fact]
     public async Task Two_decoders_share_the_work_and_give_the_same_tokens()
     {
-        _topology.AddDecoder("cuda:0", NewRunner, maxModelLength: 100);
-        _topology.AddDecoder("cuda:1", NewRunner, maxModelLength: 100);
+        _topology.AddDecoder("cuda:0", NewRunner, maxModelLength: 100, new PolicySource.Loaded());
+        _topology.AddDecoder("cuda:1", NewRunner, maxModelLength: 100, new PolicySource.Loaded());
 
         await AssertAllComeBackAsync();
 
@@ -76,7 +77,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
                 };
             }
             return runner;
-        }, maxModelLength: 100);
+        }, maxModelLength: 100, new PolicySource.Loaded());
 
         await AssertAllComeBackAsync();
 
@@ -87,7 +88,9 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     public async Task A_model_that_can_not_be_loaded_fails_every_group_with_its_words()
     {
         _topology.AddDecoder(
-            "cpu", () => throw new InvalidDataException("model.safetensors has no lm_head.weight"), maxModelLength: 100);
+            "cpu", () => throw new InvalidDataException("model.safetensors has no lm_head.weight"),
+            maxModelLength: 100,
+            new PolicySource.Loaded());
 
         await foreach (var outcome in _topology.Client.GenerateAsync(Requests, cancellation: _deadline.Token))
             Assert.Contains("no lm_head.weight", Assert.IsType<GroupFailed>(outcome).Reason);
@@ -96,7 +99,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     [Fact]
     public async Task A_run_trains_its_steps_on_rollouts_of_the_policy_before_each()
     {
-        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100);
+        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Shared());
         var trainer = new FakePolicyTrainer();
         var training = _topology.AddTrainer(
             new TrainingJob
@@ -109,6 +112,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
                 CheckpointEvery = 2,
                 CheckpointFolder = step => $"step-{step}",
             },
+            default,
             () => trainer,
             new FakeTokenizer(),
             new FakeReward((sample, _) => new(sample.Tokens.Length)));
@@ -145,7 +149,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     [Fact]
     public async Task Disposing_leaves_no_actor_system_and_no_runner_behind()
     {
-        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100);
+        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Loaded());
         await AssertAllComeBackAsync();
 
         await _topology.DisposeAsync();
