@@ -1,5 +1,6 @@
 using Rollout.Host.Tests.Support;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace Rollout.Host.Tests.Cluster;
 
@@ -8,7 +9,7 @@ namespace Rollout.Host.Tests.Cluster;
 /// is what one process alone writes, whatever happens to the others meanwhile.
 /// </summary>
 [Collection(ProcessCollection.Name)]
-public sealed class HostProcessTests : IAsyncLifetime
+public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
 {
     /// <summary>The product's own clocks would make each hand-over take seconds.</summary>
     private static readonly string[] Fast =
@@ -24,12 +25,15 @@ public sealed class HostProcessTests : IAsyncLifetime
 
     public async Task InitializeAsync() => await File.WriteAllLinesAsync(
         Prompts,
-        Enumerable.Range(0, 120).Select(i => $$"""{"id":{{i}},"prompt":"{{i}}+{{(i * 7) % 90}}="}"""));
+        Enumerable.Range(0, 80).Select(i => $$"""{"id":{{i}},"prompt":"{{i}}+{{(i * 7) % 90}}="}"""));
 
     public async Task DisposeAsync()
     {
         foreach (var host in _hosts)
+        {
             await host.DisposeAsync();
+            log.WriteLine($"port {host.Port}:\n{host.Said}\n");
+        }
         _folder.Dispose();
     }
 
@@ -37,16 +41,14 @@ public sealed class HostProcessTests : IAsyncLifetime
     public async Task Work_that_loses_its_decoders_and_schedulers_ends_with_the_file_of_one_process()
     {
         var expected = await AloneAsync();
-        // The decoder that everybody joins stays; around it three schedulers, of which the oldest works.
+        // The first one is the oldest: the scheduler works there until it is killed.
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         var seed = Seed(scheduler);
-        var next = await StartAsync("scheduler.conf", seed);
-        var seeds = $"cluster.seed-nodes=[\"127.0.0.1:{scheduler.Port}\", \"127.0.0.1:{next.Port}\"]";
-        var third = await StartAsync("scheduler.conf", seeds);
-        var killed = await StartAsync("decoder.conf", seeds);
-        var drained = await StartAsync("decoder.conf", seeds);
-        await StartAsync("decoder.conf", seeds);
-        await third.WaitForAsync("6 members: 3 schedulers, 3 decoders");
+        var hosts = await Task.WhenAll(
+            StartAsync("scheduler.conf", seed), StartAsync("scheduler.conf", seed),
+            StartAsync("decoder.conf", seed), StartAsync("decoder.conf", seed), StartAsync("decoder.conf", seed));
+        var (next, third, killed, drained) = (hosts[0], hosts[1], hosts[2], hosts[3]);
+        await scheduler.WaitForAsync("6 members: 3 schedulers, 3 decoders");
 
         var sampling = SampleAsync("disturbed", $"127.0.0.1:{next.Port},127.0.0.1:{third.Port}");
         await third.WaitForAsync("(client) is up");
@@ -88,12 +90,15 @@ public sealed class HostProcessTests : IAsyncLifetime
         await StartAsync("decoder.conf", Seed(scheduler));
         await scheduler.WaitForAsync("2 members: 1 scheduler, 1 decoder");
 
-        await AssertEndsAsync(
-            ExitCodes.Failure, "has another model or tokenizer than the cluster's decoders",
-            HostProcess.Start("decoder.conf", [.. Fast, Seed(scheduler), "model.weights=random"]));
-        await AssertEndsAsync(
-            ExitCodes.BadInput, $"rollout.cluster.port = {scheduler.Port}: another process listens at 127.0.0.1:{scheduler.Port}",
-            HostProcess.Start("decoder.conf", [Seed(scheduler), $"cluster.port={scheduler.Port}"]));
+        await Task.WhenAll(
+            AssertEndsAsync(
+                ExitCodes.Failure,
+                "has another model or tokenizer than the cluster's decoders",
+                HostProcess.Start("decoder.conf", [.. Fast, Seed(scheduler), "model.weights=random"])),
+            AssertEndsAsync(
+                ExitCodes.BadInput,
+                $"rollout.cluster.port = {scheduler.Port}: another process listens at 127.0.0.1:{scheduler.Port}",
+                HostProcess.Start("scheduler.conf", [Seed(scheduler), $"cluster.port={scheduler.Port}"])));
 
         Assert.Equal(await AloneAsync(), await SampleAsync("after", $"127.0.0.1:{scheduler.Port}"));
     }
@@ -102,7 +107,8 @@ public sealed class HostProcessTests : IAsyncLifetime
 
     private async Task AssertEndsAsync(int code, string sentence, HostProcess host)
     {
-        _hosts.Add(host);
+        lock (_hosts)
+            _hosts.Add(host);
         Assert.Equal(code, await host.ExitAsync());
         Assert.Contains(sentence, host.Said, StringComparison.Ordinal);
     }
@@ -110,7 +116,8 @@ public sealed class HostProcessTests : IAsyncLifetime
     private async Task<HostProcess> StartAsync(string config, params string[] settings)
     {
         var host = await HostProcess.StartAsync(config, [.. Fast, .. settings]);
-        _hosts.Add(host);
+        lock (_hosts)
+            _hosts.Add(host);
         return host;
     }
 

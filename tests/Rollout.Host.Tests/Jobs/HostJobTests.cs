@@ -26,7 +26,10 @@ public sealed class HostJobTests
         using var folder = new TemporaryFolder();
         var prompts = folder.Child("in.jsonl");
         await File.WriteAllTextAsync(prompts, """{"id":1,"prompt":"1+1="}""");
-        string[] generate = ["generate", "--model", TinyModel.Source, "--prompts", prompts, "--out", folder.Child("out.jsonl")];
+        string[] generate =
+        [
+            "generate", "--model", TinyModel.Source, "--prompts", prompts, "--out", folder.Child("out.jsonl"), "--max-tokens", "8",
+        ];
 
         await AssertRefusedAsync(Sentence, [.. generate, "--cluster", "127.0.0.1:1"]);
         await AssertRefusedAsync(
