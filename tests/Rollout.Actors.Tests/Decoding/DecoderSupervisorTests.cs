@@ -126,6 +126,7 @@ public sealed class DecoderSupervisorTests : ActorTest
         var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
 
         join.Decoder.Tell(new TrainerIs(Trainer), _barrier);
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
         join.Decoder.Tell(new UpdateWeights(Trainer, new Policy(5, new PolicyVersion(1)), null), _barrier);
 
         Assert.Equal("policy 1 was never published", (await LostAsync()).Reason);

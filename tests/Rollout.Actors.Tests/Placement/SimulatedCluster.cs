@@ -22,6 +22,7 @@ internal sealed class SimulatedCluster(int seed)
     private readonly Dictionary<GroupId, GroupOutcome> _answers = [];
     private readonly HashSet<GroupId> _cancelled = [];
     private readonly List<GroupId> _unacknowledged = [];
+    private readonly List<GroupId> _unheard = [];
     private GroupBook _book = NewBook(1);
     private long _epoch = 1;
     private TimeSpan _now;
@@ -53,6 +54,12 @@ internal sealed class SimulatedCluster(int seed)
         {
             case < 12:
                 Submit(Groups.Of(++_groups, 1 + _random.Next(20), NewLengths()));
+                break;
+            case < 14 when _unheard.Count > 0:
+                // Its answer got lost: it is given again when the client submits again.
+                if (_wanted.TryGetValue(_unheard[0], out var unheard))
+                    Submit(unheard);
+                _unheard.RemoveAt(0);
                 break;
             case < 14 when _wanted.Count > 0:
                 Submit(_wanted.Values.ElementAt(_random.Next(_wanted.Count)));
@@ -255,9 +262,10 @@ internal sealed class SimulatedCluster(int seed)
     {
         foreach (var group in _book.TakeEnded())
         {
-            // An answer that gets lost is given again when the client submits again.
-            if (_isCalm || _random.Next(5) > 0)
+            if (_isCalm || _random.Next(4) > 0)
                 Answer(group.Outcome!);
+            else
+                _unheard.Add(group.Id);
         }
         Send(_book);
     }

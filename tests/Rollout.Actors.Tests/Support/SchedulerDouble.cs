@@ -14,7 +14,7 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
     private readonly Dictionary<SequenceId, SampleProgress> _progress = [];
     private readonly Queue<DecodedGroup> _decoded = [];
     private readonly Queue<GroupRejection> _rejected = [];
-    private long _commands;
+    private readonly Dictionary<IActorRef, long> _commands = [];
 
     public IActorRef Ref => probe.Ref;
 
@@ -39,14 +39,14 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
     public void Assign(IActorRef decoder, GroupRequest group, int attempt, params SampleStart[] samples)
     {
         _samples[group.Id] = group.Samples.Length;
-        decoder.Tell(new AssignSamples(Epoch, ++_commands, attempt, group, samples), Ref);
+        decoder.Tell(new AssignSamples(Epoch, NextNumber(decoder), attempt, group, samples), Ref);
     }
 
     public void Recall(IActorRef decoder, GroupId group, bool runningToo, params int[] samples) =>
-        decoder.Tell(new RecallSamples(Epoch, ++_commands, group, samples, runningToo), Ref);
+        decoder.Tell(new RecallSamples(Epoch, NextNumber(decoder), group, samples, runningToo), Ref);
 
     public void Forget(IActorRef decoder, params GroupId[] groups) =>
-        decoder.Tell(new ForgetGroups(Epoch, ++_commands, groups), Ref);
+        decoder.Tell(new ForgetGroups(Epoch, NextNumber(decoder), groups), Ref);
 
     /// <summary>The next group of which all samples have come.</summary>
     public async Task<DecodedGroup> DecodedAsync()
@@ -88,6 +88,8 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
         }
         return message;
     }
+
+    private long NextNumber(IActorRef decoder) => _commands[decoder] = _commands.GetValueOrDefault(decoder) + 1;
 
     private void Take(SampleProgress progress)
     {
