@@ -28,6 +28,7 @@ public static class RolloutProgram
         Pretrain = PretrainJob.RunAsync,
         Generate = GenerateJob.RunAsync,
         Bench = BenchJob.RunAsync,
+        Host = HostJob.RunAsync,
     };
 
     public static async Task<int> RunAsync(

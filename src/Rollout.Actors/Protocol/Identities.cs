@@ -1,5 +1,3 @@
-using Rollout.Gpu.Contracts;
-
 namespace Rollout.Actors.Protocol;
 
 /// <summary>One process of the cluster. Another one that takes its address later is another host.</summary>
@@ -8,14 +6,6 @@ namespace Rollout.Actors.Protocol;
 public readonly record struct HostId(string Address, int Uid)
 {
     public override string ToString() => Address;
-}
-
-/// <summary>Which weights: a training run, and its version. Equal numbers of two runs are different weights.</summary>
-/// <param name="Run">Drawn by the trainer's process when it starts; 0 for weights as they were loaded from disk.</param>
-/// <param name="Version">The version in that run.</param>
-public readonly record struct Policy(long Run, PolicyVersion Version)
-{
-    public override string ToString() => Version.ToString();
 }
 
 /// <summary>

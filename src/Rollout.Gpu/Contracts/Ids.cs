@@ -30,3 +30,11 @@ public readonly record struct PolicyVersion(int Value)
 
     public override string ToString() => $"policy {Value}";
 }
+
+/// <summary>Which weights: a training run, and its version. Equal numbers of two runs are different weights.</summary>
+/// <param name="Run">Drawn by the trainer's process when it starts; 0 for weights as they were loaded from disk.</param>
+/// <param name="Version">The version in that run.</param>
+public readonly record struct Policy(long Run, PolicyVersion Version)
+{
+    public override string ToString() => Version.ToString();
+}

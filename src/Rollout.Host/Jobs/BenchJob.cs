@@ -1,9 +1,10 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Akka.Actor;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Telemetry;
+using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -45,10 +46,13 @@ public static class BenchJob
         var pool = new KvPool(tree, settings, weights.Model.Config);
 
         await using var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+            settings, HostLog.Akka + tree.RenderAkka());
         var starting = TimeProvider.System.GetTimestamp();
         var decoder = topology.AddDecoder(
-            settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), longest);
+            settings.Device,
+            () => PolicyModel.CreateRunner(settings, weights, pool),
+            longest,
+            new PolicySource.Loaded());
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
         var startup = TimeProvider.System.GetElapsedTime(starting);

@@ -13,6 +13,9 @@ namespace Rollout.Actors.Tests.Training;
 /// </summary>
 public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 {
+    /// <summary>The number of the run.</summary>
+    protected const long Run = 77;
+
     private FakePolicyTrainer? _policy;
 
     protected FakePolicyTrainer Policy => Assert.IsType<FakePolicyTrainer>(_policy);
@@ -32,7 +35,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         TrainingJob job, TrainingProgress? from = null, Func<IPolicyTrainer>? createTrainer = null)
     {
         var trainer = Sys.ActorOf(
-            TrainerActor.Props(job, createTrainer ?? NewPolicy, TestActor, TestActor, TestActor));
+            TrainerActor.Props(new TrainerSetup(job, createTrainer ?? NewPolicy, Run), TestActor, TestActor, TestActor));
         Tell(trainer, new StartTraining(from ?? new TrainingProgress(0, 0, 9), TestActor));
         return trainer;
     }
@@ -68,7 +71,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         foreach (var group in groups)
             await DecodeAndScoreAsync(trainer, group);
         await ParkAndTrainAsync(trainer, version);
-        Tell(trainer, new StepOpened(new PolicyVersion(version)));
+        Tell(trainer, Opened(version));
         if (reports)
             await ExpectMsgAsync<TrainingStepFinished>();
     }
@@ -94,11 +97,16 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     protected async Task ParkAndTrainAsync(IActorRef trainer, int version)
     {
-        Assert.Equal(version, (await ExpectMsgAsync<ParkAll>()).Next.Value);
-        Tell(trainer, new AllParked(new PolicyVersion(version), DecoderStats.None));
+        Assert.Equal(Of(version), (await ExpectMsgAsync<ParkAll>()).Next);
+        Tell(trainer, new AllParked(Of(version)));
         await ExpectMsgAsync<Trains>();
-        Assert.Equal(version, (await ExpectMsgAsync<UpdateAll>()).Version.Value);
+        Assert.Equal(new UpdateAll(Of(version), null), await ExpectMsgAsync<UpdateAll>());
     }
+
+    protected static Policy Of(int version) => new(Run, new PolicyVersion(version));
+
+    protected static StepOpened Opened(int version, int decodeSteps = 0) =>
+        new(Of(version), new DecoderStats { Steps = decodeSteps });
 
     /// <summary>The run saves what it has learnt, and ends.</summary>
     protected async Task<TrainingEnded> EndAsync()

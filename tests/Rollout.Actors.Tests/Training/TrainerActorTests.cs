@@ -21,11 +21,11 @@ public sealed class TrainerActorTests : TrainerActorTest
             foreach (var group in groups)
                 await DecodeAndScoreAsync(trainer, group);
 
-            Assert.Equal(new PolicyVersion(step), (await ExpectMsgAsync<ParkAll>()).Next);
-            Tell(trainer, new AllParked(new PolicyVersion(step), new DecoderStats { Steps = 40 + step }));
+            Assert.Equal(Of(step), (await ExpectMsgAsync<ParkAll>()).Next);
+            Tell(trainer, new AllParked(Of(step)));
             await ExpectMsgAsync<Trains>();
-            Assert.Equal(new PolicyVersion(step), (await ExpectMsgAsync<UpdateAll>()).Version);
-            Tell(trainer, new StepOpened(new PolicyVersion(step)));
+            Assert.Equal(new UpdateAll(Of(step), null), await ExpectMsgAsync<UpdateAll>());
+            Tell(trainer, Opened(step, decodeSteps: 40 + step));
 
             var report = await ExpectMsgAsync<TrainingStepFinished>();
             Assert.Equal((step, 2, 40 + step, 0), (report.Step, report.Steps, report.Decode.Steps, report.FailedGroups));
@@ -64,12 +64,12 @@ public sealed class TrainerActorTests : TrainerActorTest
             await DecodeAndScoreAsync(trainer, group);
         await ExpectMsgAsync<ParkAll>();
 
-        Tell(trainer, new AllParked(new PolicyVersion(7), DecoderStats.None), new StepOpened(new PolicyVersion(1)));
+        Tell(trainer, new AllParked(Of(7)), Opened(1));
         await SettledAsync(trainer);
         Assert.False(HasMessages);
         Assert.Empty(Policy.Batches);
 
-        Tell(trainer, new AllParked(new PolicyVersion(1), DecoderStats.None));
+        Tell(trainer, new AllParked(Of(1)));
         await ExpectMsgAsync<Trains>();
     }
 
@@ -85,7 +85,7 @@ public sealed class TrainerActorTests : TrainerActorTest
         Tell(trainer, new ScoringFailed(groups[2].Id, "the judge is away"));
 
         await ParkAndTrainAsync(trainer, 1);
-        Tell(trainer, new StepOpened(new PolicyVersion(1)));
+        Tell(trainer, Opened(1));
 
         Assert.Equal([groups[1].Id], Assert.Single(Policy.Batches).Groups.Select(group => group.Id));
         var report = await ExpectMsgAsync<TrainingStepFinished>();
@@ -149,7 +149,7 @@ public sealed class TrainerActorTests : TrainerActorTest
         }
         await ParkAndTrainAsync(trainer, 1);
         Tell(trainer, Decoded(groups[0]), new GroupScored(groups[0].Id, [9, 9], ["", ""]));
-        Tell(trainer, new StepOpened(new PolicyVersion(1)));
+        Tell(trainer, Opened(1));
         Assert.Equal(0, (await ExpectMsgAsync<TrainingStepFinished>()).FailedGroups);
         var next = await SubmittedAsync(2);
         Tell(trainer, Decoded(groups[1]), new GroupFailed(groups[0].Id, "late"));
@@ -170,7 +170,7 @@ public sealed class TrainerActorTests : TrainerActorTest
         foreach (var group in groups)
             await DecodeAndScoreAsync(trainer, group);
         await ParkAndTrainAsync(trainer, 1);
-        Tell(trainer, new StepOpened(new PolicyVersion(1)));
+        Tell(trainer, Opened(1));
 
         Assert.Equal(5, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
         Assert.Equal(new TrainingProgress(5, 125, 9), (await EndAsync()).Progress);

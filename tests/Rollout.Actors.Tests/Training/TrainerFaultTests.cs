@@ -18,7 +18,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         foreach (var group in await SubmittedAsync(2))
             await DecodeAndScoreAsync(trainer, group);
         await ExpectMsgAsync<ParkAll>();
-        Tell(trainer, new AllParked(new PolicyVersion(2), DecoderStats.None));
+        Tell(trainer, new AllParked(Of(2)));
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
         Assert.Equal("training step 2: the loss is not a number", ended.Error);
@@ -52,7 +52,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         foreach (var group in await SubmittedAsync(2))
             await DecodeAndScoreAsync(trainer, group);
         await ExpectMsgAsync<ParkAll>();
-        Tell(trainer, new BarrierFailed(new PolicyVersion(2), "decoder cuda:0 did not park"));
+        Tell(trainer, new BarrierFailed(Of(2), "decoder cuda:0 did not park"));
 
         var ended = await EndAsync();
         Assert.Equal(("decoder cuda:0 did not park", "step-1"), (ended.Error, ended.Checkpoint));
@@ -66,7 +66,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         foreach (var group in await StartedAsync(2))
             await DecodeAndScoreAsync(trainer, group);
         await ParkAndTrainAsync(trainer, 1);
-        Tell(trainer, new BarrierFailed(new PolicyVersion(1), "decoder cuda:0 did not take the weights"));
+        Tell(trainer, new BarrierFailed(Of(1), "decoder cuda:0 did not take the weights"));
 
         var ended = await EndAsync();
         Assert.Equal("decoder cuda:0 did not take the weights", ended.Error);
