@@ -221,6 +221,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private void EnterParked(Policy until, IActorRef barrier)
     {
         _clock.Stop();
+        _runner.Sleep();
         barrier.Tell(new Parked(_setup.Id, until));
         Become(() => ParkedUntil(until));
     }
@@ -277,6 +278,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _planner.RequeueAll();
         _follower.Take(policy);
         _runner.LoadWeights(policy.Version);
+        _runner.Wake();
         _allocator.Tell(new ResetPrefixCache(policy.Version));
         Become(() => Resetting(policy, barrier));
     }

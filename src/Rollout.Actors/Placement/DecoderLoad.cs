@@ -37,6 +37,12 @@ public sealed class DecoderLoad
     /// <summary>It will not come back, and nothing that it says counts.</summary>
     public bool IsGone { get; set; }
 
+    /// <summary>Unfinished samples that it left behind when it was lost.</summary>
+    public int OrphanedSeqs { get; private set; }
+
+    /// <summary>Tokens of those that are known: they are not sampled again.</summary>
+    public long OrphanedTokens { get; private set; }
+
     /// <summary>It takes samples.</summary>
     public bool TakesWork => IsSettled && !IsGone && !Here.Leaving;
 
@@ -115,4 +121,8 @@ public sealed class DecoderLoad
         /// <summary>Unfinished samples of the group there.</summary>
         public int Seqs { get; set; }
     }
+
+    /// <summary>It is lost, and with it whoever worked on this sample.</summary>
+    public void Orphan(SampleSlot slot) =>
+        (OrphanedSeqs, OrphanedTokens) = (OrphanedSeqs + 1, OrphanedTokens + slot.Count);
 }

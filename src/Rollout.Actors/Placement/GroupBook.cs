@@ -327,6 +327,7 @@ public sealed class GroupBook
             foreach (var slot in group.Slots.Where(slot => slot.Decoder == decoder))
             {
                 decoder.Remove(group, slot);
+                decoder.Orphan(slot);
                 slot.Release();
                 released++;
             }

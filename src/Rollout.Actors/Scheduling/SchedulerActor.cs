@@ -223,7 +223,11 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void Lose(HostLost lost)
     {
         foreach (var decoder in _book.HostDown(lost.Host))
-            _log.Warning("{Decoder} is lost with its host", decoder.Id);
+        {
+            _log.Warning(
+                "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
+                decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
+        }
         _watch.Lost(lost.Host);
         OpenIfSettled();
     }

@@ -26,6 +26,20 @@ public interface IModelRunner : IDisposable
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     StepOutput Finish();
 
+    /// <summary>
+    /// Gives the memory of the KV pool to a trainer on the same device, where the runner was built for one. What was in
+    /// the pool is lost. No step is under way.
+    /// </summary>
+    void Sleep()
+    {
+    }
+
+    /// <summary>Takes that memory back; before that, nothing starts.</summary>
+    /// <exception cref="DeviceFaultException">It is not there any more.</exception>
+    void Wake()
+    {
+    }
+
     /// <summary>Takes the weights that were published as this version. The KV in the pool is then of the past.</summary>
     void LoadWeights(PolicyVersion version);
 }

@@ -30,6 +30,7 @@ public static class BenchJob
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
         PolicyModel.PrepareDevice(tree, settings);
+        using var memory = PolicyModel.Memory(settings);
         var loading = TimeProvider.System.GetTimestamp();
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
         var load = TimeProvider.System.GetElapsedTime(loading);
@@ -46,6 +47,7 @@ public static class BenchJob
 
         await using var topology = await RolloutTopology.StartAsync(
             settings, HostLog.Akka + tree.RenderAkka());
+        var starting = TimeProvider.System.GetTimestamp();
         var decoder = topology.AddDecoder(
             settings.Device,
             () => PolicyModel.CreateRunner(settings, weights, pool),
@@ -53,12 +55,15 @@ public static class BenchJob
             new PolicySource.Loaded());
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
+        var startup = TimeProvider.System.GetElapsedTime(starting);
 
         var started = TimeProvider.System.GetTimestamp();
         await RunAsync(topology, workload, context.Stop.Token);
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
-        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, load, seconds), Json);
+        var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
+        var report = JsonSerializer.Serialize(
+            BenchReport.Of(options, settings, stats, times, memory?.Read().Peak), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else
@@ -84,7 +89,7 @@ public static class BenchJob
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
-            ? PolicyModel.Random(shape, settings.Seed)
+            ? PolicyModel.Random(shape, settings)
             : PolicyModel.LoadInitial(settings);
 
     private static IReadOnlyList<string> Overrides(BenchOptions options) =>

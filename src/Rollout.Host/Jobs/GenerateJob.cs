@@ -179,8 +179,10 @@ public static class GenerateJob
         group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);
 
     /// <summary>Samples may wait for one another, but each must fit by itself.</summary>
-    private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry pool)
+    private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry? pool)
     {
+        if (pool is null)
+            return;
         var needed = pool.BlocksFor(LongestOf(group));
         if (needed > pool.BlockCount)
         {

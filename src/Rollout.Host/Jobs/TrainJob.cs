@@ -47,8 +47,9 @@ public static class TrainJob
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
+        using var memory = PolicyModel.Memory(settings);
         using var weights = new PolicyWeights(
-            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(),
+            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         var rewards = Datasets.CreateRewards(settings);
         var folder = resumed?.Folder ?? RunFolder.ForNew(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
@@ -72,11 +73,13 @@ public static class TrainJob
             await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
+        var order = new BuildOrder();
         if (pool is not null)
         {
             topology.AddDecoder(
                 settings.Device,
-                () => PolicyModel.CreateRunner(settings, weights, pool),
+                () => order.Second(
+                    () => PolicyModel.CreateRunner(settings, weights, pool, besideTrainer: true)),
                 maxModelLength,
                 new PolicySource.Shared());
         }
@@ -84,7 +87,7 @@ public static class TrainJob
         var trainer = topology.AddTrainer(
             job,
             weights.Version,
-            () => CreateTrainer(settings, weights, resumed),
+            () => order.First(() => CreateTrainer(settings, weights, resumed, memory)),
             tokenizer,
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
@@ -135,13 +138,14 @@ public static class TrainJob
         return ExitCodes.Ok;
     }
 
-    private static PolicyTrainer CreateTrainer(RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed)
+    private static PolicyTrainer CreateTrainer(
+        RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed, IDeviceMemory? memory)
     {
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
         if (resumed is null)
-            return new PolicyTrainer(weights, grpo, settings.Model.Path);
+            return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
         CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
-        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference);
+        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 
     /// <summary>

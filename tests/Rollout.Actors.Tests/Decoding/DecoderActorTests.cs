@@ -135,6 +135,7 @@ public sealed class DecoderActorTests : ActorTest
         var steps = _runner.Steps;
         Assert.Equal(One, parked.Until);
         Assert.InRange(steps, 4, 6);            // the one at hand, and those whose blocks were asked for
+        Assert.True(_runner.IsAsleep);
         Assign(Groups.Of(2, 10, 5));
         _decoder.Tell(new Park(One), _barrier);
         await _barrier.ExpectMsgAsync<Parked>();
@@ -158,6 +159,7 @@ public sealed class DecoderActorTests : ActorTest
         Update(One);
 
         Assert.Equal(One, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
+        Assert.False(_runner.IsAsleep);
         await _scheduler.WelcomeAsync();
         var done = await _scheduler.DecodedAsync();
         Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey, One.Version);

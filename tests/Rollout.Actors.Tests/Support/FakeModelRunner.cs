@@ -36,6 +36,9 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public bool IsDisposed { get; private set; }
 
+    /// <summary>Between a park and the next weights.</summary>
+    public bool IsAsleep { get; private set; }
+
     /// <summary>Managed ids of the threads that built, used and disposed of it.</summary>
     public HashSet<int> Threads { get; } = [Environment.CurrentManagedThreadId];
 
@@ -52,6 +55,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
     {
         Threads.Add(Environment.CurrentManagedThreadId);
         Assert.True(_underWay.Count < StepsAhead, "more steps under way than the runner takes");
+        Assert.False(IsAsleep, "a step is started while the pool's memory is somebody else's");
         try
         {
             _underWay.Enqueue((_last = Compute(batch), null));
@@ -119,6 +123,15 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
     }
 
     private static int[] Rubbish(int count) => [.. Enumerable.Repeat(RubbishToken, count)];
+
+    public void Sleep()
+    {
+        Assert.Empty(_underWay);
+        Array.Fill(_pool, (Unwritten, default));
+        IsAsleep = true;
+    }
+
+    public void Wake() => IsAsleep = false;
 
     public void LoadWeights(PolicyVersion version)
     {

@@ -1,9 +1,10 @@
+using Rollout.Actors.Blocks;
 using Rollout.Gpu.Contracts;
 using static Rollout.Actors.Protocol.Wire.WireFields;
 
 namespace Rollout.Actors.Protocol.Wire;
 
-/// <summary>What decoders and the step barrier say to each other, and a decoder's counts.</summary>
+/// <summary>What decoders and the step barrier say to each other, and what a decoder tells of itself.</summary>
 internal static class BarrierFormats
 {
     private const int TokenBytes = 32;
@@ -15,6 +16,23 @@ internal static class BarrierFormats
             static (ref writer, query) => writer.Bool(query.Reset),
             static (ref reader) => new QueryDecoderStats(reader.Bool())),
         new WireFormat<DecoderStats>("decoder-stats:1", WriteStats, ReadStats),
+        new WireFormat<QueryLedger>("query-ledger:1", static (ref _, _) => { }, static (ref _) => new QueryLedger()),
+        new WireFormat<LedgerReport>(
+            "ledger-report:1",
+            static (ref writer, report) =>
+            {
+                writer.Whole(report.Usage.Total);
+                writer.Whole(report.Usage.Free);
+                writer.Whole(report.Usage.Cached);
+                writer.Whole(report.Usage.InUse);
+                writer.Whole(report.Usage.Logical);
+                writer.Whole(report.Sequences);
+                writer.OptionalText(report.Imbalance);
+            },
+            static (ref reader) => new LedgerReport(
+                new PoolUsage(reader.Whole(), reader.Whole(), reader.Whole(), reader.Whole(), reader.Whole()),
+                reader.Whole(),
+                reader.OptionalText())),
         new WireFormat<JoinBarrier>("join-barrier:1", WriteJoin, ReadJoin),
         new WireFormat<LeaveBarrier>(
             "leave-barrier:1",

@@ -47,6 +47,9 @@ internal sealed class FaultyRelay : IAsyncDisposable
     /// <summary>Bytes passed on, over all connections.</summary>
     public long BytesToReceiver => Volatile.Read(ref _toReceiver);
 
+    /// <summary>Set when some connection has passed on a first byte to the receiver.</summary>
+    public TaskCompletionSource Reached { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     /// <summary>Set when the receiver has closed some connection.</summary>
     public TaskCompletionSource ReceiverLeft { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -104,7 +107,10 @@ internal sealed class FaultyRelay : IAsyncDisposable
                 await to.SendAsync(buffer.AsMemory(0, passed), _stopping.Token);
                 done += passed;
                 if (count)
+                {
                     Interlocked.Add(ref _toReceiver, passed);
+                    Reached.TrySetResult();
+                }
                 if (done == fault.CutAfter)
                     return;
                 if (done == fault.StallAfter)

@@ -88,6 +88,7 @@ public sealed class WeightReceiverTests
         using var last = new CancellationTokenSource();
         var one = rig.Intake.FetchAsync(silent.Offer, first.Token);
         var other = rig.Intake.FetchAsync(silent.Offer, last.Token);
+        await silent.Reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
 
         await first.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one);

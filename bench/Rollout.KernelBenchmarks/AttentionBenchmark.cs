@@ -1,0 +1,71 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Kernels;
+
+namespace Rollout.KernelBenchmarks;
+
+/// <summary>Attention of one layer, against the bytes of keys and values that it must read.</summary>
+internal sealed class AttentionBenchmark(Device device, string name, KernelShape shape) : IDisposable
+{
+    private const int Repeats = 20;
+
+    private readonly KernelLibrary _kernels = device.Kernels(shape);
+    private readonly KernelLibrary _waiting = device.Kernels(shape, startsEarly: false);
+
+    /// <summary>Rows of (context, new tokens, family, shared leading tokens).</summary>
+    public void Run(string workload, (int Context, int Tokens, int Family, int Shared)[] rows)
+    {
+        var batch = Batches.Of(rows, shape.BlockSize, out var blocks);
+        var blockBytes = (long)shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
+        var cache = device.Numbers(2 * blocks * blockBytes);
+        var read = device.ReadCeiling(cache, 2 * blocks * blockBytes);
+        var copy = device.CopyCeiling(cache, 2 * blocks * blockBytes);
+        Console.WriteLine(
+            $"{name} {workload}: {blocks} blocks, {2 * blocks * blockBytes / 1e6:F0} MB; read-only {read / 1e12:F2} TB/s, "
+            + $"copy {copy / 1e12:F2} TB/s; parts {_kernels.Attention.Parts}, "
+            + $"{_kernels.Attention.Function.Registers} registers, {_kernels.Attention.Function.LocalBytes} bytes local");
+        foreach (var share in rows.Any(row => row.Shared > 0) ? new[] { true, false } : [true])
+            Measure(batch, blocks, cache, share, read, rows);
+        device.Free();
+    }
+
+    private void Measure(
+        ForwardBatch batch, int blocks, nint cache, bool share, double ceiling,
+        (int Context, int Tokens, int Family, int Shared)[] rows)
+    {
+        var parts = _kernels.Attention.Parts;
+        var layout = new StepInputs(
+            new StepCapacity(batch.TokenCount, batch.RowCount, 1, 0, batch.BlockTables.Length, parts), shape);
+        var buffer = new int[layout.Ints];
+        var schedule = new AttentionSchedule(shape, parts, share);
+        var host = HostBenchmark.Microseconds(new StepInputsBuilder(schedule), batch, layout, buffer);
+        var inputs = device.Upload(buffer);
+        var positions = device.Upload([.. rows.SelectMany(row => Enumerable.Range(row.Context - row.Tokens, row.Tokens))]);
+        var vectorBytes = (long)shape.QueryHeads * shape.HeadDim * shape.ElementBytes;
+        var query = device.Numbers(batch.TokenCount * vectorBytes);
+        var result = device.Allocate(batch.TokenCount * vectorBytes);
+        var workspace = device.Allocate(_kernels.Attention.WorkspaceBytes(layout));
+        var values = cache + (nint)((long)blocks * shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes);
+        double TimeOf(KernelLibrary kernels) => device.Timer.Microseconds(Repeats, _ => kernels.Attention.Launch(
+            device.Stream, layout, inputs, new PreparedTokens(0, positions, 0, 0), query, cache, values, result,
+            workspace, batch.TokenCount));
+        var (time, waiting) = (TimeOf(_kernels), TimeOf(_waiting));
+
+        var keyBytes = 2L * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
+        var bytes = keyBytes * rows.GroupBy(row => (row.Family, row.Shared)).Sum(family =>
+            share && family.Key.Shared > 0
+                ? family.Key.Shared + family.Sum(row => (long)row.Context - row.Shared)
+                : family.Sum(row => (long)row.Context));
+        var operations = 4.0 * shape.QueryHeads * shape.HeadDim
+            * rows.Sum(row => ((double)row.Context * row.Tokens) - (row.Tokens * (row.Tokens - 1) / 2.0));
+        Console.WriteLine(
+            $"  {(share ? "shared" : "apart "),-7} {time,8:F1} us  {bytes / time / 1e6,6:F2} TB/s = "
+            + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s  "
+            + $"{schedule.Segments.Length} segments, host {host:F0} us; {waiting:F1} us without early starts");
+    }
+
+    public void Dispose()
+    {
+        _kernels.Dispose();
+        _waiting.Dispose();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Text;
+
+namespace Rollout.Gpu.Interop;
+
+/// <summary>
+/// The primary context of a device, which is the one that torch uses: pointers, streams and graphs are common
+/// to both. A context is current per thread: <see cref="MakeCurrent"/> on every thread that uses it.
+/// </summary>
+internal sealed unsafe class CudaContext : IDisposable
+{
+    private const int MultiprocessorCount = 16;
+    private const int L2CacheSize = 38;
+    private const int ComputeMajor = 75;
+    private const int ComputeMinor = 76;
+    private const int SharedBytesPerBlockOptIn = 97;
+
+    private readonly int _device;
+    private readonly nint _context;
+    private bool _disposed;
+
+    private CudaContext(int device, nint context, CudaDeviceInfo info)
+    {
+        _device = device;
+        _context = context;
+        Info = info;
+    }
+
+    /// <summary>The device.</summary>
+    public CudaDeviceInfo Info { get; }
+
+    /// <summary>Retains the device's primary context and makes it current on this thread.</summary>
+    /// <param name="ordinal">From 0.</param>
+    /// <exception cref="LibTorchException">There is no driver.</exception>
+    /// <exception cref="CudaException">There is no such device, or it cannot be used.</exception>
+    public static CudaContext Open(int ordinal)
+    {
+        if (!IsDriverPresent())
+        {
+            throw new LibTorchException(
+                "Device cuda needs NVIDIA's driver and libcuda.so.1 cannot be loaded: install the driver, or "
+                + "start the container with access to the GPUs.");
+        }
+
+        CudaException.Check(CudaDriver.cuInit(0), "start");
+        CudaException.Check(CudaDriver.cuDeviceGet(out var device, ordinal), $"find device {ordinal}");
+        CudaException.Check(
+            CudaDriver.cuDevicePrimaryCtxRetain(out var context, device), $"open device {ordinal}");
+        var opened = new CudaContext(device, context, Describe(device, ordinal));
+        opened.MakeCurrent();
+        return opened;
+    }
+
+    /// <summary>Whether NVIDIA's driver can be loaded.</summary>
+    public static bool IsDriverPresent() => OperatingSystem.IsLinux() && LibTorchLoader.CanLoad("libcuda.so.1");
+
+    /// <summary>Makes the device that of all driver calls of this thread.</summary>
+    public void MakeCurrent() =>
+        CudaException.Check(CudaDriver.cuCtxSetCurrent(_context), "make the context current");
+
+    /// <summary>Waits for everything that was given to the device.</summary>
+    public void Synchronize()
+    {
+        MakeCurrent();
+        CudaException.Check(CudaDriver.cuCtxSynchronize(), "finish the work given to it");
+    }
+
+    /// <summary>Bytes that are free on the device, and all it has. What torch's allocator keeps is not free.</summary>
+    public (long Free, long Total) MemoryInfo()
+    {
+        MakeCurrent();
+        CudaException.Check(CudaDriver.cuMemGetInfo(out var free, out var total), "tell how much memory is free");
+        return ((long)free, (long)total);
+    }
+
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _ = CudaDriver.cuDevicePrimaryCtxRelease(_device);
+    }
+
+    private static CudaDeviceInfo Describe(int device, int ordinal)
+    {
+        var name = stackalloc byte[256];
+        CudaException.Check(CudaDriver.cuDeviceGetName(name, 256, device), "name the device");
+        CudaException.Check(CudaDriver.cuDriverGetVersion(out var version), "tell its version");
+        var text = new ReadOnlySpan<byte>(name, 256);
+        return new CudaDeviceInfo(
+            ordinal, Encoding.UTF8.GetString(text[..text.IndexOf((byte)0)]), Attribute(device, ComputeMajor),
+            Attribute(device, ComputeMinor), Attribute(device, MultiprocessorCount),
+            Attribute(device, SharedBytesPerBlockOptIn), Attribute(device, L2CacheSize), version);
+    }
+
+    private static int Attribute(int device, int attribute)
+    {
+        CudaException.Check(
+            CudaDriver.cuDeviceGetAttribute(out var value, attribute, device), "describe the device");
+        return value;
+    }
+}

@@ -1,0 +1,183 @@
+using System.Runtime.InteropServices;
+
+namespace Rollout.Gpu.Interop;
+
+/// <summary>
+/// The functions of NVIDIA's driver that this project calls, by their exported names. The driver's library has
+/// the same name in every install, unlike the CUDA runtime's, and is what that runtime itself calls. Every
+/// function returns a CUresult, 0 for success: <see cref="CudaException.Check"/>.
+/// </summary>
+internal static unsafe partial class CudaDriver
+{
+    private const string Library = "libcuda.so.1";
+
+    [LibraryImport(Library)]
+    internal static partial int cuInit(uint flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuGetErrorName(int error, out nint text);
+
+    [LibraryImport(Library)]
+    internal static partial int cuGetErrorString(int error, out nint text);
+
+    [LibraryImport(Library)]
+    internal static partial int cuDriverGetVersion(out int version);
+
+    [LibraryImport(Library)]
+    internal static partial int cuDeviceGet(out int device, int ordinal);
+
+    [LibraryImport(Library)]
+    internal static partial int cuDeviceGetName(byte* name, int length, int device);
+
+    [LibraryImport(Library)]
+    internal static partial int cuDeviceGetAttribute(out int value, int attribute, int device);
+
+    [LibraryImport(Library)]
+    internal static partial int cuDevicePrimaryCtxRetain(out nint context, int device);
+
+    [LibraryImport(Library, EntryPoint = "cuDevicePrimaryCtxRelease_v2")]
+    internal static partial int cuDevicePrimaryCtxRelease(int device);
+
+    [LibraryImport(Library)]
+    internal static partial int cuCtxSetCurrent(nint context);
+
+    [LibraryImport(Library)]
+    internal static partial int cuCtxSynchronize();
+
+    [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
+    internal static partial int cuMemGetInfo(out nuint free, out nuint total);
+
+    [LibraryImport(Library, EntryPoint = "cuMemAlloc_v2")]
+    internal static partial int cuMemAlloc(out nint pointer, nuint bytes);
+
+    [LibraryImport(Library, EntryPoint = "cuMemFree_v2")]
+    internal static partial int cuMemFree(nint pointer);
+
+    [LibraryImport(Library)]
+    internal static partial int cuDeviceGetDefaultMemPool(out nint pool, int device);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemPoolGetAttribute(nint pool, int attribute, void* value);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemPoolSetAttribute(nint pool, int attribute, void* value);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemPoolTrimTo(nint pool, nuint bytesToKeep);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemHostAlloc(out nint pointer, nuint bytes, uint flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemFreeHost(nint pointer);
+
+    [LibraryImport(Library, EntryPoint = "cuMemcpyHtoDAsync_v2")]
+    internal static partial int cuMemcpyHtoDAsync(nint to, nint from, nuint bytes, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuMemcpyDtoHAsync_v2")]
+    internal static partial int cuMemcpyDtoHAsync(nint to, nint from, nuint bytes, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuMemcpyDtoDAsync_v2")]
+    internal static partial int cuMemcpyDtoDAsync(nint to, nint from, nuint bytes, nint stream);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemsetD8Async(nint to, byte value, nuint bytes, nint stream);
+
+    [LibraryImport(Library)]
+    internal static partial int cuStreamCreate(out nint stream, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamDestroy_v2")]
+    internal static partial int cuStreamDestroy(nint stream);
+
+    [LibraryImport(Library)]
+    internal static partial int cuStreamSynchronize(nint stream);
+
+    [LibraryImport(Library)]
+    internal static partial int cuStreamWaitEvent(nint stream, nint waitedFor, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
+    internal static partial int cuStreamBeginCapture(nint stream, int mode);
+
+    [LibraryImport(Library)]
+    internal static partial int cuStreamEndCapture(nint stream, out nint graph);
+
+    [LibraryImport(Library)]
+    internal static partial int cuGraphInstantiateWithFlags(out nint executable, nint graph, ulong flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuGraphLaunch(nint executable, nint stream);
+
+    [LibraryImport(Library)]
+    internal static partial int cuGraphDestroy(nint graph);
+
+    [LibraryImport(Library)]
+    internal static partial int cuGraphExecDestroy(nint executable);
+
+    [LibraryImport(Library)]
+    internal static partial int cuEventCreate(out nint created, uint flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuEventRecord(nint recorded, nint stream);
+
+    [LibraryImport(Library)]
+    internal static partial int cuEventSynchronize(nint waitedFor);
+
+    [LibraryImport(Library)]
+    internal static partial int cuEventQuery(nint asked);
+
+    [LibraryImport(Library)]
+    internal static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);
+
+    [LibraryImport(Library, EntryPoint = "cuEventDestroy_v2")]
+    internal static partial int cuEventDestroy(nint destroyed);
+
+    [LibraryImport(Library)]
+    internal static partial int cuModuleLoadData(out nint module, byte* image);
+
+    [LibraryImport(Library)]
+    internal static partial int cuModuleUnload(nint module);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int cuModuleGetFunction(out nint function, nint module, string name);
+
+    [LibraryImport(Library)]
+    internal static partial int cuFuncSetAttribute(nint function, int attribute, int value);
+
+    [LibraryImport(Library)]
+    internal static partial int cuFuncGetAttribute(out int value, int attribute, nint function);
+
+    [LibraryImport(Library)]
+    internal static partial int cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        out int blocks, nint function, int threads, nuint dynamicSharedBytes);
+
+    [LibraryImport(Library)]
+    internal static partial int cuLaunchKernelEx(
+        LaunchConfiguration* configuration, nint function, void** arguments, void** extra);
+
+    /// <summary>CUlaunchConfig.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct LaunchConfiguration
+    {
+        public uint GridX;
+        public uint GridY;
+        public uint GridZ;
+        public uint BlockX;
+        public uint BlockY;
+        public uint BlockZ;
+        public uint SharedBytes;
+        public nint Stream;
+        public LaunchAttribute* Attributes;
+        public uint AttributeCount;
+    }
+
+    /// <summary>CUlaunchAttribute: a number that says which, and up to 64 bytes of value.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 72)]
+    internal struct LaunchAttribute
+    {
+        [FieldOffset(0)]
+        public int Id;
+
+        [FieldOffset(8)]
+        public int Value;
+    }
+}

@@ -1,0 +1,88 @@
+namespace Rollout.Gpu.Interop;
+
+/// <summary>One kernel of a loaded module, valid as long as the module.</summary>
+internal sealed unsafe class CudaFunction
+{
+    private const int SharedBytesAttribute = 1;
+    private const int LocalBytesAttribute = 3;
+    private const int RegistersAttribute = 4;
+    private const int MaxDynamicSharedBytesAttribute = 8;
+    private const int ProgrammaticStreamSerialization = 6;
+
+    private readonly string _name;
+    private readonly nint _handle;
+    private readonly bool _startsEarly;
+
+    internal CudaFunction(string name, nint handle, bool startsEarly)
+    {
+        _name = name;
+        _handle = handle;
+        _startsEarly = startsEarly;
+    }
+
+    /// <summary>Registers of a thread.</summary>
+    public int Registers => Attribute(RegistersAttribute);
+
+    /// <summary>Bytes of a thread that lie in device memory: spilled registers and indexed arrays.</summary>
+    public int LocalBytes => Attribute(LocalBytesAttribute);
+
+    /// <summary>Shared memory that the kernel always has, without what a launch adds.</summary>
+    public int StaticSharedBytes => Attribute(SharedBytesAttribute);
+
+    /// <summary>Admits launches with this much dynamic shared memory; above 48 KiB it must be asked for.</summary>
+    public void AllowDynamicShared(int bytes) => CudaException.Check(
+        CudaDriver.cuFuncSetAttribute(_handle, MaxDynamicSharedBytesAttribute, bytes),
+        $"give the kernel {_name} {bytes} bytes of shared memory");
+
+    /// <summary>Thread blocks of this kernel that run on a multiprocessor at once.</summary>
+    public int BlocksPerMultiprocessor(int threads, int dynamicSharedBytes)
+    {
+        CudaException.Check(
+            CudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(
+                out var blocks, _handle, threads, (nuint)dynamicSharedBytes),
+            $"tell the occupancy of the kernel {_name}");
+        return blocks;
+    }
+
+    /// <summary>Launches, does not wait.</summary>
+    /// <param name="grid">Thread blocks; none launches nothing.</param>
+    /// <param name="threads">Of a block.</param>
+    /// <param name="dynamicSharedBytes">On top of the kernel's own.</param>
+    /// <param name="stream">Where.</param>
+    /// <param name="arguments">Copied before this returns.</param>
+    public void Launch(
+        (int X, int Y) grid, int threads, int dynamicSharedBytes, CudaStream stream, in KernelArguments arguments)
+    {
+        if (grid.X == 0 || grid.Y == 0)
+            return;
+        var pointers = stackalloc void*[KernelArguments.Capacity];
+        fixed (long* values = arguments.Values)
+        {
+            for (var i = 0; i < arguments.Count; i++)
+                pointers[i] = values + i;
+            var early = new CudaDriver.LaunchAttribute { Id = ProgrammaticStreamSerialization, Value = 1 };
+            var configuration = new CudaDriver.LaunchConfiguration
+            {
+                GridX = (uint)grid.X,
+                GridY = (uint)grid.Y,
+                GridZ = 1,
+                BlockX = (uint)threads,
+                BlockY = 1,
+                BlockZ = 1,
+                SharedBytes = (uint)dynamicSharedBytes,
+                Stream = stream.Handle,
+                Attributes = &early,
+                AttributeCount = _startsEarly ? 1u : 0u,
+            };
+            CudaException.Check(
+                CudaDriver.cuLaunchKernelEx(&configuration, _handle, pointers, null), $"launch the kernel {_name}");
+        }
+    }
+
+    private int Attribute(int attribute)
+    {
+        CudaException.Check(
+            CudaDriver.cuFuncGetAttribute(out var value, attribute, _handle), $"describe the kernel {_name}");
+        return value;
+    }
+}

@@ -1,0 +1,59 @@
+namespace Rollout.Gpu.Interop;
+
+/// <summary>
+/// Work of a stream, recorded once and launched as a whole. All memory it touches, tensors that torch made
+/// while it was recorded included, must stay allocated as long as the graph.
+/// </summary>
+internal sealed class CudaGraph : IDisposable
+{
+    // Other threads may allocate while this one records.
+    private const int Relaxed = 2;
+
+    private nint _executable;
+
+    private CudaGraph(nint executable) => _executable = executable;
+
+    /// <summary>Records what the action gives to the stream; none of it runs yet.</summary>
+    /// <param name="stream">Not the default one. Torch's work needs its guard.</param>
+    /// <param name="record">May not wait for the device.</param>
+    /// <exception cref="CudaException">Something in it cannot be recorded.</exception>
+    public static CudaGraph Capture(CudaStream stream, Action record)
+    {
+        CudaException.Check(CudaDriver.cuStreamBeginCapture(stream.Handle, Relaxed), "begin to record a graph");
+        try
+        {
+            record();
+        }
+        catch
+        {
+            // The stream must not stay in recording; the record's own error is the one to report.
+            if (CudaDriver.cuStreamEndCapture(stream.Handle, out var partial) == 0 && partial != 0)
+                _ = CudaDriver.cuGraphDestroy(partial);
+            throw;
+        }
+
+        CudaException.Check(CudaDriver.cuStreamEndCapture(stream.Handle, out var graph), "record a graph");
+        try
+        {
+            CudaException.Check(
+                CudaDriver.cuGraphInstantiateWithFlags(out var executable, graph, 0), "make a graph launchable");
+            return new CudaGraph(executable);
+        }
+        finally
+        {
+            _ = CudaDriver.cuGraphDestroy(graph);
+        }
+    }
+
+    /// <summary>Runs the recorded work behind what the stream was given before.</summary>
+    public void Launch(CudaStream stream) =>
+        CudaException.Check(CudaDriver.cuGraphLaunch(_executable, stream.Handle), "launch a graph");
+
+    public void Dispose()
+    {
+        if (_executable == 0)
+            return;
+        _ = CudaDriver.cuGraphExecDestroy(_executable);
+        _executable = 0;
+    }
+}

@@ -1,0 +1,33 @@
+namespace Rollout.Gpu.Interop;
+
+/// <summary>Memory on the device, outside of torch's allocator; not cleared.</summary>
+internal sealed class DeviceMemory : IDisposable
+{
+    private nint _pointer;
+
+    /// <param name="bytes">0 allocates nothing and points nowhere.</param>
+    /// <exception cref="CudaException">The memory is not there.</exception>
+    public DeviceMemory(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        Bytes = bytes;
+        if (bytes > 0)
+        {
+            CudaException.Check(
+                CudaDriver.cuMemAlloc(out _pointer, (nuint)bytes), $"allocate {bytes} bytes on the device");
+        }
+    }
+
+    /// <summary>The first byte, 256-byte aligned.</summary>
+    public nint Pointer => _pointer;
+
+    public long Bytes { get; }
+
+    public void Dispose()
+    {
+        if (_pointer == 0)
+            return;
+        _ = CudaDriver.cuMemFree(_pointer);
+        _pointer = 0;
+    }
+}

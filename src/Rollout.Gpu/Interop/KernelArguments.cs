@@ -1,0 +1,37 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace Rollout.Gpu.Interop;
+
+/// <summary>
+/// A kernel's arguments in the order of its parameters, each in eight bytes of which the driver reads as many
+/// as the parameter has. On the stack: a launch allocates nothing.
+/// </summary>
+internal ref struct KernelArguments
+{
+    /// <summary>Arguments at most.</summary>
+    public const int Capacity = 24;
+
+    private Slots _slots;
+
+    /// <summary>How many were added.</summary>
+    public int Count { get; private set; }
+
+    [UnscopedRef]
+    internal readonly ReadOnlySpan<long> Values => _slots;
+
+    /// <summary>A pointer on the device, or a 64-bit number.</summary>
+    public void Add(nint value) => _slots[Count++] = value;
+
+    /// <summary>A 32-bit number.</summary>
+    public void Add(int value) => _slots[Count++] = value;
+
+    /// <summary>A float.</summary>
+    public void Add(float value) => _slots[Count++] = BitConverter.SingleToUInt32Bits(value);
+
+    [InlineArray(Capacity)]
+    private struct Slots
+    {
+        private long _first;
+    }
+}

@@ -1,0 +1,5 @@
+namespace Rollout.Gpu.Interop;
+
+/// <summary>A kernel's source does not compile: an error of this project, not of its user.</summary>
+public sealed class KernelCompileException(string source, string log)
+    : Exception($"The kernel source {source} does not compile: {log}");

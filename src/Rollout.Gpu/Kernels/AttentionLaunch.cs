@@ -1,0 +1,38 @@
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Kernels;
+
+/// <summary>Thread blocks and shared memory of the attention kernels, as attention_tile.cuh lays them out.</summary>
+internal static class AttentionLaunch
+{
+    private const int Warps = 4;
+    private const int FloatWarps = 8;
+
+    /// <summary>Tiles of keys and values in shared memory at once.</summary>
+    public static int Stages(KernelShape shape) => shape.HeadDim > 64 ? 3 : 4;
+
+    /// <summary>Thread blocks that a multiprocessor must have registers for.</summary>
+    public static int MinBlocks(KernelShape shape) => shape.HeadDim <= 128 ? 2 : 1;
+
+    /// <summary>Of a thread block.</summary>
+    public static int Threads(KernelShape shape) => 32 * (shape.Dtype == ScalarType.BFloat16 ? Warps : FloatWarps);
+
+    /// <summary>Bytes of a thread block.</summary>
+    public static int SharedBytes(KernelShape shape) =>
+        shape.Dtype == ScalarType.BFloat16 ? TensorCoreBytes(shape) : FloatBytes(shape);
+
+    private static int TensorCoreBytes(KernelShape shape)
+    {
+        var padded = (shape.HeadDim + 15) / 16 * 16;
+        var stage = 2 * AttentionSchedule.TileKeys * padded * 2;
+        var merged = (Warps * 8 * (padded + 4) * sizeof(float)) + (2 * Warps * 8 * sizeof(float));
+        return (Stages(shape) * stage) + merged;
+    }
+
+    private static int FloatBytes(KernelShape shape)
+    {
+        const int Keys = AttentionSchedule.TileKeys / 2;
+        var numbers = (KernelShape.MaxVectors * shape.HeadDim) + (Keys * (shape.HeadDim + 4)) + (Keys * shape.HeadDim);
+        return (numbers * sizeof(float)) + (KernelShape.MaxVectors * (sizeof(int) + sizeof(long)));
+    }
+}

@@ -1,0 +1,216 @@
+// Attention of up to 8 * kTiles query vectors: what a sequence's own context is at decode. Each warp takes 16
+// of a tile's keys and keeps its own softmax, so warps wait for nobody until the segment ends; then they
+// merge. Scores are computed transposed, keys x queries, so that 8 queries cost one matrix instruction, not
+// two.
+#pragma once
+#include "attention_tile.cuh"
+
+constexpr int kMergeStride = kPaddedDim + 4;
+constexpr int kMergeBytes = kWarps * 8 * kMergeStride * 4;
+
+struct NarrowShared {
+  float outputs[kWarps][8][kMergeStride];
+  float largest[kWarps][8];
+  float sum[kWarps][8];
+};
+
+template <int kTiles>
+struct NarrowQuery {
+  unsigned fragment[kTiles][kSteps][2];  // queries as the right factor: [16 of the head, 8 queries]
+  int limit[kTiles][2];                  // keys that this lane's two queries attend to
+
+  __device__ __forceinline__ void load(const AttentionWork& work, const Segment& segment,
+                                       const Element* query, int kv_head) {
+    const int lane = threadIdx.x % 32;
+    const int vectors = segment.token_count * kGroup;
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+      const int vector = t * 8 + lane / 4;
+      const bool present = vector < vectors;
+      const unsigned* row = nullptr;
+      if (present) {
+        const long long token = token_of(work, segment, vector / kGroup);
+        row = reinterpret_cast<const unsigned*>(
+            query + (token * kHeads + kv_head * kGroup + vector % kGroup) * kHeadDim);
+      }
+#pragma unroll
+      for (int step = 0; step < kSteps; step++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+          const int number = step * 16 + half * 8 + 2 * (lane % 4);
+          fragment[t][step][half] = present && number < kHeadDim ? row[number / 2] : 0;
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        const int column = t * 8 + 2 * (lane % 4) + j;
+        limit[t][j] = column < vectors ? limit_of(work, segment, column / kGroup) : 0;
+      }
+    }
+  }
+};
+
+template <int kTiles>
+struct NarrowState {
+  float output[kTiles][kSteps][4];  // [16 of the head, 8 queries]
+  float largest[kTiles][2];
+  float sum[kTiles][2];  // of this lane's keys
+
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+#pragma unroll
+      for (int step = 0; step < kSteps; step++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) output[t][step][i] = 0;
+      }
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        largest[t][j] = -infinity();
+        sum[t][j] = 0;
+      }
+    }
+  }
+
+  // One tile; keys from position first on are this warp's.
+  __device__ __forceinline__ void attend(const NarrowQuery<kTiles>& query, unsigned tile, int first,
+                                         float scale) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int rows = warp * kWarpKeys;
+    float score[kTiles][4];
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) score[t][i] = 0;
+    }
+#pragma unroll
+    for (int step = 0; step < kSteps; step++) {
+      unsigned k[4];
+      load_matrices(k, tile + chunk_offset(rows + lane % 16, 2 * step + lane / 16));
+#pragma unroll
+      for (int t = 0; t < kTiles; t++)
+        multiply(score[t], k, query.fragment[t][step][0], query.fragment[t][step][1]);
+    }
+
+    unsigned weights[kTiles][2];
+    bool moved = false;
+    float shrink[kTiles][2];
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+      float weight[4];
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        const int key = first + lane / 4;
+        const float low = key < query.limit[t][j] ? score[t][j] * scale : -infinity();
+        const float high = key + 8 < query.limit[t][j] ? score[t][j + 2] * scale : -infinity();
+        float most = fmaxf(low, high);
+#pragma unroll
+        for (int other = 4; other < 32; other *= 2)
+          most = fmaxf(most, __shfl_xor_sync(0xffffffff, most, other));
+        const float next = fmaxf(largest[t][j], most);
+        const float base = next == -infinity() ? 0.0f : next;
+        shrink[t][j] = exp2_fast(largest[t][j] - base);
+        moved |= next != largest[t][j];
+        largest[t][j] = next;
+        weight[j] = exp2_fast(low - base);
+        weight[j + 2] = exp2_fast(high - base);
+        sum[t][j] = sum[t][j] * shrink[t][j] + (weight[j] + weight[j + 2]);
+      }
+      weights[t][0] = transposed(pack(weight[0], weight[1]));
+      weights[t][1] = transposed(pack(weight[2], weight[3]));
+    }
+    if (__any_sync(0xffffffff, moved)) {
+#pragma unroll
+      for (int t = 0; t < kTiles; t++) {
+#pragma unroll
+        for (int step = 0; step < kSteps; step++) {
+#pragma unroll
+          for (int i = 0; i < 4; i++) output[t][step][i] *= shrink[t][i % 2];
+        }
+      }
+    }
+#pragma unroll
+    for (int step = 0; step < kSteps; step++) {
+      unsigned v[4];
+      load_transposed(
+          v, tile + kTileBytes + chunk_offset(rows + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+#pragma unroll
+      for (int t = 0; t < kTiles; t++) multiply(output[t][step], v, weights[t][0], weights[t][1]);
+    }
+  }
+
+  // Merges the four warps' results and writes them. All threads of the block.
+  __device__ __forceinline__ void finish(const AttentionWork& work, const Segment& segment,
+                                         const Partials& partials, Element* result, int kv_head,
+                                         NarrowShared& shared) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int vectors = segment.token_count * kGroup;
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+      const int count = min(vectors - t * 8, 8);
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+#pragma unroll
+        for (int other = 4; other < 32; other *= 2)
+          sum[t][j] += __shfl_xor_sync(0xffffffff, sum[t][j], other);
+        if (lane < 4) {
+          shared.largest[warp][2 * lane + j] = largest[t][j];
+          shared.sum[warp][2 * lane + j] = sum[t][j];
+        }
+      }
+      __syncthreads();
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        const int column = 2 * (lane % 4) + j;
+        if (column >= count) continue;
+        float most = shared.largest[0][column];
+#pragma unroll
+        for (int w = 1; w < kWarps; w++) most = fmaxf(most, shared.largest[w][column]);
+        const float factor = rescale(largest[t][j], most);
+#pragma unroll
+        for (int step = 0; step < kSteps; step++) {
+          shared.outputs[warp][column][step * 16 + lane / 4] = output[t][step][j] * factor;
+          shared.outputs[warp][column][step * 16 + 8 + lane / 4] = output[t][step][j + 2] * factor;
+        }
+      }
+      __syncthreads();
+      for (int i = threadIdx.x; i < count * (kHeadDim / 4); i += 32 * kWarps)
+        write(work, segment, partials, result, kv_head, shared, t * 8, i / (kHeadDim / 4),
+              i % (kHeadDim / 4) * 4);
+      __syncthreads();
+    }
+  }
+
+ private:
+  // Four numbers of one vector, summed over the warps.
+  __device__ __forceinline__ void write(const AttentionWork& work, const Segment& segment,
+                                        const Partials& partials, Element* result, int kv_head,
+                                        const NarrowShared& shared, int first, int column, int number) {
+    float most = shared.largest[0][column];
+#pragma unroll
+    for (int w = 1; w < kWarps; w++) most = fmaxf(most, shared.largest[w][column]);
+    float total = 0;
+    float4 out = make_float4(0, 0, 0, 0);
+#pragma unroll
+    for (int w = 0; w < kWarps; w++) {
+      total += shared.sum[w][column] * rescale(shared.largest[w][column], most);
+      const float4 part = *reinterpret_cast<const float4*>(&shared.outputs[w][column][number]);
+      out.x += part.x;
+      out.y += part.y;
+      out.z += part.z;
+      out.w += part.w;
+    }
+    const int vector = first + column;
+    if (segment.partial >= 0) {
+      const long long row = partial_row(partials, kv_head, segment.partial + vector);
+      *reinterpret_cast<float4*>(partials.outputs + row * kHeadDim + number) = out;
+      if (number == 0) partials.softmax[row] = make_float2(most, total);
+    } else {
+      const float inverse = 1.0f / total;
+      const long long token = token_of(work, segment, vector / kGroup);
+      Element* to = result + (token * kHeads + kv_head * kGroup + vector % kGroup) * kHeadDim + number;
+      *reinterpret_cast<uint2*>(to) =
+          make_uint2(pack(out.x * inverse, out.y * inverse), pack(out.z * inverse, out.w * inverse));
+    }
+  }
+};

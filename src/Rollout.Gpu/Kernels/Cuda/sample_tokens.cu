@@ -1,0 +1,193 @@
+// sample_tokens: draws tokens and their log-probabilities from logits, by the contract of
+// Sampling/SamplingRng: of the tokens that top-k, top-p and min-p keep, the one with the largest logit /
+// temperature - log E, where E is exponential noise from Philox under the sequence's key at (token / 4,
+// position); the lowest id on ties. Temperature 0 takes the largest logit. No logit leaves the device.
+//   logits    [rows, stride] elements, of which vocabulary are read
+//   draws     [draws, 8] int32: row of logits, position, key (low, high), temperature, top_k, top_p, min_p
+//   counts    [16] int32; counts[2] draws are valid
+//   tokens    [draws] int32, written; -1 where the row has NaN or +inf or nothing finite
+//   logprobs  [draws] float, written: natural, of the distribution at this temperature (at 1 for temperature
+//   0)
+//             before any filter
+// One thread block a draw. Without filters a row is read once: maximum, sum and race go together. A token
+// whose uniform variable is above weight * exp(most - best score) cannot win, since E >= u, so that nearly
+// all cost their random bits and one comparison, but no logarithm. Bound by memory and the noise's
+// arithmetic. Reference: SampleTokensTests.
+#include "philox.cuh"
+#include "sample_filter.cuh"
+
+struct DrawOf {
+  int row, position;
+  unsigned key_low, key_high;
+  float temperature;
+  int top_k;
+  float top_p, min_p;
+};
+
+// The noise of one token of a run, from its two counters.
+__device__ __forceinline__ unsigned word_of(const uint4 (&bits)[2], int i) {
+  const uint4 words = bits[i / 4];
+  return i % 4 == 0 ? words.x : i % 4 == 1 ? words.y : i % 4 == 2 ? words.z : words.w;
+}
+
+// The race of one warp: best is each lane's own, limit is common.
+struct Race {
+  Scored best;
+  float best_of_warp;  // in powers of two
+  float limit;         // u above weight * limit cannot win
+
+  __device__ __forceinline__ void set_limit(float most) {
+    // Rounding of logit * c grows with its size; erring upwards costs a logarithm and nothing else.
+    limit = exp2_fast(fminf(most - best_of_warp + 0.002f + fabsf(most) * 4e-7f, 120.0f));
+  }
+
+  // Enters the lanes' candidates, a bit for each of their runs' tokens. All lanes of the warp.
+  __device__ __forceinline__ void enter(unsigned candidates, int first, const float (&run)[kRun],
+                                        const uint4 (&bits)[2], float temperature, float most) {
+    if (!__any_sync(0xffffffff, candidates != 0)) return;
+    while (candidates != 0) {
+      const int i = __ffs(candidates) - 1;
+      candidates &= candidates - 1;
+      float logit = run[0];
+      unsigned word = word_of(bits, 0);
+#pragma unroll
+      for (int j = 1; j < kRun; j++) {
+        logit = i == j ? run[j] : logit;
+        word = i == j ? word_of(bits, j) : word;
+      }
+      best.take(static_cast<double>(logit / temperature) + gumbel(word), first + i);
+    }
+    __syncwarp();
+    float score = static_cast<float>(best.score * 1.4426950408889634);
+#pragma unroll
+    for (int other = 16; other > 0; other /= 2)
+      score = fmaxf(score, __shfl_xor_sync(0xffffffff, score, other));
+    best_of_warp = score;
+    set_limit(most);
+  }
+};
+
+// Whether u can be as small as limit. Of u its upper 23 bits decide, as the mantissa of a float in 1 ... 2,
+// so that nothing is converted; rounding 1 + limit to such a mantissa never loses one that can.
+__device__ __forceinline__ bool can_win(unsigned word, float limit) {
+  return __uint_as_float(word >> 9 | 0x3f800000u) <= 1.0f + limit;
+}
+
+// Softmax and arg-max of the row.
+__device__ __forceinline__ void take_row(const Row& row, float temperature, Softmax& softmax, Scored& best) {
+  const float c = kLog2E / temperature;
+  softmax = {-3e38f, 0.0f};
+  float top = -infinity();
+  int token = 0x7fffffff;
+  row.each([&](int first, const float(&run)[kRun]) {
+    float most = run[0];
+#pragma unroll
+    for (int i = 1; i < kRun; i++) most = fmaxf(most, run[i]);
+    if (most > top) {
+      top = most;
+#pragma unroll
+      for (int i = kRun - 1; i >= 0; i--) token = run[i] == most ? first + i : token;
+    }
+    softmax.raise(most * c);
+#pragma unroll
+    for (int i = 0; i < kRun; i++) softmax.sum += exp2_fast(fmaf(run[i], c, -softmax.most));
+  });
+  best = {top, token};
+}
+
+// Softmax and race over the whole row in one pass.
+__device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Softmax& softmax, Scored& best) {
+  const float c = kLog2E / draw.temperature;
+  softmax = {-3e38f, 0.0f};
+  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
+  race.set_limit(softmax.most);
+  row.each([&](int first, const float(&run)[kRun]) {
+    const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
+                           philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
+    float most = run[0];
+#pragma unroll
+    for (int i = 1; i < kRun; i++) most = fmaxf(most, run[i]);
+    if (softmax.raise(most * c)) race.set_limit(softmax.most);
+    unsigned candidates = 0;
+#pragma unroll
+    for (int i = 0; i < kRun; i++) {
+      const float weight = exp2_fast(fmaf(run[i], c, -softmax.most));
+      softmax.sum += weight;
+      if (can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
+    }
+    race.enter(candidates, first, run, bits, draw.temperature, softmax.most);
+  });
+  best = race.best;
+}
+
+// The race among the kept tokens; top is the largest logit.
+__device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const Edge edge, float top) {
+  const float c = kLog2E / draw.temperature, largest = top / draw.temperature;
+  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
+  race.set_limit(top * c);
+  row.each([&](int first, const float(&run)[kRun]) {
+    unsigned kept = 0;
+#pragma unroll
+    for (int i = 0; i < kRun; i++)
+      if (first + i < row.vocabulary && edge.keeps(descending(run[i]), first + i)) kept |= 1u << i;
+    if (!__any_sync(0xffffffff, kept != 0)) return;
+    const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
+                           philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
+    unsigned candidates = 0;
+#pragma unroll
+    for (int i = 0; i < kRun; i++) {
+      const float weight = exp2_fast(fmaf(run[i], c, -top * c));
+      // The largest logit stays even where min_p is 1 and rounding is unkind.
+      const bool strong =
+          draw.min_p <= 0 || run[i] == top || expf(run[i] / draw.temperature - largest) >= draw.min_p;
+      if ((kept >> i & 1) && strong && can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
+    }
+    race.enter(candidates, first, run, bits, draw.temperature, top * c);
+  });
+  return race.best;
+}
+
+extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
+    sample_tokens(const Element* __restrict__ logits, const DrawOf* __restrict__ draws,
+                  const int* __restrict__ counts, int* __restrict__ tokens, float* __restrict__ logprobs,
+                  int vocabulary, int stride) {
+  wait_for_earlier_work();
+  if (blockIdx.x >= counts[2]) return;
+  const DrawOf draw = draws[blockIdx.x];
+  const bool greedy = draw.temperature == 0;
+  const float temperature = greedy ? 1.0f : draw.temperature;
+  const bool ordered = !greedy && (draw.top_p < 1 || (draw.top_k > 0 && draw.top_k < vocabulary));
+  const bool filtered = ordered || (!greedy && draw.min_p > 0);
+  const Row row = {logits + static_cast<long long>(draw.row) * stride, vocabulary, stride % kVector == 0};
+
+  Softmax softmax;
+  Scored best = {-double_infinity(), 0x7fffffff};
+  if (greedy || filtered) {
+    take_row(row, temperature, softmax, best);
+  } else {
+    race_all(row, draw, softmax, best);
+  }
+  softmax = block_softmax(softmax);
+  best = block_best(best);
+  // A NaN makes the sum one, and so does +inf; where all are -inf, nothing was above the start.
+  const bool finite =
+      softmax.sum > 0 && softmax.sum < infinity() && softmax.most > -3e38f && softmax.most < 3e38f;
+
+  if (finite && filtered) {
+    const float top = static_cast<float>(best.score);
+    const Edge edge = ordered ? find_edge(row, draw.top_k, draw.top_p, temperature, top, softmax.sum)
+                              : Edge{kNoKey, vocabulary, 0};
+    best = block_best(race_kept(row, draw, edge, top));
+  }
+
+  if (threadIdx.x == 0) {
+    tokens[blockIdx.x] = finite ? best.token : -1;
+    float logprob = __int_as_float(0x7fc00000);
+    if (finite) {
+      const double scaled = static_cast<double>(to_float(row.logits[best.token])) * (kLog2E / temperature);
+      logprob = static_cast<float>((scaled - softmax.most - log2(static_cast<double>(softmax.sum))) *
+                                   0.6931471805599453);
+    }
+    logprobs[blockIdx.x] = logprob;
+  }
+}

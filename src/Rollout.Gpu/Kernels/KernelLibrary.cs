@@ -1,0 +1,102 @@
+using Rollout.Gpu.Interop;
+
+namespace Rollout.Gpu.Kernels;
+
+/// <summary>
+/// All kernels for one model shape on one device: compiled, or taken from the cache, loaded, and launchable.
+/// Launches check their arguments, allocate nothing and wait for nothing, so all of them can be recorded in a
+/// graph. Used by one thread, to which the context is current.
+/// </summary>
+internal sealed class KernelLibrary : IDisposable
+{
+    private readonly List<CudaModule> _modules = [];
+
+    private KernelLibrary(CudaDeviceInfo device, KernelShape shape, IEnumerable<byte[]> cubins, bool startsEarly)
+    {
+        (Device, Shape) = (device, shape);
+        try
+        {
+            foreach (var cubin in cubins)
+                _modules.Add(new CudaModule(cubin, startsEarly && device.ComputeMajor >= 9));
+            CudaModule Of(string file) => _modules[Array.IndexOf(KernelSource.FilesFor(shape.Dtype), file)];
+            Prepare = new PrepareStep(Of("prepare_step"), shape);
+            Gather = new GatherRows(Of("gather_rows"));
+            Norm = new RmsNormKernel(Of("rms_norm"));
+            WriteKv = new QkNormRopeWriteKv(Of("qk_norm_rope_write_kv"), shape);
+            Attention = new PagedAttentionKernel(_modules[0], Of("merge_attention"), shape, device);
+            Gate = new SiluMul(Of("silu_mul"), shape);
+            Copy = new CopyBlocks(Of("copy_blocks"), shape, device);
+            Sample = new SampleTokens(Of("sample_tokens"));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public CudaDeviceInfo Device { get; }
+
+    public KernelShape Shape { get; }
+
+    public PrepareStep Prepare { get; }
+
+    public GatherRows Gather { get; }
+
+    public RmsNormKernel Norm { get; }
+
+    public QkNormRopeWriteKv WriteKv { get; }
+
+    public PagedAttentionKernel Attention { get; }
+
+    public SiluMul Gate { get; }
+
+    public CopyBlocks Copy { get; }
+
+    public SampleTokens Sample { get; }
+
+    /// <summary>Compiles or finds the kernels and loads them.</summary>
+    /// <param name="context">Current on this thread.</param>
+    /// <param name="shape">The model's.</param>
+    /// <param name="compiler">NVRTC.</param>
+    /// <param name="cache">Where compiled kernels are kept.</param>
+    /// <param name="startsEarly">Whether a kernel may start while the work before it ends, from Hopper on.</param>
+    /// <exception cref="CudaException">The device does not take them.</exception>
+    /// <exception cref="NotSupportedException">The shape, or a device older than compute capability 8.0.</exception>
+    public static KernelLibrary Load(
+        CudaContext context, KernelShape shape, Nvrtc compiler, KernelCache cache, bool startsEarly = true)
+    {
+        shape = shape.Checked();
+        if (context.Info.ComputeMajor < 8)
+        {
+            throw new NotSupportedException(
+                $"The GPU kernels need compute capability 8.0 (Ampere) or newer, and {context.Info.Name} has "
+                + $"{context.Info.ComputeMajor}.{context.Info.ComputeMinor}.");
+        }
+
+        return new KernelLibrary(
+            context.Info, shape, Compile(shape, context.Info.Architecture, compiler, cache), startsEarly);
+    }
+
+    /// <summary>Machine code of every source, in the order of <see cref="KernelSource.FilesFor"/>.</summary>
+    internal static byte[][] Compile(KernelShape shape, string architecture, Nvrtc compiler, KernelCache cache)
+    {
+        var headers = KernelSource.Headers();
+        var ofModel = KernelSource.Options(shape, architecture);
+        var ofLogits = KernelSource.Options(shape with { Dtype = shape.LogitsDtype }, architecture);
+        var files = KernelSource.FilesFor(shape.Dtype);
+        var cubins = new byte[files.Length][];
+        Parallel.For(0, files.Length, i =>
+        {
+            var source = KernelSource.Read($"{files[i]}.cu");
+            var options = files[i] == "sample_tokens" ? ofLogits : ofModel;
+            string[] texts = [source, .. headers.Keys, .. headers.Values, .. options, $"NVRTC {compiler.Version}"];
+            cubins[i] = cache.GetOrAdd(
+                KernelCache.KeyOf(files[i], texts),
+                () => compiler.Compile($"{files[i]}.cu", source, headers, options));
+        });
+        return cubins;
+    }
+
+    public void Dispose() => _modules.ForEach(module => module.Dispose());
+}

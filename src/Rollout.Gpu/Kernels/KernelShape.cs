@@ -1,0 +1,52 @@
+using Rollout.Gpu.Cache;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Kernels;
+
+/// <summary>What kernels are compiled for: sizes that are constants in their code.</summary>
+/// <param name="HeadDim">Numbers of a head, a multiple of 8.</param>
+/// <param name="QueryHeads">Query heads, a multiple of <paramref name="KvHeads"/>.</param>
+/// <param name="KvHeads">Heads of keys and values.</param>
+/// <param name="BlockSize">Tokens of a KV block.</param>
+/// <param name="Dtype">Of activations, weights and cache: BFloat16 or Float32.</param>
+internal sealed record KernelShape(int HeadDim, int QueryHeads, int KvHeads, int BlockSize, ScalarType Dtype)
+{
+    /// <summary>Query vectors of one work item at most, and so query heads that share a KV head.</summary>
+    public const int MaxVectors = 64;
+
+    private const int MaxHeadDim = 256;
+
+    /// <summary>Of the logits that are sampled from: the model's type, or wider.</summary>
+    public ScalarType LogitsDtype { get; init; } = Dtype;
+
+    /// <summary>Query heads that share a KV head.</summary>
+    public int GroupSize => QueryHeads / KvHeads;
+
+    /// <summary>Tokens whose query heads of one KV head fit into a work item.</summary>
+    public int TokensPerItem => MaxVectors / GroupSize;
+
+    public int ElementBytes => Dtype == ScalarType.BFloat16 ? 2 : 4;
+
+    /// <summary>The shape for a model's cache.</summary>
+    /// <exception cref="NotSupportedException">The kernels have no such shape.</exception>
+    public static KernelShape Of(KvCacheShape shape, int blockSize, ScalarType dtype) =>
+        new KernelShape(shape.HeadDim, shape.HeadCount, shape.KvHeadCount, blockSize, dtype).Checked();
+
+    /// <summary>This shape.</summary>
+    /// <exception cref="NotSupportedException">The kernels have no such shape.</exception>
+    public KernelShape Checked() => this switch
+    {
+        { Dtype: not (ScalarType.BFloat16 or ScalarType.Float32) } =>
+            throw new NotSupportedException($"The GPU kernels take BFloat16 or Float32, and the dtype is {Dtype}."),
+        _ when HeadDim is < 8 or > MaxHeadDim || HeadDim % 8 != 0 =>
+            throw new NotSupportedException(
+                $"The GPU kernels take heads of a multiple of 8 numbers up to {MaxHeadDim}, and head_dim is {HeadDim}."),
+        _ when KvHeads < 1 || QueryHeads < 1 =>
+            throw new NotSupportedException($"A model of {QueryHeads} query heads and {KvHeads} KV heads has no attention."),
+        _ when QueryHeads % KvHeads != 0 || GroupSize > MaxVectors => throw new NotSupportedException(
+            $"The GPU kernels take up to {MaxVectors} query heads for each KV head, all KV heads alike, and there are "
+            + $"{QueryHeads} for {KvHeads}."),
+        { BlockSize: < 1 } => throw new NotSupportedException($"A KV block of {BlockSize} tokens holds nothing."),
+        _ => this,
+    };
+}

@@ -1,0 +1,46 @@
+using System.Reflection;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Kernels;
+
+/// <summary>The CUDA C++ of this project, embedded in it: one operation a file, and headers they share.</summary>
+internal static class KernelSource
+{
+    private static readonly string[] Common =
+        ["prepare_step", "gather_rows", "rms_norm", "qk_norm_rope_write_kv", "merge_attention", "silu_mul",
+            "copy_blocks", "sample_tokens"];
+
+    /// <summary>Files to compile for a dtype, without their ending.</summary>
+    public static string[] FilesFor(ScalarType dtype) =>
+        [dtype == ScalarType.BFloat16 ? "paged_attention" : "paged_attention_float", .. Common];
+
+    /// <summary>The text of a file.</summary>
+    public static string Read(string file)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(file)
+            ?? throw new InvalidOperationException($"The kernel source {file} is not embedded in this assembly.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>Every header by the name that sources include it by.</summary>
+    public static IReadOnlyDictionary<string, string> Headers() =>
+        Assembly.GetExecutingAssembly().GetManifestResourceNames()
+            .Where(name => name.EndsWith(".cuh", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal)
+            .ToDictionary(name => name, Read);
+
+    /// <summary>The compiler's options for a shape on an architecture, e.g. sm_90a.</summary>
+    public static string[] Options(KernelShape shape, string architecture) =>
+    [
+        $"--gpu-architecture={architecture}",
+        "--std=c++17",
+        $"-DROLLOUT_BF16={(shape.Dtype == ScalarType.BFloat16 ? 1 : 0)}",
+        $"-DROLLOUT_HEAD_DIM={shape.HeadDim}",
+        $"-DROLLOUT_HEADS={shape.QueryHeads}",
+        $"-DROLLOUT_KV_HEADS={shape.KvHeads}",
+        $"-DROLLOUT_BLOCK_SIZE={shape.BlockSize}",
+        $"-DROLLOUT_STAGES={AttentionLaunch.Stages(shape)}",
+        $"-DROLLOUT_MIN_BLOCKS={AttentionLaunch.MinBlocks(shape)}",
+    ];
+}

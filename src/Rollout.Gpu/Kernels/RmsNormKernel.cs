@@ -1,0 +1,70 @@
+using Rollout.Gpu.Interop;
+
+namespace Rollout.Gpu.Kernels;
+
+/// <summary>rms_norm.cu: the norm of every row, and the same of a residual stream that something is added to.</summary>
+internal sealed class RmsNormKernel
+{
+    private const int MaxSharedBytes = 160 << 10;
+
+    private readonly CudaFunction _norm;
+    private readonly CudaFunction _addNorm;
+
+    public RmsNormKernel(CudaModule module)
+    {
+        _norm = module.Function("rms_norm");
+        _addNorm = module.Function("add_rms_norm");
+        _norm.AllowDynamicShared(MaxSharedBytes);
+        _addNorm.AllowDynamicShared(MaxSharedBytes);
+    }
+
+    /// <summary>result = norm(x) · weight.</summary>
+    /// <param name="stream">Where.</param>
+    /// <param name="x">[rows, width].</param>
+    /// <param name="weight">[width].</param>
+    /// <param name="result">[rows, width], may be x.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="width">Numbers of a row, up to 40,960.</param>
+    /// <param name="epsilon">Added to the mean square.</param>
+    public void Normalize(
+        CudaStream stream, nint x, nint weight, nint result, int rows, int width, float epsilon)
+    {
+        var arguments = default(KernelArguments);
+        arguments.Add(x);
+        arguments.Add(weight);
+        arguments.Add(result);
+        Launch(_norm, stream, ref arguments, rows, width, epsilon);
+    }
+
+    /// <summary>residual += x, rounded; result = norm(residual) · weight.</summary>
+    /// <param name="stream">Where.</param>
+    /// <param name="x">[rows, width], may be the result.</param>
+    /// <param name="residual">[rows, width], updated.</param>
+    /// <param name="weight">[width].</param>
+    /// <param name="result">[rows, width].</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="width">Numbers of a row, up to 40,960.</param>
+    /// <param name="epsilon">Added to the mean square.</param>
+    public void AddNormalize(
+        CudaStream stream, nint x, nint residual, nint weight, nint result, int rows, int width, float epsilon)
+    {
+        var arguments = default(KernelArguments);
+        arguments.Add(x);
+        arguments.Add(residual);
+        arguments.Add(weight);
+        arguments.Add(result);
+        Launch(_addNorm, stream, ref arguments, rows, width, epsilon);
+    }
+
+    private static void Launch(
+        CudaFunction function, CudaStream stream, ref KernelArguments arguments, int rows, int width, float epsilon)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(width * sizeof(float), MaxSharedBytes, nameof(width));
+        arguments.Add(width);
+        arguments.Add(1f / width);
+        arguments.Add(epsilon);
+        var threads = Math.Clamp((width / 8 + 31) / 32 * 32, 32, 512);
+        function.Launch((rows, 1), threads, width * sizeof(float), stream, arguments);
+    }
+}

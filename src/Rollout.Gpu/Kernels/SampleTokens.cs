@@ -1,0 +1,40 @@
+using Rollout.Gpu.Interop;
+
+namespace Rollout.Gpu.Kernels;
+
+/// <summary>sample_tokens.cu: tokens and log-probabilities from logits, by the rules of SamplingRng.</summary>
+internal sealed class SampleTokens(CudaModule module)
+{
+    private const int Threads = 512;
+
+    private readonly CudaFunction _function = module.Function("sample_tokens");
+
+    /// <summary>Launches.</summary>
+    /// <param name="stream">Where.</param>
+    /// <param name="layout">Of the packed buffer.</param>
+    /// <param name="inputs">The packed buffer on the device, with the step's draws.</param>
+    /// <param name="logits">[rows, stride], 16-byte aligned.</param>
+    /// <param name="tokens">[draws] int32, written; −1 where the row's logits are not finite.</param>
+    /// <param name="logprobs">[draws] float, written; NaN there.</param>
+    /// <param name="draws">Draws with padding, at most the layout's; padding is left as it is.</param>
+    /// <param name="vocabulary">Logits of a row.</param>
+    /// <param name="stride">Numbers from one row to the next.</param>
+    public void Launch(
+        CudaStream stream, StepInputs layout, nint inputs, nint logits, nint tokens, nint logprobs, int draws,
+        int vocabulary, int stride)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(draws, layout.Capacity.Draws);
+        ArgumentOutOfRangeException.ThrowIfLessThan(stride, vocabulary);
+        if (logits % 16 != 0)
+            throw new ArgumentException("Logits that do not begin at a 16-byte address.", nameof(logits));
+        var arguments = default(KernelArguments);
+        arguments.Add(logits);
+        arguments.Add(PrepareStep.At(inputs, layout.Draws));
+        arguments.Add(PrepareStep.At(inputs, layout.Counts));
+        arguments.Add(tokens);
+        arguments.Add(logprobs);
+        arguments.Add(vocabulary);
+        arguments.Add(stride);
+        _function.Launch((draws, 1), Threads, 0, stream, arguments);
+    }
+}

@@ -1,0 +1,62 @@
+using Rollout.Gpu.Interop;
+using Rollout.Gpu.Kernels;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Tests.Kernels;
+
+/// <summary>One GPU for all tests of kernels, which run one after another; kernels are compiled once a shape.</summary>
+public sealed class GpuFixture : IDisposable
+{
+    private readonly Dictionary<(KernelShape, bool), KernelLibrary> _libraries = [];
+    private readonly CudaContext? _context;
+    private readonly CudaStream? _stream;
+    private readonly Nvrtc? _compiler;
+
+    public GpuFixture()
+    {
+        if (!cuda.is_available())
+            return;
+        zeros([1], device: CUDA).Dispose(); // torch opens the device
+        _context = CudaContext.Open(0);
+        _stream = new CudaStream(_context);
+        _compiler = Nvrtc.Load(LibTorch.Folder);
+    }
+
+    internal CudaContext Context => _context!;
+
+    internal CudaStream Stream => _stream!;
+
+    /// <summary>Makes the GPU this thread's, or skips the test where there is none.</summary>
+    public void Require()
+    {
+        Assert.SkipWhen(_context is null, "There is no GPU that libtorch can use.");
+        _context.MakeCurrent();
+    }
+
+    internal KernelLibrary Kernels(KernelShape shape, bool startsEarly = true)
+    {
+        if (!_libraries.TryGetValue((shape, startsEarly), out var library))
+        {
+            library = KernelLibrary.Load(Context, shape, _compiler!, KernelCache.Default(), startsEarly);
+            _libraries[(shape, startsEarly)] = library;
+        }
+
+        return library;
+    }
+
+    public void Dispose()
+    {
+        _context?.MakeCurrent();
+        foreach (var library in _libraries.Values)
+            library.Dispose();
+        _stream?.Dispose();
+        _context?.Dispose();
+    }
+}
+
+[CollectionDefinition(Name)]
+public sealed class GpuTests : ICollectionFixture<GpuFixture>
+{
+    public const string Name = "GPU";
+}

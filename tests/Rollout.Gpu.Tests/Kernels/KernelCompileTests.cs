@@ -1,0 +1,70 @@
+using Rollout.Gpu.Interop;
+using Rollout.Gpu.Kernels;
+using Rollout.Gpu.Tests.Support;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Tests.Kernels;
+
+/// <summary>NVRTC needs no GPU, so that kernels can be compiled on any machine that has it.</summary>
+public sealed class KernelCompileTests
+{
+    [Theory]
+    [InlineData(128, 16, 8, 16, ScalarType.BFloat16)]
+    [InlineData(72, 6, 3, 5, ScalarType.BFloat16)]
+    [InlineData(8, 8, 4, 1, ScalarType.Float32)]
+    public void Every_kernel_compiles_for_the_shape(int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype)
+    {
+        var compiler = Compiler();
+        var shape = new KernelShape(headDim, heads, kvHeads, blockSize, dtype).Checked();
+        using var folder = new TemporaryFolder();
+
+        var cubins = KernelLibrary.Compile(shape, "sm_90", compiler, new KernelCache(folder.Root));
+
+        Assert.Equal(KernelSource.FilesFor(dtype).Length, cubins.Length);
+        Assert.All(cubins, cubin => Assert.Equal("\u007fELF"u8, cubin.AsSpan(0, 4)));
+        Assert.Equal(cubins.Length, Directory.GetFiles(folder.Root).Length);
+    }
+
+    [Fact]
+    public void An_error_in_a_source_comes_with_the_compilers_words()
+    {
+        var compiler = Compiler();
+
+        var error = Assert.Throws<KernelCompileException>(() => compiler.Compile(
+            "broken.cu", "#include \"part.cuh\"\nint x = nothing;", new Dictionary<string, string> { ["part.cuh"] = "" },
+            ["--gpu-architecture=sm_90"]));
+
+        Assert.Contains("broken.cu", error.Message, StringComparison.Ordinal);
+        Assert.Contains("nothing", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(12, 4, 2, 16, ScalarType.BFloat16, "head_dim is 12")]
+    [InlineData(512, 4, 2, 16, ScalarType.BFloat16, "head_dim is 512")]
+    [InlineData(64, 5, 2, 16, ScalarType.BFloat16, "5 for 2")]
+    [InlineData(64, 65, 1, 16, ScalarType.BFloat16, "65 for 1")]
+    [InlineData(64, 4, 2, 0, ScalarType.BFloat16, "0 tokens")]
+    [InlineData(64, 4, 2, 16, ScalarType.Float16, "Float16")]
+    public void A_shape_without_kernels_is_refused_in_a_sentence(
+        int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype, string told)
+    {
+        var error = Assert.Throws<NotSupportedException>(
+            () => new KernelShape(headDim, heads, kvHeads, blockSize, dtype).Checked());
+
+        Assert.Contains(told, error.Message, StringComparison.Ordinal);
+    }
+
+    private static Nvrtc Compiler()
+    {
+        try
+        {
+            return Nvrtc.Load(LibTorch.Folder);
+        }
+        catch (LibTorchException cause)
+        {
+            Assert.Skip(cause.Message);
+            throw;
+        }
+    }
+}
