@@ -8,7 +8,7 @@ namespace Rollout.Chaos;
 /// Three scheduler candidates and three decoders, each a process that can be taken away and put back. Everything ends
 /// with this object.
 /// </summary>
-internal sealed class ChaosCluster : IAsyncDisposable
+internal sealed class ChaosCluster : IDisposable
 {
     public const int OfEach = 3;
 
@@ -80,11 +80,10 @@ internal sealed class ChaosCluster : IAsyncDisposable
         return null;
     }
 
-    public async ValueTask DisposeAsync()
+    public void Dispose()
     {
         foreach (var member in _schedulers.Concat(_decoders))
             member.Process?.Dispose();
-        await Task.CompletedTask;
     }
 
     private async Task RunAsync(Member member, Fault fault, CancellationToken over)
@@ -130,8 +129,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
     /// <summary>The exit code; null where it does not end.</summary>
     private static async Task<int?> EndOf(Member member)
     {
-        var process = member.Process!;
-        return await Task.WhenAny(process.Exited, Task.Delay(LeaveTime)) == process.Exited ? process.ExitCode : null;
+        var ended = member.Process!.Exited;
+        return await Task.WhenAny(ended, Task.Delay(LeaveTime)) == ended ? member.Process.ExitCode : null;
     }
 
     /// <summary>What is left of a fault does not outlast the job.</summary>
@@ -164,7 +163,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
           cluster { roles = [decoder], seed-nodes = [{{Seeds}}] }
           model.path = "{{model}}"
           blocks { block-size = 4, memory = 16MiB }
-          decoder { max-model-len = 512, max-num-seqs = 16, batch-invariant = on }
+          decoder { max-model-len = 320, max-num-seqs = 32, batch-invariant = on }
           threads = 1
         }
         """;

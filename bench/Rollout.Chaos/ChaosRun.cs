@@ -26,14 +26,15 @@ internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
     {
         Directory.CreateDirectory(folder);
         var output = Path.Combine(folder, "output.jsonl");
-        await using var cluster = new ChaosCluster(folder, job.Model, Hear);
+        using var cluster = new ChaosCluster(folder, job.Model, Hear);
         await cluster.StartAsync().WaitAsync(stop);
         using var client = ChildProcess.Start(
             "client", folder, _ => { }, [.. job.Arguments, "--out", output, "--cluster", cluster.Addresses]);
         var started = Stopwatch.GetTimestamp();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var injecting = InjectAsync(cluster, faults, over.Token);
-        var inTime = await Task.WhenAny(client.Exited, Task.Delay(limit, stop)) == client.Exited;
+        var ended = client.Exited;
+        var inTime = await Task.WhenAny(ended, Task.Delay(limit, stop)) == ended;
         stop.ThrowIfCancellationRequested();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         await over.CancelAsync();

@@ -8,7 +8,7 @@ namespace Rollout.Chaos;
 /// </summary>
 internal sealed class Job
 {
-    private const int LongestSequence = 512;
+    private const int LongestSequence = 320;
     private const int FirstToken = 2;       // 0 and 1 end and pad sequences
     private const int Vocabulary = 16;
 
@@ -46,7 +46,7 @@ internal sealed class Job
         var prompt = Enumerable.Range(0, random.Next(4, 40)).Select(_ => random.Next(FirstToken, Vocabulary));
         // Most are short and a few are long, as answers of reasoning models are.
         var lengths = Enumerable.Range(0, _samples)
-            .Select(_ => random.Next(8) == 0 ? random.Next(150, 400) : random.Next(5, 80));
+            .Select(_ => random.Next(8) == 0 ? random.Next(80, 240) : random.Next(3, 40));
         return JsonSerializer.Serialize(new { id = $"g{number}", prompt_ids = prompt, max_tokens = lengths });
     }
 

@@ -15,6 +15,7 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
     [
         "Tried to associate with unreachable remote address", "Association with remote system", "Association to",
         "AssociationError", "Disassociated", "No response from remote", "Marking node(s) as",
+        "Unable to REMOVE channel",
     ];
 
     public HostLog()

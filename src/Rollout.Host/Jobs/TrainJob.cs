@@ -70,7 +70,7 @@ public static class TrainJob
         await using var topology = await ClusterMembers.StartAsync(
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
         if (!decodes)
-            await ClusterMembers.RequireSameModelAsync(topology, settings, context.Stop.Token);
+            await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         var order = new BuildOrder();
@@ -78,7 +78,8 @@ public static class TrainJob
         {
             topology.AddDecoder(
                 settings.Device,
-                () => order.Second(() => PolicyModel.CreateRunner(settings, weights, pool, besideTrainer: true)),
+                () => order.Second(
+                    () => PolicyModel.CreateRunner(settings, weights, pool, besideTrainer: true)),
                 maxModelLength,
                 new PolicySource.Shared());
         }

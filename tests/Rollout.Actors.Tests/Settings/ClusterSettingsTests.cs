@@ -79,11 +79,12 @@ public sealed class ClusterSettingsTests : IDisposable
     public void A_value_that_does_not_do_is_one_sentence(string argument, string sentence) => AssertRefused(sentence, argument);
 
     [Theory]
-    [InlineData("cluster.roles=[scheduler, decoder]", "trainer among them, as this process trains")]
-    [InlineData("cluster.roles=[trainer]", "all three, as without seed-nodes nobody else is there")]
-    public void Who_trains_has_the_role_of_a_trainer_and_others_to_sample_for_it(string argument, string expected)
+    [InlineData("cluster.seed-nodes=[\"a:1\"]", "cluster.roles=[scheduler, decoder]", "trainer among them, as this process trains")]
+    [InlineData("cluster.seed-nodes=[]", "cluster.roles=[trainer]", "all three, as without seed-nodes nobody else is there")]
+    public void Who_trains_has_the_role_of_a_trainer_and_others_to_sample_for_it(
+        string seeds, string roles, string expected)
     {
-        var tree = ConfigTree.Load(overrides: [argument, "model.path=."]);
+        var tree = ConfigTree.Load(overrides: [seeds, roles, "model.path=."]);
 
         var refused = Assert.Throws<ConfigurationException>(() => RolloutSettings.ForTraining(tree));
 

@@ -72,16 +72,14 @@ internal static class BarrierFormats
         writer.Whole(join.Incarnation);
         writer.Actor(join.Decoder);
         writer.Bool(join.SharesWeights);
-        writer.Bool(join.Holds is not null);
-        if (join.Holds is { } holds)
-            WritePolicy(ref writer, holds);
+        WriteOptionalPolicy(ref writer, join.Holds);
     }
 
     private static JoinBarrier ReadJoin(ref WireReader reader)
     {
         var (id, incarnation, decoder, shares) =
             (ReadDecoder(ref reader), reader.Whole(), reader.Actor(), reader.Bool());
-        return new JoinBarrier(id, incarnation, decoder, shares, reader.Bool() ? ReadPolicy(ref reader) : null);
+        return new JoinBarrier(id, incarnation, decoder, shares, ReadOptionalPolicy(ref reader));
     }
 
     private static void WriteUpdate(ref WireWriter writer, UpdateWeights update)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Rollout.Gpu.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights.Transfer;
@@ -42,7 +43,13 @@ internal sealed class HostWeights : IDisposable
 
     /// <summary>Gives the weights to a model of this layout, converted to its type.</summary>
     /// <exception cref="ExternalException">The device failed; the model is half copied.</exception>
-    public void CopyTo(CausalLm model) => ForEach(model, (host, weight) => weight.copy_(host));
+    public void CopyTo(CausalLm model)
+    {
+        ForEach(model, (host, weight) => weight.copy_(host));
+        // A copy may still be on its way when its call returns, and whoever computes next has a stream of its own.
+        if (model.Device.type == DeviceType.CUDA)
+            cuda.synchronize();
+    }
 
     public void Dispose() => Array.ForEach(_tensors, tensor => tensor.Dispose());
 
