@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
 
@@ -21,6 +22,9 @@ public sealed class DecoderRoster(SchedulerEpoch epoch)
 
     /// <summary>Of the decoders' model and tokenizer; null where there is none.</summary>
     public string? Fingerprint { get; private set; }
+
+    /// <summary>What all decoders hold; null where there is none, or they differ.</summary>
+    public Policy? Policy => _decoders.Values.Select(decoder => decoder.Here.Policy).Distinct().ToArray() is [var one] ? one : null;
 
     /// <summary>Those that take work, the emptiest first.</summary>
     public DecoderRanking Ranking { get; } = new();

@@ -16,8 +16,14 @@ public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 /// <param name="Epoch">The scheduler's: a client that sees a higher one than before submits again what it misses.</param>
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
 /// <param name="Fingerprint">Of the decoders' model and tokenizer; null while there is no decoder.</param>
+/// <param name="Policy">The weights that all decoders hold; null while there is none, or they differ.</param>
 public sealed record SchedulerReport(
-    int Decoders, int Groups, SchedulerEpoch Epoch, int WaitingSequences, string? Fingerprint) : IClientMessage, IWireMessage;
+    int Decoders,
+    int Groups,
+    SchedulerEpoch Epoch,
+    int WaitingSequences,
+    string? Fingerprint,
+    Policy? Policy = null) : IClientMessage, IWireMessage;
 
 /// <summary>
 /// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,

@@ -63,7 +63,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
         Receive<Terminated>(gone => Cancel(_clients.Remove(gone.ActorRef)));
         Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
-            _book.Decoders.Count, _book.GroupsOnTheirWay, _epoch, _book.WaitingSequences, _book.Decoders.Fingerprint)));
+            _book.Decoders.Count,
+            _book.GroupsOnTheirWay,
+            _epoch,
+            _book.WaitingSequences,
+            _book.Decoders.Fingerprint,
+            _book.Decoders.Policy)));
         Receive<DecoderHere>(Welcome);
         Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);

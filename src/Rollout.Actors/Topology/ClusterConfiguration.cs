@@ -10,17 +10,35 @@ namespace Rollout.Actors.Topology;
 /// <summary>What Akka is started with: the product's configuration, the job's akka section over it, and TLS.</summary>
 internal static class ClusterConfiguration
 {
-    /// <summary>Everything that an actor system of the cluster needs.</summary>
+    private const string Transport = "akka.remote.dot-netty.tcp";
+
+    /// <summary>The configuration that is in force.</summary>
     /// <exception cref="Settings.ConfigurationException">
     /// The akka section opens a port to other machines that the cluster section keeps closed.
     /// </exception>
-    public static ActorSystemSetup Setup(ClusterSettings settings, string akka, ClusterCertificates? certificates)
+    public static Config Of(ClusterSettings settings, string akka)
     {
         var config = ConfigurationFactory.ParseString(akka)
             .WithFallback(Addressed(settings))
             .WithFallback(ConfigurationFactory.FromResource<RolloutTopology>("akka.conf"))
             .WithFallback(ClusterSingleton.DefaultConfig());
         RequireClosed(settings, config);
+        return config;
+    }
+
+    /// <summary>The address that is listened at: the member's own, unless the akka section has another for it.</summary>
+    public static (string Host, int Port) ListeningAt(Config config)
+    {
+        var host = config.GetString($"{Transport}.bind-hostname", "");
+        var port = config.GetString($"{Transport}.bind-port", "");
+        return (
+            host.Length > 0 ? host : config.GetString($"{Transport}.hostname", ""),
+            port.Length > 0 ? config.GetInt($"{Transport}.bind-port") : config.GetInt($"{Transport}.port"));
+    }
+
+    /// <summary>Everything that an actor system of the cluster needs.</summary>
+    public static ActorSystemSetup Setup(Config config, ClusterCertificates? certificates)
+    {
         var bootstrap = BootstrapSetup.Create().WithConfig(config);
         if (certificates is null)
             return ActorSystemSetup.Create(bootstrap);
@@ -52,11 +70,11 @@ internal static class ClusterConfiguration
             return;
         foreach (var key in (string[])["hostname", "bind-hostname"])
         {
-            var host = config.GetString($"akka.remote.dot-netty.tcp.{key}", "");
+            var host = config.GetString($"{Transport}.{key}", "");
             if (host.Length > 0 && !NodeAddress.IsLoopbackHost(host))
             {
                 throw new Settings.ConfigurationException(
-                    $"akka.remote.dot-netty.tcp.{key} = \"{host}\": expected a loopback address without"
+                    $"{Transport}.{key} = \"{host}\": expected a loopback address without"
                     + " rollout.cluster.tls, unless rollout.cluster.insecure-network = on");
             }
         }

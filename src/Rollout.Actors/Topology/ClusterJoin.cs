@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
@@ -20,16 +21,20 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
 
     /// <summary>Opens the port, as yet a member of nothing.</summary>
     /// <exception cref="ConfigurationException">The address or the akka section can't be used.</exception>
-    public ActorSystem Open(string akka)
+    public async Task<ActorSystem> OpenAsync(string akka)
     {
         try
         {
+            var config = ClusterConfiguration.Of(settings, akka);
+            await RequireFreeAsync(ClusterConfiguration.ListeningAt(config)).ConfigureAwait(false);
             return ActorSystem.Create(
-                RolloutTopology.SystemName, ClusterConfiguration.Setup(settings, akka, certificates));
+                RolloutTopology.SystemName, ClusterConfiguration.Setup(config, certificates));
         }
         catch (Exception fault) when (fault is not ConfigurationException)
         {
-            throw new ConfigurationException(Sentence(fault.GetBaseException()), fault);
+            throw new ConfigurationException(
+                $"rollout.cluster {settings.Address} or the akka section can't be used: {fault.GetBaseException().Message}",
+                fault);
         }
     }
 
@@ -104,12 +109,22 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
         && !member.UniqueAddress.Equals(cluster.SelfUniqueAddress)
         && member.IsOlderThan(cluster.SelfMember));
 
-    private string Sentence(Exception cause) => cause switch
+    /// <summary>Listens there for a moment: Akka's own words for an address that is taken do not say so.</summary>
+    private async Task RequireFreeAsync((string Host, int Port) at)
     {
-        SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse } =>
-            $"rollout.cluster.port = {settings.Port}: another process listens at {settings.Address}",
-        SocketException { SocketErrorCode: SocketError.AddressNotAvailable or SocketError.HostNotFound } =>
-            $"rollout.cluster.hostname = \"{settings.Hostname}\": expected an address of this machine",
-        _ => $"rollout.cluster {settings.Address} or the akka section can't be used: {cause.Message}",
-    };
+        try
+        {
+            var addresses = await Dns.GetHostAddressesAsync(at.Host).ConfigureAwait(false);
+            using var listener = new TcpListener(addresses[0], at.Port);
+            listener.Start();
+        }
+        catch (SocketException fault)
+        {
+            throw new ConfigurationException(
+                fault.SocketErrorCode == SocketError.AddressAlreadyInUse
+                    ? $"rollout.cluster.port = {settings.Port}: another process listens at {settings.Address}"
+                    : $"rollout.cluster.hostname = \"{settings.Hostname}\": expected an address of this machine",
+                fault);
+        }
+    }
 }

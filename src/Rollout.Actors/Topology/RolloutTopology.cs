@@ -85,7 +85,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         try
         {
             var join = new ClusterJoin(settings.Cluster, certificates);
-            system = join.Open(akka);
+            system = await join.OpenAsync(akka).ConfigureAwait(false);
             system.ActorOf(FastDown.Props(), "fast-down");
             if (settings.Cluster.SeedNodes.Count > 0)
                 say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");

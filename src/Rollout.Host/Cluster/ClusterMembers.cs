@@ -1,5 +1,6 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
+using Rollout.Gpu.Contracts;
 using Rollout.Host.Commands;
 
 namespace Rollout.Host.Cluster;
@@ -47,14 +48,30 @@ internal static class ClusterMembers
     /// Waits until the cluster has a decoder, and compares its model with this process's: whoever brings weights, or
     /// samples with a trainer's, needs the same shape and tokenizer, others the same weights too.
     /// </summary>
+    /// <returns>
+    /// The weights to sample with, so that no output mixes those of several decoders; null where a trainer moves all of
+    /// them along.
+    /// </returns>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
-    public static async Task RequireSameModelAsync(
-        RolloutTopology topology, RolloutSettings settings, CancellationToken cancellation)
+    public static async Task<Policy?> RequireSameModelAsync(
+        RolloutTopology topology, RolloutSettings settings, CommandContext context)
     {
-        var report = await topology.WaitForDecodersAsync(cancellation);
+        var report = await topology.WaitForDecodersAsync(context.Stop.Token);
         var folder = settings.Model.Path;
-        var own = topology.HasTrainer ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
+        var areTrained = topology.HasTrainer || report.Policy is not { Run: 0 };
+        var own = areTrained ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
         if (report.Fingerprint is { Length: > 0 } theirs && own.DifferenceFrom(theirs) is { } difference)
             throw new ConfigurationException($"'{folder}' is not the model of the cluster's decoders: they have {difference}");
+        if (topology.HasTrainer)
+            return null;
+        if (report.Policy is not { } policy)
+        {
+            throw new ConfigurationException(
+                "the cluster's decoders hold different weights, some of a training run that has ended: expected all to be"
+                + " started anew");
+        }
+        if (areTrained)
+            await context.Error.WriteLineAsync($"The cluster's decoders hold {policy} of a training run, not the weights of '{folder}'.");
+        return policy;
     }
 }

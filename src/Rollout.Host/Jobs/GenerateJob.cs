@@ -56,7 +56,7 @@ public static class GenerateJob
                 settings.Decoder.MaxModelLen,
                 new PolicySource.Loaded(),
                 model.Tokenizer);
-            return topology;
+            return (topology, null);
         });
     }
 
@@ -86,8 +86,7 @@ public static class GenerateJob
             var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
             try
             {
-                await ClusterMembers.RequireSameModelAsync(topology, settings, context.Stop.Token);
-                return topology;
+                return (topology, await ClusterMembers.RequireSameModelAsync(topology, settings, context));
             }
             catch
             {
@@ -103,22 +102,32 @@ public static class GenerateJob
         IReadOnlyList<PromptLine> prompts,
         ModelFiles model,
         CompletionFile output,
-        Func<Task<RolloutTopology>> start)
+        Func<Task<(RolloutTopology Topology, Policy? Weights)>> start)
     {
         var order = new CompletionOrder(prompts, model.Tokenizer, output.Write);
         var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
         var started = Stopwatch.GetTimestamp();
-        await using (var topology = await start())
+        var (topology, weights) = await start();
+        await using (topology)
         {
-            await SampleProgress.RunAsync(context.Console, samples, async finished =>
+            try
             {
-                var groups = prompts.Select(prompt => prompt.Group);
-                await foreach (var outcome in topology.Client.GenerateAsync(groups, cancellation: context.Stop.Token))
+                await SampleProgress.RunAsync(context.Console, samples, async finished =>
                 {
-                    order.Add(outcome);
-                    finished(outcome is GroupFinished done ? done.Completions.Length : 0);
-                }
-            });
+                    var outcomes = topology.Client.GenerateAsync(
+                        prompts.Select(prompt => prompt.Group), required: weights, cancellation: context.Stop.Token);
+                    await foreach (var outcome in outcomes)
+                    {
+                        order.Add(outcome);
+                        finished(outcome is GroupFinished done ? done.Completions.Length : 0);
+                    }
+                });
+            }
+            catch (InvalidOperationException) when (topology.WhyEnded() is not null)
+            {
+                await context.Error.WriteLineAsync(topology.WhyEnded());
+                return ExitCodes.Failure;
+            }
         }
         order.RequireAll();
         output.Complete();

@@ -69,7 +69,7 @@ public static class TrainJob
         await using var topology = await ClusterMembers.StartAsync(
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
         if (!decodes)
-            await ClusterMembers.RequireSameModelAsync(topology, settings, context.Stop.Token);
+            await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         if (pool is not null)

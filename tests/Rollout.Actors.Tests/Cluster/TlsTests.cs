@@ -43,7 +43,8 @@ public sealed class TlsTests : IAsyncLifetime
         _cluster.Tls = _foreign.Issue();
         await AssertRefusedAsync("shows a certificate that is not of the authority in rollout.cluster.tls.ca");
         // One that trusts the cluster's authority, and has its own certificate from another.
-        _cluster.Tls = _foreign.Issue() with { Ca = _folder.Write("both.pem", File.ReadAllText(_own.Pem) + File.ReadAllText(_foreign.Pem)) };
+        var both = _folder.Write("both.pem", $"{File.ReadAllText(_own.Pem)}\n{File.ReadAllText(_foreign.Pem)}\n");
+        _cluster.Tls = _foreign.Issue() with { Ca = both };
         await AssertRefusedAsync("refuses the certificate in rollout.cluster.tls.certificate");
         _cluster.Tls = null;
         _cluster.JoinTimeout = TimeSpan.FromSeconds(4);

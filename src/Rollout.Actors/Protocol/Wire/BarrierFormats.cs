@@ -54,16 +54,14 @@ internal static class BarrierFormats
         writer.Whole(join.Incarnation);
         writer.Actor(join.Decoder);
         writer.Bool(join.SharesWeights);
-        writer.Bool(join.Holds is not null);
-        if (join.Holds is { } holds)
-            WritePolicy(ref writer, holds);
+        WriteOptionalPolicy(ref writer, join.Holds);
     }
 
     private static JoinBarrier ReadJoin(ref WireReader reader)
     {
         var (id, incarnation, decoder, shares) =
             (ReadDecoder(ref reader), reader.Whole(), reader.Actor(), reader.Bool());
-        return new JoinBarrier(id, incarnation, decoder, shares, reader.Bool() ? ReadPolicy(ref reader) : null);
+        return new JoinBarrier(id, incarnation, decoder, shares, ReadOptionalPolicy(ref reader));
     }
 
     private static void WriteUpdate(ref WireWriter writer, UpdateWeights update)
@@ -73,6 +71,7 @@ internal static class BarrierFormats
         writer.Bool(update.Offer is not null);
         if (update.Offer is not { } offer)
             return;
+        WritePolicy(ref writer, offer.Policy);
         writer.Text(offer.Host);
         writer.Whole(offer.Port);
         writer.Bytes(offer.Token);
@@ -88,8 +87,8 @@ internal static class BarrierFormats
             policy,
             reader.Bool()
                 ? new WeightOffer(
-                    policy, reader.Text(), reader.Whole(), reader.Bytes(TokenBytes), reader.Whole64(),
-                    reader.Unsigned64())
+                    ReadPolicy(ref reader), reader.Text(), reader.Whole(), reader.Bytes(TokenBytes),
+                    reader.Whole64(), reader.Unsigned64())
                 : null);
     }
 

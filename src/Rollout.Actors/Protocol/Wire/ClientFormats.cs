@@ -12,15 +12,9 @@ internal static class ClientFormats
             static (ref writer, submit) =>
             {
                 WriteRequest(ref writer, submit.Group);
-                writer.Bool(submit.Required is not null);
-                if (submit.Required is { } required)
-                    WritePolicy(ref writer, required);
+                WriteOptionalPolicy(ref writer, submit.Required);
             },
-            static (ref reader) =>
-            {
-                var group = ReadRequest(ref reader);
-                return new SubmitGroup(group, reader.Bool() ? ReadPolicy(ref reader) : null);
-            }),
+            static (ref reader) => new SubmitGroup(ReadRequest(ref reader), ReadOptionalPolicy(ref reader))),
         new WireFormat<CompletionsReady>(
             "completions-ready:1",
             static (ref writer, ready) =>
@@ -72,8 +66,10 @@ internal static class ClientFormats
                 WriteEpoch(ref writer, report.Epoch);
                 writer.Whole(report.WaitingSequences);
                 writer.OptionalText(report.Fingerprint);
+                WriteOptionalPolicy(ref writer, report.Policy);
             },
             static (ref reader) => new SchedulerReport(
-                reader.Whole(), reader.Whole(), ReadEpoch(ref reader), reader.Whole(), reader.OptionalText())),
+                reader.Whole(), reader.Whole(), ReadEpoch(ref reader), reader.Whole(), reader.OptionalText(),
+                ReadOptionalPolicy(ref reader))),
     ];
 }

@@ -62,6 +62,15 @@ internal static class WireFields
 
     public static Policy ReadPolicy(ref WireReader reader) => new(reader.Whole64(), ReadVersion(ref reader));
 
+    public static void WriteOptionalPolicy(ref WireWriter writer, Policy? policy)
+    {
+        writer.Bool(policy is not null);
+        if (policy is { } one)
+            WritePolicy(ref writer, one);
+    }
+
+    public static Policy? ReadOptionalPolicy(ref WireReader reader) => reader.Bool() ? ReadPolicy(ref reader) : null;
+
     public static void WriteSpan(ref WireWriter writer, VersionSpan span)
     {
         WriteVersion(ref writer, span.Version);
