@@ -111,5 +111,9 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
             + $"{waiting:F1} us without early starts");
     }
 
-    public void Disposekernels => kernels.Dispose();
+    public void Dispose()
+    {
+        _kernels.Dispose();
+        _waiting.Dispose();
+    }
 }
