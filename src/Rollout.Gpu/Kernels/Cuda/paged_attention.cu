@@ -69,11 +69,11 @@ __device__ __forceinline__ void run_wide(const AttentionWork& work, const Segmen
 }
 
 extern "C" __global__ void __launch_bounds__(32 * kWarps, ROLLOUT_MIN_BLOCKS)
-    paged_attention(const Element* __restrict__ query, const Element* __restrict__ keys,
-                    const Element* __restrict__ values, const int* __restrict__ part_start,
-                    const Segment* __restrict__ segments, const int* __restrict__ shared_tokens,
-                    const int* __restrict__ block_tables, const int* __restrict__ positions,
-                    Element* __restrict__ result, float* partial_outputs, float2* partial_softmax,
+    paged_attention(const Element* query, const Element* keys,
+                    const Element* values, const int* part_start,
+                    const Segment* segments, const int* shared_tokens,
+                    const int* block_tables, const int* positions,
+                    Element* result, float* partial_outputs, float2* partial_softmax,
                     int partial_capacity, float scale) {
   const int kv_head = blockIdx.x;
   const AttentionWork work = {part_start, segments, shared_tokens, block_tables, positions};
