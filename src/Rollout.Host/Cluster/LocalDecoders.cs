@@ -71,13 +71,16 @@ internal sealed class LocalDecoders : IDisposable
     /// <exception cref="ConfigurationException">It can't.</exception>
     public static void RequireRoomForOne(ConfigTree tree, RolloutSettings settings, KvPool pool, int maxModelLength)
     {
-        var needed = pool.Geometry.BlocksFor(maxModelLength);
-        if (needed > pool.Geometry.BlockCount)
+        // A GPU's is sized when the decoder is there, which then refuses what can never run.
+        if (pool.Geometry is not { } geometry)
+            return;
+        var needed = geometry.BlocksFor(maxModelLength);
+        if (needed > geometry.BlockCount)
         {
             throw tree.Rollout.Section("blocks").Invalid(
                 settings.Blocks.Count > 0 ? "count" : "memory",
                 $"room for one sequence of decoder.max-model-len, {maxModelLength} tokens or {needed} blocks, and the"
-                + $" pool has {pool.Geometry.BlockCount}");
+                + $" pool has {geometry.BlockCount}");
         }
     }
 
