@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Running;
 using Rollout.Benchmarks.Blocks;
+using Rollout.Benchmarks.Scheduling;
 using Rollout.Benchmarks.Weights;
 
 // Some measure one thing in a few seconds; everything else goes to BenchmarkDotNet.
@@ -7,6 +8,9 @@ switch (args)
 {
     case ["allocator"]:
         await AllocatorRoundTrip.PrintAsync();
+        return 0;
+    case ["scheduler"]:
+        await SchedulerBench.PrintAsync();
         return 0;
     case ["weights"]:
         await TransferRate.PrintAsync();

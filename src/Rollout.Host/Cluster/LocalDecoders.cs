@@ -71,7 +71,7 @@ internal sealed class LocalDecoders : IDisposable
     /// <exception cref="ConfigurationException">It can't.</exception>
     public static void RequireRoomForOne(ConfigTree tree, RolloutSettings settings, KvPool pool, int maxModelLength)
     {
-        // A GPU's pool is sized by what its decoder finds free, which refuses too little by itself.
+        // A GPU's is sized when the decoder is there, which then refuses what can never run.
         if (pool.Geometry is not { } geometry)
             return;
         var needed = geometry.BlocksFor(maxModelLength);
