@@ -111,12 +111,19 @@ internal sealed class Submissions(int client)
 
     private static GroupId Plain(GroupId id) => id with { Client = 0 };
 
-    private GroupFinished? Take(CompletionsReady ready)
+    private GroupOutcome? Take(CompletionsReady ready)
     {
         if (!_entries.TryGetValue(ready.Id, out var entry))
         {
             _outcomes.Add(ready.Id);
             return null;
+        }
+        if (ready.Samples != entry.Completions.Length)
+        {
+            _outcomes.Add(ready.Id);
+            End(ready.Id);
+            return new GroupFailed(
+                Plain(ready.Id), $"it came with {ready.Samples} samples of {entry.Completions.Length}");
         }
         foreach (var completion in ready.Completions)
             entry.Completions[completion.Sample] = completion;

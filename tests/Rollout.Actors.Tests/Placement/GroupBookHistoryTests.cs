@@ -6,7 +6,7 @@ namespace Rollout.Actors.Tests.Placement;
 
 public sealed class GroupBookHistoryTests
 {
-    private const int Histories = 60;
+    private const int Histories = 80;
 
     [Fact]
     public void Whatever_is_lost_doubled_or_late_and_whoever_dies_each_group_comes_once_whole_and_undisturbed()
@@ -15,7 +15,7 @@ public sealed class GroupBookHistoryTests
         Prop.ForAll(Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), seed =>
         {
             var cluster = new SimulatedCluster(seed);
-            cluster.Run(events: 400);
+            cluster.Run(events: 800);
             foreach (var (what, times) in cluster.Seen)
                 seen[what] = seen.GetValueOrDefault(what) + times;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(Histories));

@@ -52,7 +52,7 @@ internal sealed class SimulatedCluster(int seed)
         _now += TimeSpan.FromMilliseconds(_random.Next(500));
         switch (_random.Next(100))
         {
-            case < 12:
+            case < 8:
                 Submit(Groups.Of(++_groups, 1 + _random.Next(20), NewLengths()));
                 break;
             case < 14 when _unheard.Count > 0:
@@ -73,7 +73,7 @@ internal sealed class SimulatedCluster(int seed)
             case < 45:
                 Any()?.Step();
                 break;
-            case < 60:
+            case < 62:
                 Say(Any());
                 break;
             case < 66:
@@ -89,11 +89,12 @@ internal sealed class SimulatedCluster(int seed)
                 Note("drain");
                 Any()!.Drain();
                 break;
-            case < 71:
+            case < 71 when _random.Next(4) == 0:
                 HandOver();
                 break;
             default:
-                Deliver();
+                for (var i = 0; i < 4; i++)
+                    Deliver();
                 break;
         }
     }
@@ -126,7 +127,7 @@ internal sealed class SimulatedCluster(int seed)
         Assert.All(_book.Decoders.All, decoder => Assert.Equal((0, 0), (decoder.AssignedSeqs, decoder.ReservedBlocks)));
     }
 
-    private int[] NewLengths() => [.. Enumerable.Range(0, 1 + _random.Next(5)).Select(_ => 1 + _random.Next(30))];
+    private int[] NewLengths() => [.. Enumerable.Range(0, 1 + _random.Next(5)).Select(_ => 1 + _random.Next(8))];
 
     private SimulatedDecoder? Any() => _decoders.Count == 0 ? null : _decoders[_random.Next(_decoders.Count)];
 

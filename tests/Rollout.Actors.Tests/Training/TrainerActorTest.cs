@@ -16,6 +16,8 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
     /// <summary>The number of the run.</summary>
     protected const long Run = 77;
 
+    protected static readonly SchedulerEpoch Epoch = new(1);
+
     private FakePolicyTrainer? _policy;
 
     protected FakePolicyTrainer Policy => Assert.IsType<FakePolicyTrainer>(_policy);
@@ -49,6 +51,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     protected async Task<GroupRequest[]> SubmittedAsync(int groups)
     {
+        IgnoreMessages(message => message is OutcomesTaken or QueryScheduler);
         var submitted = new GroupRequest[groups];
         for (var i = 0; i < groups; i++)
             submitted[i] = (await ExpectMsgAsync<SubmitGroup>()).Group;
@@ -84,10 +87,10 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         if (twice)
             Tell(trainer, Decoded(group));
         var asked = await ExpectMsgAsync<ScoreGroup>();
-        Assert.Equal((group.Id, 6), (asked.Group.Id, asked.MaxTokens));
+        Assert.Equal((Plain(group.Id), 6), (asked.Group.Id, asked.MaxTokens));
         Assert.Equal(group.Prompt[0].ToString(), asked.Item.Prompt.Split(' ')[0]);
         var scored = new GroupScored(
-            group.Id,
+            Plain(group.Id),
             [.. group.Samples.Select((_, i) => reward + i)],
             [.. group.Samples.Select(_ => "text")]);
         Tell(trainer, scored);
@@ -117,8 +120,13 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     protected static int[] TokensOf(GroupRequest group, int sample) => [(int)(group.Id.Value & 1023), sample];
 
-    protected static GroupFinished Decoded(GroupRequest group) => new(
+    /// <summary>The group as the trainer's job numbers it.</summary>
+    protected static GroupId Plain(GroupId id) => id with { Client = 0 };
+
+    protected static CompletionsReady Decoded(GroupRequest group) => new(
+        Epoch,
         group.Id,
+        group.Samples.Length,
         [.. group.Samples.Select((_, i) => new Completion(
             i, TokensOf(group, i), [-1, -2], [new VersionSpan(default, 0)], FinishReason.Stop))]);
 

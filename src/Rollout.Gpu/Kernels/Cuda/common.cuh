@@ -58,6 +58,12 @@ __device__ __forceinline__ float exp2_fast(float x) {
   return result;
 }
 
+__device__ __forceinline__ float log2_fast(float x) {
+  float result;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
 __device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
 
 __device__ __forceinline__ double double_infinity() { return __longlong_as_double(0x7ff0000000000000ll); }
