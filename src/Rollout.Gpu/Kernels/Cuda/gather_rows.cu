@@ -10,7 +10,6 @@
 extern "C" __global__ void __launch_bounds__(256)
     gather_rows(const Element* __restrict__ table, const int* __restrict__ indices,
                 Element* __restrict__ result, int width) {
-  wait_for_earlier_work();
   const int index = indices[blockIdx.x];
   const Element* from = table + static_cast<long long>(max(index, 0)) * width;
   Element* to = result + static_cast<long long>(blockIdx.x) * width;

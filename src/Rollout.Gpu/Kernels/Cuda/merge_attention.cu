@@ -14,7 +14,6 @@ extern "C" __global__ void __launch_bounds__(128)
                     const int* __restrict__ merge_entries, const float* __restrict__ partial_outputs,
                     const float2* __restrict__ partial_softmax, int partial_capacity,
                     Element* __restrict__ result) {
-  wait_for_earlier_work();
   constexpr int kPerLane = (kHeadDim / 4 + 31) / 32;
   const long long token = blockIdx.x;
   const int head = blockIdx.y * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;

@@ -120,7 +120,6 @@ extern "C" __global__ void __launch_bounds__(kThreads, 1)
                     const int* __restrict__ block_tables, const int* __restrict__ positions,
                     float* __restrict__ result, float* partial_outputs, float2* partial_softmax,
                     int partial_capacity, float scale) {
-  wait_for_earlier_work();
   const int kv_head = blockIdx.x;
   const AttentionWork work = {part_start, segments, shared_tokens, block_tables, positions};
   const Partials partials = {partial_outputs, partial_softmax, partial_capacity};

@@ -38,7 +38,6 @@ extern "C" __global__ void __launch_bounds__(64)
                  const int* __restrict__ sampled, const float* __restrict__ frequencies,
                  int* __restrict__ tokens, int* __restrict__ positions, int* __restrict__ slots,
                  float2* __restrict__ angles) {
-  wait_for_earlier_work();
   const int token = blockIdx.x;
   const bool padding = token >= counts[0];
   int position = 0;

@@ -67,7 +67,6 @@ extern "C" __global__ void __launch_bounds__(32 * kWarps)
                           const float2* __restrict__ angles, const int* __restrict__ slots,
                           Element* __restrict__ query, Element* __restrict__ keys,
                           Element* __restrict__ values, float epsilon, int has_norm) {
-  wait_for_earlier_work();
   const int head = blockIdx.y * kWarps + threadIdx.x / 32;
   if (head >= kHeads + 2 * kKvHeads) return;
   const long long token = blockIdx.x;

@@ -45,7 +45,6 @@ __device__ __forceinline__ float take_vector(const Element* x, Element* residual
 template <bool kAdd>
 __device__ __forceinline__ void normalize(const Element* x, Element* residual, const Element* weight,
                                           Element* result, int width, float inverse_width, float epsilon) {
-  wait_for_earlier_work();
   const long long start = static_cast<long long>(blockIdx.x) * width;
   x += start;
   if (kAdd) residual += start;
