@@ -1,4 +1,5 @@
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
@@ -17,7 +18,8 @@ public static class RolloutProgram
         typeof(OutputException), typeof(InvalidDataException),
     ];
 
-    private static readonly HashSet<Type> Failures = [typeof(LibTorchException)];
+    private static readonly HashSet<Type> Failures = 
+        [typeof(LibTorchException), typeof(CudaException), typeof(DeviceFaultException)];
 
     /// <summary>What the program can do.</summary>
     public static CommandHandlers Commands { get; } = new()
@@ -26,6 +28,7 @@ public static class RolloutProgram
         Pretrain = PretrainJob.RunAsync,
         Generate = GenerateJob.RunAsync,
         Bench = BenchJob.RunAsync,
+        Host = HostJob.RunAsync,
     };
 
     public static async Task<int> RunAsync(

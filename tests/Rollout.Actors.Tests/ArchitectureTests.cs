@@ -10,7 +10,7 @@ public sealed partial class ArchitectureTests
         ["Blocks", "Batching", "Placement", "Collection", "Text", "Data", "Settings"];
 
     private static readonly string[] ActorFolders =
-        ["Allocation", "Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Telemetry", "Training"];
+        ["Allocation", "Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Topology", "Training"];
 
     [Fact]
     public void The_parts_that_decide_know_no_Akka() =>

@@ -8,29 +8,34 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Barrier;
 
 /// <summary>
-/// Parks all decoders, lets the trainer change the weights, and opens the next step when all decode with them.
-/// Open -(ParkAll)-> Parking -(all parked or gone)-> AllParkedUntil -(UpdateAll)-> Updating -(all updated or gone)-> Open.
-/// Participants are the decoders that joined and are not gone; nobody is waited for beyond the deadline.
+/// Brings every decoder of the cluster from policy to policy, and nobody into the middle of one. Open -(ParkAll)-> Parking
+/// -(all that share the trainer's memory parked or gone)-> AllParkedUntil -(UpdateAll)-> Updating -(all updated or gone)->
+/// Open. Participants are the decoders that joined and are not gone; nobody is waited for beyond the deadline.
 /// </summary>
 public sealed class StepBarrierActor : ReceiveActor, IWithTimers
 {
     private readonly BarrierSettings _settings;
-    private readonly Dictionary<DecoderId, Participant> _participants = [];
+    private readonly HostId _self;
+    private readonly BarrierRoster _roster;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private PolicyVersion _version;
-    private DecoderStats _stats = DecoderStats.None;
+    private Policy _policy;
+    private WeightOffer? _offer;
 
     /// <param name="settings">The deadline of each phase.</param>
-    /// <param name="version">The policy that decoders start with.</param>
-    public StepBarrierActor(BarrierSettings settings, PolicyVersion version)
+    /// <param name="self">The trainer's host.</param>
+    /// <param name="policy">The trainer's policy at the start.</param>
+    /// <param name="offer">Where decoders of other hosts fetch it; null where there can be none.</param>
+    public StepBarrierActor(BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer)
     {
         _settings = settings;
-        _version = version;
+        _self = self;
+        _roster = new BarrierRoster(self);
+        (_policy, _offer) = (policy, offer);
         Open();
     }
 
-    public static Props Props(BarrierSettings settings, PolicyVersion version) =>
-        Akka.Actor.Props.Create(() => new StepBarrierActor(settings, version));
+    public static Props Props(BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer) =>
+        Akka.Actor.Props.Create(() => new StepBarrierActor(settings, self, policy, offer));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -38,53 +43,41 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
     {
         Receive<JoinBarrier>(join =>
         {
-            Enter(join);
-            join.Decoder.Tell(new UpdateWeights(_version));
+            if (_roster.Enter(join) != Entry.Refused && join.Holds != _policy)
+                TellPolicy(_roster.Of(join.Id));
         });
         Receive<ParkAll>(park =>
         {
             var trainer = Sender;
-            var phase = StartPhase(park.Next);
-            _stats = DecoderStats.None;
-            foreach (var participant in _participants.Values)
-                participant.Decoder.Tell(new Park(park.Next));
+            var phase = new BarrierProgress(park.Next, _roster.SharerIds);
+            Timers.StartSingleTimer(DeadlineTimer, new Deadline(park.Next, OfSharers: true), _settings.Timeout);
+            foreach (var id in phase.Missing)
+                _roster.Of(id).Decoder.Tell(new Park(park.Next));
             Become(() => Parking(phase, trainer));
             EndParkingIfOver(phase, trainer);
         });
-        Receive<LeaveBarrier>(leave => Leave(leave));
-        Receive<HostLost>(lost => Leave(lost));
-        Receive<WeightsUpdated>(_ => { });
-        Receive<Deadline>(_ => { });
+        Losses(null, () => { });
     }
 
     private void Parking(BarrierProgress phase, IActorRef trainer)
     {
         Receive<Parked>(parked =>
         {
-            if (phase.Arrive(parked.Id, parked.Until))
-                _stats = _stats.Plus(parked.Stats);
+            phase.Arrive(parked.Id, parked.Until);
             EndParkingIfOver(phase, trainer);
         });
-        // One that joins now runs nothing, and is told the version with everybody else. Where it replaces one that was
-        // waited for, that one is gone, whether or not word of it has come.
+        // One that joins now runs nothing with the weights that change, and is told the policy with everybody else. Where
+        // it replaces one that was waited for, that one is gone, whether or not word of it has come.
         Receive<JoinBarrier>(join =>
         {
-            Enter(join);
-            phase.Leave(join.Id);
+            if (_roster.Enter(join) == Entry.New)
+                phase.Leave(join.Id);
             EndParkingIfOver(phase, trainer);
         });
-        Receive<LeaveBarrier>(leave =>
-        {
-            Leave(leave, phase);
-            EndParkingIfOver(phase, trainer);
-        });
-        Receive<HostLost>(lost =>
-        {
-            Leave(lost, phase);
-            EndParkingIfOver(phase, trainer);
-        });
-        Receive<Deadline>(deadline => deadline.Version == phase.Version, _ => Fail(phase, trainer, "park"));
-        ReceiveAny(Unhandled);
+        Receive<Deadline>(
+            deadline => deadline.Policy == phase.Policy,
+            _ => Fail(phase, trainer, $"did not park for {phase.Policy} within {_settings.Timeout}"));
+        Losses(phase, () => EndParkingIfOver(phase, trainer));
     }
 
     private void EndParkingIfOver(BarrierProgress phase, IActorRef trainer)
@@ -92,102 +85,107 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         if (!phase.IsOver)
             return;
         Timers.Cancel(DeadlineTimer);
-        trainer.Tell(new AllParked(phase.Version, _stats));
-        Become(() => AllParkedUntil(phase.Version));
+        trainer.Tell(new AllParked(phase.Policy));
+        Become(() => AllParkedUntil(phase.Policy));
     }
 
-    private void AllParkedUntil(PolicyVersion version)
+    private void AllParkedUntil(Policy next)
     {
-        Receive<UpdateAll>(update => update.Version.Value >= version.Value, update =>
+        Receive<UpdateAll>(update => update.Policy.Version.Value >= next.Version.Value, update =>
         {
             var trainer = Sender;
-            _version = update.Version;
-            var phase = StartPhase(update.Version);
-            foreach (var participant in _participants.Values)
-                participant.Decoder.Tell(new UpdateWeights(update.Version));
-            Become(() => Updating(phase, trainer));
-            EndUpdatingIfOver(phase, trainer);
+            (_policy, _offer) = (update.Policy, update.Offer);
+            var phase = new BarrierProgress(_policy, _roster.Ids);
+            Timers.StartSingleTimer(DeadlineTimer, new Deadline(_policy, OfSharers: true), _settings.Timeout);
+            Timers.StartSingleTimer(
+                TransferTimer, new Deadline(_policy, OfSharers: false), _settings.TransferTimeout + _settings.Timeout);
+            foreach (var participant in _roster.All)
+                TellPolicy(participant);
+            Become(() => Updating(phase, DecoderStats.None, trainer));
+            EndUpdatingIfOver(phase, DecoderStats.None, trainer);
         });
         // A trainer that gave up on its step starts over: everybody is parked already.
-        Receive<ParkAll>(park => Sender.Tell(new AllParked(park.Next, DecoderStats.None)));
-        Receive<JoinBarrier>(Enter);
-        Receive<LeaveBarrier>(leave => Leave(leave));
-        Receive<HostLost>(lost => Leave(lost));
-        Receive<Deadline>(_ => { });
-        Receive<Parked>(_ => { });
+        Receive<ParkAll>(park => Sender.Tell(new AllParked(park.Next)));
+        Receive<JoinBarrier>(join => _roster.Enter(join));
+        Losses(null, () => { });
     }
 
-    private void Updating(BarrierProgress phase, IActorRef trainer)
+    private void Updating(BarrierProgress phase, DecoderStats stats, IActorRef trainer)
     {
-        Receive<WeightsUpdated>(updated =>
+        Receive<WeightsUpdated>(updated => phase.Arrive(updated.Id, updated.Policy), updated =>
         {
-            phase.Arrive(updated.Id, updated.Version);
-            EndUpdatingIfOver(phase, trainer);
+            var sum = stats.Plus(updated.Stats);
+            Become(() => Updating(phase, sum, trainer));
+            EndUpdatingIfOver(phase, sum, trainer);
         });
+        // Who joins again while it is waited for may have missed what it was told, or its answer was lost.
         Receive<JoinBarrier>(join =>
         {
-            Enter(join);
-            join.Decoder.Tell(new UpdateWeights(phase.Version));
+            if (_roster.Enter(join) != Entry.Refused && (join.Holds != _policy || phase.Awaits(join.Id)))
+                TellPolicy(_roster.Of(join.Id));
         });
-        Receive<LeaveBarrier>(leave =>
+        Receive<Deadline>(deadline => deadline.Policy == phase.Policy, deadline =>
         {
-            Leave(leave, phase);
-            EndUpdatingIfOver(phase, trainer);
+            if (!deadline.OfSharers)
+                Fail(phase, trainer, $"did not take the weights of {_policy} within {_settings.TransferTimeout + _settings.Timeout}");
+            else if (phase.Missing.Any(_roster.Shares))
+                Fail(phase, trainer, $"did not take the weights of {_policy} within {_settings.Timeout}");
         });
-        Receive<HostLost>(lost =>
-        {
-            Leave(lost, phase);
-            EndUpdatingIfOver(phase, trainer);
-        });
-        Receive<Deadline>(deadline => deadline.Version == phase.Version, _ => Fail(phase, trainer, "take the weights"));
-        ReceiveAny(Unhandled);
+        Losses(phase, () => EndUpdatingIfOver(phase, stats, trainer));
     }
 
-    private void EndUpdatingIfOver(BarrierProgress phase, IActorRef trainer)
+    private void EndUpdatingIfOver(BarrierProgress phase, DecoderStats stats, IActorRef trainer)
     {
         if (!phase.IsOver)
             return;
-        Timers.Cancel(DeadlineTimer);
-        trainer.Tell(new StepOpened(phase.Version));
+        Timers.CancelAll();
+        trainer.Tell(new StepOpened(phase.Policy, stats));
         Become(Open);
     }
 
-    private BarrierProgress StartPhase(PolicyVersion version)
+    /// <summary>Whoever is gone, or can't keep up, is waited for in no phase.</summary>
+    private void Losses(BarrierProgress? phase, Action released)
     {
-        Timers.StartSingleTimer(DeadlineTimer, new Deadline(version), _settings.Timeout);
-        return new BarrierProgress(version, _participants.Keys);
+        Receive<LeaveBarrier>(leave => Leave(leave.Id, leave.Incarnation));
+        Receive<WeightsNotTaken>(failed =>
+        {
+            _log.Warning("step barrier: {Decoder} did not take {Policy}: {Reason}", failed.Id, failed.Policy, failed.Reason);
+            if (failed.Policy == _policy)
+                Leave(failed.Id, failed.Incarnation);
+        });
+        Receive<HostLost>(lost =>
+        {
+            foreach (var id in _roster.Lose(lost.Host))
+                phase?.Leave(id);
+            released();
+        });
+        Receive<IStepBarrierMessage>(_ => { });
+        Receive<Deadline>(_ => { });
+
+        void Leave(DecoderId id, int incarnation)
+        {
+            if (_roster.Leave(id, incarnation))
+                phase?.Leave(id);
+            released();
+        }
     }
+
+    private void TellPolicy(Participant participant) =>
+        participant.Decoder.Tell(new UpdateWeights(_self, _policy, participant.SharesWeights ? null : _offer));
 
     private void Fail(BarrierProgress phase, IActorRef trainer, string what)
     {
-        var reason = $"{string.Join(", ", phase.Missing)} did not {what} for {phase.Version} within {_settings.Timeout}";
+        var reason = $"{string.Join(", ", phase.Missing)} {what}";
         _log.Error("step barrier: {Reason}", reason);
-        trainer.Tell(new BarrierFailed(phase.Version, reason));
+        Timers.CancelAll();
         foreach (var late in phase.Missing.ToArray())
-            _participants.Remove(late);
+            _roster.Drop(late);
+        trainer.Tell(new BarrierFailed(phase.Policy, reason));
         Become(Open);
     }
 
-    private void Enter(JoinBarrier join) =>
-        _participants[join.Id] = new Participant(join.Incarnation, join.Decoder);
-
-    private void Leave(LeaveBarrier leave, BarrierProgress? phase = null)
-    {
-        if (!_participants.TryGetValue(leave.Id, out var known) || known.Incarnation > leave.Incarnation)
-            return;
-        _participants.Remove(leave.Id);
-        phase?.Leave(leave.Id);
-    }
-
-    private void Leave(HostLost lost, BarrierProgress? phase = null)
-    {
-        foreach (var (id, participant) in _participants.Where(entry => entry.Key.Host == lost.Host).ToArray())
-            Leave(new LeaveBarrier(id, participant.Incarnation), phase);
-    }
-
     private const string DeadlineTimer = "deadline";
+    private const string TransferTimer = "transfer";
 
-    private sealed record Participant(int Incarnation, IActorRef Decoder);
-
-    private sealed record Deadline(PolicyVersion Version);
+    private sealed record Deadline(Policy Policy, bool OfSharers);
 }

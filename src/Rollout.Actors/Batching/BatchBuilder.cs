@@ -13,7 +13,10 @@ public sealed class BatchBuilder(KvCacheGeometry geometry)
         Batch.Copies.Clear();
     }
 
-    /// <summary>Adds tokens start … start + count − 1 of a sequence as a row, and returns its number.</summary>
+    /// <summary>
+    /// Adds tokens start … start + count − 1 of a sequence as a row, and returns its number. A token that is on its way is
+    /// named by its draw.
+    /// </summary>
     public int AddRow(Sequence sequence, int start, int count)
     {
         var row = Batch.RowCount++;
@@ -27,7 +30,9 @@ public sealed class BatchBuilder(KvCacheGeometry geometry)
         Batch.BlockTableStart = Grown(Batch.BlockTableStart, row + 2);
 
         var blocks = sequence.Blocks;
-        sequence.Tokens.Slice(start, count).CopyTo(Batch.TokenIds.AsSpan(first));
+        var known = Math.Min(count, sequence.Count - start);
+        sequence.Tokens.Slice(start, known).CopyTo(Batch.TokenIds.AsSpan(first));
+        Batch.TokenIds.AsSpan(first + known, count - known).Fill(~sequence.PendingDraw);
         for (var i = 0; i < count; i++)
         {
             var position = start + i;
@@ -46,11 +51,12 @@ public sealed class BatchBuilder(KvCacheGeometry geometry)
         return row;
     }
 
-    /// <summary>Samples the sequence's next token from the logits after this row.</summary>
-    public void AddDraw(int row, Sequence sequence)
+    /// <summary>Samples the sequence's next token from the logits after this row, and returns the draw's number.</summary>
+    public int AddDraw(int row, Sequence sequence)
     {
         Batch.Draws = Grown(Batch.Draws, Batch.DrawCount + 1);
-        Batch.Draws[Batch.DrawCount++] = new Draw(row, sequence.Count, sequence.Key, sequence.Sampling);
+        Batch.Draws[Batch.DrawCount] = new Draw(row, sequence.Count + sequence.Pending, sequence.Key, sequence.Sampling);
+        return Batch.DrawCount++;
     }
 
     private static T[] Grown<T>(T[] array, int length)

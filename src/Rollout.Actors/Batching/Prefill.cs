@@ -5,13 +5,23 @@ namespace Rollout.Actors.Batching;
 /// <param name="cached">Tokens whose keys and values are there already.</param>
 public sealed class Prefill(List<Sequence> members, int cached)
 {
+    private readonly int _admission = members[0].Admission;
+
     public List<Sequence> Members { get; } = members;
 
     /// <summary>Tokens to be computed in all.</summary>
     public int Target { get; } = members[0].Count;
 
-    /// <summary>Tokens computed by finished steps, cached ones included.</summary>
+    /// <summary>Tokens of planned steps, cached ones included.</summary>
+    public int Planned { get; set; } = cached;
+
+    /// <summary>Tokens computed by completed steps, cached ones included.</summary>
     public int Computed { get; set; } = cached;
 
-    public int Remaining => Target - Computed;
+    /// <summary>Tokens that are in no planned step yet.</summary>
+    public int Remaining => Target - Planned;
+
+    /// <summary>One of those that still hold the blocks that it was written to, if any does.</summary>
+    public Sequence? Holder => Members.Find(member =>
+        member.Admission == _admission && member.Status is SequenceStatus.Prefilling or SequenceStatus.Running);
 }

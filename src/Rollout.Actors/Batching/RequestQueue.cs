@@ -50,6 +50,14 @@ public sealed class RequestQueue(bool joinSiblings)
         return taken;
     }
 
+    /// <summary>Removes a sequence that ended while it waited.</summary>
+    public void Remove(Sequence sequence)
+    {
+        foreach (var entry in _entries)
+            Count -= entry.Members.Remove(sequence) ? 1 : 0;
+        _entries.RemoveAll(entry => entry.Members.Count == 0);
+    }
+
     /// <summary>Removes all waiting sequences of a group.</summary>
     public void Remove(GroupId group)
     {
@@ -71,5 +79,7 @@ public sealed record WaitingEntry(List<Sequence> Members)
         Members[0].Id.Group == other.Id.Group
         && Members[0].Failures == other.Failures
         && Members[0].Count == Members[0].PromptLength
-        && other.Count == other.PromptLength;
+        && Members[0].Pending == 0
+        && other.Count == other.PromptLength
+        && other.Pending == 0;
 }

@@ -14,21 +14,28 @@ public sealed class Sequence
     private int[] _blocks = [];
 
     /// <param name="group">The group it is a sample of.</param>
-    /// <param name="sample">Its number there.</param>
+    /// <param name="start">Which sample of it, and the tokens that it has sampled before.</param>
     /// <param name="key">The key of its randomness.</param>
     /// <param name="age">Its group's place in the order of arrival: the youngest is preempted first.</param>
     /// <param name="stopTexts">Reads along for texts that end it; null where there are none.</param>
-    public Sequence(GroupRequest group, int sample, ulong key, long age, StopTextSearch? stopTexts = null)
+    public Sequence(GroupRequest group, SampleStart start, ulong key, long age, StopTextSearch? stopTexts = null)
     {
         _stopTexts = stopTexts;
-        Id = new SequenceId(group.Id, sample);
-        Sampling = group.Samples[sample];
+        Id = new SequenceId(group.Id, start.Sample);
+        Sampling = group.Samples[start.Sample];
         Key = key;
         Age = age;
         PromptLength = group.Prompt.Length;
         _tokens = new int[PromptLength + Math.Min(Sampling.MaxTokens, 1024)];
         group.Prompt.CopyTo(_tokens, 0);
         Count = PromptLength;
+        var span = 0;
+        for (var i = 0; i < start.Tokens.Length; i++)
+        {
+            while (span + 1 < start.Versions.Length && start.Versions[span + 1].Start <= i)
+                span++;
+            Append(start.Tokens[i], start.Logprobs[i], start.Versions[span].Version);
+        }
     }
 
     public SequenceId Id { get; }
@@ -48,8 +55,17 @@ public sealed class Sequence
     /// <summary>The number of the admission under which it holds blocks.</summary>
     public int Admission { get; set; }
 
-    /// <summary>The step that was planned last draws its next token.</summary>
-    public bool DrawsNow { get; set; }
+    /// <summary>Tokens that planned steps draw and that have not come.</summary>
+    public int Pending { get; private set; }
+
+    /// <summary>Where the last of those is in its step's draws.</summary>
+    public int PendingDraw { get; private set; }
+
+    /// <summary>Counts the times that it started over from its tokens: what was drawn before is void.</summary>
+    public int Course { get; private set; }
+
+    /// <summary>The drawn tokens on their way are its last: nothing is to be planned for it.</summary>
+    public bool IsDrawnOut => Count + Pending >= MaxLength;
 
     /// <summary>Failed steps that it was part of since its last token.</summary>
     public int Failures { get; set; }
@@ -58,6 +74,12 @@ public sealed class Sequence
     public int Count { get; private set; }
 
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);
+
+    /// <summary>[sampled tokens] their log-probabilities.</summary>
+    public IReadOnlyList<float> Logprobs => _logprobs;
+
+    /// <summary>Which policy sampled which tokens.</summary>
+    public IReadOnlyList<VersionSpan> Versions => _versions;
 
     public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, BlockCount);
 
@@ -72,6 +94,7 @@ public sealed class Sequence
     /// </summary>
     public void Append(int token, float logprob, PolicyVersion version)
     {
+        Pending = Math.Max(0, Pending - 1);
         if (Count == _tokens.Length)
             Array.Resize(ref _tokens, Math.Min(2 * Count, MaxLength));
         if (_versions.Count == 0 || _versions[^1].Version != version)
@@ -83,6 +106,21 @@ public sealed class Sequence
             Finish(FinishReason.Stop);
         else if (Count == MaxLength)
             Finish(FinishReason.Length);
+    }
+
+    /// <summary>A planned step draws its next token, as this of its draws.</summary>
+    internal PlannedDraw Await(int draw)
+    {
+        Pending++;
+        PendingDraw = draw;
+        return new PlannedDraw(this, Course);
+    }
+
+    /// <summary>Goes on from the tokens that it has: those on their way are not waited for.</summary>
+    public void StartOver()
+    {
+        Course++;
+        Pending = 0;
     }
 
     /// <summary>Holds these blocks from now on.</summary>
@@ -110,6 +148,9 @@ public sealed class Sequence
     /// <summary>The finished sample.</summary>
     public Completion ToCompletion() =>
         new(Id.Sample, Tokens[PromptLength..].ToArray(), [.. _logprobs], [.. _versions], Reason);
+
+    /// <summary>What another decoder needs to go on.</summary>
+    public SampleStart ToStart() => new(Id.Sample, Tokens[PromptLength..].ToArray(), [.. _logprobs], [.. _versions]);
 
     private void Finish(FinishReason reason)
     {

@@ -94,15 +94,11 @@ public sealed class BlockLedger
 
     /// <summary>
     /// The policy was updated: no block of an older one can be hit, and cached ones are free. Sequences keep
-    /// what they hold; it becomes free with its last holder. Doing it again for the same version does
-    /// nothing.
+    /// what they hold; it becomes free with its last holder. Another run's policy may have the same number or a
+    /// smaller one: nothing of before can be hit in any case.
     /// </summary>
     public void ResetPolicy(PolicyVersion version)
     {
-        if (version.Value < Version.Value)
-            throw new InvalidOperationException($"the pool is at {Version} and can't go back to {version}");
-        if (version == Version)
-            return;
         Version = version;
         _cache.Clear();
         _hashedTokens = [];

@@ -6,57 +6,89 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Client;
 
 /// <summary>
-/// One enumeration of a <see cref="RolloutClient"/>: holds the groups that have no answer yet, keeps the window full,
-/// and submits again what the scheduler may have forgotten. A group's second answer is dropped.
+/// One enumeration of a <see cref="RolloutClient"/>: keeps the window full, and its groups until they have come,
+/// whatever happens to schedulers meanwhile (<see cref="Submissions"/>).
 /// </summary>
-internal sealed class ClientSession : ReceiveActor
+internal sealed class ClientSession : ReceiveActor, IWithTimers
 {
-    /// <summary>How long the scheduler may be silent before everything unanswered is submitted again (harmless by its ids).</summary>
-    private static readonly TimeSpan Resubmission = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>Ticks between two questions to the scheduler, whose answer says when it is another one.</summary>
+    private const int AskEvery = 4;
 
     private readonly IEnumerator<GroupRequest> _source;
     private readonly int _window;
+    private readonly Policy? _required;
     private readonly IActorRef _scheduler;
     private readonly ChannelWriter<GroupOutcome> _outcomes;
-    private readonly Dictionary<GroupId, GroupRequest> _unanswered = [];
+    private readonly Submissions _submissions = new();
+    private int _ticks;
 
     public ClientSession(
-        IEnumerator<GroupRequest> groups, int window, IActorRef scheduler, ChannelWriter<GroupOutcome> outcomes)
+        IEnumerator<GroupRequest> groups,
+        int window,
+        Policy? required,
+        IActorRef scheduler,
+        ChannelWriter<GroupOutcome> outcomes)
     {
         _source = groups;
         _window = window;
+        _required = required;
         _scheduler = scheduler;
         _outcomes = outcomes;
-        Receive<GroupOutcome>(Deliver);
-        Receive<ReceiveTimeout>(_ => Resubmit());
+        Receive<IClientMessage>(message =>
+        {
+            if (_submissions.Take(message) is { } outcome)
+            {
+                _outcomes.TryWrite(outcome);
+                Acknowledge(all: false);
+            }
+            Fill();
+        });
+        Receive<Tick>(_ =>
+        {
+            if (++_ticks % AskEvery == 0)
+                _scheduler.Tell(new QueryScheduler());
+            _submissions.Tick();
+            Acknowledge(all: true);
+            Fill();
+        });
     }
 
     /// <param name="groups">Read and disposed of by the session alone.</param>
     /// <param name="window">Groups without an answer at most.</param>
+    /// <param name="required">The only weights that they may be decoded with; null for any.</param>
     /// <param name="scheduler">Gets the groups.</param>
     /// <param name="outcomes">Gets each group's outcome; completed at the end, with a fault where groups are unanswered.</param>
     public static Props Props(
-        IEnumerator<GroupRequest> groups, int window, IActorRef scheduler, ChannelWriter<GroupOutcome> outcomes) =>
-        Akka.Actor.Props.Create(() => new ClientSession(groups, window, scheduler, outcomes));
+        IEnumerator<GroupRequest> groups,
+        int window,
+        Policy? required,
+        IActorRef scheduler,
+        ChannelWriter<GroupOutcome> outcomes) =>
+        Akka.Actor.Props.Create(() => new ClientSession(groups, window, required, scheduler, outcomes));
+
+    public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PreStart()
     {
-        SetReceiveTimeout(Resubmission);
+        Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
         Fill();
     }
 
     protected override void PostStop()
     {
         _source.Dispose();
-        if (_unanswered.Count == 0)
+        Acknowledge(all: true);
+        if (_submissions.Count == 0)
         {
             _outcomes.TryComplete();
             return;
         }
-        _scheduler.Tell(new CancelGroups([.. _unanswered.Keys]));
+        _scheduler.Tell(new CancelGroups(_submissions.Open));
         // An enumeration that just ended would be taken for a complete one.
         _outcomes.TryComplete(new InvalidOperationException(
-            $"the actor system stopped before {_unanswered.Count} groups were answered"));
+            $"the actor system stopped before {_submissions.Count} groups were answered"));
     }
 
     /// <summary>A fault of the source is the caller's to see.</summary>
@@ -64,35 +96,31 @@ internal sealed class ClientSession : ReceiveActor
     {
         try
         {
-            while (_unanswered.Count < _window && _source.MoveNext())
+            while (_submissions.Count < _window && _source.MoveNext())
             {
-                var group = _source.Current;
-                if (!_unanswered.TryAdd(group.Id, group))
-                    throw new InvalidOperationException($"{group.Id} is submitted twice");
-                _scheduler.Tell(new SubmitGroup(group));
+                if (!_submissions.Add(_source.Current, _required))
+                    throw new InvalidOperationException($"{_source.Current.Id} is submitted twice");
             }
         }
         catch (Exception fault)
         {
             _outcomes.TryComplete(fault);
             Context.Stop(Self);
-            return;
         }
-        if (_unanswered.Count == 0)
+        foreach (var submit in _submissions.TakeSendable())
+            _scheduler.Tell(submit);
+        if (_submissions.Count == 0)
             Context.Stop(Self);
     }
 
-    private void Deliver(GroupOutcome outcome)
+    private void Acknowledge(bool all)
     {
-        if (!_unanswered.Remove(outcome.Id))
-            return;
-        _outcomes.TryWrite(outcome);
-        Fill();
+        if (_submissions.TakeAcknowledgement(all) is { } taken)
+            _scheduler.Tell(taken);
     }
 
-    private void Resubmit()
+    private sealed record Tick
     {
-        foreach (var group in _unanswered.Values)
-            _scheduler.Tell(new SubmitGroup(group));
+        public static Tick Instance { get; } = new();
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Akka.Actor;
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
 
@@ -16,16 +17,18 @@ public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
     /// </summary>
     /// <param name="groups">Read once, in order; ids must be unique.</param>
     /// <param name="window">Groups submitted and not yet answered, at most.</param>
+    /// <param name="required">The only weights that they may be decoded with; null for any.</param>
     /// <param name="cancellation">Cancels what is on its way.</param>
     public async IAsyncEnumerable<GroupOutcome> GenerateAsync(
         IEnumerable<GroupRequest> groups,
         int window = 4096,
+        Policy? required = null,
         [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(window, 1);
         var outcomes = Channel.CreateUnbounded<GroupOutcome>(new UnboundedChannelOptions { SingleReader = true });
         var source = groups.GetEnumerator();
-        var session = system.ActorOf(ClientSession.Props(source, window, scheduler, outcomes.Writer));
+        var session = system.ActorOf(ClientSession.Props(source, window, required, scheduler, outcomes.Writer));
         try
         {
             await foreach (var outcome in outcomes.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))

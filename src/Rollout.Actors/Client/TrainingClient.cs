@@ -38,10 +38,12 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
     /// <summary>Passes the trainer's events on; a trainer that dies without a word ends the run with an error.</summary>
     private sealed class Observer : ReceiveActor
     {
+        private readonly ChannelWriter<object> _events;
         private TrainingProgress _progress = new(0, 0, 0);
 
         public Observer(IActorRef trainer, ChannelWriter<object> events)
         {
+            _events = events;
             Context.Watch(trainer);
             Receive<TrainingEnded>(ended =>
             {
@@ -59,6 +61,13 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
                 events.TryWrite(report);
             });
             ReceiveAny(seen => events.TryWrite(seen));
+        }
+
+        /// <summary>With the whole actor system too, as when the cluster has given this process up.</summary>
+        protected override void PostStop()
+        {
+            _events.TryWrite(new TrainingEnded(_progress, null, "the actor system stopped before the run ended"));
+            _events.TryComplete();
         }
     }
 }

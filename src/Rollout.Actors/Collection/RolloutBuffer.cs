@@ -28,11 +28,6 @@ public sealed class RolloutBuffer
     /// <summary>Groups that are neither scored nor failed.</summary>
     public IEnumerable<GroupId> Open => _order.Where(id => _members[id].IsOpen);
 
-    /// <summary>Groups that no decoder has finished or failed.</summary>
-    public IEnumerable<GroupRequest> Undecoded =>
-        _order.Select(id => _members[id]).Where(member => member is { IsOpen: true, Finished: null })
-            .Select(member => member.Request);
-
     /// <summary>Groups that failed, with their reasons.</summary>
     public IEnumerable<GroupFailed> Failed =>
         _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));

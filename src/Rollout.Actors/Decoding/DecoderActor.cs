@@ -17,6 +17,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="MaxModelLength">Tokens of a sequence at most.</param>
 /// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
 /// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
+/// <param name="Weights">Where its weights come from.</param>
 /// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>
 public sealed record DecoderSetup(
     DecoderId Id,
@@ -24,16 +25,21 @@ public sealed record DecoderSetup(
     int MaxModelLength,
     bool StaticBatch,
     bool PrefixCaching,
+    PolicySource Weights,
     HuggingFaceTokenizer? Tokenizer = null)
 {
     /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
     public bool Audited { get; init; }
+
+    /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
+    public string Fingerprint { get; init; } = "";
 }
 
 /// <summary>
-/// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights)-> Serving -(Park)->
-/// Parking -(grant consumed)-> ParkedUntil -(UpdateWeights)-> Resetting -(PrefixCacheReset)-> Serving.
-/// The allocator is its child: the two share their fate.
+/// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights, or nobody trains)-> Serving
+/// -(new weights are here)-> FinishingStep -(grant consumed)-> Resetting -(PrefixCacheReset)-> Serving; one that shares the
+/// trainer's memory: Serving -(Park)-> FinishingStep -> ParkedUntil -(UpdateWeights)-> Resetting. The allocator is its
+/// child: the two share their fate.
 /// </summary>
 public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
@@ -43,13 +49,12 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly int _incarnation;
-    private readonly IActorRef _scheduler;
-    private readonly IActorRef _barrier;
     private readonly IModelRunner _runner;
+    private readonly PolicyFollower _follower;
     private readonly IActorRef _allocator;
     private readonly StepPlanner _planner;
     private readonly StepClock _clock;
-    private readonly Dictionary<GroupId, int> _attempts = [];
+    private readonly SchedulerLink _link;
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
     public DecoderActor(
@@ -58,9 +63,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _setup = setup;
         _settings = settings;
         _incarnation = incarnation;
-        _scheduler = scheduler;
-        _barrier = barrier;
         _runner = setup.CreateRunner();
+        _follower = new PolicyFollower(setup, incarnation, _runner.Version, barrier, Self, _log);
         var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching)
         {
             Audited = setup.Audited,
@@ -80,7 +84,19 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             SamplingRng.SequenceKey,
             setup.Tokenizer);
         _clock = new StepClock(TimeProvider.System, _runner.Geometry.BlockCount);
-        Joining();
+        _link = new SchedulerLink(
+            setup.Id,
+            incarnation,
+            new DecoderCapacity(settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize),
+            setup.Fingerprint,
+            _planner,
+            Self,
+            scheduler,
+            every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every));
+        if (_follower.IsAlone)
+            Serving();
+        else
+            Joining();
     }
 
     public static Props Props(
@@ -94,47 +110,60 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     protected override void PreStart()
     {
-        _barrier.Tell(new JoinBarrier(_setup.Id, _incarnation, Self));
+        if (_follower.IsAlone)
+            TellScheduler();
+        _follower.Join(serving: _follower.IsAlone);
         Timers.StartPeriodicTimer(nameof(Announce), new Announce(), AnnounceEvery);
     }
 
-    protected override void PostStop() => _runner.Dispose();
+    protected override void PostStop()
+    {
+        _follower.Dispose();
+        _runner.Dispose();
+    }
 
     /// <summary>A fault of the allocator is the decoder's: block tables that threw are not trusted.</summary>
     protected override SupervisorStrategy SupervisorStrategy() =>
         new OneForOneStrategy(_ => Directive.Escalate);
 
+    /// <summary>Who trains, if anybody, decides what it decodes with.</summary>
     private void Joining()
     {
-        Receive<UpdateWeights>(update => TakeWeights(update.Version, Sender));
+        Receive<TrainerIs>(said =>
+        {
+            if (_follower.Follow(said.Trainer))
+                _follower.Join(serving: false);
+            else if (said.Trainer is null && _follower.Policy is not null)
+                Serve();
+        });
+        ReceivePolicies();
+        Receive<Announce>(_ => _follower.Join(serving: false));
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
     private void Serving()
     {
-        Receive<AssignGroup>(assign =>
-        {
-            Take(assign);
-            Advance();
-        });
-        Receive<AbortGroup>(abort =>
-        {
-            Abort(abort);
-            Advance();
-        });
+        ReceiveFromScheduler(Advance);
         Receive<BlocksReserved>(reserved => RunStep(reserved.Grant, reserveAhead: true));
         Receive<Park>(park =>
         {
             var barrier = Sender;
-            if (_planner.IsDemandOut)
-                Become(() => Parking(park.Until, barrier));
-            else
-                EnterParked(park.Until, barrier);
+            FinishStepThen(() => EnterParked(park.Until, barrier));
         });
-        Receive<UpdateWeights>(update => update.Version == _runner.Version, update =>
-            Sender.Tell(new WeightsUpdated(_setup.Id, update.Version)));
+        Receive<TrainerIs>(said =>
+        {
+            if (_follower.Follow(said.Trainer))
+                _follower.Join(serving: true);
+        });
+        ReceivePolicies();
         Receive<QueryDecoderStats>(query => Sender.Tell(_clock.Read(query.Reset)));
-        Receive<Announce>(_ => TellScheduler());
+        Receive<Announce>(_ =>
+        {
+            TellScheduler();
+            if (_follower.Trainer is not null)
+                _follower.Join(serving: true);
+        });
     }
 
     /// <summary>What a state that serves nobody leaves for the next one that does.</summary>
@@ -144,78 +173,114 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         ReceiveAny(_ => Stash.Stash());
     }
 
-    private void TellScheduler() =>
-        _scheduler.Tell(new DecoderReady(_setup.Id, _incarnation, Self, _settings.MaxNumSeqs));
+    private void TellScheduler() => _link.Announce(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+
+    /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
+    private void ReceiveFromScheduler(Action afterwards)
+    {
+        Receive<SchedulerHere>(here => _link.Take(here, Sender));
+        Receive<SchedulerCommand>(command =>
+        {
+            _link.Take(command);
+            afterwards();
+        });
+        Receive<ReportTaken>(_link.Take);
+        Receive<ReportDue>(_ => _link.Tick());
+        Receive<DecoderRefused>(refused =>
+        {
+            _log.Error("{Reason}", refused.Reason);
+            Context.System.EventStream.Publish(refused);
+        });
+        Receive<Drain>(_ =>
+        {
+            _link.Drain(Sender);
+            afterwards();
+        });
+    }
 
     /// <summary>The step that has been asked for still runs, none after it.</summary>
-    private void Parking(PolicyVersion until, IActorRef barrier)
+    private void FinishingStep(Action then)
     {
         Receive<BlocksReserved>(reserved =>
         {
             RunStep(reserved.Grant, reserveAhead: false);
-            EnterParked(until, barrier);
+            then();
         });
-        Receive<AssignGroup>(Take);
-        Receive<AbortGroup>(Abort);
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
-    private void EnterParked(PolicyVersion until, IActorRef barrier)
+    private void FinishStepThen(Action then)
+    {
+        if (_planner.IsDemandOut)
+            Become(() => FinishingStep(then));
+        else
+            then();
+    }
+
+    private void EnterParked(Policy until, IActorRef barrier)
     {
         _clock.Stop();
-        barrier.Tell(new Parked(_setup.Id, until, _clock.Read(reset: true)));
+        _runner.Sleep();
+        barrier.Tell(new Parked(_setup.Id, until));
         Become(() => ParkedUntil(until));
     }
 
-    private void ParkedUntil(PolicyVersion version)
+    private void ParkedUntil(Policy next)
     {
-        Receive<UpdateWeights>(update => update.Version.Value >= version.Value, update =>
-            TakeWeights(update.Version, Sender));
-        Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until, DecoderStats.None)));
-        Receive<AssignGroup>(Take);
-        Receive<AbortGroup>(Abort);
+        Receive<UpdateWeights>(
+            update => update.Trainer == _follower.Trainer && update.Policy.Run == next.Run
+                && update.Policy.Version.Value >= next.Version.Value,
+            update => SwapWeights(update.Policy, Sender));
+        Receive<Park>(park => Sender.Tell(new Parked(_setup.Id, park.Until)));
+        ReceiveFromScheduler(() => { });
         Later();
     }
 
-    private void Resetting(PolicyVersion version, IActorRef barrier)
+    private void Resetting(Policy policy, IActorRef barrier)
     {
-        Receive<PrefixCacheReset>(reset => reset.Version == version, _ =>
+        Receive<PrefixCacheReset>(reset => reset.Version == policy.Version, _ =>
         {
-            barrier.Tell(new WeightsUpdated(_setup.Id, version));
-            TellScheduler();
-            Become(Serving);
-            Stash.UnstashAll();
-            Advance();
+            _follower.Confirm(barrier, _clock.Read(reset: true));
+            Serve();
         });
+        ReceiveFromScheduler(() => { });
         Later();
+    }
+
+    private void Serve()
+    {
+        TellScheduler();
+        Become(Serving);
+        Stash.UnstashAll();
+        Advance();
+    }
+
+    /// <summary>A policy is taken between two steps; what has to be fetched for it is fetched beside the steps.</summary>
+    private void ReceivePolicies()
+    {
+        Receive<UpdateWeights>(update =>
+        {
+            var barrier = Sender;
+            if (_follower.Consider(update, barrier))
+                FinishStepThen(() => SwapWeights(update.Policy, barrier));
+        });
+        Receive<FetchEnded>(ended =>
+        {
+            if (_follower.IsReady(ended))
+                FinishStepThen(() => SwapWeights(ended.Fetch.Policy, ended.Fetch.Barrier));
+        });
     }
 
     /// <summary>Between two steps: new weights, and nothing computed with the old ones is used again.</summary>
-    private void TakeWeights(PolicyVersion version, IActorRef barrier)
+    private void SwapWeights(Policy policy, IActorRef barrier)
     {
-        if (version != _runner.Version)
-        {
-            _planner.RequeueAll();
-            _runner.LoadWeights(version);
-        }
-        _allocator.Tell(new ResetPrefixCache(version));
-        Become(() => Resetting(version, barrier));
-    }
-
-    private void Take(AssignGroup assign)
-    {
-        var id = assign.Group.Id;
-        if (_attempts.TryGetValue(id, out var known) && known != assign.Attempt)
-            _planner.Abort(id);
-        _attempts[id] = assign.Attempt;
-        _planner.Add(assign.Group);
-        Report();
-    }
-
-    private void Abort(AbortGroup abort)
-    {
-        if (_attempts.TryGetValue(abort.Id, out var attempt) && attempt == abort.Attempt && _attempts.Remove(abort.Id))
-            _planner.Abort(abort.Id);
+        _planner.RequeueAll();
+        _follower.Take(policy);
+        _runner.LoadWeights(policy.Version);
+        _runner.Wake();
+        _allocator.Tell(new ResetPrefixCache(policy.Version));
+        Become(() => Resetting(policy, barrier));
     }
 
     /// <summary>Asks for the next step's blocks, unless that has been done or nothing is to do.</summary>
@@ -236,44 +301,55 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         if (reserveAhead)
             Advance();
         if (batch.RowCount > 0)
-            Compute(batch);
-        Report();
+            Start(batch);
+        // A step stays under way while another follows it; where nothing was planned, what is under way decides what next.
+        var mayStay = batch.RowCount > 0 && reserveAhead && _planner.IsDemandOut ? _runner.StepsAhead - 1 : 0;
+        while (_planner.StepsUnderWay > mayStay)
+            Finish();
+        _link.StepDone(grant.Usage.Total - grant.Usage.InUse);
         if (reserveAhead)
             Advance();
         if (!_planner.IsDemandOut)
             _clock.Stop();
     }
 
-    private void Compute(ForwardBatch batch)
+    private void Start(ForwardBatch batch)
     {
         try
         {
-            var output = _runner.Run(batch);
-            _planner.Complete(output, _runner.Version);
-            _clock.StepDone(batch, output, _planner.PlannedPrefillTokens);
+            _runner.Start(batch);
         }
         catch (Exception fault) when (fault is not DeviceFaultException)
         {
-            _log.Error(fault, "{Decoder}: a step of {Rows} rows failed", _setup.Id, batch.RowCount);
-            _planner.Fail(fault);
-            _clock.StepFailed();
+            // The steps before it are under way and none the worse.
+            while (_planner.StepsUnderWay > 1)
+                Finish();
+            Fail(fault);
         }
     }
 
-    private void Report()
+    private void Finish()
     {
-        foreach (var outcome in _planner.TakeOutcomes())
+        try
         {
-            if (!_attempts.Remove(outcome.Id, out var attempt))
-                continue;
-            _scheduler.Tell(outcome switch
-            {
-                GroupFinished done => new GroupDecoded(_setup.Id, done.Id, attempt, done.Completions),
-                GroupFailed failed => new GroupRejected(_setup.Id, failed.Id, attempt, failed.Reason),
-                _ => throw new InvalidOperationException($"unknown outcome {outcome}"),
-            });
+            var output = _runner.Finish();
+            _clock.StepDone(output, _planner.PlannedPrefillTokens);
+            _planner.Complete(output, _runner.Version);
         }
+        catch (Exception fault) when (fault is not DeviceFaultException)
+        {
+            Fail(fault);
+        }
+    }
+
+    private void Fail(Exception fault)
+    {
+        _log.Error(fault, "{Decoder}: a step failed", _setup.Id);
+        _planner.Fail(fault);
+        _clock.StepFailed();
     }
 
     private sealed record Announce;
+
+    private sealed record ReportDue;
 }

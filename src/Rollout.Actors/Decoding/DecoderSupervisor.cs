@@ -19,6 +19,7 @@ public sealed class DecoderSupervisor : ReceiveActor
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private int _incarnation;
     private Exception? _fault;
+    private bool _isLeaving;
 
     public DecoderSupervisor(DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier)
     {
@@ -27,6 +28,15 @@ public sealed class DecoderSupervisor : ReceiveActor
         _scheduler = scheduler;
         _barrier = barrier;
         Receive<Terminated>(_ => Replace());
+        Receive<Drain>(drain =>
+        {
+            _isLeaving = true;
+            var decoder = Context.Child(ChildName);
+            if (decoder.IsNobody())
+                Sender.Tell(new Drained(_setup.Id, 0));
+            else
+                decoder.Forward(drain);
+        });
         Receive<QueryDecoderStats>(query => Context.Child(ChildName).Forward(query));
     }
 
@@ -64,9 +74,11 @@ public sealed class DecoderSupervisor : ReceiveActor
     private void Replace()
     {
         var reason = _fault?.Message ?? "it stopped";
-        var comesBack = _incarnation <= _settings.MaxRestarts;
+        var comesBack = _incarnation <= _settings.MaxRestarts && !_isLeaving;
         _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
-        _scheduler.Tell(new DecoderLost(_setup.Id, _incarnation, reason, comesBack));
+        var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack);
+        _scheduler.Tell(lost);
+        Context.System.EventStream.Publish(lost);
         _barrier.Tell(new LeaveBarrier(_setup.Id, _incarnation));
         if (comesBack)
             Start();

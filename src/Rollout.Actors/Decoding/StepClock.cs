@@ -17,14 +17,14 @@ public sealed class StepClock(TimeProvider time, int blocksTotal)
     public void Stop() => _busySince = null;
 
     /// <summary>A step has ended; the next one's time begins.</summary>
-    public void StepDone(ForwardBatch batch, StepOutput output, int prefillTokens)
+    public void StepDone(StepOutput output, int prefillTokens)
     {
         var seconds = Lap();
         _stats = _stats with
         {
             Steps = _stats.Steps + 1,
             PrefillTokens = _stats.PrefillTokens + prefillTokens,
-            NewTokens = _stats.NewTokens + batch.DrawCount,
+            NewTokens = _stats.NewTokens + output.Count,
             BusySeconds = _stats.BusySeconds + seconds,
             PrefillSeconds = _stats.PrefillSeconds + (prefillTokens > 0 ? seconds : 0),
             ForwardSeconds = _stats.ForwardSeconds + output.ForwardTime.TotalSeconds,

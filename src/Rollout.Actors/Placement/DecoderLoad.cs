@@ -1,21 +1,128 @@
 using Rollout.Actors.Protocol;
-using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
 
-/// <summary>What the scheduler knows of one decoder.</summary>
-public sealed class DecoderLoad(DecoderId id, int incarnation, int maxNumSeqs)
+/// <summary>What the scheduler knows of one incarnation of a decoder.</summary>
+public sealed class DecoderLoad
 {
-    public DecoderId Id { get; } = id;
+    /// <param name="here">What it says of itself.</param>
+    /// <param name="epoch">The scheduler's.</param>
+    /// <param name="order">Its place in the order of arrival.</param>
+    /// <param name="toTell">Gets this decoder when there are commands to send.</param>
+    public DecoderLoad(DecoderHere here, SchedulerEpoch epoch, long order, ISet<DecoderLoad> toTell)
+    {
+        (Here, Order) = (here, order);
+        Commands = new CommandStream(epoch, () => toTell.Add(this));
+        Load = new DeviceLoad(0, 0, here.Capacity.Blocks);
+    }
 
-    public int Incarnation { get; } = incarnation;
+    /// <summary>What it last said of itself.</summary>
+    public DecoderHere Here { get; set; }
 
-    /// <summary>Sequences that it can run at once.</summary>
-    public int MaxNumSeqs { get; } = maxNumSeqs;
+    public DecoderId Id => Here.Id;
 
-    /// <summary>Groups it works on.</summary>
-    public HashSet<GroupId> Groups { get; } = [];
+    public DecoderCapacity Capacity => Here.Capacity;
 
-    /// <summary>Sequences of those groups.</summary>
-    public int AssignedSeqs { get; set; }
+    /// <summary>Its place in the order of arrival.</summary>
+    public long Order { get; }
+
+    /// <summary>What it is told.</summary>
+    public CommandStream Commands { get; }
+
+    /// <summary>
+    /// It follows this scheduler and has reported what it held for the one before: nothing is given to it earlier.
+    /// </summary>
+    public bool IsSettled { get; set; }
+
+    /// <summary>It will not come back, and nothing that it says counts.</summary>
+    public bool IsGone { get; set; }
+
+    /// <summary>Unfinished samples that it left behind when it was lost.</summary>
+    public int OrphanedSeqs { get; private set; }
+
+    /// <summary>Tokens of those that are known: they are not sampled again.</summary>
+    public long OrphanedTokens { get; private set; }
+
+    /// <summary>It takes samples.</summary>
+    public bool TakesWork => IsSettled && !IsGone && !Here.Leaving;
+
+    /// <summary>Groups with samples that it works on.</summary>
+    public Dictionary<RolloutGroup, GroupShare> Groups { get; } = [];
+
+    /// <summary>Unfinished samples that it works on.</summary>
+    public int AssignedSeqs { get; private set; }
+
+    /// <summary>Blocks that those are expected to need.</summary>
+    public int ReservedBlocks { get; private set; }
+
+    /// <summary>How full its device was when it last said.</summary>
+    public DeviceLoad Load { get; set; }
+
+    /// <summary>The number of its last report.</summary>
+    public long LastReport { get; set; }
+
+    /// <summary>The command by which samples were last recalled from it.</summary>
+    public long LastRecall { get; set; }
+
+    /// <summary>It hasn't answered a recall yet.</summary>
+    public bool IsRecallOut => LastRecall > Commands.Taken;
+
+    /// <summary>
+    /// How full it is, as a share of its places or of its blocks, whichever is more: 1 is full, and more waits there.
+    /// </summary>
+    public double Fill => Math.Max(
+        (double)AssignedSeqs / Math.Max(Capacity.MaxNumSeqs, 1),
+        (double)Math.Max(ReservedBlocks, Capacity.Blocks - Load.FreeBlocks) / Math.Max(Capacity.Blocks, 1));
+
+    /// <summary>The decoder from which samples were recalled for this one.</summary>
+    public DecoderLoad? FetchesFrom { get; set; }
+
+    /// <summary>Samples that were recalled for it may be on their way.</summary>
+    public bool IsFetching => FetchesFrom is { IsGone: false, IsRecallOut: true };
+
+    /// <summary>How full it was when <see cref="DecoderRanking"/> ranked it.</summary>
+    public double RankedFill { get; set; }
+
+    /// <summary>How many sequences waited there when <see cref="DecoderRanking"/> ranked it.</summary>
+    public int RankedWaiting { get; set; }
+
+    /// <summary>It works on a sample from now on.</summary>
+    public void Add(RolloutGroup group, SampleSlot slot, int promptBlocks)
+    {
+        if (!Groups.TryGetValue(group, out var share))
+        {
+            Groups.Add(group, share = new GroupShare(promptBlocks));
+            ReservedBlocks += promptBlocks;
+        }
+        share.Seqs++;
+        AssignedSeqs++;
+        ReservedBlocks += slot.ReservedBlocks;
+        group.HeldBy(this);
+    }
+
+    /// <summary>It works on a sample no more. To be called before the slot forgets its blocks.</summary>
+    public void Remove(RolloutGroup group, SampleSlot slot)
+    {
+        AssignedSeqs--;
+        ReservedBlocks -= slot.ReservedBlocks;
+        var share = Groups[group];
+        if (--share.Seqs > 0)
+            return;
+        Groups.Remove(group);
+        ReservedBlocks -= share.PromptBlocks;
+    }
+
+    /// <summary>A group's part of a decoder.</summary>
+    /// <param name="promptBlocks">Blocks of the prompt, which the group's samples there share.</param>
+    public sealed class GroupShare(int promptBlocks)
+    {
+        public int PromptBlocks { get; } = promptBlocks;
+
+        /// <summary>Unfinished samples of the group there.</summary>
+        public int Seqs { get; set; }
+    }
+
+    /// <summary>It is lost, and with it whoever worked on this sample.</summary>
+    public void Orphan(SampleSlot slot) =>
+        (OrphanedSeqs, OrphanedTokens) = (OrphanedSeqs + 1, OrphanedTokens + slot.Count);
 }

@@ -3,141 +3,380 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
 
-/// <summary>A group that is to be sent to a decoder.</summary>
-public readonly record struct Assignment(DecoderId Decoder, GroupRequest Group, int Attempt);
+/// <summary>What a submission came to.</summary>
+public enum Submission
+{
+    /// <summary>It will be answered: it is new, or on its way already.</summary>
+    Taken,
+
+    /// <summary>It has ended, and its outcome is to be told again.</summary>
+    Ended,
+
+    /// <summary>Enough is waiting.</summary>
+    NoRoom,
+}
 
 /// <summary>
-/// Who works on what: every submitted group is waiting or assigned to one living decoder until it is finished,
-/// failed or cancelled. No two assignments have the same attempt, so an answer says which of them it is to.
+/// Who works on what. Each sample of a submitted group waits, is on one living decoder, or has finished; a group ends
+/// once, with all its samples or with a reason, and its outcome is kept until its client has it. What decoders are to
+/// be told gathers in their <see cref="DecoderLoad.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
 /// </summary>
-public sealed class GroupBook(PlacementPolicy policy)
+public sealed class GroupBook
 {
-    private readonly Dictionary<GroupId, Entry> _groups = [];
-    private readonly Dictionary<DecoderId, DecoderLoad> _decoders = [];
-    private readonly Dictionary<DecoderId, int> _lost = [];             // their last incarnations
-    private readonly SortedDictionary<long, Entry> _waiting = [];       // by order of submission
-    private long _submissions;
-    private int _attempts;
+    private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
+    private readonly SchedulerEpoch _epoch;
+    private readonly PlacementPolicy _policy;
+    private readonly double _queueDepth;
+    private readonly DecoderRoster _decoders;
+    private readonly WorkDispatch _work;
+    private readonly DueQueue _due = new();
+    private readonly List<RolloutGroup> _ended = [];
+    private long _arrivals;
 
-    /// <summary>Groups on their way.</summary>
-    public IReadOnlyCollection<GroupId> Groups => _groups.Keys;
-
-    /// <summary>Decoders that take groups.</summary>
-    public int DecoderCount => _decoders.Count;
-
-    /// <summary>Takes a group, due at a time. False where it is on its way already.</summary>
-    public bool Submit(GroupRequest group, TimeSpan due)
+    /// <param name="epoch">The scheduler's.</param>
+    /// <param name="policy">Where there is room.</param>
+    /// <param name="queueDepth">Waiting sequences, as a multiple of those that the decoders can run at once.</param>
+    public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth)
     {
-        var entry = new Entry(group, due, _submissions++);
-        if (!_groups.TryAdd(group.Id, entry))
-            return false;
-        _waiting.Add(entry.Order, entry);
-        return true;
+        (_epoch, _policy, _queueDepth) = (epoch, policy, queueDepth);
+        _decoders = new DecoderRoster(epoch);
+        _work = new WorkDispatch(policy, _decoders.Ranking);
+    }
+
+    /// <summary>Groups that haven't ended.</summary>
+    public int GroupsOnTheirWay { get; private set; }
+
+    /// <summary>Groups, those included whose outcomes are remembered.</summary>
+    public int GroupCount => _groups.Count;
+
+    /// <summary>Sequences that no decoder has.</summary>
+    public int WaitingSequences => _work.WaitingSequences;
+
+    public DecoderRoster Decoders => _decoders;
+
+    /// <summary>Less than half of what may wait is waiting.</summary>
+    public bool HasAmpleRoom => WaitingSequences <= QueueCapacity / 2;
+
+    private double QueueCapacity => _queueDepth * _decoders.Places;
+
+    /// <summary>A group that was submitted and not yet acknowledged.</summary>
+    public RolloutGroup? Find(GroupId id) => _groups.GetValueOrDefault(id);
+
+    /// <summary>Nothing is given to anybody.</summary>
+    public bool IsHeld => _work.IsHeld;
+
+    /// <summary>Gives nothing to anybody until <see cref="Open"/>: decoders are still to say what they hold.</summary>
+    public void Hold() => _work.IsHeld = true;
+
+    /// <summary>Gives waiting samples to decoders from now on.</summary>
+    public void Open()
+    {
+        _work.IsHeld = false;
+        _work.PlaceAll();
+    }
+
+    /// <summary>Takes a group, due at a time.</summary>
+    public Submission Submit(GroupRequest request, Policy? required, TimeSpan due)
+    {
+        if (_groups.TryGetValue(request.Id, out var group))
+        {
+            if (group.Outcome is not null)
+                return Submission.Ended;
+            if (group.Request is null)
+                Adopt(group, request, required, due);
+            return Submission.Taken;
+        }
+        if (WaitingSequences > 0 && WaitingSequences + request.Samples.Length > QueueCapacity)
+            return Submission.NoRoom;
+        group = NewGroup(request.Id, due);
+        group.Attach(request, required);
+        _work.Queue(group);
+        return Submission.Taken;
+    }
+
+    /// <summary>Nobody wants this group any more.</summary>
+    public void Cancel(GroupId id)
+    {
+        if (!_groups.TryGetValue(id, out var group))
+            return;
+        Withdraw(group);
+        Forget(group, atOnce: true);
+    }
+
+    /// <summary>The client has the outcome of this group. One that is still on its way goes on.</summary>
+    public void Acknowledge(GroupId id)
+    {
+        if (_groups.TryGetValue(id, out var group) && group.Outcome is not null)
+            Forget(group, atOnce: false);
+    }
+
+    /// <summary>A group can't be finished.</summary>
+    public void Fail(GroupId id, string reason)
+    {
+        if (!_groups.TryGetValue(id, out var group) || group.Outcome is not null)
+            return;
+        Withdraw(group);
+        End(group, new GroupFailed(id, reason));
+        TellHolders(group, atOnce: true);
+    }
+
+    /// <summary>All groups that haven't ended fail.</summary>
+    public void FailAll(string reason)
+    {
+        foreach (var group in _groups.Values.Where(group => group is { Outcome: null, Request: not null }).ToArray())
+            Fail(group.Id, reason);
+    }
+
+    /// <summary>Groups that ended since the last call.</summary>
+    public IReadOnlyList<RolloutGroup> TakeEnded()
+    {
+        if (_ended.Count == 0)
+            return [];
+        var ended = _ended.ToArray();
+        _ended.Clear();
+        return ended;
+    }
+
+    /// <summary>Groups that were due before now. Those that no client has asked for are dropped on the way.</summary>
+    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now)
+    {
+        var overdue = _due.Take(now);
+        foreach (var orphan in overdue.Where(group => group is { Request: null, Outcome: null }))
+            Cancel(orphan.Id);
+        return [.. overdue.Where(group => group is { Request: not null, Outcome: null })];
     }
 
     /// <summary>
-    /// A decoder takes work from now on. What an earlier incarnation had waits again, before newer groups. False, and
-    /// nothing changes, for an incarnation that is at work already, is an older one, or is known to be gone.
+    /// A decoder says that it is there. An earlier incarnation's samples wait again, before newer groups. Null for one
+    /// that is known to be gone, or is refused.
     /// </summary>
-    public bool DecoderUp(DecoderId id, int incarnation, int maxNumSeqs)
+    public DecoderLoad? Welcome(DecoderHere here, out string? refusal)
     {
-        if (_decoders.TryGetValue(id, out var known) && known.Incarnation >= incarnation)
+        var before = _decoders.Find(here.Id);
+        var decoder = _decoders.Welcome(here, out refusal);
+        if (decoder is null)
+            return null;
+        if (before is not null && before != decoder)
+            Lose(before);
+        if (here.Seen == _epoch)
+        {
+            decoder.Commands.Acknowledge(here.CommandsTaken);
+            decoder.IsSettled |= here.Holding == 0;
+        }
+        decoder.Commands.Flush();
+        _decoders.Ranking.Update(decoder);
+        _work.Fill(decoder);
+        return decoder;
+    }
+
+    /// <summary>An incarnation of a decoder is gone. False where it wasn't the one at work.</summary>
+    public bool DecoderDown(DecoderId id, int incarnation)
+    {
+        if (_decoders.Remove(id, incarnation) is not { } decoder)
             return false;
-        if (_lost.TryGetValue(id, out var lost) && lost >= incarnation)
-            return false;
-        Requeue(id);
-        _decoders[id] = new DecoderLoad(id, incarnation, maxNumSeqs);
+        Lose(decoder);
         return true;
     }
 
-    /// <summary>A decoder is gone. False for an incarnation that is not the one at work.</summary>
-    public bool DecoderDown(DecoderId id, int incarnation)
+    /// <summary>All decoders of a host are gone, for good: a process that takes its address later is another host.</summary>
+    public IReadOnlyList<DecoderLoad> HostDown(HostId host)
     {
-        _lost[id] = Math.Max(incarnation, _lost.GetValueOrDefault(id));
-        if (!_decoders.TryGetValue(id, out var known) || known.Incarnation > incarnation)
-            return false;
-        Requeue(id);
-        return _decoders.Remove(id);
+        var lost = _decoders.Remove(host);
+        foreach (var decoder in lost)
+            Lose(decoder);
+        return lost;
     }
 
-    /// <summary>All decoders of a host are gone. A process that takes its address later counts incarnations anew.</summary>
-    public void HostDown(string host)
+    /// <summary>Takes a report. Null where it comes from nobody who counts, and is not to be answered.</summary>
+    public DecoderLoad? Take(DecoderReport report, TimeSpan orphansDue)
     {
-        foreach (var decoder in _decoders.Values.Where(decoder => decoder.Id.Host == host).ToArray())
-            DecoderDown(decoder.Id, decoder.Incarnation);
-        foreach (var id in _lost.Keys.Where(id => id.Host == host).ToArray())
-            _lost.Remove(id);
-    }
-
-    /// <summary>A group has ended on a decoder. False for a group, decoder or attempt that is no longer the one at work.</summary>
-    public bool End(DecoderId decoder, GroupId id, int attempt) =>
-        _groups.TryGetValue(id, out var entry) && entry.Attempt == attempt && entry.Decoder == decoder && Remove(entry);
-
-    /// <summary>Takes a group out, and says which decoder works on it under which attempt, if one does.</summary>
-    public (DecoderId Decoder, int Attempt)? Cancel(GroupId id)
-    {
-        if (!_groups.TryGetValue(id, out var entry))
+        if (report.Epoch != _epoch || _decoders.Find(report.Decoder) is not { } decoder
+            || decoder.Here.Incarnation != report.Incarnation)
+        {
             return null;
-        (DecoderId, int)? working = entry.Decoder is { } decoder ? (decoder, entry.Attempt) : null;
-        Remove(entry);
-        return working;
-    }
-
-    /// <summary>Hands waiting groups to decoders with room, first come first served.</summary>
-    public IReadOnlyList<Assignment> Assign()
-    {
-        var assignments = new List<Assignment>();
-        while (_waiting.Count > 0)
-        {
-            var entry = _waiting.First().Value;
-            if (!policy.TryChoose(_decoders.Values, entry.Group.Samples.Length, out var decoder))
-                break;
-            _waiting.Remove(entry.Order);
-            entry.Decoder = decoder.Id;
-            entry.Attempt = ++_attempts;
-            decoder.Groups.Add(entry.Group.Id);
-            decoder.AssignedSeqs += entry.Group.Samples.Length;
-            assignments.Add(new Assignment(decoder.Id, entry.Group, entry.Attempt));
         }
-        return assignments;
+        decoder.Commands.Acknowledge(report.CommandsTaken);
+        if (report.Number <= decoder.LastReport)
+            return decoder;
+        decoder.LastReport = report.Number;
+        decoder.Load = report.Load;
+        foreach (var progress in report.Samples)
+            Take(decoder, progress, orphansDue);
+        foreach (var rejection in report.Rejected)
+        {
+            if (_groups.TryGetValue(rejection.Group, out var group)
+                && group.Slots.Any(slot => slot.Decoder == decoder && slot.Attempt == rejection.Attempt))
+            {
+                Fail(rejection.Group, rejection.Reason);
+            }
+        }
+        decoder.IsSettled |= !report.More;
+        _decoders.Ranking.Update(decoder);
+        _work.Fill(decoder);
+        _work.Balance(decoder);
+        return decoder;
     }
 
-    /// <summary>Groups that were due before now, with the decoder that has them, if any.</summary>
-    public IReadOnlyList<(GroupId Id, DecoderId? Decoder)> Overdue(TimeSpan now) =>
-        [.. _groups.Values.Where(entry => entry.Due < now).Select(entry => (entry.Group.Id, entry.Decoder))];
-
-    private bool Remove(Entry entry)
+    private void Take(DecoderLoad decoder, SampleProgress progress, TimeSpan orphansDue)
     {
-        if (entry.Decoder is { } id && _decoders.TryGetValue(id, out var decoder) && decoder.Groups.Remove(entry.Group.Id))
-            decoder.AssignedSeqs -= entry.Group.Samples.Length;
-        else
-            _waiting.Remove(entry.Order);
-        return _groups.Remove(entry.Group.Id);
-    }
-
-    private void Requeue(DecoderId id)
-    {
-        if (!_decoders.TryGetValue(id, out var decoder))
+        if (!_groups.TryGetValue(progress.Group, out var group))
+        {
+            if (decoder.IsSettled)
+                return;         // its client has its outcome, or has cancelled it: the decoder is being told
+            group = NewGroup(progress.Group, orphansDue);
+        }
+        if (group.Outcome is not null || (group.Request is not null && progress.Sample >= group.Slots.Count))
+        {
+            group.HeldBy(decoder);
             return;
-        foreach (var entry in decoder.Groups.Select(group => _groups[group]))
-        {
-            entry.Decoder = null;
-            _waiting.Add(entry.Order, entry);
         }
-        decoder.Groups.Clear();
-        decoder.AssignedSeqs = 0;
+        var slot = group.Slot(progress.Sample);
+        if (slot.Decoder != decoder || slot.Attempt != progress.Attempt)
+        {
+            if (decoder.IsSettled || !TakeOver(decoder, group, slot, progress))
+                return;
+        }
+        if (!slot.Append(progress))
+        {
+            // A hole: never by the protocol. Whoever goes on with it starts where our knowledge ends.
+            decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
+            Return(decoder, group, slot);
+            return;
+        }
+        switch (progress.State)
+        {
+            case SampleState.Stopped:
+            case SampleState.ReachedLength:
+                Finish(decoder, group, slot, progress.State);
+                break;
+            case SampleState.HandedBack:
+                Return(decoder, group, slot);
+                break;
+        }
     }
 
-    private sealed class Entry(GroupRequest group, TimeSpan due, long order)
+    /// <summary>A decoder worked for the scheduler before this one: what it has need not be computed again.</summary>
+    private bool TakeOver(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleProgress progress)
     {
-        public GroupRequest Group { get; } = group;
+        group.HeldBy(decoder);
+        if (slot.IsFinished)
+            return false;
+        if (!slot.IsWaiting || progress.Start != 0)
+        {
+            decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
+            return false;
+        }
+        slot.Clear();
+        _work.Take(group, slot, decoder, progress.Attempt);
+        return true;
+    }
 
-        public TimeSpan Due { get; } = due;
+    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleState state)
+    {
+        decoder.Remove(group, slot);
+        slot.Finish(state == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length);
+        group.Unfinished--;
+        if (group.Request is not { } request)
+            return;
+        _policy.Learn(slot.Count, request.Samples[slot.Sample].MaxTokens);
+        EndIfComplete(group);
+    }
 
-        public long Order { get; } = order;
+    private void EndIfComplete(RolloutGroup group)
+    {
+        if (group.Unfinished == 0)
+            End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
+    }
 
-        public DecoderId? Decoder { get; set; }
+    private void Return(DecoderLoad decoder, RolloutGroup group, SampleSlot slot)
+    {
+        decoder.Remove(group, slot);
+        slot.Release();
+        _work.Requeue(group, 1);
+    }
 
-        public int Attempt { get; set; }
+    private RolloutGroup NewGroup(GroupId id, TimeSpan due)
+    {
+        var group = new RolloutGroup(id, _arrivals++);
+        _groups.Add(id, group);
+        _due.Set(group, due);
+        GroupsOnTheirWay++;
+        return group;
+    }
+
+    private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, TimeSpan due)
+    {
+        _due.Set(group, due);
+        if (!group.Attach(request, required))
+        {
+            Fail(request.Id, $"decoders have samples of it that it doesn't have: it has {request.Samples.Length}");
+            return;
+        }
+        EndIfComplete(group);
+        if (group.Outcome is null)
+            _work.Queue(group);
+    }
+
+    private void Lose(DecoderLoad decoder)
+    {
+        decoder.IsGone = true;
+        _decoders.Ranking.Update(decoder);
+        foreach (var group in decoder.Groups.Keys.ToArray())
+        {
+            var released = 0;
+            foreach (var slot in group.Slots.Where(slot => slot.Decoder == decoder))
+            {
+                decoder.Remove(group, slot);
+                decoder.Orphan(slot);
+                slot.Release();
+                released++;
+            }
+            _work.Requeue(group, released);
+        }
+        _work.PlaceAll();
+    }
+
+    /// <summary>Takes a group from decoders and queue.</summary>
+    private void Withdraw(RolloutGroup group)
+    {
+        _work.Remove(group);
+        foreach (var slot in group.Slots)
+        {
+            if (slot.Decoder is not { } decoder)
+                continue;
+            decoder.Remove(group, slot);
+            slot.Release();
+            _decoders.Ranking.Update(decoder);
+        }
+    }
+
+    private void End(RolloutGroup group, GroupOutcome outcome)
+    {
+        _due.Remove(group);
+        group.End(outcome);
+        GroupsOnTheirWay--;
+        _ended.Add(group);
+    }
+
+    private void Forget(RolloutGroup group, bool atOnce)
+    {
+        if (group.Outcome is null)
+        {
+            GroupsOnTheirWay--;
+            _due.Remove(group);
+        }
+        _groups.Remove(group.Id);
+        TellHolders(group, atOnce);
+    }
+
+    private static void TellHolders(RolloutGroup group, bool atOnce)
+    {
+        foreach (var holder in group.Holders.Where(holder => !holder.IsGone))
+        {
+            holder.Commands.Forget(group.Id);
+            if (atOnce)
+                holder.Commands.Flush();
+        }
+        group.Holders.Clear();
     }
 }

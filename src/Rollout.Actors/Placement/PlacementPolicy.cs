@@ -1,19 +1,52 @@
+using Rollout.Actors.Protocol;
+
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Which decoder takes the next group. A group stays whole, so that its samples share the prompt's blocks; it goes
-/// where the fewest sequences wait for each place, and nowhere while all have enough ahead of them.
+/// How much room a group needs and where there is enough: a decoder takes samples while, with them, it has no more than
+/// it can run and a little ahead of it, in places as in blocks. An idle one takes any group.
 /// </summary>
-/// <param name="lookaheadSeqs">Sequences a decoder may have beyond those it can run.</param>
+/// <param name="lookaheadSeqs">Sequences that a decoder may have beyond those it can run.</param>
 public sealed class PlacementPolicy(int lookaheadSeqs)
 {
-    /// <summary>The decoder to take a group of so many sequences, if one has room. An idle decoder has room for any group.</summary>
-    public bool TryChoose(IEnumerable<DecoderLoad> decoders, int sequences, out DecoderLoad chosen)
+    /// <summary>Weight of one finished sample in the expected length.</summary>
+    private const double Recency = 0.02;
+
+    /// <summary>A completion is expected to need at least this share of the tokens it may have.</summary>
+    private const double LeastShare = 1.0 / 16;
+
+    /// <summary>The share of their max tokens that finished samples came to need, late ones counting more; 1 at first.</summary>
+    public double LengthShare { get; private set; } = 1;
+
+    /// <summary>A sample has ended with so many of the tokens that it might have had.</summary>
+    public void Learn(int tokens, int maxTokens) =>
+        LengthShare += Recency * (Math.Max((double)tokens / maxTokens, LeastShare) - LengthShare);
+
+    /// <summary>Blocks of a prompt that the samples of a group share: its full ones.</summary>
+    public static int PromptBlocks(GroupRequest group, int blockSize) => group.Prompt.Length / blockSize;
+
+    /// <summary>Blocks that a sample is expected to need of its own.</summary>
+    public int OwnBlocks(GroupRequest group, SampleSlot slot, int blockSize) =>
+        (group.Prompt.Length % blockSize + slot.Count + TokensToCome(group, slot) + blockSize - 1) / blockSize;
+
+    /// <summary>Tokens that a sample is expected to sample yet, at least one.</summary>
+    public int TokensToCome(GroupRequest group, SampleSlot slot) =>
+        Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
+
+    /// <summary>The decoder can take so many more samples with so many blocks.</summary>
+    public bool HasRoom(DecoderLoad decoder, int seqs, int blocks)
     {
-        chosen = decoders
-            .Where(decoder => decoder.AssignedSeqs == 0
-                || decoder.AssignedSeqs + sequences <= decoder.MaxNumSeqs + lookaheadSeqs)
-            .MinBy(decoder => (double)decoder.AssignedSeqs / decoder.MaxNumSeqs)!;
-        return chosen is not null;
+        if (decoder.AssignedSeqs == 0)
+            return true;
+        var places = decoder.Capacity.MaxNumSeqs;
+        return decoder.AssignedSeqs + seqs <= places + lookaheadSeqs
+            && decoder.ReservedBlocks + blocks <= (long)decoder.Capacity.Blocks * (places + lookaheadSeqs) / places;
     }
+
+    /// <summary>
+    /// Moving samples that have not begun away from the rest of their group pays: the tokens that they may sample there
+    /// at once are more than the prompt's, which has to be computed again.
+    /// </summary>
+    public bool PaysToSplit(GroupRequest group, IEnumerable<SampleSlot> moved) =>
+        moved.Sum(slot => (long)TokensToCome(group, slot)) > group.Prompt.Length;
 }

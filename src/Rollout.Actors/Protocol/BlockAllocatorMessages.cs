@@ -1,4 +1,5 @@
 using Rollout.Actors.Blocks;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
@@ -19,7 +20,7 @@ public sealed record ResetPrefixCache(PolicyVersion Version) : IBlockAllocatorMe
 public sealed record PrefixCacheReset(PolicyVersion Version) : IDecoderMessage;
 
 /// <summary>From tests, tools and the host's status view. Answered by <see cref="LedgerReport"/>.</summary>
-public sealed record QueryLedger : IBlockAllocatorMessage;
+public sealed record QueryLedger : IBlockAllocatorMessage, IWireMessage;
 
 /// <summary>The pool's counts, and what is wrong with them (null when the ledger balances).</summary>
-public sealed record LedgerReport(PoolUsage Usage, int Sequences, string? Imbalance);
+public sealed record LedgerReport(PoolUsage Usage, int Sequences, string? Imbalance) : IWireMessage;

@@ -1,3 +1,4 @@
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
@@ -12,15 +13,45 @@ public interface ISchedulerMessage;
 public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Samples);
 
 /// <summary>
-/// From a client. Answered, to the sender, by one <see cref="GroupFinished"/> or <see cref="GroupFailed"/>. Submitting a
-/// group again that is still on its way changes nothing but where the answer goes.
+/// From a client. Answered, to the sender, by <see cref="CompletionsReady"/> (one or more, with all samples together),
+/// <see cref="GroupGivenUp"/> or <see cref="NoRoom"/>. Submitting a group again that is still on its way changes nothing
+/// but where the answer goes; one that has ended is answered again until the client has said <see cref="OutcomesTaken"/>.
 /// </summary>
-public sealed record SubmitGroup(GroupRequest Group) : ISchedulerMessage;
+/// <param name="Group">What to sample.</param>
+/// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
+public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null) : ISchedulerMessage, IWireMessage;
+
+/// <summary>The mailbox of a client, whatever actor it is: what the scheduler tells those that submit groups.</summary>
+public interface IClientMessage
+{
+    /// <summary>The scheduler's: what an older one says than the client has heard of means nothing.</summary>
+    SchedulerEpoch Epoch { get; }
+}
+
+/// <summary>To a client: samples of a finished group. A large group comes in several of these.</summary>
+/// <param name="Epoch">The scheduler's.</param>
+/// <param name="Id">The group.</param>
+/// <param name="Samples">Samples of the whole group.</param>
+/// <param name="Completions">Some or all of them.</param>
+public sealed record CompletionsReady(SchedulerEpoch Epoch, GroupId Id, int Samples, Completion[] Completions)
+    : IClientMessage, IWireMessage;
+
+/// <summary>To a client: the group could not be finished, and why.</summary>
+public sealed record GroupGivenUp(SchedulerEpoch Epoch, GroupId Id, string Reason) : IClientMessage, IWireMessage;
+
+/// <summary>To a client: enough is waiting for the decoders that are there. Offer the group again later.</summary>
+public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id) : IClientMessage, IWireMessage;
+
+/// <summary>To a client that was told <see cref="NoRoom"/>: much of what waited is gone. What it kept may be offered now.</summary>
+public sealed record RoomAgain(SchedulerEpoch Epoch) : IClientMessage, IWireMessage;
+
+/// <summary>From a client: it has these groups' outcomes, which need not be remembered any more. Not answered.</summary>
+public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
 
 /// <summary>From a client that no longer wants these groups. Not answered; unknown groups are ignored.</summary>
-public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage;
+public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
 
-/// <summary>What became of a submitted group.</summary>
+/// <summary>What became of a submitted group, as clients hand it on inside their process.</summary>
 public abstract record GroupOutcome(GroupId Id);
 
 /// <summary>All samples of a group, in their order.</summary>

@@ -1,32 +1,139 @@
 using Akka.Actor;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>From whoever wants to know whether the scheduler is there. Answered by <see cref="SchedulerReport"/>.</summary>
-public sealed record QueryScheduler : ISchedulerMessage;
+/// <summary>
+/// From whoever wants to know whether the scheduler is there, and from clients every few seconds. Answered by
+/// <see cref="SchedulerReport"/>.
+/// </summary>
+public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 
-/// <summary>Decoders that take groups, and groups on their way.</summary>
-public sealed record SchedulerReport(int Decoders, int Groups);
+/// <summary>How the cluster stands.</summary>
+/// <param name="Decoders">Those that take samples.</param>
+/// <param name="Groups">On their way, of all clients.</param>
+/// <param name="Epoch">The scheduler's: a client that sees a higher one than before submits again what it misses.</param>
+/// <param name="WaitingSequences">Sequences that no decoder has.</param>
+/// <param name="Fingerprint">Of the decoders' model and tokenizer; null while there is no decoder.</param>
+/// <param name="Policy">The weights that all decoders hold; null while there is none, or they differ.</param>
+public sealed record SchedulerReport(
+    int Decoders,
+    int Groups,
+    SchedulerEpoch Epoch,
+    int WaitingSequences,
+    string? Fingerprint,
+    Policy? Policy = null) : IClientMessage, IWireMessage;
 
-/// <summary>From a decoder that holds the current weights and wants work, every few seconds. An earlier incarnation's groups are assigned anew.</summary>
-/// <param name="Id">The device.</param>
-/// <param name="Incarnation">Grows with every restart: messages of earlier ones mean nothing.</param>
-/// <param name="Decoder">Where to send <see cref="AssignGroup"/>.</param>
+/// <summary>
+/// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,
+/// later ones those that are new.
+/// </summary>
+public sealed record DecoderHostsUp(HostId[] Hosts) : ISchedulerMessage;
+
+/// <summary>What a decoder can hold.</summary>
 /// <param name="MaxNumSeqs">Sequences that it can run at once.</param>
-public sealed record DecoderReady(DecoderId Id, int Incarnation, IActorRef Decoder, int MaxNumSeqs)
-    : ISchedulerMessage;
+/// <param name="Blocks">Blocks of its pool.</param>
+/// <param name="BlockSize">Tokens of a block.</param>
+public readonly record struct DecoderCapacity(int MaxNumSeqs, int Blocks, int BlockSize);
 
-/// <summary>From a decoder: all samples of a group.</summary>
-public sealed record GroupDecoded(DecoderId Decoder, GroupId Id, int Attempt, Completion[] Completions)
-    : ISchedulerMessage;
+/// <summary>
+/// From a decoder that has weights: every few seconds, and when something of it changes. Answered by
+/// <see cref="SchedulerHere"/> or <see cref="DecoderRefused"/>. An earlier incarnation's unfinished samples go elsewhere.
+/// </summary>
+/// <param name="Id">Its host and device.</param>
+/// <param name="Incarnation">Grows with every restart: messages of earlier ones mean nothing.</param>
+/// <param name="Decoder">Where to send commands.</param>
+/// <param name="Capacity">What it can hold.</param>
+/// <param name="Policy">The weights that it decodes with.</param>
+/// <param name="Fingerprint">Of its model and tokenizer; decoders of one cluster have the same.</param>
+/// <param name="Seen">The highest scheduler epoch that it knows, whose commands it carries out; 0 at first.</param>
+/// <param name="CommandsTaken">Commands of that epoch that it has carried out.</param>
+/// <param name="Holding">Samples that it works on or keeps.</param>
+/// <param name="Leaving">It takes no more work and hands back what it has.</param>
+public sealed record DecoderHere(
+    DecoderId Id,
+    int Incarnation,
+    IActorRef Decoder,
+    DecoderCapacity Capacity,
+    Policy Policy,
+    string Fingerprint,
+    SchedulerEpoch Seen,
+    long CommandsTaken,
+    int Holding,
+    bool Leaving) : ISchedulerMessage, IWireMessage;
 
-/// <summary>From a decoder: this group can't be finished there or anywhere.</summary>
-public sealed record GroupRejected(DecoderId Decoder, GroupId Id, int Attempt, string Reason) : ISchedulerMessage;
+/// <summary>
+/// From a decoder: what happened since the last report that was taken. One is outstanding at a time; one that isn't
+/// answered by <see cref="ReportTaken"/> in time is made again, with what has come since, under the next number.
+/// </summary>
+/// <param name="Decoder">Its host and device.</param>
+/// <param name="Incarnation">Its own.</param>
+/// <param name="Epoch">The scheduler that it reports to.</param>
+/// <param name="Number">From 1 in each epoch.</param>
+/// <param name="CommandsTaken">Commands of the epoch that it has carried out.</param>
+/// <param name="Samples">Those with news.</param>
+/// <param name="Rejected">Groups that can't be finished, there or anywhere.</param>
+/// <param name="Load">How full it is.</param>
+/// <param name="More">Another report follows at once: not all news had room.</param>
+public sealed record DecoderReport(
+    DecoderId Decoder,
+    int Incarnation,
+    SchedulerEpoch Epoch,
+    long Number,
+    long CommandsTaken,
+    SampleProgress[] Samples,
+    GroupRejection[] Rejected,
+    DeviceLoad Load,
+    bool More) : ISchedulerMessage, IWireMessage;
+
+/// <summary>What one sample has sampled since it was reported last.</summary>
+/// <param name="Group">Its group.</param>
+/// <param name="Sample">Its number there.</param>
+/// <param name="Attempt">The assignment it is worked on under.</param>
+/// <param name="Start">How many of its tokens come before these.</param>
+/// <param name="Tokens">The sampled ids.</param>
+/// <param name="Logprobs">[tokens] their log-probabilities.</param>
+/// <param name="Versions">Which policy sampled which, of all of its tokens from the first on.</param>
+/// <param name="State">After these tokens.</param>
+public sealed record SampleProgress(
+    GroupId Group,
+    int Sample,
+    int Attempt,
+    int Start,
+    int[] Tokens,
+    float[] Logprobs,
+    VersionSpan[] Versions,
+    SampleState State);
+
+/// <summary>Where a reported sample stands.</summary>
+public enum SampleState
+{
+    /// <summary>More tokens are to come.</summary>
+    Underway,
+
+    /// <summary>It sampled an end-of-sequence or stop token, or completed a stop text.</summary>
+    Stopped,
+
+    /// <summary>It reached its max tokens.</summary>
+    ReachedLength,
+
+    /// <summary>The decoder works on it no more; another one goes on.</summary>
+    HandedBack,
+}
+
+/// <summary>Why a group can't be finished.</summary>
+public sealed record GroupRejection(GroupId Group, int Attempt, string Reason);
+
+/// <summary>How full a device is.</summary>
+/// <param name="Running">Sequences with blocks.</param>
+/// <param name="Waiting">Sequences without.</param>
+/// <param name="FreeBlocks">Blocks that nobody holds, cached ones included.</param>
+public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlocks);
 
 /// <summary>From a decoder's supervisor or from membership: its unfinished groups must go elsewhere.</summary>
 /// <param name="Id">The device.</param>
 /// <param name="Incarnation">The one that is gone.</param>
 /// <param name="Reason">Why, for the groups that nobody can take.</param>
 /// <param name="ComesBack">A next incarnation is being started.</param>
-public sealed record DecoderLost(DecoderId Id, int Incarnation, string Reason, bool ComesBack) : ISchedulerMessage;
+public sealed record DecoderLost(DecoderId Id, int Incarnation, string Reason, bool ComesBack) : ISchedulerMessage, IWireMessage;

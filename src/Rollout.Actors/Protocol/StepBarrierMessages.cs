@@ -1,39 +1,67 @@
 using Akka.Actor;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>The mailbox of the step barrier.</summary>
+/// <summary>The mailbox of the step barrier, which runs beside the trainer.</summary>
 public interface IStepBarrierMessage;
 
-/// <summary>From a decoder that started: count me in. Answered by <see cref="UpdateWeights"/> with the current version.</summary>
-public sealed record JoinBarrier(DecoderId Id, int Incarnation, IActorRef Decoder) : IStepBarrierMessage;
+/// <summary>
+/// From a decoder, every few seconds: count me in. Answered by <see cref="UpdateWeights"/>, unless it holds the current
+/// policy already or is told with everybody else.
+/// </summary>
+/// <param name="Id">Its host and device.</param>
+/// <param name="Incarnation">Grows with every restart of the decoder.</param>
+/// <param name="Decoder">Where to send <see cref="Park"/> and <see cref="UpdateWeights"/>.</param>
+/// <param name="SharesWeights">It computes with the trainer's own memory, and must be parked while that changes.</param>
+/// <param name="Holds">The policy that it decodes with; null while it has none to be trusted.</param>
+public sealed record JoinBarrier(DecoderId Id, int Incarnation, IActorRef Decoder, bool SharesWeights, Policy? Holds)
+    : IStepBarrierMessage, IWireMessage;
 
-/// <summary>From a decoder's supervisor or from membership: don't wait for this one.</summary>
-public sealed record LeaveBarrier(DecoderId Id, int Incarnation) : IStepBarrierMessage;
+/// <summary>From a decoder's supervisor: don't wait for this one.</summary>
+public sealed record LeaveBarrier(DecoderId Id, int Incarnation) : IStepBarrierMessage, IWireMessage;
 
-/// <summary>From membership: no decoder of this host is waited for any more.</summary>
-public sealed record HostLost(string Host) : IStepBarrierMessage, ISchedulerMessage;
+/// <summary>From membership: nothing of this host is waited for any more, and nothing that it said counts.</summary>
+public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMessage;
 
-/// <summary>From the trainer: nobody may use the weights until the next version. Answered by <see cref="AllParked"/> or <see cref="BarrierFailed"/>.</summary>
-public sealed record ParkAll(PolicyVersion Next) : IStepBarrierMessage;
+/// <summary>
+/// From the trainer: nobody may use the weights in its memory until the next policy. Decoders that have a copy go on.
+/// Answered by <see cref="AllParked"/> or <see cref="BarrierFailed"/>.
+/// </summary>
+public sealed record ParkAll(Policy Next) : IStepBarrierMessage;
 
 /// <summary>From a decoder: nothing runs on this device.</summary>
-public sealed record Parked(DecoderId Id, PolicyVersion Until, DecoderStats Stats) : IStepBarrierMessage;
+public sealed record Parked(DecoderId Id, Policy Until) : IStepBarrierMessage;
 
-/// <summary>Every participant is parked, or gone.</summary>
-/// <param name="Next">The version they wait for.</param>
-/// <param name="Stats">Their counts since the last barrier, added up.</param>
-public sealed record AllParked(PolicyVersion Next, DecoderStats Stats);
+/// <summary>Every participant that shares the trainer's memory is parked, or gone.</summary>
+public sealed record AllParked(Policy Next);
 
-/// <summary>From the trainer: the weights of this version are published. Answered by <see cref="StepOpened"/> or <see cref="BarrierFailed"/>.</summary>
-public sealed record UpdateAll(PolicyVersion Version) : IStepBarrierMessage;
+/// <summary>From the trainer: the weights of this policy are published. Answered by <see cref="StepOpened"/> or <see cref="BarrierFailed"/>.</summary>
+/// <param name="Policy">The new one.</param>
+/// <param name="Offer">Where those who don't share memory fetch it; null where there are none.</param>
+public sealed record UpdateAll(Policy Policy, WeightOffer? Offer) : IStepBarrierMessage;
 
-/// <summary>From a decoder: it runs this version and can hit no block of an older one.</summary>
-public sealed record WeightsUpdated(DecoderId Id, PolicyVersion Version) : IStepBarrierMessage;
+/// <summary>From a decoder: it runs this policy and can hit no block of another.</summary>
+/// <param name="Id">Its host and device.</param>
+/// <param name="Policy">What it runs.</param>
+/// <param name="Stats">Its counts since it took the policy before.</param>
+public sealed record WeightsUpdated(DecoderId Id, Policy Policy, DecoderStats Stats) : IStepBarrierMessage, IWireMessage;
 
-/// <summary>Every participant decodes with this version, or is gone.</summary>
-public sealed record StepOpened(PolicyVersion Version);
+/// <summary>From a decoder: it could not get this policy and goes on with what it has. Nobody waits for it; it joins again.</summary>
+public sealed record WeightsNotTaken(DecoderId Id, int Incarnation, Policy Policy, string Reason)
+    : IStepBarrierMessage, IWireMessage;
+
+/// <summary>Every participant decodes with this policy, or is gone.</summary>
+/// <param name="Policy">The new one.</param>
+/// <param name="Stats">Their counts since the policy before, added up.</param>
+public sealed record StepOpened(Policy Policy, DecoderStats Stats);
 
 /// <summary>The deadline passed; the text names who is missing.</summary>
-public sealed record BarrierFailed(PolicyVersion Version, string Reason);
+public sealed record BarrierFailed(Policy Policy, string Reason);
+
+/// <summary>
+/// From the decoder host's barrier proxy: whose weights to take. Null: no trainer is there, and what a decoder has is
+/// what it serves.
+/// </summary>
+public sealed record TrainerIs(HostId? Trainer) : IDecoderMessage;

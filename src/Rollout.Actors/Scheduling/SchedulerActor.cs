@@ -8,156 +8,307 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Scheduling;
 
 /// <summary>
-/// The one scheduler of a cluster: takes groups from clients, hands each to one decoder, and gives every client an
-/// answer for every group, whatever happens to decoders meanwhile.
+/// The one scheduler of a cluster: takes groups from clients, hands their samples to decoders, and gives every client an
+/// answer for every group, whatever happens to decoders meanwhile. What it knows, decoders and clients know too: the
+/// next scheduler learns it from them.
 /// </summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
-    private static readonly TimeSpan DeadlineCheck = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives anything to anybody.</summary>
+    private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
+    private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
+
+    /// <summary>Tokens of one answer's samples at most, but for a single longer one.</summary>
+    private const int AnsweredTokens = 65_536;
 
     private readonly SchedulerSettings _settings;
+    private readonly SchedulerEpochs _epochs;
+    private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
-    private readonly Dictionary<GroupId, IActorRef> _submitters = [];
-    private readonly Dictionary<DecoderId, IActorRef> _decoders = [];
-    private readonly HashSet<DecoderId> _returning = [];
+    private readonly ClientRoster _clients = new();
+    private readonly DecoderWatch _watch;
     private readonly TimeProvider _time;
     private readonly long _started;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private string? _nobodyLeft;        // why no decoder will come back; null while one is there or on its way
 
-    /// <param name="settings">Deadlines and lookahead.</param>
-    /// <param name="time">What group deadlines are measured with.</param>
-    public SchedulerActor(SchedulerSettings settings, TimeProvider time)
+    /// <param name="settings">Deadlines and sizes.</param>
+    /// <param name="epochs">Gives this one's number.</param>
+    /// <param name="time">What deadlines are measured with.</param>
+    /// <param name="membership">
+    /// Builds the actor that tells this one of <see cref="DecoderHostsUp"/> and <see cref="HostLost"/>: nothing is given to
+    /// anybody before the decoders of those hosts have said what they hold, or had time to. Null where no host comes or
+    /// goes.
+    /// </param>
+    public SchedulerActor(
+        SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, Func<IActorRef, Props>? membership)
     {
         _settings = settings;
+        _epochs = epochs;
+        _epoch = epochs.Next();
         _time = time;
         _started = time.GetTimestamp();
-        _book = new GroupBook(new PlacementPolicy(settings.LookaheadSeqs));
+        _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth);
+        _watch = new DecoderWatch(settings.DecoderTimeout);
+        if (membership is not null)
+        {
+            _book.Hold();
+            Context.ActorOf(membership(Self), "membership");
+        }
         Receive<SubmitGroup>(Submit);
-        Receive<CancelGroups>(cancel =>
-        {
-            Array.ForEach(cancel.Groups, Cancel);
-            Assign();
-        });
-        Receive<DecoderReady>(Welcome);
-        Receive<GroupDecoded>(done =>
-            End(done.Decoder, done.Id, done.Attempt, new GroupFinished(done.Id, done.Completions)));
-        Receive<GroupRejected>(rejected =>
-            End(rejected.Decoder, rejected.Id, rejected.Attempt, new GroupFailed(rejected.Id, rejected.Reason)));
+        Receive<CancelGroups>(cancel => Cancel(cancel.Groups));
+        Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
+        Receive<Terminated>(gone => Cancel(_clients.Remove(gone.ActorRef)));
+        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
+            _book.Decoders.Count,
+            _book.GroupsOnTheirWay,
+            _epoch,
+            _book.WaitingSequences,
+            _book.Decoders.Fingerprint,
+            _book.Decoders.Policy)));
+        Receive<DecoderHere>(Welcome);
+        Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);
-        Receive<HostLost>(lost =>
+        Receive<HostLost>(Lose);
+        Receive<DecoderHostsUp>(up =>
         {
-            _book.HostDown(lost.Host);
-            _returning.RemoveWhere(id => id.Host == lost.Host);
-            Assign();
+            _watch.HostsUp(up.Hosts);
+            OpenIfSettled();
         });
-        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(_book.DecoderCount, _book.Groups.Count)));
-        Receive<CheckDeadlines>(_ => FailOverdue());
+        Receive<Tick>(_ => LookAtTheClock());
     }
 
-    public static Props Props(SchedulerSettings settings, TimeProvider? time = null)
+    /// <param name="settings">Deadlines and sizes.</param>
+    /// <param name="epochs">Gives each one that is built its number.</param>
+    /// <param name="membership">See the constructor.</param>
+    /// <param name="time">What deadlines are measured with.</param>
+    public static Props Props(
+        SchedulerSettings settings,
+        SchedulerEpochs epochs,
+        Func<IActorRef, Props>? membership = null,
+        TimeProvider? time = null)
     {
         var clock = time ?? TimeProvider.System;
-        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, clock));
+        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, epochs, clock, membership));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
-    protected override void PreStart() => Timers.StartPeriodicTimer("deadlines", CheckDeadlines.Instance, DeadlineCheck);
+    /// <summary>Grows with the cluster, so that a thousand decoders send no more reports than ten did.</summary>
+    private TimeSpan ReportEvery
+    {
+        get
+        {
+            var stretched = TimeSpan.FromMilliseconds(_book.Decoders.Count);
+            return stretched > _settings.ReportInterval ? stretched : _settings.ReportInterval;
+        }
+    }
+
+    protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
 
     private void Submit(SubmitGroup submit)
     {
-        if (submit.Group is { Prompt: [] } or { Samples: [] } || submit.Group.Samples.Any(sample => sample.MaxTokens < 1))
+        var (request, client) = (submit.Group, Sender);
+        if (request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1))
         {
-            Sender.Tell(new GroupFailed(
-                submit.Group.Id, "a group has at least one prompt token and one sample, each of at least one new token"));
+            client.Tell(new GroupGivenUp(
+                _epoch,
+                request.Id,
+                "a group has at least one prompt token and one sample, each of at least one new token"));
             return;
         }
-        if (_nobodyLeft is not null)
+        if (_watch.NobodyLeft is { } reason)
         {
-            Sender.Tell(new GroupFailed(submit.Group.Id, _nobodyLeft));
+            client.Tell(new GroupGivenUp(_epoch, request.Id, reason));
             return;
         }
-        _submitters[submit.Group.Id] = Sender;
-        if (_book.Submit(submit.Group, Now + _settings.GroupTimeout))
-            Assign();
+        switch (_book.Submit(request, submit.Required, Now + _settings.GroupTimeout))
+        {
+            case Submission.NoRoom:
+                _clients.SendAway(client);
+                client.Tell(new NoRoom(_epoch, request.Id));
+                return;
+            case Submission.Ended:
+                Watch(request.Id, client);
+                Answer(_book.Find(request.Id)!);
+                return;
+            default:
+                Watch(request.Id, client);
+                SendAll();
+                return;
+        }
     }
 
-    private void Cancel(GroupId id)
+    private void Watch(GroupId group, IActorRef client)
     {
-        _submitters.Remove(id);
-        if (_book.Cancel(id) is { } working && _decoders.TryGetValue(working.Decoder, out var decoder))
-            decoder.Tell(new AbortGroup(id, working.Attempt));
+        if (_clients.Add(group, client) && !client.IsNobody())
+            Context.Watch(client);
     }
 
-    private void Welcome(DecoderReady ready)
+    private void Cancel(IReadOnlyCollection<GroupId> groups)
     {
-        if (!_book.DecoderUp(ready.Id, ready.Incarnation, ready.MaxNumSeqs))
+        foreach (var id in groups)
+        {
+            _book.Cancel(id);
+            Unwatch(id);
+        }
+        SendAll();
+    }
+
+    /// <summary>A client has its answer.</summary>
+    private void Forget(GroupId id)
+    {
+        _book.Acknowledge(id);
+        if (_book.Find(id) is null)
+            Unwatch(id);
+        SendAll();
+    }
+
+    private void Unwatch(GroupId id)
+    {
+        if (_clients.Remove(id) is { } client && !client.IsNobody())
+            Context.Unwatch(client);
+    }
+
+    private void Welcome(DecoderHere here)
+    {
+        if (here.Seen.Value > _epoch.Value)
+        {
+            // Whoever writes to this one takes it for the oldest: it is the younger of the two, with a slower clock.
+            _epochs.Hear(here.Seen);
+            throw new InvalidOperationException(
+                $"{_epoch} comes after {here.Seen} by membership, and before it by the clocks: it starts over above it");
+        }
+        var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
+        var decoder = _book.Welcome(here, out var refusal);
+        if (refusal is not null)
+        {
+            _log.Warning("{Refusal}", refusal);
+            here.Decoder.Tell(new DecoderRefused(here.Id, refusal));
+        }
+        if (decoder is null)
             return;
-        _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", ready.Id, ready.MaxNumSeqs);
-        _nobodyLeft = null;
-        _returning.Remove(ready.Id);
-        _decoders[ready.Id] = ready.Decoder;
-        Assign();
+        if (isNew)
+            _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
+        _watch.Heard(here.Id);
+        here.Decoder.Tell(new SchedulerHere(_epoch, ReportEvery));
+        Send(decoder);
+        OpenIfSettled();
     }
 
-    private void End(DecoderId decoder, GroupId id, int attempt, GroupOutcome outcome)
+    private void Take(DecoderReport report)
     {
-        // Answers of an attempt that was given to somebody else since are dropped: the other's will come.
-        if (!_book.End(decoder, id, attempt))
+        if (_book.Take(report, Now + OrphanTime) is not { } decoder)
             return;
-        Answer(id, outcome);
-        Assign();
+        decoder.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
+        Send(decoder);
+        OpenIfSettled();
     }
 
     private void Lose(DecoderLost lost)
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
         _book.DecoderDown(lost.Id, lost.Incarnation);
-        if (lost.ComesBack)
-            _returning.Add(lost.Id);
-        else
-            _returning.Remove(lost.Id);
-        if (_book.DecoderCount == 0 && _returning.Count == 0)
+        _watch.Lost(lost);
+        if (_book.Decoders.Count == 0 && _watch.NobodyLeft is { } reason)
+            _book.FailAll(reason);
+        SendAll();
+    }
+
+    private void Lose(HostLost lost)
+    {
+        foreach (var decoder in _book.HostDown(lost.Host))
         {
-            _nobodyLeft = $"no decoder is left; the last one was {lost.Id}: {lost.Reason}";
-            foreach (var id in _book.Groups.ToArray())
-            {
-                _book.Cancel(id);
-                Answer(id, new GroupFailed(id, _nobodyLeft));
-            }
+            _log.Warning(
+                "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
+                decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
         }
-        Assign();
+        _watch.Lost(lost.Host);
+        OpenIfSettled();
     }
 
-    private void Assign()
+    private void OpenIfSettled()
     {
-        foreach (var assignment in _book.Assign())
-            _decoders[assignment.Decoder].Tell(new AssignGroup(assignment.Group, assignment.Attempt));
+        if (_book.IsHeld && (_watch.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
+            _book.Open();
+        SendAll();
     }
 
-    private void FailOverdue()
+    private void LookAtTheClock()
     {
-        foreach (var (id, decoder) in _book.Overdue(Now))
+        if (_book.IsHeld && Now > TakeoverTime)
+            _book.Open();
+        foreach (var group in _book.TakeOverdue(Now))
+            _book.Fail(group.Id, $"not finished within {_settings.GroupTimeout}, {Whereabouts(group)}");
+        if (_watch.TooLongWithout(_book.Decoders.Count, Now) is { } reason)
+            _book.FailAll(reason);
+        SendAll();
+    }
+
+    private string Whereabouts(RolloutGroup group)
+    {
+        var decoders = group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct();
+        var on = string.Join(" and ", decoders);
+        return on.Length > 0 ? $"on {on}"
+            : _book.Decoders.Count == 0 && _watch.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
+            : "waiting for a decoder";
+    }
+
+    /// <summary>Answers what has ended, and tells decoders what they are to be told.</summary>
+    private void SendAll()
+    {
+        foreach (var group in _book.TakeEnded())
+            Answer(group);
+        foreach (var decoder in _book.Decoders.TakeToTell())
+            Tell(decoder);
+        if (_clients.AnySentAway && _book.HasAmpleRoom)
         {
-            var where = decoder is { } at ? $"on {at}" : "waiting for a decoder";
-            var submitter = _submitters.GetValueOrDefault(id);
-            Cancel(id);
-            submitter?.Tell(new GroupFailed(id, $"not finished within {_settings.GroupTimeout}, {where}"));
+            foreach (var client in _clients.TakeSentAway())
+                client.Tell(new RoomAgain(_epoch));
         }
-        Assign();
     }
 
-    private void Answer(GroupId id, GroupOutcome outcome)
+    /// <summary>As <see cref="SendAll"/>, and says again what this decoder hasn't answered.</summary>
+    private void Send(DecoderLoad decoder)
     {
-        if (_submitters.Remove(id, out var submitter))
-            submitter.Tell(outcome);
+        Tell(decoder);
+        SendAll();
     }
 
-    private sealed record CheckDeadlines
+    private void Tell(DecoderLoad decoder)
     {
-        public static CheckDeadlines Instance { get; } = new();
+        foreach (var command in decoder.Commands.TakeSendable(Now))
+            decoder.Here.Decoder.Tell(command);
+    }
+
+    private void Answer(RolloutGroup group)
+    {
+        if (_clients.Of(group.Id) is not { } client)
+            return;
+        if (group.Outcome is GroupFailed failed)
+        {
+            client.Tell(new GroupGivenUp(_epoch, failed.Id, failed.Reason));
+            return;
+        }
+        var completions = ((GroupFinished)group.Outcome!).Completions;
+        for (var start = 0; start < completions.Length;)
+        {
+            var (end, tokens) = (start, 0L);
+            do
+                tokens += completions[end++].Tokens.Length;
+            while (end < completions.Length && tokens + completions[end].Tokens.Length <= AnsweredTokens);
+            client.Tell(new CompletionsReady(_epoch, group.Id, completions.Length, completions[start..end]));
+            start = end;
+        }
+    }
+
+    private sealed record Tick
+    {
+        public static Tick Instance { get; } = new();
     }
 }

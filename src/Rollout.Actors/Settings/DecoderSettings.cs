@@ -15,6 +15,9 @@ public sealed record DecoderSettings
     /// <summary>The same log-probabilities to the last bit, whatever else is in the batch.</summary>
     public required bool BatchInvariant { get; init; }
 
+    /// <summary>On a GPU, decode steps are recorded once per batch size and launched as a whole.</summary>
+    public required bool CudaGraphs { get; init; }
+
     /// <summary>Retries of a sequence after a failed step.</summary>
     public required int MaxStepRetries { get; init; }
 
@@ -28,6 +31,7 @@ public sealed record DecoderSettings
             MaxNumSeqs = section.Whole("max-num-seqs", Bounds.AtLeast(1)),
             MaxNumBatchedTokens = section.Whole("max-num-batched-tokens", Bounds.AtLeast(1)),
             BatchInvariant = section.Bool("batch-invariant"),
+            CudaGraphs = section.Bool("cuda-graphs"),
             MaxModelLen = section.Whole("max-model-len", Bounds.AtLeast(0)),
             MaxRestarts = section.Whole("max-restarts", Bounds.AtLeast(0)),
             MaxStepRetries = section.Whole("max-step-retries", Bounds.AtLeast(0)),

@@ -14,6 +14,8 @@ internal static class PathKeys
         ["model", "path"],
         ["data", "jsonl", "train"],
         ["data", "jsonl", "held-out"],
+        ["cluster", "tls", "certificate"],
+        ["cluster", "tls", "ca"],
     ];
 
     /// <summary>Of a reward's options, the one that names a file.</summary>

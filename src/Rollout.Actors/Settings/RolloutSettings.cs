@@ -104,8 +104,13 @@ public sealed partial record RolloutSettings
         var section = tree.Rollout;
         if (settings.Model.Path.Length == 0)
             throw section.Section("model").Invalid("path", "the folder of a model");
-        if (settings.Cluster.Roles.Count < 3)
-            throw section.Section("cluster").Invalid("roles", "all three, as one process trains");
+        if (settings.Cluster is { SeedNodes.Count: 0, Roles.Count: < 3 })
+        {
+            throw section.Section("cluster").Invalid(
+                "roles", "all three, as without seed-nodes nobody else is there");
+        }
+        if (settings.Cluster.Roles.Count > 0 && !settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
+            throw section.Section("cluster").Invalid("roles", $"{ClusterRoles.Trainer} among them, as this process trains");
         if (settings.Rewards.Count == 0)
             throw section.Invalid("rewards", "at least one reward");
         // A group's only sample is its own mean: its advantage is always 0.

@@ -1,19 +1,30 @@
 using Akka.Actor;
+using Rollout.Actors.Client;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
 /// <summary>
-/// One round of groups on their way: submitted to the scheduler, passed to the rewards as they come, and submitted
-/// again when nothing has come for a while (a message may be lost where a scheduler changes; ids make it harmless).
+/// One round of groups on their way: submitted to the scheduler, kept until they have come whatever happens to it
+/// (<see cref="Submissions"/>), and passed to the rewards.
 /// </summary>
-internal sealed class RolloutRound(IActorRef scheduler, IActorRef rewards, int maxTokens, TimeProvider time)
+/// <param name="scheduler">Gets the groups.</param>
+/// <param name="rewards">Scores them.</param>
+/// <param name="required">The weights that the round is sampled with: decoders that hold others get nothing of it.</param>
+/// <param name="maxTokens">Of a completion.</param>
+/// <param name="time">What the round's time is measured with.</param>
+internal sealed class RolloutRound(
+    IActorRef scheduler, IActorRef rewards, Policy required, int maxTokens, TimeProvider time)
 {
+    /// <summary>Ticks between two questions to the scheduler, whose answer says when it is another one.</summary>
+    private const int AskEvery = 4;
+
     private readonly long _started = time.GetTimestamp();
-    private int _answers;
-    private int _answersBefore;
+    private readonly Submissions _submissions = new();
+    private int _ticks;
 
     /// <summary>What has come.</summary>
     public RolloutBuffer Groups { get; } = new();
@@ -24,27 +35,48 @@ internal sealed class RolloutRound(IActorRef scheduler, IActorRef rewards, int m
     public void Submit((PromptItem Item, GroupRequest Request) group)
     {
         Groups.Expect(group.Item, group.Request);
-        scheduler.Tell(new SubmitGroup(group.Request));
+        _submissions.Add(group.Request, required);
+        SendAll();
     }
 
-    public void Finish(GroupFinished group)
+    /// <summary>Takes what the scheduler said. Gives a group that failed.</summary>
+    public GroupFailed? Take(IClientMessage message)
     {
-        _answers++;
-        if (Groups.Finish(group) is { } item)
+        var outcome = _submissions.Take(message);
+        if (outcome is GroupFinished group && Groups.Finish(group) is { } item)
             rewards.Tell(new ScoreGroup(item, group, maxTokens));
+        Acknowledge(all: false);
+        SendAll();
+        return outcome as GroupFailed;
     }
 
-    /// <summary>To be called in equal intervals.</summary>
-    public void ResubmitIfSilent()
+    /// <summary>To be called every second.</summary>
+    public void Tick()
     {
-        if (_answers == _answersBefore)
-        {
-            foreach (var request in Groups.Undecoded)
-                scheduler.Tell(new SubmitGroup(request));
-        }
-        _answersBefore = _answers;
+        if (++_ticks % AskEvery == 0)
+            scheduler.Tell(new QueryScheduler());
+        _submissions.Tick();
+        Acknowledge(all: true);
+        SendAll();
     }
 
-    /// <summary>Nobody wants what has not come.</summary>
-    public void Cancel() => scheduler.Tell(new CancelGroups([.. Groups.Open]));
+    /// <summary>The round is over: nobody wants what has not come.</summary>
+    public void Close()
+    {
+        Acknowledge(all: true);
+        if (_submissions.Count > 0)
+            scheduler.Tell(new CancelGroups(_submissions.Open));
+    }
+
+    private void SendAll()
+    {
+        foreach (var submit in _submissions.TakeSendable())
+            scheduler.Tell(submit);
+    }
+
+    private void Acknowledge(bool all)
+    {
+        if (_submissions.TakeAcknowledgement(all) is { } taken)
+            scheduler.Tell(taken);
+    }
 }

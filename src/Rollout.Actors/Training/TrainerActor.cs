@@ -6,21 +6,28 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
+/// <summary>What a trainer is built from.</summary>
+/// <param name="Job">What to train on.</param>
+/// <param name="CreateTrainer">Builds the trainer; called on the actor's own thread, which alone uses it.</param>
+/// <param name="Run">A random number of this run, which tells its policies from those of any other.</param>
+/// <param name="Publisher">Offers weights to decoders of other processes; null where there are none.</param>
+public sealed record TrainerSetup(
+    TrainingJob Job, Func<IPolicyTrainer> CreateTrainer, long Run, IWeightPublisher? Publisher = null);
+
 /// <summary>
 /// Runs training steps on its own thread. Idle -(StartTraining)-> Evaluating -> Collecting -(all scored)->
 /// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. While it trains it
-/// blocks: every decoder is parked and nothing else is to be done.
+/// blocks: every decoder of its memory is parked and nothing else is to be done.
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
     private const string RoundTimer = "round";
-    private const string SilenceTimer = "silence";
+    private const string TickTimer = "tick";
 
-    /// <summary>How long nothing may come before what is missing is submitted again.</summary>
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
     private readonly TrainingJob _job;
-    private readonly IPolicyTrainer _trainer;
+    private readonly TrainedPolicy _policy;
     private readonly IActorRef _scheduler;
     private readonly IActorRef _rewards;
     private readonly IActorRef _barrier;
@@ -29,53 +36,44 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private IActorRef _observer = ActorRefs.Nobody;
     private RolloutRound _round;
     private TrainingProgress _progress = new(0, 0, 0);
-    private string? _lastCheckpoint;
     private bool _stopRequested;
-    private bool _weightsAreWhole = true;
 
-    /// <param name="job">What to train on.</param>
-    /// <param name="createTrainer">Builds the trainer; called on this actor's thread, which alone uses it.</param>
+    /// <param name="setup">What it trains, and on what.</param>
     /// <param name="scheduler">Takes groups.</param>
     /// <param name="rewards">Scores them.</param>
     /// <param name="barrier">Parks decoders and opens steps.</param>
-    public TrainerActor(
-        TrainingJob job, Func<IPolicyTrainer> createTrainer, IActorRef scheduler, IActorRef rewards, IActorRef barrier)
+    public TrainerActor(TrainerSetup setup, IActorRef scheduler, IActorRef rewards, IActorRef barrier)
     {
-        _job = job;
+        _job = setup.Job;
         _scheduler = scheduler;
         _rewards = rewards;
         _barrier = barrier;
-        _round = NewRound();
         try
         {
-            _trainer = createTrainer();
+            _policy = new TrainedPolicy(setup.CreateTrainer(), setup.Run, setup.Publisher);
+            _round = NewRound();
             Idle();
         }
         catch (Exception fault)
         {
             _log.Error(fault, "the trainer could not be built");
-            _trainer = null!;       // and never used: no run starts
+            (_policy, _round) = (null!, null!);     // and never used: no run starts
             Receive<StartTraining>(start => Refuse(start, fault.Message));
         }
     }
 
-    public static Props Props(
-        TrainingJob job,
-        Func<IPolicyTrainer> createTrainer,
-        IActorRef scheduler,
-        IActorRef rewards,
-        IActorRef barrier) =>
-        Akka.Actor.Props.Create(() => new TrainerActor(job, createTrainer, scheduler, rewards, barrier))
+    public static Props Props(TrainerSetup setup, IActorRef scheduler, IActorRef rewards, IActorRef barrier) =>
+        Akka.Actor.Props.Create(() => new TrainerActor(setup, scheduler, rewards, barrier))
             .WithDispatcher("rollout-device-dispatcher");
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PostStop() => _trainer?.Dispose();
+    protected override void PostStop() => _policy?.Dispose();
 
     /// <summary>Nothing restarts a trainer half way: the observer is told, and a resumed run continues.</summary>
     protected override void PreRestart(Exception reason, object message)
     {
-        _observer.Tell(new TrainingEnded(_progress, _lastCheckpoint, reason.Message));
+        _observer.Tell(new TrainingEnded(_progress, _policy?.LastCheckpoint, reason.Message));
         base.PreRestart(reason, message);
     }
 
@@ -138,29 +136,33 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         _round = NewRound();
         Timers.StartSingleTimer(RoundTimer, new RoundOverdue(_round), _job.Train.StepTimeout);
-        Timers.StartPeriodicTimer(SilenceTimer, new RoundSilent(_round), Silence);
+        Timers.StartPeriodicTimer(TickTimer, new RoundTick(_round), TickEvery);
     }
 
-    private RolloutRound NewRound() => new(_scheduler, _rewards, _job.Sampling.MaxTokens, _time);
+    private RolloutRound NewRound() =>
+        new(_scheduler, _rewards, _policy.Current, _job.Sampling.MaxTokens, _time);
 
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
     private void Collecting(Action complete)
     {
-        Receive<GroupFinished>(group => Guarded(() => _round.Finish(group)));
+        Receive<IClientMessage>(message => Guarded(() =>
+        {
+            if (_round.Take(message) is { } failed)
+                Fail(failed.Id, failed.Reason);
+        }));
         Receive<GroupScored>(scored =>
         {
             _round.Groups.Score(scored);
             CompleteIf();
         });
-        Receive<GroupFailed>(failed => Fail(failed.Id, failed.Reason));
         Receive<ScoringFailed>(failed => Fail(failed.Id, failed.Reason));
         Receive<RoundOverdue>(overdue => ReferenceEquals(overdue.Round, _round), _ =>
         {
-            _round.Cancel();
+            _round.Close();
             End($"training step {_progress.Step + 1}: not finished within {_job.Train.StepTimeout}: "
                 + string.Join(", ", _round.Groups.Open));
         });
-        Receive<RoundSilent>(silent => ReferenceEquals(silent.Round, _round), _ => _round.ResubmitIfSilent());
+        Receive<RoundTick>(tick => ReferenceEquals(tick.Round, _round), _ => _round.Tick());
         Underway();
 
         void Fail(GroupId id, string reason)
@@ -175,7 +177,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (!_round.Groups.IsComplete)
                 return;
             Timers.Cancel(RoundTimer);
-            Timers.Cancel(SilenceTimer);
+            Timers.Cancel(TickTimer);
+            _round.Close();
             Guarded(complete);
         }
     }
@@ -207,64 +210,50 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             return;
         }
         var rolloutSeconds = _round.Seconds;
-        _barrier.Tell(new ParkAll(_trainer.Version.Next()));
+        _barrier.Tell(new ParkAll(_policy.Next));
         Become(() =>
         {
-            Receive<AllParked>(parked => parked.Next == _trainer.Version.Next(), parked =>
-                Guarded(() => Train(parked.Stats, rolloutSeconds)));
+            Receive<AllParked>(parked => parked.Next == _policy.Next, _ => Guarded(() => Train(rolloutSeconds)));
             Receive<BarrierFailed>(failed => End(failed.Reason));
             Underway();
         });
     }
 
-    private void Train(DecoderStats decode, double rolloutSeconds)
+    private void Train(double rolloutSeconds)
     {
-        var (round, scored) = (_round, _round.Groups.Scored);
-        _weightsAreWhole = false;
-        var stats = _trainer.Train(StepSummary.ToTrainBatch(scored));
-        _weightsAreWhole = true;
+        var scored = _round.Groups.Scored;
+        var trained = new TrainedRound
+        {
+            Train = _policy.Train(StepSummary.ToTrainBatch(scored)),
+            Groups = scored,
+            FailedGroups = _round.Groups.Failed.Count(),
+            RolloutSeconds = rolloutSeconds,
+        };
+        var round = _round;
         _progress = _progress with
         {
             Step = _progress.Step + 1,
             DataCursor = _progress.DataCursor + _job.Train.PromptsPerStep,
         };
-        _barrier.Tell(new UpdateAll(stats.Version));
+        _barrier.Tell(_policy.Publish());
         Become(() =>
         {
-            Receive<StepOpened>(opened => opened.Version == stats.Version, _ => Guarded(() =>
+            Receive<StepOpened>(opened => opened.Policy == _policy.Current, opened => Guarded(() =>
             {
                 if (_job.EvaluatesAfter(_progress.Step))
-                    Evaluate(accuracy => Report(accuracy));
+                    Evaluate(accuracy => Report(opened.Stats, accuracy));
                 else
-                    Report(null);
+                    Report(opened.Stats, null);
             }));
             Receive<BarrierFailed>(failed => End(failed.Reason));
             Underway();
         });
 
-        void Report(double? accuracy)
+        void Report(DecoderStats decode, double? accuracy)
         {
             if (_job.CheckpointEvery > 0 && _progress.Step % _job.CheckpointEvery == 0)
                 Save();
-            var summary = StepSummary.Of(scored);
-            _observer.Tell(new TrainingStepFinished
-            {
-                Step = _progress.Step,
-                Steps = _job.Train.Steps,
-                Train = stats,
-                Decode = decode,
-                RewardMean = summary.RewardMean,
-                RewardStd = summary.RewardStd,
-                HeldOutAccuracy = accuracy,
-                NewTokens = summary.Tokens,
-                MeanCompletionLength = summary.MeanLength,
-                MaxCompletionLength = summary.MaxLength,
-                TruncatedShare = summary.TruncatedShare,
-                FailedGroups = round.Groups.Failed.Count(),
-                Groups = scored,
-                RolloutSeconds = rolloutSeconds,
-                TotalSeconds = round.Seconds,
-            });
+            _observer.Tell(trained.ToReport(_progress.Step, _job.Train.Steps, decode, accuracy, round.Seconds));
             Next(accuracy);
         }
     }
@@ -272,11 +261,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void Save()
     {
         var folder = _job.CheckpointFolder(_progress.Step);
-        if (folder == _lastCheckpoint)
-            return;
-        _trainer.Save(folder, _progress);
-        _lastCheckpoint = folder;
-        _observer.Tell(new CheckpointSaved(_progress.Step, folder));
+        if (_policy.Save(folder, _progress))
+            _observer.Tell(new CheckpointSaved(_progress.Step, folder));
     }
 
     /// <summary>Saves what has been learnt, also after an error, unless that left the weights in the middle of a step.</summary>
@@ -286,14 +272,14 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         Become(Ended);
         try
         {
-            if (_progress.Step > 0 && _weightsAreWhole)
+            if (_progress.Step > 0 && _policy.IsWhole)
                 Save();
         }
         catch (Exception fault)
         {
             error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
         }
-        _observer.Tell(new TrainingEnded(_progress, _lastCheckpoint, error));
+        _observer.Tell(new TrainingEnded(_progress, _policy.LastCheckpoint, error));
     }
 
     /// <summary>A fault of the trainer, the data or the disk ends the run with its message.</summary>
@@ -312,5 +298,5 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private sealed record RoundOverdue(RolloutRound Round);
 
-    private sealed record RoundSilent(RolloutRound Round);
+    private sealed record RoundTick(RolloutRound Round);
 }

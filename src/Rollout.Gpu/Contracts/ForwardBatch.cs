@@ -16,7 +16,10 @@ public sealed class ForwardBatch
     /// <summary>Entries of <see cref="Draws"/>.</summary>
     public int DrawCount { get; set; }
 
-    /// <summary>[tokens] the vocabulary id of each token.</summary>
+    /// <summary>
+    /// [tokens] the vocabulary id of each token; or, where the host doesn't know it yet, ~d: the token that draw d of the
+    /// step before samples. Only runners whose <see cref="IModelRunner.StepsAhead"/> is 2 are given those.
+    /// </summary>
     public int[] TokenIds { get; set; } = [];
 
     /// <summary>[tokens] the place of each token in its sequence, from 0 (RoPE).</summary>

@@ -40,4 +40,7 @@ public sealed record TrainStats
 
     /// <summary>Tokens, prompts included, that the forward and backward passes processed.</summary>
     public required int ProcessedTokens { get; init; }
+
+    /// <summary>The device's memory in the course of the step; null on a CPU.</summary>
+    public TrainingMemory? Memory { get; init; }
 }

@@ -24,6 +24,7 @@ public sealed class ModelRunner : IModelRunner
     private int[] _logitRowOfRow = [];
     private int[] _logitRowOfDraw = [];
     private int[] _lastTokens = [];
+    private bool _isStarted;
 
     /// <param name="weights">The policy, shared with the trainer of this process; not disposed with the
     /// runner.</param>
@@ -48,10 +49,15 @@ public sealed class ModelRunner : IModelRunner
     public PolicyVersion Version { get; private set; }
 
     /// <inheritdoc/>
+    public int StepsAhead => 1;
+
+    /// <inheritdoc/>
     /// <exception cref="ArgumentException">The batch does not fit the cache.</exception>
     /// <exception cref="ArithmeticException">Logits are not finite.</exception>
-    public StepOutput Run(ForwardBatch batch)
+    public void Start(ForwardBatch batch)
     {
+        if (_isStarted)
+            throw new InvalidOperationException("A step is started and not finished.");
         (_output.Count, _output.ForwardTime, _output.SamplingTime) = (0, TimeSpan.Zero, TimeSpan.Zero);
         var model = _weights.Model;
         var training = model.training;
@@ -64,7 +70,7 @@ public sealed class ModelRunner : IModelRunner
             _cache.CopyBlocks(batch.Copies);
             if (batch.TokenCount > 0)
                 Step(batch);
-            return _output;
+            _isStarted = true;
         }
         catch (ExternalException cause)
         {
@@ -77,6 +83,15 @@ public sealed class ModelRunner : IModelRunner
             if (training)
                 model.train();
         }
+    }
+
+    /// <inheritdoc/>
+    public StepOutput Finish()
+    {
+        if (!_isStarted)
+            throw new InvalidOperationException("No step is started.");
+        _isStarted = false;
+        return _output;
     }
 
     /// <inheritdoc/>

@@ -54,6 +54,18 @@ internal static unsafe partial class CudaDriver
     internal static partial int cuMemFree(nint pointer);
 
     [LibraryImport(Library)]
+    internal static partial int cuDeviceGetDefaultMemPool(out nint pool, int device);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemPoolGetAttribute(nint pool, int attribute, void* value);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemPoolSetAttribute(nint pool, int attribute, void* value);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemPoolTrimTo(nint pool, nuint bytesToKeep);
+
+    [LibraryImport(Library)]
     internal static partial int cuMemHostAlloc(out nint pointer, nuint bytes, uint flags);
 
     [LibraryImport(Library)]

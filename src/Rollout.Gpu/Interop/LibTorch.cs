@@ -26,7 +26,9 @@ public static class LibTorch
     }
 
     /// <summary>Loads libtorch once; further calls only check what they ask for.</summary>
-    /// <param name="cuda">Also require an NVIDIA driver, a visible GPU and a CUDA build of libtorch.</param>
+    /// <param name="cuda">
+    /// Also require an NVIDIA driver, a visible GPU, a CUDA build of libtorch, and NVIDIA's libraries beside it.
+    /// </param>
     /// <exception cref="LibTorchException">Something is missing; the message says what, and what to do.</exception>
     public static void Load(bool cuda = false)
     {
@@ -67,6 +69,7 @@ public static class LibTorch
         // GNU OpenMP's threads spin after each parallel region by default, and take the cores from everything else:
         // a decode step beside this program's own attention threads took 3 to 18 times as long.
         LibTorchLoader.SetDefaultVariable("OMP_WAIT_POLICY", "PASSIVE");
+        UseDriversMemoryPool();
         var own = OwnFolders().FirstOrDefault(folder => File.Exists(Path.Combine(folder, TorchSharpLibrary)))
             ?? throw new LibTorchException(
                 $"{TorchSharpLibrary} is neither in '{AppContext.BaseDirectory}' nor in its runtimes folder: "
@@ -79,6 +82,19 @@ public static class LibTorch
         loader.Load(Path.Combine(folder, "libtorch.so"));
         loader.Load(Path.Combine(own, TorchSharpLibrary));
         return folder;
+    }
+
+    /// <summary>
+    /// libtorch's allocator on a GPU takes from the driver's pool instead of keeping one of its own: that one tells how
+    /// much is used, and gives back what is not. What the user has set stays.
+    /// </summary>
+    private static void UseDriversMemoryPool()
+    {
+        string[] names = ["PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"];
+        if (names.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name))))
+            return;
+        foreach (var name in names) // the newer name, and the only one that older libtorches know
+            LibTorchLoader.SetDefaultVariable(name, "backend:cudaMallocAsync");
     }
 
     /// <summary>Where the runtime looks for native libraries: what the program's own package list names.</summary>
@@ -134,6 +150,12 @@ public static class LibTorch
             throw new LibTorchException(
                 "Device cuda was asked for and libtorch sees no usable GPU: check nvidia-smi, CUDA_VISIBLE_DEVICES "
                 + "and that the driver is new enough for libtorch's CUDA version.");
+        }
+
+        if (OperatingSystem.IsLinux())
+        {
+            _ = NvrtcLibrary.Load(folder);
+            CublasLt.RequireLibrary();
         }
     }
 }

@@ -79,12 +79,14 @@ internal sealed class KernelLibrary : IDisposable
     internal static byte[][] Compile(KernelShape shape, string architecture, Nvrtc compiler, KernelCache cache)
     {
         var headers = KernelSource.Headers();
-        var options = KernelSource.Options(shape, architecture);
+        var ofModel = KernelSource.Options(shape, architecture);
+        var ofLogits = KernelSource.Options(shape with { Dtype = shape.LogitsDtype }, architecture);
         var files = KernelSource.FilesFor(shape.Dtype);
         var cubins = new byte[files.Length][];
         Parallel.For(0, files.Length, i =>
         {
             var source = KernelSource.Read($"{files[i]}.cu");
+            var options = files[i] == "sample_tokens" ? ofLogits : ofModel;
             string[] texts = [source, .. headers.Keys, .. headers.Values, .. options, $"NVRTC {compiler.Version}"];
             cubins[i] = cache.GetOrAdd(
                 KernelCache.KeyOf(files[i], texts),

@@ -16,6 +16,9 @@ internal sealed record KernelShape(int HeadDim, int QueryHeads, int KvHeads, int
 
     private const int MaxHeadDim = 256;
 
+    /// <summary>Of the logits that are sampled from: the model's type, or wider.</summary>
+    public ScalarType LogitsDtype { get; init; } = Dtype;
+
     /// <summary>Query heads that share a KV head.</summary>
     public int GroupSize => QueryHeads / KvHeads;
 

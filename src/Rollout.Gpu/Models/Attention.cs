@@ -19,18 +19,14 @@ internal sealed class Attention : nn.Module
     [ComponentName(Name = "qk_norm")]
     private readonly QkNorm? _qkNorm;
 
-    private readonly int _layer;
-    private readonly long _headDim;
-    private readonly long _keyHeads;
-    private readonly long[] _queryAndKeyHeads;
-
     public Attention(ModelConfig config, int layer, ScalarType dtype, Device device)
         : base(nameof(Attention))
     {
-        _layer = layer;
-        _headDim = config.HeadDim;
-        _keyHeads = config.KvHeadCount;
-        _queryAndKeyHeads = [config.HeadCount, config.KvHeadCount];
+        Layer = layer;
+        HeadCount = config.HeadCount;
+        KvHeadCount = config.KvHeadCount;
+        HeadDim = config.HeadDim;
+        QueryAndKeyHeads = [config.HeadCount, config.KvHeadCount];
         var rows = (config.HeadCount + 2 * config.KvHeadCount) * config.HeadDim;
         _qkvProj = new Projection(config.HiddenSize, rows, config.HasQkvBias, dtype, device);
         _oProj = new Projection(
@@ -39,6 +35,18 @@ internal sealed class Attention : nn.Module
         RegisterComponents();
     }
 
+    /// <summary>The layer's number, from 0.</summary>
+    public int Layer { get; }
+
+    public int HeadCount { get; }
+
+    public int KvHeadCount { get; }
+
+    public int HeadDim { get; }
+
+    /// <summary>[2] <see cref="HeadCount"/>, <see cref="KvHeadCount"/>, as an operator takes them.</summary>
+    public long[] QueryAndKeyHeads { get; }
+
     public Projection QkvProj => _qkvProj;
 
     public Projection OProj => _oProj;
@@ -46,20 +54,6 @@ internal sealed class Attention : nn.Module
     public QkNorm? QkNorm => _qkNorm;
 
     /// <summary>[tokens, hidden] → [tokens, hidden], without the residual.</summary>
-    public Tensor Forward(
-        Tensor hidden, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
-    {
-        using var scope = NewDisposeScope();
-        var tokens = hidden.size(0);
-        var rotating = _queryAndKeyHeads[0] + _keyHeads;
-        var heads = _qkvProj.Forward(hidden).view(tokens, rotating + _keyHeads, _headDim);
-        var value = heads.narrow(1, rotating, _keyHeads);         // [tokens, kv_heads, head_dim]
-        var queryAndKey = heads.narrow(1, 0, rotating);           // [tokens, heads + kv_heads, head_dim]
-        if (_qkNorm is not null)
-            queryAndKey = _qkNorm.Forward(queryAndKey);
-
-        var rotated = rotary.Rotate(queryAndKey, angles).split(_queryAndKeyHeads, 1);
-        var attended = attention.Attend(_layer, rotated[0], rotated[1], value); // [tokens, heads, head_dim]
-        return _oProj.Forward(attended.reshape(tokens, -1)).MoveToOuterDisposeScope();
-    }
+    public T Forward<T>(IForwardPass<T> pass, T hidden) =>
+        pass.Project(pass.Attend(pass.Project(hidden, _qkvProj), this), _oProj);
 }

@@ -49,6 +49,11 @@ public sealed class CausalLm : nn.Module
 
     internal Projection? Head => _lmHead;
 
+    /// <summary>The head, or the embedding where that is tied to it.</summary>
+    internal Projection LogitProjection => _lmHead ?? _model.EmbedTokens;
+
+    internal RotaryEmbedding Rotary => _rotary;
+
     /// <summary>One forward pass over tokens of any number of sequences.</summary>
     /// <param name="tokenIds">[tokens] int64, on the model's device.</param>
     /// <param name="positions">[tokens] int64: each token's place in its sequence, from 0.</param>
@@ -58,12 +63,12 @@ public sealed class CausalLm : nn.Module
     public Tensor Hidden(Tensor tokenIds, Tensor positions, IAttentionBackend attention)
     {
         using var scope = NewDisposeScope();
-        var angles = _rotary.AnglesOf(positions);
-        return _model.Forward(tokenIds, _rotary, angles, attention).MoveToOuterDisposeScope();
+        var pass = new TorchPass(tokenIds, _rotary, _rotary.AnglesOf(positions), attention);
+        return _model.Forward(pass).MoveToOuterDisposeScope();
     }
 
     /// <summary>[n, hidden] → [n, vocab], in the model's type.</summary>
-    public Tensor Logits(Tensor hidden) => (_lmHead ?? _model.EmbedTokens).Forward(hidden);
+    public Tensor Logits(Tensor hidden) => LogitProjection.Forward(hidden);
 
     /// <summary>
     /// Every weight under its Hugging Face name, in the order of the layers; no lm_head where it is tied.

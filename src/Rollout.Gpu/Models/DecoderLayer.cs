@@ -36,13 +36,15 @@ internal sealed class DecoderLayer : nn.Module
 
     public GatedMlp Mlp => _mlp;
 
-    /// <summary>[tokens, hidden] → [tokens, hidden].</summary>
-    public Tensor Forward(
-        Tensor hidden, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
+    /// <summary>One layer. The norm of its result is the next one's, so that sum and norm are one operation.</summary>
+    /// <param name="pass">Computes.</param>
+    /// <param name="residual">[tokens, hidden] what the layers add to.</param>
+    /// <param name="hidden">[tokens, hidden] its norm by <see cref="InputNorm"/>.</param>
+    /// <param name="next">The next layer's input norm, or the final one.</param>
+    /// <returns>[tokens, hidden] the new residual's norm by <paramref name="next"/>.</returns>
+    public T Forward<T>(IForwardPass<T> pass, ref T residual, T hidden, RmsNorm next)
     {
-        using var scope = NewDisposeScope();
-        // The sums are taken in place of a projection's result, which no gradient needs.
-        var attended = _attention.Forward(_inputNorm.Forward(hidden), rotary, angles, attention).add_(hidden);
-        return _mlp.Forward(_postAttentionNorm.Forward(attended)).add_(attended).MoveToOuterDisposeScope();
+        var attended = pass.AddAndNorm(ref residual, _attention.Forward(pass, hidden), _postAttentionNorm);
+        return pass.AddAndNorm(ref residual, _mlp.Forward(pass, attended), next);
     }
 }

@@ -35,20 +35,17 @@ internal sealed class DecoderStack : nn.Module
 
     public RmsNorm Norm => _norm;
 
-    /// <summary>[tokens] int64 → [tokens, hidden], after the final norm.</summary>
-    public Tensor Forward(
-        Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend attention)
+    /// <summary>[tokens, hidden] of the pass's tokens, after the final norm.</summary>
+    public T Forward<T>(IForwardPass<T> pass)
     {
-        using var scope = NewDisposeScope();
-        // index, not index_select: its gradient is a sorted sum, the same in every run on a GPU as well.
-        var hidden = _embedTokens.Weight.index(tokenIds);
-        foreach (var layer in _order)
+        var residual = pass.Embed(_embedTokens);
+        var hidden = pass.Norm(residual, _order[0].InputNorm);
+        for (var i = 0; i < _order.Length; i++)
         {
-            var next = layer.Forward(hidden, rotary, angles, attention);
-            hidden.Dispose();
-            hidden = next;
+            var next = i + 1 < _order.Length ? _order[i + 1].InputNorm : _norm;
+            hidden = _order[i].Forward(pass, ref residual, hidden, next);
         }
 
-        return _norm.Forward(hidden).MoveToOuterDisposeScope();
+        return hidden;
     }
 }

@@ -30,11 +30,6 @@ internal sealed class GatedMlp : nn.Module
     public Projection DownProj => _downProj;
 
     /// <summary>[tokens, hidden] → [tokens, hidden], without the residual.</summary>
-    public Tensor Forward(Tensor hidden)
-    {
-        using var scope = NewDisposeScope();
-        var halves = _gateUpProj.Forward(hidden).chunk(2, -1); // gate, up: [tokens, intermediate]
-        var gated = nn.functional.silu(halves[0]).mul(halves[1]);
-        return _downProj.Forward(gated).MoveToOuterDisposeScope();
-    }
+    public T Forward<T>(IForwardPass<T> pass, T hidden) =>
+        pass.Project(pass.Gate(pass.Project(hidden, _gateUpProj)), _downProj);
 }

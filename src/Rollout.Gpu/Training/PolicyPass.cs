@@ -14,9 +14,12 @@ internal sealed class PolicyPass(
 {
     private const int NamedSamples = 8;
 
+    /// <param name="batch">All micro-batches.</param>
+    /// <param name="kept">What later passes need.</param>
+    /// <param name="memory">Told when log-probabilities are there.</param>
     /// <returns>What the batch adds up to. One wait for the device, at the end.</returns>
     /// <exception cref="NotFiniteNumberException">The loss is not finite; it names the sample.</exception>
-    public IterationSums Run(PolicyBatch batch, KeptLogprobs kept)
+    public IterationSums Run(PolicyBatch batch, KeptLogprobs kept, MemoryBoundaries memory)
     {
         var chunks = new List<Tensor>(); // [6] sums of each chunk of targets
         var ends = new List<int>(); // where each micro-batch ends among the chunks
@@ -24,7 +27,7 @@ internal sealed class PolicyPass(
         {
             for (var m = 0; m < batch.MicroBatches.Count; m++)
             {
-                Backward(batch, m, kept, chunks);
+                Backward(batch, m, kept, chunks, memory);
                 optimizer.Accumulate();
                 ends.Add(chunks.Count);
             }
@@ -41,7 +44,8 @@ internal sealed class PolicyPass(
         }
     }
 
-    private void Backward(PolicyBatch batch, int microBatch, KeptLogprobs kept, List<Tensor> chunks)
+    private void Backward(
+        PolicyBatch batch, int microBatch, KeptLogprobs kept, List<Tensor> chunks, MemoryBoundaries memory)
     {
         using var scope = NewDisposeScope();
         var samples = batch.SamplesOf(microBatch);
@@ -55,6 +59,7 @@ internal sealed class PolicyPass(
         var own = new List<Tensor>();
         policy.Backward(input, (logprobs, start) =>
         {
+            memory.AfterLogprobs();
             Tensor Part(Tensor whole) => whole.narrow(0, start, logprobs.size(0));
             using var withGradient = enable_grad();
             var leaf = logprobs.detach().requires_grad_();

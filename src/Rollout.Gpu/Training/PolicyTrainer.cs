@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -24,6 +25,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private readonly CausalLm? _reference;
     private readonly PolicyPass _pass;
     private readonly string _tokenizerFolder;
+    private readonly MemoryBoundaries _memory;
     private bool _torn;
 
     /// <param name="weights">
@@ -40,13 +42,16 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// <param name="logitElements">
     /// Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.
     /// </param>
+    /// <param name="memory">The device's, to be reported with every step; stays the caller's.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="DeviceFaultException">The device has too little memory for the optimizer.</exception>
     public PolicyTrainer(
         PolicyWeights weights,
         GrpoOptions options,
         string tokenizerFolder = "",
         CausalLm? reference = null,
-        long logitElements = 0)
+        long logitElements = 0,
+        IDeviceMemory? memory = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Temperature);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
@@ -58,7 +63,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _weights = weights;
         _options = options;
         _tokenizerFolder = tokenizerFolder;
-        _optimizer = new AdamW(OptimizedParameter.Of(weights.Model), AdamWOptions.From(options));
+        _memory = new MemoryBoundaries(memory);
+        _optimizer = Optimizer(weights.Model, options);
         if (options.Beta > 0)
             _reference = reference ?? FrozenCopy(weights.Model);
         else
@@ -90,11 +96,15 @@ public sealed class PolicyTrainer : IPolicyTrainer
             throw Torn();
 
         var started = Stopwatch.GetTimestamp();
+        _memory.Start();
         var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize);
         try
         {
             var updates =
                 prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
+            // A decoder reads the weights on another stream, which does not wait for this one.
+            if (_weights.Model.Device.type == DeviceType.CUDA)
+                cuda.synchronize(_weights.Model.Device);
             _weights.Publish(_weights.Version.Next());
             _torn = false;
             return StatsOf(prepared, updates, Stopwatch.GetElapsedTime(started).TotalSeconds);
@@ -139,12 +149,13 @@ public sealed class PolicyTrainer : IPolicyTrainer
         GrpoOptions options,
         string tokenizerFolder = "",
         CausalLm? reference = null,
-        long logitElements = 0)
+        long logitElements = 0,
+        IDeviceMemory? memory = null)
     {
         if (options.Beta > 0 && reference is null)
             throw new ArgumentException(
                 "A resumed run with a KL term needs the initial policy as its reference.");
-        var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements);
+        var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);
         try
         {
             trainer._optimizer.Load(Path.Combine(folder, OptimizerFile));
@@ -177,7 +188,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         var (rate, norm) = (0.0, 0.0);
         for (var iteration = 0; iteration < _options.NumIterations; iteration++)
         {
-            sums.Add(_pass.Run(batch, kept));
+            sums.Add(_pass.Run(batch, kept, _memory));
+            _memory.AfterBackward();
             norm = _optimizer.GradientNorm();
             if (!double.IsFinite(norm))
             {
@@ -188,6 +200,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
             rate = NextLearningRate;
             _torn = true; // until the version says that the weights are new
             _optimizer.Step(rate, AdamW.ClipFactor(norm, _options.MaxGradNorm));
+            _memory.AfterOptimizer();
         }
 
         return new Updates(sums, norm, rate);
@@ -214,7 +227,21 @@ public sealed class PolicyTrainer : IPolicyTrainer
             EqualRewardGroups = batch.EqualRewardGroups,
             Seconds = seconds,
             ProcessedTokens = batch.InputCount * updates.Sums.Count,
+            Memory = _memory.Take(),
         };
+    }
+
+    private static AdamW Optimizer(CausalLm model, GrpoOptions options)
+    {
+        try
+        {
+            return new AdamW(OptimizedParameter.Of(model), AdamWOptions.From(options));
+        }
+        catch (ExternalException cause) when (IsFaultOfDevice(cause))
+        {
+            throw new DeviceFaultException(
+                $"{model.Device} has too little free memory for the optimizer's state of the model.", cause);
+        }
     }
 
     private static CausalLm FrozenCopy(CausalLm model)

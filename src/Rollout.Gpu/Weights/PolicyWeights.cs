@@ -35,5 +35,11 @@ public sealed class PolicyWeights(CausalLm model, PolicyVersion version) : IDisp
         }
     }
 
+    /// <summary>
+    /// Declares the tensors, as they are now, to be this version of some trainer's run, which may be smaller than
+    /// the last one's.
+    /// </summary>
+    public void Adopt(PolicyVersion version) => Volatile.Write(ref _version, version.Value);
+
     public void Dispose() => Model.Dispose();
 }

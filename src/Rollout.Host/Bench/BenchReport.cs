@@ -16,10 +16,18 @@ public sealed record BenchReport
 
     public required string Device { get; init; }
 
+    /// <summary>float32 or bfloat16.</summary>
+    public required string Dtype { get; init; }
+
     public required int MaxNumSeqs { get; init; }
 
     /// <summary>Until the model is in memory: reading its checkpoint, or drawing random weights.</summary>
     public required double LoadSeconds { get; init; }
+
+    /// <summary>
+    /// Until the decoder has answered a first group: buffers, on a GPU also kernels, KV pool and recorded steps.
+    /// </summary>
+    public required double StartupSeconds { get; init; }
 
     /// <summary>Sampled tokens.</summary>
     public required long NewTokens { get; init; }
@@ -38,19 +46,22 @@ public sealed record BenchReport
     /// <summary>Forward passes.</summary>
     public required int DecodeSteps { get; init; }
 
-    /// <summary>In the model's forward.</summary>
+    /// <summary>In the model's forward; on a GPU the time that the device itself took, sampling included.</summary>
     public required double ForwardSeconds { get; init; }
 
-    /// <summary>In the sampler.</summary>
+    /// <summary>In the sampler; 0 on a GPU, where it is part of the forward.</summary>
     public required double SamplingSeconds { get; init; }
 
-    /// <summary>Share of the steps' time in neither: planning, messages, block tables, bookkeeping.</summary>
+    /// <summary>
+    /// Share of the steps' time in neither: planning, messages, block tables, bookkeeping. On a GPU, where these go on
+    /// beside the device's work: the share in which the device had nothing to do.
+    /// </summary>
     public required double OutsideForwardAndSamplingShare { get; init; }
 
     /// <summary>Share of the steps' time outside the model's forward, sampling included.</summary>
     public required double OutsideForwardShare { get; init; }
 
-    /// <summary>The most memory the process held.</summary>
+    /// <summary>The most memory of the device in use; on a CPU, the most that the process held.</summary>
     public required long PeakDeviceBytes { get; init; }
 
     public required int KvBlocksTotal { get; init; }
@@ -65,20 +76,22 @@ public sealed record BenchReport
     /// <param name="options">What was asked for.</param>
     /// <param name="settings">What that made of the configuration.</param>
     /// <param name="stats">The decoder's, of the workload alone.</param>
-    /// <param name="load">See <see cref="LoadSeconds"/>.</param>
-    /// <param name="seconds">See <see cref="Seconds"/>.</param>
+    /// <param name="times">What was measured from outside.</param>
+    /// <param name="peakDeviceBytes">Of a GPU; null takes the process' own.</param>
     public static BenchReport Of(
-        BenchOptions options, RolloutSettings settings, DecoderStats stats, TimeSpan load, double seconds) => new()
+        BenchOptions options, RolloutSettings settings, DecoderStats stats, BenchTimes times, long? peakDeviceBytes) => new()
         {
             Model = options.Shape ?? options.Model!,
             Workload = Path.GetFileName(options.Workload),
             Engine = settings.Engine == CacheEngine.Paged ? "paged" : "contiguous",
             Device = settings.Device,
+            Dtype = settings.Dtype == WeightType.Bfloat16 ? "bfloat16" : "float32",
             MaxNumSeqs = settings.Decoder.MaxNumSeqs,
-            LoadSeconds = load.TotalSeconds,
+            LoadSeconds = times.Load,
+            StartupSeconds = times.Startup,
             NewTokens = stats.NewTokens,
-            Seconds = seconds,
-            TokensPerSecond = stats.NewTokens / seconds,
+            Seconds = times.Workload,
+            TokensPerSecond = stats.NewTokens / times.Workload,
             PrefillTokens = stats.PrefillTokens,
             PrefillSeconds = stats.PrefillSeconds,
             DecodeSteps = stats.Steps,
@@ -86,10 +99,16 @@ public sealed record BenchReport
             SamplingSeconds = stats.SamplingSeconds,
             OutsideForwardAndSamplingShare = 1 - ((stats.ForwardSeconds + stats.SamplingSeconds) / stats.BusySeconds),
             OutsideForwardShare = 1 - (stats.ForwardSeconds / stats.BusySeconds),
-            PeakDeviceBytes = System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64,
+            PeakDeviceBytes = peakDeviceBytes ?? System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64,
             KvBlocksTotal = stats.BlocksTotal,
             KvBlocksPeak = stats.BlocksInUsePeak,
             LogicalBlocksPeak = stats.LogicalBlocksPeak,
             Preemptions = stats.Preemptions,
         };
 }
+
+/// <summary>Seconds that a benchmark measures by the clock.</summary>
+/// <param name="Load">See <see cref="BenchReport.LoadSeconds"/>.</param>
+/// <param name="Startup">See <see cref="BenchReport.StartupSeconds"/>.</param>
+/// <param name="Workload">See <see cref="BenchReport.Seconds"/>.</param>
+public sealed record BenchTimes(double Load, double Startup, double Workload);

@@ -5,7 +5,9 @@ namespace Rollout.Host.Commands;
 /// <param name="Set">"key=value" texts in their order.</param>
 /// <param name="Out">The run's folder; null leaves the choice to the program.</param>
 /// <param name="Resume">The folder of a run to go on with.</param>
-public sealed record TrainOptions(string? Config, IReadOnlyList<string> Set, string? Out, string? Resume);
+/// <param name="Cluster">Addresses of the cluster to train with, "host:port" by commas; null leaves it to the configuration.</param>
+public sealed record TrainOptions(
+    string? Config, IReadOnlyList<string> Set, string? Out, string? Resume, string? Cluster);
 
 /// <summary>rollout pretrain.</summary>
 /// <param name="Config">The file that says what to train.</param>
@@ -68,6 +70,15 @@ public sealed record GenerateOptions
     public bool IgnoreEos { get; init; }
 
     public required EngineOptions Engine { get; init; }
+
+    /// <summary>Addresses of the cluster that samples, "host:port" by commas.</summary>
+    public string? Cluster { get; init; }
+
+    /// <summary>The file that says how to reach the cluster.</summary>
+    public string? Config { get; init; }
+
+    /// <summary>"key=value" texts over that file, in their order.</summary>
+    public IReadOnlyList<string> Set { get; init; } = [];
 }
 
 /// <summary>rollout bench: a checkpoint, or random weights of a known shape.</summary>

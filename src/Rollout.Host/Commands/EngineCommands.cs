@@ -20,10 +20,14 @@ internal static class EngineCommands
         var stop = OptionKinds.Texts("--stop", "TEXT", "A text that ends a sample.");
         var seed = OptionKinds.Number("--seed", "The same seed samples the same tokens.", least: 0L);
         var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Sample on past end-of-sequence." };
+        var cluster = OptionKinds.Cluster();
+        var config = OptionKinds.Text("--config", "FILE", "How to reach the cluster: its addresses and certificates.");
+        var set = OptionKinds.Settings();
         var engine = new EngineArguments();
         var command = new Command("generate", "Sample completions of prompts.")
         {
-            model, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos,
+            model, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, cluster,
+            config, set,
         };
         engine.AddTo(command);
         command.SetAction((parsed, _) => handler(
@@ -42,6 +46,9 @@ internal static class EngineCommands
                 Seed = parsed.GetValue(seed),
                 IgnoreEos = parsed.GetValue(ignoreEos),
                 Engine = engine.Read(parsed),
+                Cluster = parsed.GetValue(cluster),
+                Config = parsed.GetValue(config),
+                Set = parsed.GetValue(set)!,
             },
             context));
         return command;

@@ -11,11 +11,12 @@ internal static class JobCommands
         var set = OptionKinds.Settings();
         var output = OptionKinds.Text("--out", "DIR", "The run's folder; a new one below runs unless named.");
         var resume = OptionKinds.Text("--resume", "DIR", "Go on with the run in this folder.");
-        var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume };
+        var cluster = OptionKinds.Cluster();
+        var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume, cluster };
         command.SetAction((parsed, _) => handler(
             new TrainOptions(
                 parsed.GetValue(config), parsed.GetValue(set)!,
-                parsed.GetValue(output), parsed.GetValue(resume)),
+                parsed.GetValue(output), parsed.GetValue(resume), parsed.GetValue(cluster)),
             context));
         return command;
     }

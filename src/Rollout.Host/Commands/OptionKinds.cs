@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using Rollout.Actors.Settings;
 
 namespace Rollout.Host.Commands;
 
@@ -33,6 +34,15 @@ internal static class OptionKinds
         });
         return option;
     }
+
+    public static Option<string?> Cluster() => new("--cluster")
+    {
+        HelpName = "HOST:PORT[,…]",
+        Description = "Members of the running cluster that samples.",
+        CustomParser = result => Checked(
+            result, "--cluster", "host:port, or several of them with commas between",
+            text => (text.Split(',').All(part => NodeAddress.TryParse(part, out _)), text)),
+    };
 
     public static Option<string?> OneOf(string name, string description, params string[] values) => new(name)
     {

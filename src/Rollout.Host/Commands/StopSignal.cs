@@ -4,7 +4,7 @@ namespace Rollout.Host.Commands;
 
 /// <summary>
 /// Ctrl-C, and SIGTERM alike. The first asks the run to stop after the training step that is under way, and says so;
-/// the second ends the program at once.
+/// a second Ctrl-C ends the program at once. SIGTERM counts once: some senders repeat it, and know SIGKILL.
 /// </summary>
 public sealed class StopSignal : IDisposable
 {
@@ -30,7 +30,7 @@ public sealed class StopSignal : IDisposable
     /// <summary>Listens to the process's signals until the result is disposed.</summary>
     public IDisposable Listen() => new Registrations(
         PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
-        PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle));
+        PosixSignalRegistration.Create(PosixSignal.SIGTERM, HandleTermination));
 
     public void Dispose() => _requested.Dispose();
 
@@ -45,6 +45,19 @@ public sealed class StopSignal : IDisposable
 
         _announce("Stopping after this step; press Ctrl-C again to end at once.");
         _requested.Cancel();
+    }
+
+    /// <summary>A SIGTERM.</summary>
+    internal void Terminate()
+    {
+        if (!_requested.IsCancellationRequested)
+            Press();
+    }
+
+    private void HandleTermination(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        Terminate();
     }
 
     private void Handle(PosixSignalContext signal)

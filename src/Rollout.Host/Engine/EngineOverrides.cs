@@ -10,6 +10,9 @@ public sealed class EngineOverrides
 {
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private const int SequencesOnGpu = 512;
+    private const int BatchedTokensOnGpu = 8192;
+
     private readonly List<string> _values = [];
 
     /// <summary>Each <c>key="value"</c>, in their order: the last of a key wins.</summary>
@@ -39,9 +42,12 @@ public sealed class EngineOverrides
         Add("dtype", engine.Dtype);
         Add("blocks.block-size", engine.BlockSize);
         Add("blocks.count", engine.KvBlocks);
-        Add("decoder.max-num-seqs", engine.MaxNumSeqs);
-        if (engine.MaxNumSeqs > 2048)
-            Add("decoder.max-num-batched-tokens", engine.MaxNumSeqs);
+        // A GPU reads the weights once for all sequences of a step, and has memory for many.
+        var isCuda = engine.Device?.StartsWith("cuda", StringComparison.Ordinal) == true;
+        var sequences = engine.MaxNumSeqs ?? (isCuda ? SequencesOnGpu : null);
+        Add("decoder.max-num-seqs", sequences);
+        if (isCuda || sequences > 2048)
+            Add("decoder.max-num-batched-tokens", Math.Max(sequences ?? 0, isCuda ? BatchedTokensOnGpu : 0));
         return this;
     }
 }

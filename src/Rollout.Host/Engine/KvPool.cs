@@ -7,12 +7,16 @@ using TorchSharp;
 
 namespace Rollout.Host.Engine;
 
-/// <summary>The KV pool that the configuration asks for, known before anything is allocated.</summary>
+/// <summary>
+/// The KV pool that the configuration asks for, known before anything is allocated, but for a GPU's, whose size follows
+/// from what is free once the model is there.
+/// </summary>
 public sealed class KvPool
 {
     private readonly RolloutSettings _settings;
     private readonly KvCacheShape _shape;
     private readonly ConfigSection _blocks;
+    private readonly torch.ScalarType _dtype;
 
     /// <exception cref="ConfigurationException">Not even one block, or not every row, fits the memory.</exception>
     public KvPool(ConfigTree tree, RolloutSettings settings, ModelConfig model)
@@ -20,10 +24,19 @@ public sealed class KvPool
         _blocks = tree.Rollout.Section("blocks");
         _settings = settings;
         _shape = KvCacheShape.Of(model);
+        _dtype = PolicyModel.Dtype(settings);
+        if (PolicyModel.IsCuda(settings) && settings.Engine == CacheEngine.Paged)
+        {
+            if (settings.Blocks.Count > 0)
+                Geometry = new KvCacheGeometry(settings.Blocks.Count, settings.Blocks.BlockSize);
+            return;
+        }
         Geometry = settings.Engine == CacheEngine.Paged
             ? Paged(settings.Blocks)
             : Contiguous(PolicyModel.MaxModelLength(settings, model));
-        var bytes = (decimal)_shape.BytesPerToken(torch.ScalarType.Float32) * Geometry.BlockCount * Geometry.BlockSize;
+        if (PolicyModel.IsCuda(settings))
+            return;
+        var bytes = (decimal)_shape.BytesPerToken(_dtype) * Geometry.BlockCount * Geometry.BlockSize;
         var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available || (long)Geometry.BlockCount * Geometry.BlockSize > int.MaxValue)
         {
@@ -32,18 +45,21 @@ public sealed class KvPool
         }
     }
 
-    public KvCacheGeometry Geometry { get; }
+    /// <summary>Null where the size is not known yet.</summary>
+    public KvCacheGeometry? Geometry { get; }
 
-    /// <summary>Allocates the pool.</summary>
+    /// <summary>Allocates a pool whose size is known.</summary>
     /// <exception cref="DeviceFaultException">The memory is not there.</exception>
     public IKvCache Create(int threads) => _settings.Engine == CacheEngine.Paged
-        ? new PagedKvCache(_shape, Geometry, torch.ScalarType.Float32, torch.CPU, threads)
-        : new ContiguousKvCache(_shape, Geometry, torch.ScalarType.Float32, torch.CPU);
+        ? new PagedKvCache(_shape, Geometry!, _dtype, torch.CPU, threads)
+        : new ContiguousKvCache(_shape, Geometry!, _dtype, PolicyModel.Device(_settings));
 
-    /// <summary>Refuses a pool in which a whole group could never run at once, at its longest.</summary>
+    /// <summary>Refuses a pool of known size in which a whole group could never run at once, at its longest.</summary>
     /// <exception cref="ConfigurationException">It is too small; the sentence has the numbers.</exception>
     public void RequireRoomFor(GroupRequest group)
     {
+        if (Geometry is null)
+            return;
         var shared = _settings.Engine == CacheEngine.Paged ? group.Prompt.Length / Geometry.BlockSize : 0;
         var needed = shared + group.Samples.Sum(sample =>
             Geometry.BlocksFor(group.Prompt.Length + sample.MaxTokens) - shared);
@@ -60,9 +76,9 @@ public sealed class KvPool
     {
         if (blocks.Count > 0)
             return new KvCacheGeometry(blocks.Count, blocks.BlockSize);
-        var blockBytes = _shape.BytesPerToken(torch.ScalarType.Float32) * blocks.BlockSize;
+        var blockBytes = _shape.BytesPerToken(_dtype) * blocks.BlockSize;
         return blocks.Memory >= blockBytes
-            ? _shape.Geometry(torch.ScalarType.Float32, blocks.BlockSize, blocks.Memory)
+            ? _shape.Geometry(_dtype, blocks.BlockSize, blocks.Memory)
             : throw Unusable($"at least {blockBytes} bytes for one block");
     }
 
@@ -70,7 +86,7 @@ public sealed class KvPool
     private KvCacheGeometry Contiguous(int maxModelLength)
     {
         var rows = _settings.Decoder.MaxNumSeqs;
-        var bytes = rows * _shape.BytesPerToken(torch.ScalarType.Float32) * maxModelLength;
+        var bytes = rows * _shape.BytesPerToken(_dtype) * maxModelLength;
         return bytes <= _settings.Blocks.Memory
             ? new KvCacheGeometry(rows, maxModelLength)
             : throw _blocks.Invalid(

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
@@ -12,23 +14,41 @@ namespace Rollout.Host.Engine;
 public static class PolicyModel
 {
     /// <summary>Loads libtorch, and sets how many threads it uses.</summary>
-    /// <exception cref="ConfigurationException">The device is one that this build does not decode on.</exception>
+    /// <exception cref="ConfigurationException">The device cannot compute in the type that is asked for.</exception>
+    /// <exception cref="LibTorchException">libtorch, or what it needs for a GPU, is not there.</exception>
     public static void PrepareDevice(ConfigTree tree, RolloutSettings settings)
     {
         RequireSupported(tree, settings);
-        LibTorch.Load();
+        LibTorch.Load(cuda: IsCuda(settings));
+        var ordinal = Ordinal(settings);
+        if (IsCuda(settings) && ordinal >= torch.cuda.device_count())
+            throw tree.Rollout.Invalid("device", $"one of the {torch.cuda.device_count()} GPUs that libtorch sees, from cuda:0");
         torch.set_num_threads(Threads(settings));
     }
 
-    /// <summary>Refuses a device or a type that this version does not compute with; loads nothing.</summary>
+    /// <summary>Refuses a type that the device does not compute in; loads nothing.</summary>
     /// <exception cref="ConfigurationException">It is one of those.</exception>
     public static void RequireSupported(ConfigTree tree, RolloutSettings settings)
     {
-        if (settings.Device != "cpu")
-            throw tree.Rollout.Invalid("device", "cpu, which is all that this version runs on");
-        if (settings.Dtype != WeightType.Float32)
+        if (settings.Dtype != WeightType.Float32 && !IsCuda(settings))
             throw tree.Rollout.Invalid("dtype", "float32, in which the CPU computes");
     }
+
+    public static bool IsCuda(RolloutSettings settings) => settings.Device != "cpu";
+
+    /// <summary>The GPU's number, from 0.</summary>
+    public static int Ordinal(RolloutSettings settings) =>
+        settings.Device.Split(':') is [_, var number] ? int.Parse(number, CultureInfo.InvariantCulture) : 0;
+
+    public static torch.ScalarType Dtype(RolloutSettings settings) =>
+        settings.Dtype == WeightType.Bfloat16 ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
+
+    public static torch.Device Device(RolloutSettings settings) =>
+        IsCuda(settings) ? torch.device(DeviceType.CUDA, Ordinal(settings)) : torch.CPU;
+
+    /// <summary>Tells how the device's memory is used; null on a CPU.</summary>
+    public static CudaMemory? Memory(RolloutSettings settings) =>
+        IsCuda(settings) ? new CudaMemory(Ordinal(settings)) : null;
 
     /// <summary>Threads of one operation.</summary>
     public static int Threads(RolloutSettings settings) =>
@@ -36,28 +56,44 @@ public static class PolicyModel
 
     /// <summary>The initial policy as the configuration names it: a checkpoint, or random weights of the run's seed.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
+    /// <exception cref="DeviceFaultException">The device has too little memory for it.</exception>
     public static CausalLm LoadInitial(RolloutSettings settings) => settings.Model.Weights == WeightSource.Random
-        ? Random(ModelConfig.Load(settings.Model.Path), settings.Seed)
-        : HuggingFaceModel.Load(settings.Model.Path, torch.ScalarType.Float32, torch.CPU);
+        ? Random(ModelConfig.Load(settings.Model.Path), settings)
+        : Load(settings.Model.Path, settings);
 
-    /// <summary>A model of this shape with random weights.</summary>
-    public static CausalLm Random(ModelConfig shape, ulong seed)
+    /// <summary>A checkpoint's model, in the type and on the device that are configured.</summary>
+    /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
+    public static CausalLm Load(string folder, RolloutSettings settings) =>
+        Fitting(settings, () => HuggingFaceModel.Load(folder, Dtype(settings), Device(settings)));
+
+    /// <summary>A model of this shape with random weights of the run's seed.</summary>
+    public static CausalLm Random(ModelConfig shape, RolloutSettings settings) => Fitting(settings, () =>
     {
-        var model = new CausalLm(shape, torch.ScalarType.Float32, torch.CPU);
-        model.InitializeRandom(seed);
+        var model = new CausalLm(shape, Dtype(settings), Device(settings));
+        model.InitializeRandom(settings.Seed);
         return model;
-    }
+    });
 
     /// <summary>What a decoder of this process runs; called on the decoder's thread.</summary>
+    /// <param name="settings">The configuration.</param>
+    /// <param name="weights">The policy.</param>
+    /// <param name="pool">Its KV pool.</param>
+    /// <param name="besideTrainer">This process also trains on the device.</param>
     /// <exception cref="DeviceFaultException">The memory of the KV pool is not there.</exception>
-    public static ModelRunner CreateRunner(RolloutSettings settings, PolicyWeights weights, KvPool pool)
+    public static IModelRunner CreateRunner(
+        RolloutSettings settings, PolicyWeights weights, KvPool pool, bool besideTrainer = false)
     {
+        if (IsCuda(settings) && settings.Engine == CacheEngine.Paged)
+        {
+            var options = CudaOptions(settings, weights.Model.Config) with { SharesDevice = besideTrainer };
+            return new CudaModelRunner(weights, options);
+        }
         var threads = Threads(settings);
         return new ModelRunner(
             weights,
             pool.Create(threads),
             threads,
-            settings.Decoder.BatchInvariant ? RowPadding.Measure() : RowPadding.None);
+            settings.Decoder.BatchInvariant && !IsCuda(settings) ? RowPadding.Measure() : RowPadding.None);
     }
 
     /// <summary>Tokens of a sequence at most: the model's, or what the configuration limits it to.</summary>
@@ -65,4 +101,28 @@ public static class PolicyModel
         settings.Decoder.MaxModelLen == 0
             ? model.MaxPositionEmbeddings
             : Math.Min(settings.Decoder.MaxModelLen, model.MaxPositionEmbeddings);
+
+    private static CausalLm Fitting(RolloutSettings settings, Func<CausalLm> build)
+    {
+        try
+        {
+            return build();
+        }
+        catch (ExternalException cause) when (cause.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new DeviceFaultException($"{settings.Device} has too little free memory for the model's weights.", cause);
+        }
+    }
+
+    private static CudaRunnerOptions CudaOptions(RolloutSettings settings, ModelConfig model) => new()
+    {
+        Ordinal = Ordinal(settings),
+        BlockSize = settings.Blocks.BlockSize,
+        BlockCount = settings.Blocks.Count,
+        MemoryUtilization = settings.Blocks.GpuMemoryUtilization,
+        MaxNumSeqs = settings.Decoder.MaxNumSeqs,
+        MaxNumBatchedTokens = settings.Decoder.MaxNumBatchedTokens,
+        MaxModelLength = MaxModelLength(settings, model),
+        UsesGraphs = settings.Decoder.CudaGraphs,
+    };
 }

@@ -1,9 +1,10 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Akka.Actor;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Telemetry;
+using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -29,6 +30,7 @@ public static class BenchJob
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
         PolicyModel.PrepareDevice(tree, settings);
+        using var memory = PolicyModel.Memory(settings);
         var loading = TimeProvider.System.GetTimestamp();
         using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
         var load = TimeProvider.System.GetElapsedTime(loading);
@@ -44,17 +46,24 @@ public static class BenchJob
         var pool = new KvPool(tree, settings, weights.Model.Config);
 
         await using var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+            settings, HostLog.Akka + tree.RenderAkka());
+        var starting = TimeProvider.System.GetTimestamp();
         var decoder = topology.AddDecoder(
-            settings.Device, () => PolicyModel.CreateRunner(settings, weights, pool), longest);
+            settings.Device,
+            () => PolicyModel.CreateRunner(settings, weights, pool),
+            longest,
+            new PolicySource.Loaded());
         await RunAsync(topology, [WarmUp(workload[0])], context.Stop.Token);
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
+        var startup = TimeProvider.System.GetElapsedTime(starting);
 
         var started = TimeProvider.System.GetTimestamp();
         await RunAsync(topology, workload, context.Stop.Token);
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
-        var report = JsonSerializer.Serialize(BenchReport.Of(options, settings, stats, load, seconds), Json);
+        var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
+        var report = JsonSerializer.Serialize(
+            BenchReport.Of(options, settings, stats, times, memory?.Read().Peak), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else
@@ -80,7 +89,7 @@ public static class BenchJob
 
     private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
         options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
-            ? PolicyModel.Random(shape, settings.Seed)
+            ? PolicyModel.Random(shape, settings)
             : PolicyModel.LoadInitial(settings);
 
     private static IReadOnlyList<string> Overrides(BenchOptions options) =>

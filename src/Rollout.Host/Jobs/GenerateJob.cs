@@ -1,13 +1,15 @@
 using System.Diagnostics;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Telemetry;
+using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
+using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 using Rollout.Host.Engine;
 using Rollout.Host.Generate;
-using Rollout.Host.View;
+using SampleProgress = Rollout.Host.View.SampleProgress;
 
 namespace Rollout.Host.Jobs;
 
@@ -17,8 +19,13 @@ namespace Rollout.Host.Jobs;
 /// </summary>
 public static class GenerateJob
 {
-    public static async Task<int> RunAsync(GenerateOptions options, CommandContext context)
+    public static Task<int> RunAsync(GenerateOptions options, CommandContext context) =>
+        options.Cluster is null && options.Config is null ? AloneAsync(options, context) : InClusterAsync(options, context);
+
+    private static async Task<int> AloneAsync(GenerateOptions options, CommandContext context)
     {
+        if (options.Set.Count > 0)
+            throw new CommandLineException("--set says how to reach a cluster: name one by --cluster or --config.");
         var overrides = Overrides(options);
         var tree = ConfigTree.Load(file: null, overrides.Values);
         var settings = RolloutSettings.From(tree);
@@ -35,35 +42,102 @@ public static class GenerateJob
         var pool = new KvPool(tree, settings, model.Config);
         foreach (var prompt in prompts)
             RequireRoom(options, prompt.Group, pool.Geometry);
-        if (model.WhyNoTokenizer is { } why)
-            await context.Error.WriteLineAsync($"The output has no text: {why}");
+        await SayWhyNoTextAsync(model, context);
 
         using var output = CompletionFile.Create(options.Out);
         PolicyModel.PrepareDevice(tree, settings);
         using var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
-        var order = new CompletionOrder(prompts, model.Tokenizer, output.Write);
-        var started = Stopwatch.GetTimestamp();
-        await using (var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), weights.Version))
+        return await SampleAsync(options, context, prompts, model, output, async () =>
         {
+            var topology = await RolloutTopology.StartAsync(settings, HostLog.Akka + tree.RenderAkka());
             topology.AddDecoder(
                 settings.Device,
                 () => PolicyModel.CreateRunner(settings, weights, pool),
                 settings.Decoder.MaxModelLen,
+                new PolicySource.Loaded(),
                 model.Tokenizer);
-            await SampleProgress.RunAsync(context.Console, samples, async finished =>
+            return (topology, null);
+        });
+    }
+
+    /// <summary>As a member that only submits: the cluster's decoders have the weights and the memory.</summary>
+    private static async Task<int> InClusterAsync(GenerateOptions options, CommandContext context)
+    {
+        if (options.Engine != new EngineOptions())
+        {
+            throw new CommandLineException(
+                "--engine, --device, --dtype, --block-size, --kv-blocks and --max-num-seqs are the decoders' own: leave"
+                + " them out with a cluster.");
+        }
+        var overrides = Sampling(options).Add("model.path", Path.GetFullPath(options.Model)).Add("cluster.port", 0);
+        var tree = ConfigTree.Load(
+            options.Config, [.. overrides.Values, .. options.Set, .. ClusterMembers.Override(options.Cluster)]);
+        var settings = RolloutSettings.From(tree);
+        if (settings.Cluster.SeedNodes.Count == 0)
+            throw tree.Rollout.Section("cluster").Invalid("seed-nodes", "the address of a member, here or by --cluster");
+        settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
+        var model = ModelFiles.Read(options.Model);
+        var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model));
+        await SayWhyNoTextAsync(model, context);
+
+        using var output = CompletionFile.Create(options.Out);
+        return await SampleAsync(options, context, prompts, model, output, async () =>
+        {
+            var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
+            try
             {
-                var groups = prompts.Select(prompt => prompt.Group);
-                await foreach (var outcome in topology.Client.GenerateAsync(groups, cancellation: context.Stop.Token))
+                return (topology, await ClusterMembers.RequireSameModelAsync(topology, settings, context));
+            }
+            catch
+            {
+                await topology.DisposeAsync();
+                throw;
+            }
+        });
+    }
+
+    private static async Task<int> SampleAsync(
+        GenerateOptions options,
+        CommandContext context,
+        IReadOnlyList<PromptLine> prompts,
+        ModelFiles model,
+        CompletionFile output,
+        Func<Task<(RolloutTopology Topology, Policy? Weights)>> start)
+    {
+        var order = new CompletionOrder(prompts, model.Tokenizer, output.Write);
+        var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
+        var started = Stopwatch.GetTimestamp();
+        var (topology, weights) = await start();
+        await using (topology)
+        {
+            try
+            {
+                await SampleProgress.RunAsync(context.Console, samples, async finished =>
                 {
-                    order.Add(outcome);
-                    finished(outcome is GroupFinished done ? done.Completions.Length : 0);
-                }
-            });
+                    var outcomes = topology.Client.GenerateAsync(
+                        prompts.Select(prompt => prompt.Group), required: weights, cancellation: context.Stop.Token);
+                    await foreach (var outcome in outcomes)
+                    {
+                        order.Add(outcome);
+                        finished(outcome is GroupFinished done ? done.Completions.Length : 0);
+                    }
+                });
+            }
+            catch (InvalidOperationException) when (topology.WhyEnded() is not null)
+            {
+                await context.Error.WriteLineAsync(topology.WhyEnded());
+                return ExitCodes.Failure;
+            }
         }
         order.RequireAll();
         output.Complete();
         return await ReportAsync(options, context, prompts, order, Stopwatch.GetElapsedTime(started));
+    }
+
+    private static async Task SayWhyNoTextAsync(ModelFiles model, CommandContext context)
+    {
+        if (model.WhyNoTokenizer is { } why)
+            await context.Error.WriteLineAsync($"The output has no text: {why}");
     }
 
     private static async Task<int> ReportAsync(
@@ -105,8 +179,10 @@ public static class GenerateJob
         group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);
 
     /// <summary>Samples may wait for one another, but each must fit by itself.</summary>
-    private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry pool)
+    private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry? pool)
     {
+        if (pool is null)
+            return;
         var needed = pool.BlocksFor(LongestOf(group));
         if (needed > pool.BlockCount)
         {
@@ -116,17 +192,19 @@ public static class GenerateJob
         }
     }
 
-    private static EngineOverrides Overrides(GenerateOptions options) => new EngineOverrides()
+    private static EngineOverrides Overrides(GenerateOptions options) => Sampling(options)
         .Add(options.Model, options.Engine)
+        // One seed gives one file, whatever --max-num-seqs says.
+        .Add("decoder.batch-invariant", "on")
+        // All prompts are submitted at once, and the last one's turn may come after hours.
+        .Add("scheduler.group-timeout", "24h");
+
+    private static EngineOverrides Sampling(GenerateOptions options) => new EngineOverrides()
         .Add("seed", options.Seed)
         .Add("sampling.max-tokens", options.MaxTokens)
         .Add("sampling.temperature", options.Temperature)
         .Add("sampling.top-k", options.TopK)
         .Add("sampling.top-p", options.TopP)
         .Add("sampling.min-p", options.MinP)
-        .Add("sampling.ignore-eos", options.IgnoreEos ? "on" : null)
-        // One seed gives one file, whatever --max-num-seqs says.
-        .Add("decoder.batch-invariant", "on")
-        // All prompts are submitted at once, and the last one's turn may come after hours.
-        .Add("scheduler.group-timeout", "24h");
+        .Add("sampling.ignore-eos", options.IgnoreEos ? "on" : null);
 }

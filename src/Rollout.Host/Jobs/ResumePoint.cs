@@ -1,9 +1,9 @@
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
-using Rollout.Gpu.Weights;
+using Rollout.Host.Engine;
 using Rollout.Host.Output;
-using TorchSharp;
 
 namespace Rollout.Host.Jobs;
 
@@ -43,5 +43,5 @@ public sealed record ResumePoint
             throw new OutputException($"The run in '{Folder.Path}' has the seed {Progress.Seed}, and rollout.seed is {seed}.");
     }
 
-    public CausalLm LoadModel() => HuggingFaceModel.Load(Checkpoint, torch.ScalarType.Float32, torch.CPU);
+    public CausalLm LoadModel(RolloutSettings settings) => PolicyModel.Load(Checkpoint, settings);
 }

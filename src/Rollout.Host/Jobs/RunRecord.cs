@@ -96,6 +96,7 @@ public sealed class RunRecord : IDisposable
         StepFailures = step.Decode.StepFailures,
         RolloutSeconds = step.RolloutSeconds,
         TrainSeconds = step.Train.Seconds,
+        Memory = step.Train.Memory,
         TotalSeconds = step.TotalSeconds,
     };
 

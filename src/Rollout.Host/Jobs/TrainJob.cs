@@ -1,14 +1,16 @@
 using Rollout.Actors.Client;
 using Rollout.Actors.Data;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Telemetry;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
+using Rollout.Gpu.Weights.Transfer;
+using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 using Rollout.Host.Engine;
 using Rollout.Host.Output;
@@ -23,21 +25,31 @@ public static class TrainJob
 {
     private const string ConfigName = "config.conf";
 
-    public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
+    public static Task<int> RunAsync(TrainOptions options, CommandContext context) =>
+        RunAsync(options, context, lines: null);
+
+    /// <param name="options">What to train.</param>
+    /// <param name="context">What it runs with.</param>
+    /// <param name="lines">Where a host says what happens in its cluster; null for the command of its own.</param>
+    internal static async Task<int> RunAsync(TrainOptions options, CommandContext context, HostLines? lines)
     {
         if (options is { Resume: not null, Out: not null })
             throw new CommandLineException("--resume goes on in the run's own folder: leave out --out.");
         var resumed = options.Resume is null ? null : ResumePoint.Find(options.Resume);
-        var tree = ConfigTree.Load(options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory), options.Set);
-        var settings = RolloutSettings.ForTraining(tree);
+        var tree = ConfigTree.Load(
+            options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory),
+            [.. options.Set, .. ClusterMembers.Override(options.Cluster)]);
+        var settings = ClusterMembers.WithRoles(RolloutSettings.ForTraining(tree), ClusterRoles.Trainer);
+        var decodes = settings.Cluster.Roles.Contains(ClusterRoles.Decoder);
         resumed?.RequireSeed(settings.Seed);
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
+        using var memory = PolicyModel.Memory(settings);
         using var weights = new PolicyWeights(
-            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(),
+            resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         var rewards = Datasets.CreateRewards(settings);
         var folder = resumed?.Folder ?? RunFolder.ForNew(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
@@ -51,20 +63,39 @@ public static class TrainJob
             CheckpointEvery = settings.Output.CheckpointEvery,
             CheckpointFolder = folder.Checkpoint,
         };
-        var pool = new KvPool(tree, settings, weights.Model.Config);
-        RequireFittingGroups(job, pool, PolicyModel.MaxModelLength(settings, weights.Model.Config), tree);
+        var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
+        var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
+        RequireFittingGroups(job, pool, maxModelLength, tree);
 
-        await using var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), weights.Version);
+        await using var topology = await ClusterMembers.StartAsync(
+            tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
+        if (!decodes)
+            await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
-        topology.AddDecoder(
-            settings.Device,
-            () => PolicyModel.CreateRunner(settings, weights, pool),
-            PolicyModel.MaxModelLength(settings, weights.Model.Config));
+        var order = new BuildOrder();
+        if (pool is not null)
+        {
+            topology.AddDecoder(
+                settings.Device,
+                () => order.Second(
+                    () => PolicyModel.CreateRunner(settings, weights, pool, besideTrainer: true)),
+                maxModelLength,
+                new PolicySource.Shared());
+        }
+        await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
         var trainer = topology.AddTrainer(
-            job, () => CreateTrainer(settings, weights, resumed), tokenizer, rewards);
-        return await FollowAsync(trainer, run, settings, resumed, context);
+            job,
+            weights.Version,
+            () => order.First(() => CreateTrainer(settings, weights, resumed, memory)),
+            tokenizer,
+            rewards,
+            server is null ? null : new WeightPublisher(server, weights));
+        var code = await FollowAsync(trainer, run, settings, resumed, context);
+        if (topology.WhyEnded() is not { } why)
+            return code;
+        await context.Error.WriteLineAsync(why);
+        return ExitCodes.Failure;
     }
 
     /// <summary>Shows and writes what the trainer reports, until it ends.</summary>
@@ -107,20 +138,21 @@ public static class TrainJob
         return ExitCodes.Ok;
     }
 
-    private static PolicyTrainer CreateTrainer(RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed)
+    private static PolicyTrainer CreateTrainer(
+        RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed, IDeviceMemory? memory)
     {
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
         if (resumed is null)
-            return new PolicyTrainer(weights, grpo, settings.Model.Path);
+            return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
         CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
-        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference);
+        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 
     /// <summary>
     /// Lines of a file are all encoded once. The prompts of the first step and of the evaluation stand for the length of
-    /// all: a group that does not fit later fails by itself.
+    /// all: a group that does not fit later fails by itself. Without a pool of its own, decoders elsewhere judge.
     /// </summary>
-    private static void RequireFittingGroups(TrainingJob job, KvPool pool, int maxModelLength, ConfigTree tree)
+    private static void RequireFittingGroups(TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree)
     {
         for (var line = 0; job.Dataset is JsonlDataset lines && line < lines.TrainCount; line++)
             job.Encode(lines.Train(line));
@@ -135,7 +167,7 @@ public static class TrainJob
                     $"at most {maxModelLength - group.Prompt.Length}, as a prompt has {group.Prompt.Length} tokens and the"
                     + $" longest sequence {maxModelLength}");
             }
-            pool.RequireRoomFor(group);
+            pool?.RequireRoomFor(group);
         }
     }
 

@@ -1,3 +1,5 @@
+using Rollout.Gpu.Contracts;
+
 namespace Rollout.Host.View;
 
 /// <summary>What one training step did: a line of metrics.jsonl, and what the live view shows.</summary>
@@ -79,6 +81,9 @@ public sealed record StepReport
     public required double RolloutSeconds { get; init; }
 
     public required double TrainSeconds { get; init; }
+
+    /// <summary>The GPU's memory in bytes at the four boundaries of the step; null on a CPU.</summary>
+    public TrainingMemory? Memory { get; init; }
 
     /// <summary>The whole step, scoring, evaluation and barrier included.</summary>
     public required double TotalSeconds { get; init; }

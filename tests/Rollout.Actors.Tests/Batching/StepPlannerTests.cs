@@ -164,7 +164,7 @@ public sealed class StepPlannerTests
 
         planner.Add(Groups.Of(1, 15, 6));
 
-        Assert.Contains("20 tokens", Assert.IsType<GroupFailed>(planner.TakeOutcomes().Single()).Reason);
+        Assert.Contains("20 tokens", Assert.IsType<SamplesFailed>(planner.TakeOutcomes().Single()).Reason);
         Assert.False(planner.HasWork);
     }
 
@@ -180,7 +180,7 @@ public sealed class StepPlannerTests
 
         planner.Add(group);
 
-        Assert.Contains("no tokenizer", Assert.IsType<GroupFailed>(planner.TakeOutcomes().Single()).Reason);
+        Assert.Contains("no tokenizer", Assert.IsType<SamplesFailed>(planner.TakeOutcomes().Single()).Reason);
     }
 
     [Fact]
@@ -194,10 +194,56 @@ public sealed class StepPlannerTests
         rig.Planner.Abort(group.Id);
         rig.Planner.Add(group);
 
-        var outcomes = rig.Run([], stepsBetweenArrivals: 0);
+        var outcomes = rig.Resume(group);
 
         Groups.AssertExpected(group, Assert.IsType<GroupFinished>(Assert.Single(outcomes)).Completions);
         rig.AssertIdle();
+    }
+
+    [Fact]
+    public void Samples_that_were_cut_off_anywhere_go_on_elsewhere_with_the_tokens_of_an_undisturbed_run() =>
+        Prop.ForAll(Scenario.Arbitrary(), Gen.Choose(0, 20).ToArbitrary(), (scenario, cutAfter) =>
+        {
+            var groups = scenario.Groups();
+            var (first, second) = (new Rig(scenario), new Rig(scenario));
+            Array.ForEach(groups, first.Planner.Add);
+            for (var step = 0; step < cutAfter; step++)
+                first.Step();
+            foreach (var group in groups)
+            {
+                var left = first.Planner.Recall(group.Id, samples: null, runningToo: true);
+                second.Planner.Add(group, left);
+            }
+            second.Run([], stepsBetweenArrivals: 0);
+            first.Run([], stepsBetweenArrivals: 0);
+
+            foreach (var group in groups)
+            {
+                var completions = first.Samples.Completions(group.Id).Concat(second.Samples.Completions(group.Id))
+                    .OrderBy(completion => completion.Sample).ToArray();
+                Groups.AssertExpected(group, completions);
+            }
+            first.AssertIdle();
+            second.AssertIdle();
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+
+    [Fact]
+    public void Only_samples_that_wait_are_recalled_unless_running_ones_are_asked_for_too()
+    {
+        var rig = new Rig(new Scenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 2, MaxNumBatchedTokens: 64));
+        var group = Groups.Of(1, 5, 30, 30, 30, 30);
+        rig.Planner.Add(group);
+        for (var i = 0; i < 4; i++)
+            rig.Step();
+
+        Assert.Equal([3], rig.Planner.Recall(group.Id, [0, 3], runningToo: false).Select(start => start.Sample));
+        Assert.Equal([2], rig.Planner.Recall(group.Id, null, runningToo: false).Select(start => start.Sample));
+        var running = rig.Planner.Recall(group.Id, [1], runningToo: true).Single();
+
+        Assert.Equal(Groups.Expected(group, 1)[..running.Tokens.Length], running.Tokens);
+        Assert.NotEmpty(running.Tokens);
+        Assert.Equal([0], rig.Planner.Sequences.Select(sequence => sequence.Id.Sample));
+        Assert.Empty(rig.Planner.Recall(new GroupId(77), null, runningToo: true));
     }
 
     [Fact]
@@ -211,7 +257,7 @@ public sealed class StepPlannerTests
         rig.Planner.RequeueAll();
         rig.Update(new PolicyVersion(1));
 
-        var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Run([], stepsBetweenArrivals: 0)));
+        var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Resume(group)));
 
         var completion = done.Completions[0];
         Assert.Equal([new(new PolicyVersion(0), 0), new(new PolicyVersion(1), completion.Versions[1].Start)],
@@ -253,14 +299,13 @@ public sealed class StepPlannerTests
     private sealed class Rig
     {
         private readonly BlockLedger _ledger;
-        private readonly List<GroupOutcome> _outcomes = [];
         private StepGrant? _grant;
 
         public Rig(Scenario scenario)
         {
             var geometry = new KvCacheGeometry(scenario.Blocks, scenario.BlockSize);
             _ledger = new BlockLedger(geometry, default, prefixCaching: !scenario.StaticBatch) { Audited = true };
-            Runner = new FakeModelRunner(geometry);
+            Runner = new FakeModelRunner(geometry) { StepsAhead = scenario.StepsAhead };
             Planner = new StepPlanner(
                 new PlannerLimits
                 {
@@ -278,6 +323,8 @@ public sealed class StepPlannerTests
 
         public FakeModelRunner Runner { get; }
 
+        public SampleCollector Samples { get; } = new();
+
         public List<GroupOutcome> Run(GroupRequest[] groups, int stepsBetweenArrivals)
         {
             var next = 0;
@@ -288,8 +335,16 @@ public sealed class StepPlannerTests
                     Planner.Add(groups[next++]);
                 Step();
             }
-            _outcomes.AddRange(Planner.TakeOutcomes());
-            return _outcomes;
+            Samples.Add(Planner.TakeOutcomes());
+            Assert.Equal(0, Planner.StepsUnderWay);
+            return Samples.Groups(groups);
+        }
+
+        /// <summary>Runs on with a group that is there already.</summary>
+        public List<GroupOutcome> Resume(GroupRequest group)
+        {
+            Run([], stepsBetweenArrivals: 0);
+            return Samples.Groups([group]);
         }
 
         public void Step(bool reserveAhead = true)
@@ -302,17 +357,35 @@ public sealed class StepPlannerTests
             if (reserveAhead)
                 Reserve();
             if (batch.RowCount > 0)
+                Start(batch);
+            var mayStay = batch.RowCount > 0 && reserveAhead && Planner.IsDemandOut ? Runner.StepsAhead - 1 : 0;
+            while (Planner.StepsUnderWay > mayStay)
+                Finish();
+            Samples.Add(Planner.TakeOutcomes());
+        }
+
+        private void Start(ForwardBatch batch)
+        {
+            try
             {
-                try
-                {
-                    Planner.Complete(Runner.Run(batch), Runner.Version);
-                }
-                catch (InvalidOperationException fault)
-                {
-                    Planner.Fail(fault);
-                }
+                Runner.Start(batch);
             }
-            _outcomes.AddRange(Planner.TakeOutcomes());
+            catch (InvalidOperationException fault)
+            {
+                Planner.Fail(fault);
+            }
+        }
+
+        private void Finish()
+        {
+            try
+            {
+                Planner.Complete(Runner.Finish(), Runner.Version);
+            }
+            catch (InvalidOperationException fault)
+            {
+                Planner.Fail(fault);
+            }
         }
 
         public void Update(PolicyVersion version)
@@ -339,6 +412,8 @@ public sealed class StepPlannerTests
     {
         public bool StaticBatch { get; init; }
 
+        public int StepsAhead { get; init; } = 1;
+
         public int StepsBetweenArrivals { get; init; }
 
         public int Seed { get; init; }
@@ -350,10 +425,12 @@ public sealed class StepPlannerTests
             from seqs in Gen.Choose(1, 12)
             from tokens in Gen.Choose(0, 40)
             from between in Gen.Choose(0, 6)
+            from ahead in Gen.Choose(1, 2)
             from seed in Gen.Choose(0, int.MaxValue - 1)
             select new Scenario(blockSize, (60 / blockSize) + 1 + spare, seqs, seqs + tokens)
             {
                 StepsBetweenArrivals = between,
+                StepsAhead = ahead,
                 Seed = seed,
             }).ToArbitrary();
 

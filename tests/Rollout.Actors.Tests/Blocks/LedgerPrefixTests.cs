@@ -149,16 +149,17 @@ public sealed class LedgerPrefixTests
     }
 
     [Fact]
-    public void A_policy_update_that_is_repeated_does_nothing_and_one_that_goes_back_throws()
+    public void After_any_policy_update_nothing_of_before_can_be_hit_not_even_where_the_number_is_the_same_or_smaller()
     {
         var user = new LedgerUser(blocks: 16);
         user.Ledger.ResetPolicy(new PolicyVersion(2));
         user.Cache(1, Tokens(9));
-        user.Ledger.ResetPolicy(new PolicyVersion(2));
         Assert.Equal(2, user.Usage.Cached);
-        var error = Assert.Throws<InvalidOperationException>(
-            () => user.Ledger.ResetPolicy(new PolicyVersion(1)));
-        Assert.Equal("the pool is at policy 2 and can't go back to policy 1", error.Message);
+        user.Ledger.ResetPolicy(new PolicyVersion(2));
+        Assert.Equal(0, user.Usage.Cached);
+        user.Cache(1, Tokens(9));
+        user.Ledger.ResetPolicy(new PolicyVersion(1));
+        Assert.Equal(0, user.Usage.Cached);
     }
 
     [Fact]

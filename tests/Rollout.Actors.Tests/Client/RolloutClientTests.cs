@@ -12,6 +12,9 @@ namespace Rollout.Actors.Tests.Client;
 /// <summary>The test's own actor is the scheduler.</summary>
 public sealed class RolloutClientTests() : ActorTest(VirtualTime)
 {
+    private readonly Dictionary<long, GroupId> _ids = [];       // as the client numbers them
+    private SchedulerEpoch _epoch = new(3);
+
     [Fact]
     public async Task Every_group_is_given_once_in_the_order_of_the_answers()
     {
@@ -28,7 +31,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     {
         var all = CollectAsync(Requests(1));
         var (_, session) = (await SubmissionsAsync(1))[0];
-        Tell(session, new GroupFailed(new GroupId(0), "no room"));
+        Tell(session, new GroupGivenUp(Epoch, _ids[0], "no room"));
 
         Assert.Equal([new GroupFailed(new GroupId(0), "no room")], await all);
     }
@@ -54,7 +57,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
             for (var answered = 0; answered < count; answered++)
             {
                 while (onTheirWay.Count < Math.Min(window, count - answered))
-                    onTheirWay.Add(((SubmitGroup)ReceiveOne(null)).Group.Id.Value);
+                    onTheirWay.Add(Submitted().Group.Id.Value);
                 Assert.Equal(answered + onTheirWay.Count, read);
                 var next = onTheirWay[random.Next(onTheirWay.Count)];
                 onTheirWay.Remove(next);
@@ -77,7 +80,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => all);
         // Stopping overtakes the answer to group 1 or does not: cancelling an answered group is harmless.
-        var cancelled = (await ExpectMsgAsync<CancelGroups>()).Groups.Select(id => id.Value).ToHashSet();
+        var cancelled = (await FishForMessageAsync<CancelGroups>(_ => true)).Groups.Select(id => id.Value).ToHashSet();
         Assert.Superset(new HashSet<long> { 0, 2 }, cancelled);
         Assert.Subset(new HashSet<long> { 0, 1, 2 }, cancelled);
     }
@@ -94,7 +97,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         Answer((await SubmissionsAsync(3))[0].Session, 1);
 
         Assert.Equal(1, await reading);
-        Assert.Equal(2, (await ExpectMsgAsync<CancelGroups>()).Groups.Length);
+        Assert.Equal(2, (await FishForMessageAsync<CancelGroups>(_ => true)).Groups.Length);
     }
 
     [Fact]
@@ -106,7 +109,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
 
         Assert.Contains("group 1 is submitted twice", fault.Message);
         await SubmissionsAsync(2);
-        Assert.Equal(2, (await ExpectMsgAsync<CancelGroups>()).Groups.Length);
+        Assert.Equal(2, (await FishForMessageAsync<CancelGroups>(_ => true)).Groups.Length);
     }
 
     [Fact]
@@ -122,7 +125,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
 
         Assert.Equal("line 2 is not JSON", fault.Message);
         await SubmissionsAsync(1);
-        await ExpectMsgAsync<CancelGroups>();
+        await FishForMessageAsync<CancelGroups>(_ => true);
     }
 
     [Fact]
@@ -130,20 +133,96 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         await Assert.ThrowsAsync<NotSupportedException>(() => CollectAsync(new Unreadable()));
 
     [Fact]
-    public async Task What_has_no_answer_is_submitted_again_after_a_long_silence()
+    public async Task What_has_no_answer_is_submitted_again_after_a_while()
     {
         var all = CollectAsync(Requests(3));
         var (_, session) = (await SubmissionsAsync(3))[0];
         Answer(session, 1);
-        await SettledAsync(session);
-
-        Advance(TimeSpan.FromSeconds(16));
+        await PassAsync(session, seconds: 15);
 
         Assert.Equal([0, 2], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value).Order());
         Answer(session, 0);
         Answer(session, 2);
         Answer(session, 0);
         Assert.Equal([1, 0, 2], (await all).Select(outcome => outcome.Id.Value));
+    }
+
+    [Fact]
+    public async Task Another_scheduler_is_given_what_the_one_before_has_not_answered_and_that_one_is_not_listened_to()
+    {
+        var all = CollectAsync(Requests(2));
+        var (_, session) = (await SubmissionsAsync(2))[0];
+        Tell(session, new SchedulerReport(1, 2, Epoch, 0, null));
+        Tell(session, new SchedulerReport(1, 0, new SchedulerEpoch(Epoch.Value + 1), 0, null));
+        await SubmissionsAsync(2);
+        // Frozen meanwhile, the old one has taken everybody for dead.
+        Tell(session, new GroupGivenUp(Epoch, _ids[0], "no decoder is left"), new GroupGivenUp(Epoch, _ids[1], "no decoder is left"));
+        _epoch = new SchedulerEpoch(Epoch.Value + 1);
+        Answer(session, 0);
+        Answer(session, 1);
+
+        Assert.All(await all, outcome => Assert.IsType<GroupFinished>(outcome));
+    }
+
+    [Fact]
+    public async Task What_the_scheduler_has_no_room_for_is_offered_again_when_something_was_answered_and_every_second()
+    {
+        var all = CollectAsync(Requests(4));
+        var (_, session) = (await SubmissionsAsync(4))[0];
+        Tell(session, new NoRoom(Epoch, _ids[2]), new NoRoom(Epoch, _ids[3]));
+        Answer(session, 0);
+        Assert.Equal([2, 3], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value));
+        Tell(session, new NoRoom(Epoch, _ids[2]), new NoRoom(Epoch, _ids[3]));
+        await PassAsync(session, seconds: 1);
+        Assert.Equal(2, (await SubmissionsAsync(1))[0].Group.Id.Value);
+        Tell(session, new RoomAgain(Epoch));
+        Assert.Equal(3, (await SubmissionsAsync(1))[0].Group.Id.Value);
+        foreach (var id in (long[])[1, 2, 3])
+            Answer(session, id);
+
+        Assert.Equal(4, (await all).Count);
+    }
+
+    [Fact]
+    public async Task Equal_numbers_of_two_clients_are_different_groups_to_the_scheduler_and_the_same_to_their_clients()
+    {
+        var one = CollectAsync(Requests(1));
+        var (first, firstSession) = (await SubmissionsAsync(1))[0];
+        var other = CollectAsync(Requests(1));
+        var (second, secondSession) = (await SubmissionsAsync(1))[0];
+        Assert.NotEqual(first.Id, second.Id);
+
+        Tell(firstSession, new GroupGivenUp(Epoch, second.Id, "the other's"), new GroupGivenUp(Epoch, first.Id, "its own"));
+        Tell(secondSession, new GroupGivenUp(Epoch, second.Id, "its own"));
+
+        Assert.Equal([new GroupFailed(new GroupId(0), "its own")], await one);
+        Assert.Equal([new GroupFailed(new GroupId(0), "its own")], await other);
+    }
+
+    [Fact]
+    public async Task A_group_is_complete_when_all_parts_of_it_have_come_in_any_order_and_twice()
+    {
+        var all = CollectAsync([Groups.Of(0, 3, 5, 5, 5)]);
+        var (_, session) = (await SubmissionsAsync(1))[0];
+        foreach (var sample in (int[])[2, 0, 2, 1])
+            Tell(session, new CompletionsReady(Epoch, _ids[0], 3, [Sample(sample)]));
+
+        var finished = Assert.IsType<GroupFinished>((await all).Single());
+        Assert.Equal([0, 1, 2], finished.Completions.Select(completion => completion.Sample));
+    }
+
+    [Fact]
+    public async Task It_says_what_it_has_so_that_the_scheduler_need_not_remember_it()
+    {
+        var all = CollectAsync(Requests(2));
+        var (_, session) = (await SubmissionsAsync(2))[0];
+        Answer(session, 0);
+        await PassAsync(session, seconds: 1);
+        Assert.Equal([_ids[0]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
+        Answer(session, 1);
+
+        await all;
+        Assert.Equal([_ids[1]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
     }
 
     [Fact]
@@ -164,6 +243,8 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     public async Task A_window_of_nothing_is_refused() =>
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => CollectAsync(Requests(1), window: 0));
 
+    private SchedulerEpoch Epoch => _epoch;
+
     private RolloutClient Client() => new(Sys, TestActor);
 
     private Task<List<GroupOutcome>> CollectAsync(
@@ -171,7 +252,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         Task.Run(async () =>
         {
             var outcomes = new List<GroupOutcome>();
-            await foreach (var outcome in Client().GenerateAsync(groups, window, cancellation))
+            await foreach (var outcome in Client().GenerateAsync(groups, window, cancellation: cancellation))
                 outcomes.Add(outcome);
             return outcomes;
         }, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
@@ -180,11 +261,40 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     {
         var submissions = new (GroupRequest, IActorRef)[count];
         for (var i = 0; i < count; i++)
-            submissions[i] = ((await ExpectMsgAsync<SubmitGroup>()).Group, LastSender);
+        {
+            var submit = await FishForMessageAsync<SubmitGroup>(_ => true);
+            _ids[submit.Group.Id.Value] = submit.Group.Id;
+            submissions[i] = (submit.Group, LastSender);
+        }
         return submissions;
     }
 
-    private void Answer(IActorRef session, long id) => Tell(session, new GroupFinished(new GroupId(id), []));
+    private SubmitGroup Submitted()
+    {
+        while (true)
+        {
+            if (ReceiveOne(null) is not SubmitGroup submit)
+                continue;
+            _ids[submit.Group.Id.Value] = submit.Group.Id;
+            return submit;
+        }
+    }
+
+    private void Answer(IActorRef session, long id) => Tell(
+        session, new CompletionsReady(Epoch, _ids.GetValueOrDefault(id, new GroupId(id, 1)), 1, [Sample(0)]));
+
+    private static Completion Sample(int number) => new(number, [7], [-7], [new(default, 0)], FinishReason.Length);
+
+    /// <summary>Time passes, tick by tick.</summary>
+    private async Task PassAsync(IActorRef session, int seconds)
+    {
+        for (var i = 0; i < seconds; i++)
+        {
+            await SettledAsync(session);
+            Advance(TimeSpan.FromSeconds(1));
+        }
+        await SettledAsync(session);
+    }
 
     private static IEnumerable<GroupRequest> Requests(int count) =>
         Enumerable.Range(0, count).Select(i => Groups.Of(i, 3, 5));

@@ -9,7 +9,7 @@ namespace Rollout.Actors.Tests.Collection;
 
 public sealed class BarrierProgressTests
 {
-    private static readonly PolicyVersion Now = new(5);
+    private static readonly Policy Now = new(Run: 9, new PolicyVersion(5));
 
     [Fact]
     public void It_is_over_exactly_when_all_participants_have_arrived_or_are_gone() => Prop.ForAll(
@@ -33,7 +33,8 @@ public sealed class BarrierProgressTests
                 else
                 {
                     Assert.Equal(
-                        version == Now.Value && awaited.Remove(who), progress.Arrive(Id(who), new PolicyVersion(version)));
+                        version == 5 && awaited.Remove(who),
+                        progress.Arrive(Id(who), Now with { Version = new PolicyVersion(version) }));
                 }
                 Assert.Equal(awaited.Order().Select(Id), progress.Missing);
             }
@@ -43,5 +44,5 @@ public sealed class BarrierProgressTests
     [Fact]
     public void A_barrier_of_nobody_is_over_at_once() => Assert.True(new BarrierProgress(Now, []).IsOver);
 
-    private static DecoderId Id(int number) => new("here:1", $"cuda:{number}");
+    private static DecoderId Id(int number) => new(new HostId("here:1", 1), $"cuda:{number}");
 }

@@ -12,9 +12,10 @@ namespace Rollout.Actors.Tests.Decoding;
 /// <summary>A decoder with its real allocator and planner, between probes for scheduler and barrier.</summary>
 public sealed class DecoderActorTests : ActorTest
 {
-    private static readonly PolicyVersion One = new(1);
+    private static readonly Policy One = Of(1);
+    private static readonly HostId Trainer = new("trainer:1", 7);
 
-    private readonly TestProbe _scheduler;
+    private readonly SchedulerDouble _scheduler;
     private readonly TestProbe _barrier;
     private readonly IActorRef _decoder;
     private FakeModelRunner _runner = null!;        // there when the decoder has joined
@@ -22,29 +23,30 @@ public sealed class DecoderActorTests : ActorTest
     public DecoderActorTests()
         : base(VirtualTime)
     {
-        _scheduler = CreateTestProbe();
+        _scheduler = new SchedulerDouble(CreateTestProbe());
         _barrier = CreateTestProbe();
         _decoder = Sys.ActorOf(DecoderActor.Props(
-            new DecoderSetup(Decoder(0), NewRunner, MaxModelLength: 80, StaticBatch: false, PrefixCaching: true) { Audited = true },
-            TestSettings.Decoder, 1, _scheduler, _barrier));
+            new DecoderSetup(Decoder(0), NewRunner, MaxModelLength: 80, StaticBatch: false, PrefixCaching: true, new PolicySource.Shared()) { Audited = true },
+            TestSettings.Decoder, 1, _scheduler.Ref, _barrier));
     }
 
     [Fact]
     public async Task It_joins_the_barrier_and_is_ready_only_with_the_weights_it_was_told()
     {
-        Assert.Equal(new JoinBarrier(Decoder(0), 1, _decoder), await _barrier.ExpectMsgAsync<JoinBarrier>());
+        Assert.Equal(
+            new JoinBarrier(Decoder(0), 1, _decoder, SharesWeights: true, Holds: null),
+            await _barrier.ExpectMsgAsync<JoinBarrier>());
+        _decoder.Tell(new TrainerIs(Trainer), _barrier);
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
+        Update(Of(3));
+
+        Assert.Equal(Of(3), (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
+        var here = await _scheduler.WelcomeAsync();
+        Assert.Equal((Decoder(0), 1, _decoder), (here.Id, here.Incarnation, here.Decoder));
+        Assert.Equal(new DecoderCapacity(TestSettings.Decoder.MaxNumSeqs, 60, 4), here.Capacity);
+        Assert.Equal(Of(3), here.Policy);
         Assign(Groups.Of(1, 10, 5));
-        await SettledAsync(_decoder);
-        Assert.Equal(0, _runner.Steps);
-
-        _decoder.Tell(new UpdateWeights(new PolicyVersion(3)), _barrier);
-
-        Assert.Equal(
-            new WeightsUpdated(Decoder(0), new PolicyVersion(3)), await _barrier.ExpectMsgAsync<WeightsUpdated>());
-        Assert.Equal(
-            new DecoderReady(Decoder(0), 1, _decoder, TestSettings.Decoder.MaxNumSeqs),
-            await _scheduler.ExpectMsgAsync<DecoderReady>());
-        var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        var done = await _scheduler.DecodedAsync();
         Groups.AssertExpected(Groups.Of(1, 10, 5), done.Completions, SamplingRng.SequenceKey, new PolicyVersion(3));
     }
 
@@ -54,12 +56,11 @@ public sealed class DecoderActorTests : ActorTest
         await ServeAsync();
         GroupRequest[] groups = [.. Enumerable.Range(1, 9).Select(i => Groups.Of(i, 3 + 4 * i, 9, 20, 1, 14))];
         for (var i = 0; i < groups.Length; i++)
-            _decoder.Tell(new AssignGroup(groups[i], Attempt: 10 + i));
+            _scheduler.Assign(_decoder, groups[i], 10 + i);
 
         for (var i = 0; i < groups.Length; i++)
         {
-            var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
-            Assert.Equal(Decoder(0), done.Decoder);
+            var done = await _scheduler.DecodedAsync();
             Assert.Equal(9 + done.Id.Value, done.Attempt);
             Groups.AssertExpected(
                 groups.Single(group => group.Id == done.Id), done.Completions, SamplingRng.SequenceKey);
@@ -74,7 +75,7 @@ public sealed class DecoderActorTests : ActorTest
         for (var i = 0; i < 3; i++)
         {
             Advance(TimeSpan.FromSeconds(5));
-            Assert.Equal(_decoder, (await _scheduler.ExpectMsgAsync<DecoderReady>()).Decoder);
+            Assert.Equal(_decoder, (await _scheduler.WelcomeAsync()).Decoder);
         }
     }
 
@@ -84,7 +85,7 @@ public sealed class DecoderActorTests : ActorTest
         await ServeAsync();
         Assign(Groups.Of(1, 70, 20));
 
-        Assert.Contains("80 tokens", (await _scheduler.ExpectMsgAsync<GroupRejected>()).Reason);
+        Assert.Contains("80 tokens", (await _scheduler.RejectedAsync()).Reason);
         await AssertIdleAsync();
     }
 
@@ -95,12 +96,11 @@ public sealed class DecoderActorTests : ActorTest
         using var gate = new StepGate(_runner, closedAt: 3);
         Assign(Groups.Of(1, 10, 60));
         await gate.ReachedAsync();
-        _decoder.Tell(new AbortGroup(new GroupId(1), Attempt: 8));      // of another attempt: means nothing
-        _decoder.Tell(new AbortGroup(new GroupId(1), Attempt: 1));
+        _scheduler.Forget(_decoder, new GroupId(1));
         Assign(Groups.Of(2, 10, 5));
         gate.Open();
 
-        Assert.Equal(2, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Id.Value);
+        Assert.Equal(2, (await _scheduler.DecodedAsync()).Id.Value);
         await AssertIdleAsync();
     }
 
@@ -112,10 +112,10 @@ public sealed class DecoderActorTests : ActorTest
         var group = Groups.Of(1, 10, 30);
         Assign(group);
         await gate.ReachedAsync();
-        _decoder.Tell(new AssignGroup(group, Attempt: 2));
+        _scheduler.Assign(_decoder, group, 2);
         gate.Open();
 
-        var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        var done = await _scheduler.DecodedAsync();
         Assert.Equal(2, done.Attempt);
         Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey);
         await AssertIdleAsync();
@@ -134,8 +134,8 @@ public sealed class DecoderActorTests : ActorTest
         var parked = await _barrier.ExpectMsgAsync<Parked>();
         var steps = _runner.Steps;
         Assert.Equal(One, parked.Until);
-        Assert.Equal(steps, parked.Stats.Steps);
         Assert.InRange(steps, 4, 6);            // the one at hand, and those whose blocks were asked for
+        Assert.True(_runner.IsAsleep);
         Assign(Groups.Of(2, 10, 5));
         _decoder.Tell(new Park(One), _barrier);
         await _barrier.ExpectMsgAsync<Parked>();
@@ -152,16 +152,17 @@ public sealed class DecoderActorTests : ActorTest
         var group = Groups.Of(1, 10, 6, 7);
         Assign(group);
         Assign(Groups.Of(2, 10, 6));
-        _decoder.Tell(new AbortGroup(new GroupId(2), 1));
+        _scheduler.Forget(_decoder, new GroupId(2));
         await SettledAsync(_decoder);
         Assert.Equal(0, _runner.Steps);
 
-        _decoder.Tell(new UpdateWeights(One), _barrier);
+        Update(One);
 
-        Assert.Equal(One, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version);
-        await _scheduler.ExpectMsgAsync<DecoderReady>();
-        var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
-        Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey, One);
+        Assert.Equal(One, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
+        Assert.False(_runner.IsAsleep);
+        await _scheduler.WelcomeAsync();
+        var done = await _scheduler.DecodedAsync();
+        Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey, One.Version);
         await AssertIdleAsync();
     }
 
@@ -169,13 +170,13 @@ public sealed class DecoderActorTests : ActorTest
     public async Task Weights_older_than_those_it_is_parked_for_do_not_wake_it()
     {
         await ServeAsync();
-        _decoder.Tell(new Park(new PolicyVersion(2)), _barrier);
+        _decoder.Tell(new Park(Of(2)), _barrier);
         await _barrier.ExpectMsgAsync<Parked>();
 
-        _decoder.Tell(new UpdateWeights(One), _barrier);
-        _decoder.Tell(new UpdateWeights(new PolicyVersion(2)), _barrier);
+        Update(One);
+        Update(Of(2));
 
-        Assert.Equal(2, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version.Value);
+        Assert.Equal(2, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy.Version.Value);
         Assert.Equal(2, _runner.Version.Value);
     }
 
@@ -184,9 +185,9 @@ public sealed class DecoderActorTests : ActorTest
     {
         await ServeAsync();
 
-        _decoder.Tell(new UpdateWeights(default), _barrier);
+        Update(Of(0));
 
-        Assert.Equal(default, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Version);
+        Assert.Equal(Of(0), (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
         await AssertIdleAsync();
     }
 
@@ -197,7 +198,7 @@ public sealed class DecoderActorTests : ActorTest
         var before = Groups.Of(1, 24, 5);
         Assign(before);
         Groups.AssertExpected(
-            before, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+            before, (await _scheduler.DecodedAsync()).Completions, SamplingRng.SequenceKey);
         using var gate = new StepGate(_runner, closedAt: _runner.Steps + 4);
         var during = Groups.Of(2, 11, 40, 40);
         Assign(during);
@@ -208,20 +209,20 @@ public sealed class DecoderActorTests : ActorTest
         var after = Groups.Of(3, 1, 5) with { Prompt = before.Prompt };
         Assign(after);
 
-        _decoder.Tell(new UpdateWeights(One), _barrier);
+        Update(One);
 
-        await _scheduler.ExpectMsgAsync<DecoderReady>();
+        await _scheduler.WelcomeAsync();
         for (var i = 0; i < 2; i++)
         {
-            var done = await _scheduler.ExpectMsgAsync<GroupDecoded>();
+            var done = await _scheduler.DecodedAsync();
             if (done.Id == after.Id)
             {
-                Groups.AssertExpected(after, done.Completions, SamplingRng.SequenceKey, One);
+                Groups.AssertExpected(after, done.Completions, SamplingRng.SequenceKey, One.Version);
                 continue;
             }
             foreach (var completion in done.Completions)
             {
-                Assert.Equal([default, One], completion.Versions.Select(span => span.Version));
+                Assert.Equal([default, One.Version], completion.Versions.Select(span => span.Version));
                 Groups.AssertSampledAsSaid(during, completion, SamplingRng.SequenceKey);
             }
         }
@@ -236,14 +237,14 @@ public sealed class DecoderActorTests : ActorTest
         await ServeAsync();
         var group = Groups.Of(1, 24, 5);
         Assign(group);
-        await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        await _scheduler.DecodedAsync();
         Assert.Equal(24, (await StatsAsync(reset: true)).PrefillTokens);
 
         var alike = Groups.Of(2, 1, 5) with { Prompt = group.Prompt };
         Assign(alike);
 
         Groups.AssertExpected(
-            alike, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+            alike, (await _scheduler.DecodedAsync()).Completions, SamplingRng.SequenceKey);
         Assert.InRange((await StatsAsync()).PrefillTokens, 1, 23);
     }
 
@@ -260,7 +261,7 @@ public sealed class DecoderActorTests : ActorTest
         Assign(group);
 
         Groups.AssertExpected(
-            group, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+            group, (await _scheduler.DecodedAsync()).Completions, SamplingRng.SequenceKey);
         Assert.Equal(3, (await StatsAsync()).StepFailures);
         await AssertIdleAsync();
     }
@@ -272,7 +273,7 @@ public sealed class DecoderActorTests : ActorTest
         _runner.BeforeStep = (_, _) => throw new InvalidOperationException("not a number");
         Assign(Groups.Of(1, 10, 20, 20));
 
-        Assert.Contains("not a number", (await _scheduler.ExpectMsgAsync<GroupRejected>()).Reason);
+        Assert.Contains("not a number", (await _scheduler.RejectedAsync()).Reason);
         await AssertIdleAsync();
     }
 
@@ -281,10 +282,10 @@ public sealed class DecoderActorTests : ActorTest
     {
         await ServeAsync();
         Assign(Groups.Of(1, 10, 20, 20));
-        await _scheduler.ExpectMsgAsync<GroupDecoded>();
+        await _scheduler.DecodedAsync();
         _decoder.Tell(new Park(One), _barrier);
         await _barrier.ExpectMsgAsync<Parked>();
-        _decoder.Tell(new UpdateWeights(One), _barrier);
+        Update(One);
         await _barrier.ExpectMsgAsync<WeightsUpdated>();
         await WatchAsync(_decoder);
 
@@ -301,7 +302,7 @@ public sealed class DecoderActorTests : ActorTest
         await ServeAsync();
         var group = Groups.Of(1, 21, 5, 6, 7);
         Assign(group);
-        var completions = (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions;
+        var completions = (await _scheduler.DecodedAsync()).Completions;
 
         var stats = await StatsAsync(reset: true);
 
@@ -316,15 +317,21 @@ public sealed class DecoderActorTests : ActorTest
     private FakeModelRunner NewRunner() =>
         _runner = new FakeModelRunner(new KvCacheGeometry(BlockCount: 60, BlockSize: 4));
 
+    private static Policy Of(int version) => new(Run: 5, new PolicyVersion(version));
+
+    private void Update(Policy policy) => _decoder.Tell(new UpdateWeights(Trainer, policy, null), _barrier);
+
     private async Task ServeAsync()
     {
         await _barrier.ExpectMsgAsync<JoinBarrier>();
-        _decoder.Tell(new UpdateWeights(default), _barrier);
+        _decoder.Tell(new TrainerIs(Trainer), _barrier);
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
+        Update(Of(0));
         await _barrier.ExpectMsgAsync<WeightsUpdated>();
-        await _scheduler.ExpectMsgAsync<DecoderReady>();
+        await _scheduler.WelcomeAsync();
     }
 
-    private void Assign(GroupRequest group) => _decoder.Tell(new AssignGroup(group, Attempt: 1));
+    private void Assign(GroupRequest group) => _scheduler.Assign(_decoder, group, 1);
 
     private async Task<DecoderStats> StatsAsync(bool reset = false) =>
         await _decoder.Ask<DecoderStats>(new QueryDecoderStats(reset), TimeSpan.FromSeconds(30));

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.TestKit;
+using Rollout.Actors.Blocks;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
@@ -12,14 +13,16 @@ namespace Rollout.Actors.Tests.Decoding;
 
 public sealed class DecoderSupervisorTests : ActorTest
 {
+    private static readonly HostId Trainer = new("trainer:1", 7);
+
     private readonly ConcurrentQueue<FakeModelRunner> _runners = new();
-    private readonly TestProbe _scheduler;
+    private readonly SchedulerDouble _scheduler;
     private readonly TestProbe _barrier;
 
     public DecoderSupervisorTests()
         : base(VirtualTime)
     {
-        _scheduler = CreateTestProbe();
+        _scheduler = new SchedulerDouble(CreateTestProbe());
         _barrier = CreateTestProbe();
     }
 
@@ -38,9 +41,9 @@ public sealed class DecoderSupervisorTests : ActorTest
                 throw new DeviceFaultException("an illegal memory access");
         };
         var group = Groups.Of(1, 10, 20, 20);
-        first.Tell(new AssignGroup(group, 1));
+        _scheduler.Assign(first, group, 1);
 
-        var lost = await _scheduler.ExpectMsgAsync<DecoderLost>();
+        var lost = await LostAsync();
         Assert.Equal(new DecoderLost(Decoder(0), 1, "an illegal memory access", ComesBack: true), lost);
         Assert.Equal(new LeaveBarrier(Decoder(0), 1), await _barrier.ExpectMsgAsync<LeaveBarrier>());
         await ExpectMsgAsync<Terminated>();
@@ -48,9 +51,9 @@ public sealed class DecoderSupervisorTests : ActorTest
         Assert.True(broken.IsDisposed);
         Assert.Single(broken.Threads);
         var second = await WelcomeAsync(2);
-        second.Tell(new AssignGroup(group, 2));
+        _scheduler.Assign(second, group, 2);
         Groups.AssertExpected(
-            group, (await _scheduler.ExpectMsgAsync<GroupDecoded>()).Completions, SamplingRng.SequenceKey);
+            group, (await _scheduler.DecodedAsync()).Completions, SamplingRng.SequenceKey);
         Assert.Equal(2, _runners.Count);
         await SettledAsync(supervisor);
     }
@@ -61,10 +64,18 @@ public sealed class DecoderSupervisorTests : ActorTest
         Start(NewRunner);
         var first = await WelcomeAsync(1);
 
-        // Older than the pool's: nobody who keeps the protocol says this.
-        Sys.ActorSelection(first.Path / "blocks").Tell(new ResetPrefixCache(new PolicyVersion(-1)));
+        // Under a policy that the pool isn't at: nobody who keeps the protocol says this.
+        Sys.ActorSelection(first.Path / "blocks").Tell(new ReserveBlocks(new StepDemand
+        {
+            Step = 1,
+            Version = new PolicyVersion(99),
+            Written = [],
+            Releases = [],
+            Growth = [],
+            Admissions = [],
+        }));
 
-        Assert.True((await _scheduler.ExpectMsgAsync<DecoderLost>()).ComesBack);
+        Assert.True((await LostAsync()).ComesBack);
         await _barrier.ExpectMsgAsync<LeaveBarrier>();
         await WelcomeAsync(2);
     }
@@ -81,7 +92,7 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         for (var incarnation = 1; incarnation <= 1 + TestSettings.Decoder.MaxRestarts; incarnation++)
         {
-            var lost = await _scheduler.ExpectMsgAsync<DecoderLost>();
+            var lost = await LostAsync();
             Assert.Equal($"attempt {incarnation}: model.safetensors has no lm_head.weight", lost.Reason);
             Assert.Equal(incarnation, lost.Incarnation);
             Assert.Equal(incarnation <= TestSettings.Decoder.MaxRestarts, lost.ComesBack);
@@ -98,10 +109,10 @@ public sealed class DecoderSupervisorTests : ActorTest
         var first = await WelcomeAsync(1);
         Assert.True(_runners.TryPeek(out var runner));
         using var gate = new StepGate(runner, closedAt: 2);
-        first.Tell(new AssignGroup(Groups.Of(1, 10, 60), 1));
+        _scheduler.Assign(first, Groups.Of(1, 10, 60), 1);
         await gate.ReachedAsync();
         runner.BeforeStep = (_, _) => throw new DeviceFaultException("out of memory");
-        first.Tell(new Park(new PolicyVersion(1)), _barrier);
+        first.Tell(new Park(new Policy(5, new PolicyVersion(1))), _barrier);
         gate.Open();
 
         Assert.Equal(new LeaveBarrier(Decoder(0), 1), await _barrier.ExpectMsgAsync<LeaveBarrier>());
@@ -114,9 +125,11 @@ public sealed class DecoderSupervisorTests : ActorTest
         Start(() => new UnloadableRunner());
         var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
 
-        join.Decoder.Tell(new UpdateWeights(new PolicyVersion(1)), _barrier);
+        join.Decoder.Tell(new TrainerIs(Trainer), _barrier);
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
+        join.Decoder.Tell(new UpdateWeights(Trainer, new Policy(5, new PolicyVersion(1)), null), _barrier);
 
-        Assert.Equal("policy 1 was never published", (await _scheduler.ExpectMsgAsync<DecoderLost>()).Reason);
+        Assert.Equal("policy 1 was never published", (await LostAsync()).Reason);
         await _barrier.ExpectMsgAsync<LeaveBarrier>();
         Assert.Equal(2, (await _barrier.ExpectMsgAsync<JoinBarrier>()).Incarnation);
     }
@@ -133,8 +146,18 @@ public sealed class DecoderSupervisorTests : ActorTest
     }
 
     private IActorRef Start(Func<IModelRunner> createRunner) => Sys.ActorOf(DecoderSupervisor.Props(
-        new DecoderSetup(Decoder(0), createRunner, MaxModelLength: 100, StaticBatch: false, PrefixCaching: true),
-        TestSettings.Decoder, _scheduler, _barrier));
+        new DecoderSetup(Decoder(0), createRunner, MaxModelLength: 100, StaticBatch: false, PrefixCaching: true,
+            new PolicySource.Shared()),
+        TestSettings.Decoder, _scheduler.Ref, _barrier));
+
+    private async Task<DecoderLost> LostAsync()
+    {
+        while (true)
+        {
+            if (await _scheduler.NextAsync() is DecoderLost lost)
+                return lost;
+        }
+    }
 
     private FakeModelRunner NewRunner()
     {
@@ -147,9 +170,11 @@ public sealed class DecoderSupervisorTests : ActorTest
     {
         var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
         Assert.Equal((Decoder(0), incarnation), (join.Id, join.Incarnation));
-        join.Decoder.Tell(new UpdateWeights(default), _barrier);
+        join.Decoder.Tell(new TrainerIs(Trainer), _barrier);
+        await _barrier.ExpectMsgAsync<JoinBarrier>();
+        join.Decoder.Tell(new UpdateWeights(Trainer, new Policy(5, default), null), _barrier);
         await _barrier.ExpectMsgAsync<WeightsUpdated>();
-        Assert.Equal(incarnation, (await _scheduler.ExpectMsgAsync<DecoderReady>()).Incarnation);
+        Assert.Equal(incarnation, (await _scheduler.WelcomeAsync()).Incarnation);
         return join.Decoder;
     }
 
@@ -159,7 +184,11 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         public PolicyVersion Version => default;
 
-        public StepOutput Run(ForwardBatch batch) => throw new InvalidOperationException("never asked to");
+        public int StepsAhead => 1;
+
+        public void Start(ForwardBatch batch) => throw new InvalidOperationException("never asked to");
+
+        public StepOutput Finish() => throw new InvalidOperationException("never asked to");
 
         public void LoadWeights(PolicyVersion version) =>
             throw new InvalidOperationException($"{version} was never published");

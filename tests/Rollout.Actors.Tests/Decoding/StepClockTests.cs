@@ -88,10 +88,11 @@ public sealed class StepClockTests
         _time.Seconds += seconds;
         var output = new StepOutput
         {
+            Count = draws,
             ForwardTime = TimeSpan.FromSeconds(seconds / 4),
             SamplingTime = TimeSpan.FromSeconds(seconds / 8),
         };
-        _clock.StepDone(new ForwardBatch { DrawCount = draws }, output, prefillTokens);
+        _clock.StepDone(output, prefillTokens);
     }
 
     private sealed class ManualTime : TimeProvider

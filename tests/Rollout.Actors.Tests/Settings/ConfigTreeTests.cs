@@ -72,7 +72,7 @@ public sealed class ConfigTreeTests
     [InlineData("train { steps = 3 }", "job.conf:1: train is not a known key; did you mean rollout.train?")]
     [InlineData(
         "rollout.barrier.patience = 3",
-        "job.conf:1: rollout.barrier.patience is not a known key; expected one of timeout")]
+        "job.conf:1: rollout.barrier.patience is not a known key; expected one of timeout, transfer-timeout, transfer-port")]
     [InlineData(
         "other = 3",
         "job.conf:1: other is not a known key; expected everything in rollout { } or akka { }")]

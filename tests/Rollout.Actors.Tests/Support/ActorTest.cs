@@ -41,7 +41,8 @@ public abstract class ActorTest(string akka = "") : TestKit(
         await actor.Ask<ActorIdentity>(new Identify(null), TimeSpan.FromSeconds(30));
 
     /// <summary>A decoder of a host.</summary>
-    protected static DecoderId Decoder(int number, string host = "here:1") => new(host, $"cuda:{number}");
+    protected static DecoderId Decoder(int number, string host = "here:1") =>
+        new(new HostId(host, 1), $"cuda:{number}");
 
     private sealed class SchedulerClock(TestScheduler scheduler) : TimeProvider
     {

@@ -11,14 +11,19 @@ namespace Rollout.Actors.Tests.Support;
 public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1000) : IModelRunner
 {
     private const int Unwritten = -1;
+    private const int RubbishToken = 1_000_000;
 
     private readonly (int Token, PolicyVersion Version)[] _pool =
         Enumerable.Repeat((Unwritten, default(PolicyVersion)), geometry.BlockCount * geometry.BlockSize).ToArray();
-    private readonly StepOutput _output = new();
+    private readonly Queue<(StepOutput Output, Exception? Fault)> _underWay = [];
+    private StepOutput _last = new();
 
     public KvCacheGeometry Geometry { get; } = geometry;
 
     public PolicyVersion Version { get; private set; }
+
+    /// <summary>2 behaves as a device does: a fault is seen when the step is waited for, and what follows it computes rubbish.</summary>
+    public int StepsAhead { get; init; } = 1;
 
     /// <summary>Called before each step with its number, from 1; may throw.</summary>
     public Action<int, ForwardBatch>? BeforeStep { get; set; }
@@ -30,6 +35,9 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
     public int MostTokens { get; private set; }
 
     public bool IsDisposed { get; private set; }
+
+    /// <summary>Between a park and the next weights.</summary>
+    public bool IsAsleep { get; private set; }
 
     /// <summary>Managed ids of the threads that built, used and disposed of it.</summary>
     public HashSet<int> Threads { get; } = [Environment.CurrentManagedThreadId];
@@ -43,32 +51,87 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         return (int)((hash >> 20) % (ulong)vocabulary);
     }
 
-    public StepOutput Run(ForwardBatch batch)
+    public void Start(ForwardBatch batch)
     {
         Threads.Add(Environment.CurrentManagedThreadId);
+        Assert.True(_underWay.Count < StepsAhead, "more steps under way than the runner takes");
+        Assert.False(IsAsleep, "a step is started while the pool's memory is somebody else's");
+        try
+        {
+            _underWay.Enqueue((_last = Compute(batch), null));
+        }
+        catch (Exception fault) when (StepsAhead > 1)
+        {
+            Write(batch, _ => RubbishToken);
+            _last = new StepOutput { Count = batch.DrawCount, Tokens = Rubbish(batch.DrawCount) };
+            _underWay.Enqueue((_last, fault));
+        }
+    }
+
+    public StepOutput Finish()
+    {
+        Threads.Add(Environment.CurrentManagedThreadId);
+        var (output, fault) = _underWay.Dequeue();
+        return fault is null ? output : throw fault;
+    }
+
+    /// <summary>Both, for a runner that is driven one step at a time.</summary>
+    public StepOutput Run(ForwardBatch batch)
+    {
+        Start(batch);
+        return Finish();
+    }
+
+    private StepOutput Compute(ForwardBatch batch)
+    {
         Steps++;
         MostRows = Math.Max(MostRows, batch.RowCount);
         MostTokens = Math.Max(MostTokens, batch.TokenCount);
         BeforeStep?.Invoke(Steps, batch);
-        var sources = batch.Copies.ConvertAll(copy => Block(copy.Source.Value).ToArray());
-        for (var i = 0; i < sources.Count; i++)
-            sources[i].CopyTo(Block(batch.Copies[i].Destination.Value));
-        for (var i = 0; i < batch.TokenCount; i++)
-            _pool[batch.SlotMapping[i]] = (batch.TokenIds[i], Version);
-
-        _output.Count = batch.DrawCount;
-        _output.Tokens = new int[batch.DrawCount];
-        _output.Logprobs = new float[batch.DrawCount];
+        Write(batch, Known);
+        var output = new StepOutput
+        {
+            Count = batch.DrawCount,
+            Tokens = new int[batch.DrawCount],
+            Logprobs = new float[batch.DrawCount],
+        };
         for (var i = 0; i < batch.DrawCount; i++)
         {
             var draw = batch.Draws[i];
             var context = Read(batch, draw.Row);
             Assert.Equal(draw.Position, context.Length);
-            _output.Tokens[i] = Next(context, draw.Key, Version, vocabulary);
-            _output.Logprobs[i] = -_output.Tokens[i];
+            output.Tokens[i] = context.Contains(RubbishToken) ? RubbishToken : Next(context, draw.Key, Version, vocabulary);
+            output.Logprobs[i] = -output.Tokens[i];
         }
-        return _output;
+        return output;
     }
+
+    private void Write(ForwardBatch batch, Func<int, int> tokenOf)
+    {
+        var sources = batch.Copies.ConvertAll(copy => Block(copy.Source.Value).ToArray());
+        for (var i = 0; i < sources.Count; i++)
+            sources[i].CopyTo(Block(batch.Copies[i].Destination.Value));
+        for (var i = 0; i < batch.TokenCount; i++)
+            _pool[batch.SlotMapping[i]] = (tokenOf(batch.TokenIds[i]), Version);
+    }
+
+    /// <summary>A token that the host named by its draw in the step before.</summary>
+    private int Known(int token)
+    {
+        Assert.True(token >= 0 || StepsAhead > 1, "the host knows every token here");
+        return token >= 0 ? token : _last.Tokens[~token];
+    }
+
+    private static int[] Rubbish(int count) => [.. Enumerable.Repeat(RubbishToken, count)];
+
+    public void Sleep()
+    {
+        Assert.Empty(_underWay);
+        Array.Fill(_pool, (Unwritten, default));
+        IsAsleep = true;
+    }
+
+    public void Wake() => IsAsleep = false;
 
     public void LoadWeights(PolicyVersion version)
     {

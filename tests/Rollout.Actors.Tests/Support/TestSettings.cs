@@ -13,6 +13,7 @@ public static class TestSettings
         "decoder.max-step-retries=2",
         "decoder.max-restarts=2",
         "scheduler.lookahead-seqs=4",
+        "scheduler.queue-depth=100",
         "scheduler.group-timeout=5m",
         "train.steps=3",
         "train.prompts-per-step=2",

@@ -13,6 +13,11 @@ namespace Rollout.Actors.Tests.Training;
 /// </summary>
 public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 {
+    /// <summary>The number of the run.</summary>
+    protected const long Run = 77;
+
+    protected static readonly SchedulerEpoch Epoch = new(1);
+
     private FakePolicyTrainer? _policy;
 
     protected FakePolicyTrainer Policy => Assert.IsType<FakePolicyTrainer>(_policy);
@@ -32,7 +37,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         TrainingJob job, TrainingProgress? from = null, Func<IPolicyTrainer>? createTrainer = null)
     {
         var trainer = Sys.ActorOf(
-            TrainerActor.Props(job, createTrainer ?? NewPolicy, TestActor, TestActor, TestActor));
+            TrainerActor.Props(new TrainerSetup(job, createTrainer ?? NewPolicy, Run), TestActor, TestActor, TestActor));
         Tell(trainer, new StartTraining(from ?? new TrainingProgress(0, 0, 9), TestActor));
         return trainer;
     }
@@ -46,6 +51,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     protected async Task<GroupRequest[]> SubmittedAsync(int groups)
     {
+        IgnoreMessages(message => message is OutcomesTaken or QueryScheduler);
         var submitted = new GroupRequest[groups];
         for (var i = 0; i < groups; i++)
             submitted[i] = (await ExpectMsgAsync<SubmitGroup>()).Group;
@@ -68,7 +74,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         foreach (var group in groups)
             await DecodeAndScoreAsync(trainer, group);
         await ParkAndTrainAsync(trainer, version);
-        Tell(trainer, new StepOpened(new PolicyVersion(version)));
+        Tell(trainer, Opened(version));
         if (reports)
             await ExpectMsgAsync<TrainingStepFinished>();
     }
@@ -81,10 +87,10 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         if (twice)
             Tell(trainer, Decoded(group));
         var asked = await ExpectMsgAsync<ScoreGroup>();
-        Assert.Equal((group.Id, 6), (asked.Group.Id, asked.MaxTokens));
+        Assert.Equal((Plain(group.Id), 6), (asked.Group.Id, asked.MaxTokens));
         Assert.Equal(group.Prompt[0].ToString(), asked.Item.Prompt.Split(' ')[0]);
         var scored = new GroupScored(
-            group.Id,
+            Plain(group.Id),
             [.. group.Samples.Select((_, i) => reward + i)],
             [.. group.Samples.Select(_ => "text")]);
         Tell(trainer, scored);
@@ -94,11 +100,16 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     protected async Task ParkAndTrainAsync(IActorRef trainer, int version)
     {
-        Assert.Equal(version, (await ExpectMsgAsync<ParkAll>()).Next.Value);
-        Tell(trainer, new AllParked(new PolicyVersion(version), DecoderStats.None));
+        Assert.Equal(Of(version), (await ExpectMsgAsync<ParkAll>()).Next);
+        Tell(trainer, new AllParked(Of(version)));
         await ExpectMsgAsync<Trains>();
-        Assert.Equal(version, (await ExpectMsgAsync<UpdateAll>()).Version.Value);
+        Assert.Equal(new UpdateAll(Of(version), null), await ExpectMsgAsync<UpdateAll>());
     }
+
+    protected static Policy Of(int version) => new(Run, new PolicyVersion(version));
+
+    protected static StepOpened Opened(int version, int decodeSteps = 0) =>
+        new(Of(version), new DecoderStats { Steps = decodeSteps });
 
     /// <summary>The run saves what it has learnt, and ends.</summary>
     protected async Task<TrainingEnded> EndAsync()
@@ -109,8 +120,13 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     protected static int[] TokensOf(GroupRequest group, int sample) => [(int)(group.Id.Value & 1023), sample];
 
-    protected static GroupFinished Decoded(GroupRequest group) => new(
+    /// <summary>The group as the trainer's job numbers it.</summary>
+    protected static GroupId Plain(GroupId id) => id with { Client = 0 };
+
+    protected static CompletionsReady Decoded(GroupRequest group) => new(
+        Epoch,
         group.Id,
+        group.Samples.Length,
         [.. group.Samples.Select((_, i) => new Completion(
             i, TokensOf(group, i), [-1, -2], [new VersionSpan(default, 0)], FinishReason.Stop))]);
 

@@ -80,7 +80,7 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
         var trainer = Start(Evaluated(steps: 3));
         var evaluation = await SubmittedAsync(4);
         await AnswerAsync(trainer, evaluation[..3], right: 3);
-        Tell(trainer, new GroupFailed(evaluation[3].Id, "no decoder is left"));
+        Tell(trainer, new GroupGivenUp(Epoch, evaluation[3].Id, "no decoder is left"));
 
         Assert.Equal(1, (await ExpectMsgAsync<TrainingStarted>()).HeldOutAccuracy);
     }
@@ -90,7 +90,7 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
     {
         var trainer = Start(Evaluated(steps: 3));
         foreach (var group in await SubmittedAsync(4))
-            Tell(trainer, new GroupFailed(group.Id, $"no decoder is left for {group.Id.Value}"));
+            Tell(trainer, new GroupGivenUp(Epoch, group.Id, $"no decoder is left for {group.Id.Value}"));
 
         Assert.Contains("no decoder is left for -1", (await ExpectMsgAsync<TrainingEnded>()).Error);
     }

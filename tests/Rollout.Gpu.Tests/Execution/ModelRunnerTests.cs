@@ -120,7 +120,8 @@ public sealed class ModelRunnerTests
     {
         using var weights = Create(seed: 8);
         using var runner = Paged(weights, 4, 8);
-        Assert.Equal(0, runner.Run(new ForwardBatch()).Count);
+        runner.Start(new ForwardBatch());
+        Assert.Equal(0, runner.Finish().Count);
     }
 
     [Fact]
@@ -149,13 +150,14 @@ public sealed class ModelRunnerTests
         using var weights = Create(seed: 10);
         using var runner = Paged(weights, 4, 8);
         weights.Model.train();
-        Assert.Throws<ArgumentException>(() => runner.Run(OutsideThePool()));
+        Assert.Throws<ArgumentException>(() => runner.Start(OutsideThePool()));
         Assert.True(weights.Model.training);
-        runner.Run(new ForwardBatch());
+        runner.Start(new ForwardBatch());
+        runner.Finish();
         Assert.True(weights.Model.training);
         Assert.False(torch.is_inference_mode_enabled());
         weights.Model.eval();
-        Assert.Throws<ArgumentException>(() => runner.Run(OutsideThePool()));
+        Assert.Throws<ArgumentException>(() => runner.Start(OutsideThePool()));
         Assert.False(weights.Model.training);
     }
 

@@ -140,7 +140,8 @@ internal sealed class StepDriver
         batch.Copies.AddRange(_copies);
         _copies.Clear();
         Peak = Math.Max(Peak, _references.Count(count => count > 0));
-        var output = _runner.Run(batch);
+        _runner.Start(batch);
+        var output = _runner.Finish();
         Assert.Equal(draws.Count, output.Count);
         for (var i = 0; i < drawn.Count; i++)
         {

@@ -66,10 +66,12 @@ internal static class TinyPolicy
     {
         using var scope = NewDisposeScope();
         using var untracked = no_grad();
-        var ids = tensor(tokens.Select(token => (long)token).ToArray());
-        var positions = tensor(Enumerable.Range(0, tokens.Count).Select(position => (long)position).ToArray());
+        var device = weights.Model.Device;
+        var ids = tensor(tokens.Select(token => (long)token).ToArray(), device: device);
+        var positions = arange(tokens.Count, ScalarType.Int64, device);
         var hidden = weights.Model.Hidden(ids, positions, new SdpaAttention(1, tokens.Count));
-        return (float[,])weights.Model.Logits(hidden).log_softmax(-1).data<float>().ToNDArray();
+        var logits = weights.Model.Logits(hidden).to(ScalarType.Float32);
+        return (float[,])logits.log_softmax(-1).cpu().data<float>().ToNDArray();
     }
 
     private static KvCacheShape Shape(PolicyWeights weights) => KvCacheShape.Of(weights.Model.Config);

@@ -1,7 +1,5 @@
-using System.Text.Json;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Tests.Support;
-using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -14,52 +12,33 @@ public sealed class GoldenTests
 {
     private const double Tolerance = 1e-4;
 
-    private static readonly JsonSerializerOptions SnakeCase = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-    };
-
-    private sealed record Case(
-        long[] Prompt, long[] Greedy, double[] GreedyLogprobs, double[] LastLogitsHead,
-        double[] PromptLogprobs);
-
     [Theory]
     [InlineData("tiny-qwen2")]
     [InlineData("tiny-llama3")]
     [InlineData("stories260K")]
     public void Logits_logprobs_and_greedy_tokens_are_those_of_transformers(string fixture)
     {
-        var folder = SharedFixtures.Require(fixture);
-        using var model = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
-        CheckAll(folder, model);
+        CheckAll(fixture);
     }
 
-    /// <summary>
-    /// The golden outputs of this fixture were computed with the default base of 10,000 (they agree with it
-    /// to 1e-6), but its config.json states 1,000,000, as Qwen3's does. The file is what a loader must
-    /// believe, so the base is set here; everything else of Qwen3 is compared all the same.
-    /// </summary>
+    /// <summary>At the base that its outputs were made with, see <see cref="GoldenCase.Model"/>.</summary>
     [Fact]
-    public void Qwen3_computes_what_transformers_does_at_the_base_its_outputs_were_made_with()
+    public void Qwen3_computes_what_transformers_does()
     {
-        var folder = SharedFixtures.Require("tiny-qwen3");
-        var config = ModelConfig.Load(folder);
-        Assert.Equal(1_000_000, config.Rope.Theta);
-        using var model = new CausalLm(config with { Rope = new RopeSettings() }, ScalarType.Float32, CPU);
-        WeightLoader.Load(model, folder);
-        CheckAll(folder, model);
+        Assert.Equal(1_000_000, ModelConfig.Load(SharedFixtures.Require("tiny-qwen3")).Rope.Theta);
+        CheckAll("tiny-qwen3");
     }
 
-    private static void CheckAll(string folder, CausalLm model)
+    private static void CheckAll(string fixture)
     {
-        var json = File.ReadAllBytes(Path.Combine(folder, "golden.json"));
-        var cases = JsonSerializer.Deserialize<Case[]>(json, SnakeCase)!;
+        using var model = GoldenCase.Model(fixture);
+        var cases = GoldenCase.Of(fixture);
         Assert.NotEmpty(cases);
         foreach (var golden in cases)
             Check(model, golden);
     }
 
-    private static void Check(CausalLm model, Case golden)
+    private static void Check(CausalLm model, GoldenCase golden)
     {
         var sequence = golden.Prompt.ToList();
         foreach (var expected in golden.Greedy)

@@ -44,6 +44,25 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_joins_a_cluster_names_its_members_and_settings()
+    {
+        await Run("train", "--cluster", "gpu-1:4053,gpu-2:4053", "--set", "train.steps=3");
+        Assert.Equal("gpu-1:4053,gpu-2:4053", Assert.IsType<TrainOptions>(_called).Cluster);
+
+        await Run(
+            "generate", "--model", "m", "--prompts", "p", "--out", "o", "--cluster", "[::1]:4053", "--config", "c.conf", "--set",
+            "cluster.join-timeout=5s");
+        var generate = Assert.IsType<GenerateOptions>(_called);
+        Assert.Equal(("[::1]:4053", "c.conf"), (generate.Cluster, generate.Config));
+        Assert.Equal(["cluster.join-timeout=5s"], generate.Set);
+
+        await Run("host", "--config", "c.conf", "--set", "cluster.port=4054");
+        var host = Assert.IsType<HostOptions>(_called);
+        Assert.Equal("c.conf", host.Config);
+        Assert.Equal(["cluster.port=4054"], host.Set);
+    }
+
+    [Fact]
     public async Task Generate_reads_every_option()
     {
         await Run(
@@ -67,6 +86,7 @@ public sealed class CommandLineTests : IDisposable
                 TopP = 0.9,
                 MinP = 0.1,
                 Stop = options.Stop,
+                Set = options.Set,
                 Seed = 9007199254740993,
                 IgnoreEos = true,
                 Engine = new EngineOptions
@@ -162,7 +182,7 @@ public sealed class CommandLineTests : IDisposable
 
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
-        new CommandHandlers { Train = Note, Pretrain = Note, Generate = Note, Bench = Note },
+        new CommandHandlers { Train = Note, Pretrain = Note, Generate = Note, Bench = Note, Host = Note },
         Consoles.Plain(_output),
         _error);
 

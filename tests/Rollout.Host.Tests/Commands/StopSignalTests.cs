@@ -25,6 +25,18 @@ public sealed class StopSignalTests
     }
 
     [Fact]
+    public void A_termination_that_is_sent_twice_ends_nothing_at_once()
+    {
+        using var stop = new StopSignal(_said.Add, _exits.Add);
+
+        stop.Terminate();
+        stop.Terminate();
+
+        Assert.True(stop.Token.IsCancellationRequested);
+        Assert.Empty(_exits);
+    }
+
+    [Fact]
     public void A_view_that_owns_the_console_says_it_instead()
     {
         List<string> view = [];

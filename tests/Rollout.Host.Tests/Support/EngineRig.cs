@@ -63,17 +63,21 @@ internal sealed class EngineRig : IDisposable
     {
         foreach (var group in groups)
             _planner.Add(group);
-        var finished = new Dictionary<GroupId, Completion[]>();
+        var samples = new List<SampleFinished>();
         while (_planner.HasWork)
         {
             var grant = _ledger.Reserve(_planner.Demand(_runner.Version));
             Preemptions += grant.Preempted.Length;
             var batch = _planner.Plan(grant);
             if (batch.RowCount > 0)
-                _planner.Complete(_runner.Run(batch), _runner.Version);
-            foreach (var outcome in _planner.TakeOutcomes())
-                finished.Add(outcome.Id, Assert.IsType<GroupFinished>(outcome).Completions);
+            {
+                _runner.Start(batch);
+                _planner.Complete(_runner.Finish(), _runner.Version);
+            }
+            samples.AddRange(_planner.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
         }
+        var finished = samples.GroupBy(sample => sample.Group).ToDictionary(
+            group => group.Key, group => group.Select(sample => sample.Completion).OrderBy(one => one.Sample).ToArray());
         Assert.Equal(0, _ledger.Usage.InUse);
         Assert.Null(_ledger.Imbalance());
         return finished;

@@ -1,0 +1,89 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Rollout.Chaos;
+
+/// <summary>What a run came to.</summary>
+/// <param name="Fault">What is wrong; null where nothing is.</param>
+/// <param name="Seconds">From the client's start to its end.</param>
+/// <param name="Faults">Injected, by what they were.</param>
+/// <param name="Moved">Unfinished samples that went on elsewhere.</param>
+/// <param name="Kept">Tokens that those had, which were computed once more as prompts are and not sampled again.</param>
+/// <param name="Completions">What the client wrote.</param>
+internal sealed record RunOutcome(
+    string? Fault, double Seconds, IReadOnlyList<Fault> Faults, int Moved, long Kept, Completions Completions);
+
+/// <summary>The job on a cluster of its own, from its start to its last process's end.</summary>
+internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
+{
+    private readonly ConcurrentQueue<(int Samples, long Tokens)> _losses = [];
+
+    /// <param name="faults">What is to happen; none in an undisturbed run.</param>
+    /// <param name="stop">Ends everything.</param>
+    public async Task<RunOutcome> RunAsync(IEnumerable<Fault> faults, CancellationToken stop)
+    {
+        Directory.CreateDirectory(folder);
+        var output = Path.Combine(folder, "output.jsonl");
+        using var cluster = new ChaosCluster(folder, job.Model, Hear);
+        await cluster.StartAsync().WaitAsync(stop);
+        using var client = ChildProcess.Start(
+            "client", folder, _ => { }, [.. job.Arguments, "--out", output, "--cluster", cluster.Addresses]);
+        var started = Stopwatch.GetTimestamp();
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var injecting = InjectAsync(cluster, faults, over.Token);
+        var ended = client.Exited;
+        var inTime = await Task.WhenAny(ended, Task.Delay(limit, stop)) == ended;
+        stop.ThrowIfCancellationRequested();
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        await over.CancelAsync();
+        var injected = await injecting;
+
+        var completions = Completions.Compare(job.Reference, output);
+        var fault = !inTime ? $"the client was not done within {limit.TotalSeconds:F0} s"
+            : client.ExitCode != 0 ? $"the client ended with {client.ExitCode} (client.log)"
+            : completions.Fault
+            ?? await LedgerCheck.RunAsync(cluster.Addresses, cluster.DecoderAddresses, TimeSpan.FromSeconds(60))
+            ?? await cluster.LeaveAsync()
+            ?? cluster.Surprises.FirstOrDefault();
+        return new RunOutcome(
+            fault, seconds, injected, _losses.Sum(loss => loss.Samples), _losses.Sum(loss => loss.Tokens), completions);
+    }
+
+    private static async Task<IReadOnlyList<Fault>> InjectAsync(
+        ChaosCluster cluster, IEnumerable<Fault> faults, CancellationToken over)
+    {
+        var injected = new List<Fault>();
+        var running = new List<Task>();
+        try
+        {
+            foreach (var fault in faults)
+            {
+                await Task.Delay(fault.After, over);
+                if (cluster.Begin(fault, over) is not { } task)
+                    continue;
+                injected.Add(fault);
+                running.Add(task);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        await Task.WhenAll(running);
+        return injected;
+    }
+
+    private void Hear(string line)
+    {
+        if (Loss().Match(line) is { Success: true } loss)
+        {
+            _losses.Enqueue((
+                int.Parse(loss.Groups["samples"].Value, CultureInfo.InvariantCulture),
+                long.Parse(loss.Groups["tokens"].Value, CultureInfo.InvariantCulture)));
+        }
+    }
+
+    [GeneratedRegex(@"(?<samples>\d+) of its samples go on elsewhere, after (?<tokens>\d+) tokens")]
+    private static partial Regex Loss();
+}

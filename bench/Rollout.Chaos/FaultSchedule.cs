@@ -1,0 +1,55 @@
+namespace Rollout.Chaos;
+
+internal enum FaultKind
+{
+    /// <summary>SIGKILL, and a new process a while later.</summary>
+    Kill,
+
+    /// <summary>SIGSTOP, and SIGCONT before anybody gives it up.</summary>
+    ShortPause,
+
+    /// <summary>SIGSTOP until the cluster has given it up: what comes back is a stranger.</summary>
+    LongPause,
+
+    /// <summary>SIGTERM, and a new process a while later.</summary>
+    Leave,
+}
+
+/// <summary>One thing that happens to one process.</summary>
+/// <param name="After">The time since the fault before.</param>
+/// <param name="OnScheduler">Or else on a decoder.</param>
+/// <param name="Index">Which of the three.</param>
+/// <param name="Kind">What.</param>
+/// <param name="Lasts">Until it is resumed or restarted.</param>
+internal sealed record Fault(TimeSpan After, bool OnScheduler, int Index, FaultKind Kind, TimeSpan Lasts);
+
+/// <summary>What happens to whom and when, by a seed alone.</summary>
+internal static class FaultSchedule
+{
+    /// <summary>Without end.</summary>
+    public static IEnumerable<Fault> Of(int seed)
+    {
+        var random = new Random(seed);
+        while (true)
+        {
+            var kind = random.Next(100) switch
+            {
+                < 50 => FaultKind.Kill,
+                < 75 => FaultKind.ShortPause,
+                < 85 => FaultKind.LongPause,
+                _ => FaultKind.Leave,
+            };
+            yield return new Fault(
+                TimeSpan.FromSeconds(0.5 + (2.5 * random.NextDouble())),
+                OnScheduler: random.Next(3) == 0,
+                random.Next(3),
+                kind,
+                TimeSpan.FromSeconds(kind switch
+                {
+                    FaultKind.ShortPause => 1 + (6 * random.NextDouble()),
+                    FaultKind.LongPause => 28 + (4 * random.NextDouble()),
+                    _ => 0.5 + (2.5 * random.NextDouble()),
+                }));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Placement;
+
+/// <summary>
+/// What one decoder is told, in numbered order, until it says that it has done it: a command that got lost is sent
+/// again, and one that comes twice is known by its number.
+/// </summary>
+/// <param name="epoch">The scheduler's.</param>
+/// <param name="wanted">Called when there is something to send.</param>
+public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
+{
+    /// <summary>How long an answer may take before what is unanswered is sent again.</summary>
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(2);
+
+    private const int ForgetAtOnce = 64;
+
+    private readonly Queue<SchedulerCommand> _unanswered = [];
+    private readonly List<SchedulerCommand> _unsent = [];
+    private readonly List<GroupId> _forgotten = [];
+    private long _numbers;
+    private TimeSpan _lastSent;
+
+    /// <summary>The number of the last one.</summary>
+    public long Last => _numbers;
+
+    /// <summary>The number of the last one that was carried out.</summary>
+    public long Taken { get; private set; }
+
+    /// <summary>Work on samples of a group.</summary>
+    public void Assign(int attempt, GroupRequest group, SampleStart[] samples)
+    {
+        Flush();
+        Send(new AssignSamples(epoch, ++_numbers, attempt, group, samples));
+    }
+
+    /// <summary>Give samples back.</summary>
+    public void Recall(GroupId id, int[] samples, bool runningToo)
+    {
+        Flush();
+        Send(new RecallSamples(epoch, ++_numbers, id, samples, runningToo));
+    }
+
+    /// <summary>A group is over. Told with many others, or before the next command.</summary>
+    public void Forget(GroupId id)
+    {
+        _forgotten.Add(id);
+        if (_forgotten.Count == ForgetAtOnce)
+            Flush();
+    }
+
+    /// <summary>Groups that are over are told of now.</summary>
+    public void Flush()
+    {
+        if (_forgotten.Count == 0)
+            return;
+        Send(new ForgetGroups(epoch, ++_numbers, [.. _forgotten]));
+        _forgotten.Clear();
+    }
+
+    /// <summary>The decoder has carried out all up to this one.</summary>
+    public void Acknowledge(long taken)
+    {
+        Taken = Math.Max(Taken, Math.Min(taken, _numbers));
+        while (_unanswered.TryPeek(out var first) && first.Number <= Taken)
+            _unanswered.Dequeue();
+    }
+
+    /// <summary>Those that are to be sent now: new ones, after those without an answer for too long.</summary>
+    public IReadOnlyList<SchedulerCommand> TakeSendable(TimeSpan now)
+    {
+        var late = _unanswered.Count > 0 && now - _lastSent > AnswerTime;
+        if (!late && _unsent.Count == 0)
+            return [];
+        SchedulerCommand[] sendable = late ? [.. _unanswered, .. _unsent] : [.. _unsent];
+        _unsent.ForEach(_unanswered.Enqueue);
+        _unsent.Clear();
+        _lastSent = now;
+        return sendable;
+    }
+
+    private void Send(SchedulerCommand command)
+    {
+        _unsent.Add(command);
+        wanted();
+    }
+}

@@ -1,0 +1,18 @@
+namespace Rollout.Actors.Protocol;
+
+/// <summary>One process of the cluster. Another one that takes its address later is another host.</summary>
+/// <param name="Address">Host and port.</param>
+/// <param name="Uid">The actor system's own number, as cluster membership names it.</param>
+public readonly record struct HostId(string Address, int Uid)
+{
+    public override string ToString() => Address;
+}
+
+/// <summary>
+/// Counts hand-overs of the scheduler. What names an older one than the highest that was seen comes from a scheduler
+/// that has been replaced, and commands nobody.
+/// </summary>
+public readonly record struct SchedulerEpoch(long Value)
+{
+    public override string ToString() => $"scheduler epoch {Value}";
+}

@@ -1,0 +1,75 @@
+using static Rollout.Actors.Protocol.Wire.WireFields;
+
+namespace Rollout.Actors.Protocol.Wire;
+
+/// <summary>What clients and the scheduler say to each other.</summary>
+internal static class ClientFormats
+{
+    public static IReadOnlyList<WireFormat> All { get; } =
+    [
+        new WireFormat<SubmitGroup>(
+            "submit-group:1",
+            static (ref writer, submit) =>
+            {
+                WriteRequest(ref writer, submit.Group);
+                WriteOptionalPolicy(ref writer, submit.Required);
+            },
+            static (ref reader) => new SubmitGroup(ReadRequest(ref reader), ReadOptionalPolicy(ref reader))),
+        new WireFormat<CompletionsReady>(
+            "completions-ready:1",
+            static (ref writer, ready) =>
+            {
+                WriteEpoch(ref writer, ready.Epoch);
+                WriteGroup(ref writer, ready.Id);
+                writer.Whole(ready.Samples);
+                WriteEach(ref writer, ready.Completions, WriteCompletion);
+            },
+            static (ref reader) => new CompletionsReady(
+                ReadEpoch(ref reader), ReadGroup(ref reader), reader.Whole(), ReadEach(ref reader, ReadCompletion))),
+        new WireFormat<GroupGivenUp>(
+            "group-given-up:1",
+            static (ref writer, lost) =>
+            {
+                WriteEpoch(ref writer, lost.Epoch);
+                WriteGroup(ref writer, lost.Id);
+                writer.Text(lost.Reason);
+            },
+            static (ref reader) => new GroupGivenUp(ReadEpoch(ref reader), ReadGroup(ref reader), reader.Text())),
+        new WireFormat<NoRoom>(
+            "no-room:1",
+            static (ref writer, none) =>
+            {
+                WriteEpoch(ref writer, none.Epoch);
+                WriteGroup(ref writer, none.Id);
+            },
+            static (ref reader) => new NoRoom(ReadEpoch(ref reader), ReadGroup(ref reader))),
+        new WireFormat<RoomAgain>(
+            "room-again:1",
+            static (ref writer, room) => WriteEpoch(ref writer, room.Epoch),
+            static (ref reader) => new RoomAgain(ReadEpoch(ref reader))),
+        new WireFormat<OutcomesTaken>(
+            "outcomes-taken:1",
+            static (ref writer, taken) => WriteEach(ref writer, taken.Groups, WriteGroup),
+            static (ref reader) => new OutcomesTaken(ReadEach(ref reader, ReadGroup))),
+        new WireFormat<CancelGroups>(
+            "cancel-groups:1",
+            static (ref writer, cancel) => WriteEach(ref writer, cancel.Groups, WriteGroup),
+            static (ref reader) => new CancelGroups(ReadEach(ref reader, ReadGroup))),
+        new WireFormat<QueryScheduler>(
+            "query-scheduler:1", static (ref _, _) => { }, static (ref _) => new QueryScheduler()),
+        new WireFormat<SchedulerReport>(
+            "scheduler-report:1",
+            static (ref writer, report) =>
+            {
+                writer.Whole(report.Decoders);
+                writer.Whole(report.Groups);
+                WriteEpoch(ref writer, report.Epoch);
+                writer.Whole(report.WaitingSequences);
+                writer.OptionalText(report.Fingerprint);
+                WriteOptionalPolicy(ref writer, report.Policy);
+            },
+            static (ref reader) => new SchedulerReport(
+                reader.Whole(), reader.Whole(), ReadEpoch(ref reader), reader.Whole(), reader.OptionalText(),
+                ReadOptionalPolicy(ref reader))),
+    ];
+}

@@ -1,0 +1,70 @@
+using static Rollout.Actors.Protocol.Wire.WireFields;
+
+namespace Rollout.Actors.Protocol.Wire;
+
+/// <summary>What the scheduler tells decoders.</summary>
+internal static class CommandFormats
+{
+    public static IReadOnlyList<WireFormat> All { get; } =
+    [
+        new WireFormat<SchedulerHere>(
+            "scheduler-here:1",
+            static (ref writer, here) =>
+            {
+                WriteEpoch(ref writer, here.Epoch);
+                writer.Whole(here.ReportEvery.Ticks);
+            },
+            static (ref reader) => new SchedulerHere(ReadEpoch(ref reader), TimeSpan.FromTicks(reader.Whole64()))),
+        new WireFormat<AssignSamples>(
+            "assign-samples:1",
+            static (ref writer, assign) =>
+            {
+                WriteEpoch(ref writer, assign.Epoch);
+                writer.Whole(assign.Number);
+                writer.Whole(assign.Attempt);
+                WriteRequest(ref writer, assign.Group);
+                WriteEach(ref writer, assign.Samples, WriteStart);
+            },
+            static (ref reader) => new AssignSamples(
+                ReadEpoch(ref reader), reader.Whole64(), reader.Whole(), ReadRequest(ref reader),
+                ReadEach(ref reader, ReadStart))),
+        new WireFormat<RecallSamples>(
+            "recall-samples:1",
+            static (ref writer, recall) =>
+            {
+                WriteEpoch(ref writer, recall.Epoch);
+                writer.Whole(recall.Number);
+                WriteGroup(ref writer, recall.Id);
+                writer.Wholes(recall.Samples);
+                writer.Bool(recall.RunningToo);
+            },
+            static (ref reader) => new RecallSamples(
+                ReadEpoch(ref reader), reader.Whole64(), ReadGroup(ref reader), reader.Wholes(), reader.Bool())),
+        new WireFormat<ForgetGroups>(
+            "forget-groups:1",
+            static (ref writer, forget) =>
+            {
+                WriteEpoch(ref writer, forget.Epoch);
+                writer.Whole(forget.Number);
+                WriteEach(ref writer, forget.Groups, WriteGroup);
+            },
+            static (ref reader) =>
+                new ForgetGroups(ReadEpoch(ref reader), reader.Whole64(), ReadEach(ref reader, ReadGroup))),
+        new WireFormat<ReportTaken>(
+            "report-taken:1",
+            static (ref writer, taken) =>
+            {
+                WriteEpoch(ref writer, taken.Epoch);
+                writer.Whole(taken.Number);
+            },
+            static (ref reader) => new ReportTaken(ReadEpoch(ref reader), reader.Whole64())),
+        new WireFormat<DecoderRefused>(
+            "decoder-refused:1",
+            static (ref writer, refused) =>
+            {
+                WriteDecoder(ref writer, refused.Id);
+                writer.Text(refused.Reason);
+            },
+            static (ref reader) => new DecoderRefused(ReadDecoder(ref reader), reader.Text())),
+    ];
+}

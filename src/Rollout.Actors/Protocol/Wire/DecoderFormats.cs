@@ -1,0 +1,107 @@
+using static Rollout.Actors.Protocol.Wire.WireFields;
+
+namespace Rollout.Actors.Protocol.Wire;
+
+/// <summary>What decoders tell the scheduler.</summary>
+internal static class DecoderFormats
+{
+    public static IReadOnlyList<WireFormat> All { get; } =
+    [
+        new WireFormat<DecoderHere>(
+            "decoder-here:1",
+            static (ref writer, here) =>
+            {
+                WriteDecoder(ref writer, here.Id);
+                writer.Whole(here.Incarnation);
+                writer.Actor(here.Decoder);
+                writer.Whole(here.Capacity.MaxNumSeqs);
+                writer.Whole(here.Capacity.Blocks);
+                writer.Whole(here.Capacity.BlockSize);
+                WritePolicy(ref writer, here.Policy);
+                writer.Text(here.Fingerprint);
+                WriteEpoch(ref writer, here.Seen);
+                writer.Whole(here.CommandsTaken);
+                writer.Whole(here.Holding);
+                writer.Bool(here.Leaving);
+            },
+            static (ref reader) => new DecoderHere(
+                ReadDecoder(ref reader),
+                reader.Whole(),
+                reader.Actor(),
+                new DecoderCapacity(reader.Whole(), reader.Whole(), reader.Whole()),
+                ReadPolicy(ref reader),
+                reader.Text(),
+                ReadEpoch(ref reader),
+                reader.Whole64(),
+                reader.Whole(),
+                reader.Bool())),
+        new WireFormat<DecoderReport>(
+            "decoder-report:1",
+            static (ref writer, report) =>
+            {
+                WriteDecoder(ref writer, report.Decoder);
+                writer.Whole(report.Incarnation);
+                WriteEpoch(ref writer, report.Epoch);
+                writer.Whole(report.Number);
+                writer.Whole(report.CommandsTaken);
+                WriteEach(ref writer, report.Samples, WriteProgress);
+                WriteEach(ref writer, report.Rejected, WriteRejection);
+                writer.Whole(report.Load.Running);
+                writer.Whole(report.Load.Waiting);
+                writer.Whole(report.Load.FreeBlocks);
+                writer.Bool(report.More);
+            },
+            static (ref reader) => new DecoderReport(
+                ReadDecoder(ref reader),
+                reader.Whole(),
+                ReadEpoch(ref reader),
+                reader.Whole64(),
+                reader.Whole64(),
+                ReadEach(ref reader, ReadProgress),
+                ReadEach(ref reader, ReadRejection),
+                new DeviceLoad(reader.Whole(), reader.Whole(), reader.Whole()),
+                reader.Bool())),
+        new WireFormat<DecoderLost>(
+            "decoder-lost:1",
+            static (ref writer, lost) =>
+            {
+                WriteDecoder(ref writer, lost.Id);
+                writer.Whole(lost.Incarnation);
+                writer.Text(lost.Reason);
+                writer.Bool(lost.ComesBack);
+            },
+            static (ref reader) =>
+                new DecoderLost(ReadDecoder(ref reader), reader.Whole(), reader.Text(), reader.Bool())),
+    ];
+
+    private static void WriteProgress(ref WireWriter writer, SampleProgress progress)
+    {
+        WriteGroup(ref writer, progress.Group);
+        writer.Whole(progress.Sample);
+        writer.Whole(progress.Attempt);
+        writer.Whole(progress.Start);
+        WriteTokens(ref writer, progress.Tokens, progress.Logprobs);
+        WriteEach(ref writer, progress.Versions, WriteSpan);
+        writer.Whole((int)progress.State);
+    }
+
+    private static SampleProgress ReadProgress(ref WireReader reader)
+    {
+        var (group, sample, attempt, start) =
+            (ReadGroup(ref reader), reader.Whole(), reader.Whole(), reader.Whole());
+        var (tokens, logprobs) = ReadTokens(ref reader);
+        return new SampleProgress(
+            group, sample, attempt, start, tokens, logprobs, ReadEach(ref reader, ReadSpan),
+            ReadChoice<SampleState>(ref reader));
+    }
+
+    private static void WriteRejection(ref WireWriter writer, GroupRejection rejection)
+    {
+        WriteGroup(ref writer, rejection.Group);
+        writer.Whole(rejection.Attempt);
+        writer.Text(rejection.Reason);
+    }
+
+    private static GroupRejection ReadRejection(ref WireReader reader) =>
+        new(ReadGroup(ref reader), reader.Whole(), reader.Text());
+}

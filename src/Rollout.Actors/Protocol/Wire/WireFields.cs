@@ -1,0 +1,185 @@
+using System.Runtime.Serialization;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Protocol.Wire;
+
+/// <summary>How the parts that messages share are written and read.</summary>
+internal static class WireFields
+{
+    /// <summary>A number of values and the values.</summary>
+    public static void WriteEach<T>(ref WireWriter writer, IReadOnlyList<T> values, WriteFields<T> write)
+    {
+        writer.Count(values.Count);
+        foreach (var value in values)
+            write(ref writer, value);
+    }
+
+    public static T[] ReadEach<T>(ref WireReader reader, ReadFields<T> read)
+    {
+        var values = new T[reader.Count()];
+        for (var i = 0; i < values.Length; i++)
+            values[i] = read(ref reader);
+        return values;
+    }
+
+    public static void WriteGroup(ref WireWriter writer, GroupId id)
+    {
+        writer.Whole(id.Value);
+        writer.Whole(id.Client);
+    }
+
+    public static GroupId ReadGroup(ref WireReader reader) => new(reader.Whole64(), reader.Whole());
+
+    public static void WriteHost(ref WireWriter writer, HostId host)
+    {
+        writer.Text(host.Address);
+        writer.Whole(host.Uid);
+    }
+
+    public static HostId ReadHost(ref WireReader reader) => new(reader.Text(), reader.Whole());
+
+    public static void WriteDecoder(ref WireWriter writer, DecoderId id)
+    {
+        WriteHost(ref writer, id.Host);
+        writer.Text(id.Device);
+    }
+
+    public static DecoderId ReadDecoder(ref WireReader reader) => new(ReadHost(ref reader), reader.Text());
+
+    public static void WriteEpoch(ref WireWriter writer, SchedulerEpoch epoch) => writer.Whole(epoch.Value);
+
+    public static SchedulerEpoch ReadEpoch(ref WireReader reader) => new(reader.Whole64());
+
+    public static void WriteVersion(ref WireWriter writer, PolicyVersion version) => writer.Whole(version.Value);
+
+    public static PolicyVersion ReadVersion(ref WireReader reader) => new(reader.Whole());
+
+    public static void WritePolicy(ref WireWriter writer, Policy policy)
+    {
+        writer.Whole(policy.Run);
+        WriteVersion(ref writer, policy.Version);
+    }
+
+    public static Policy ReadPolicy(ref WireReader reader) => new(reader.Whole64(), ReadVersion(ref reader));
+
+    public static void WriteOptionalPolicy(ref WireWriter writer, Policy? policy)
+    {
+        writer.Bool(policy is not null);
+        if (policy is { } one)
+            WritePolicy(ref writer, one);
+    }
+
+    public static Policy? ReadOptionalPolicy(ref WireReader reader) => reader.Bool() ? ReadPolicy(ref reader) : null;
+
+    public static void WriteSpan(ref WireWriter writer, VersionSpan span)
+    {
+        WriteVersion(ref writer, span.Version);
+        writer.Whole(span.Start);
+    }
+
+    public static VersionSpan ReadSpan(ref WireReader reader) => new(ReadVersion(ref reader), reader.Whole());
+
+    /// <summary>As many log-probabilities as tokens.</summary>
+    public static void WriteTokens(ref WireWriter writer, int[] tokens, float[] logprobs)
+    {
+        writer.Wholes(tokens);
+        writer.Numbers(logprobs);
+    }
+
+    public static (int[] Tokens, float[] Logprobs) ReadTokens(ref WireReader reader)
+    {
+        var (tokens, logprobs) = (reader.Wholes(), reader.Numbers());
+        return tokens.Length == logprobs.Length
+            ? (tokens, logprobs)
+            : throw new SerializationException($"{logprobs.Length} log-probabilities of {tokens.Length} tokens");
+    }
+
+    public static void WriteCompletion(ref WireWriter writer, Completion completion)
+    {
+        writer.Whole(completion.Sample);
+        WriteTokens(ref writer, completion.Tokens, completion.Logprobs);
+        WriteEach(ref writer, completion.Versions, WriteSpan);
+        writer.Whole((int)completion.Reason);
+    }
+
+    public static Completion ReadCompletion(ref WireReader reader)
+    {
+        var sample = reader.Whole();
+        var (tokens, logprobs) = ReadTokens(ref reader);
+        return new Completion(
+            sample, tokens, logprobs, ReadEach(ref reader, ReadSpan), ReadChoice<FinishReason>(ref reader));
+    }
+
+    public static T ReadChoice<T>(ref WireReader reader)
+        where T : struct, Enum
+    {
+        var number = reader.Whole();
+        return Enum.IsDefined(typeof(T), number)
+            ? (T)Enum.ToObject(typeof(T), number)
+            : throw new SerializationException($"{number} is no {typeof(T).Name}");
+    }
+
+    /// <summary>Samples of a group mostly share one way of sampling: it is written once.</summary>
+    public static void WriteRequest(ref WireWriter writer, GroupRequest request)
+    {
+        WriteGroup(ref writer, request.Id);
+        writer.Wholes(request.Prompt);
+        var ways = new List<SamplingParams>();
+        var chosen = new int[request.Samples.Length];
+        for (var i = 0; i < chosen.Length; i++)
+        {
+            if (ways.Count == 0 || !ReferenceEquals(ways[^1], request.Samples[i]))
+                ways.Add(request.Samples[i]);
+            chosen[i] = ways.Count - 1;
+        }
+        WriteEach(ref writer, ways, WriteSampling);
+        writer.Wholes(chosen);
+    }
+
+    public static GroupRequest ReadRequest(ref WireReader reader)
+    {
+        var (id, prompt, ways, chosen) =
+            (ReadGroup(ref reader), reader.Wholes(), ReadEach(ref reader, ReadSampling), reader.Wholes());
+        if (chosen.AsSpan().ContainsAnyExceptInRange(0, ways.Length - 1))
+            throw new SerializationException("a sample names a way of sampling that the message lacks");
+        return new GroupRequest(id, prompt, Array.ConvertAll(chosen, i => ways[i]));
+    }
+
+    private static void WriteSampling(ref WireWriter writer, SamplingParams sampling)
+    {
+        writer.Number(sampling.Temperature);
+        writer.Whole(sampling.TopK);
+        writer.Number(sampling.TopP);
+        writer.Number(sampling.MinP);
+        writer.Whole(sampling.MaxTokens);
+        writer.Wholes(sampling.StopTokenIds);
+        WriteEach(ref writer, sampling.StopTexts, static (ref writer, text) => writer.Text(text));
+        writer.Whole(sampling.Seed);
+    }
+
+    private static SamplingParams ReadSampling(ref WireReader reader) => new()
+    {
+        Temperature = reader.Number(),
+        TopK = reader.Whole(),
+        TopP = reader.Number(),
+        MinP = reader.Number(),
+        MaxTokens = reader.Whole(),
+        StopTokenIds = reader.Wholes(),
+        StopTexts = ReadEach(ref reader, static (ref reader) => reader.Text()),
+        Seed = reader.Unsigned64(),
+    };
+
+    public static void WriteStart(ref WireWriter writer, SampleStart start)
+    {
+        writer.Whole(start.Sample);
+        WriteTokens(ref writer, start.Tokens, start.Logprobs);
+        WriteEach(ref writer, start.Versions, WriteSpan);
+    }
+
+    public static SampleStart ReadStart(ref WireReader reader)
+    {
+        var sample = reader.Whole();
+        var (tokens, logprobs) = ReadTokens(ref reader);
+        return new SampleStart(sample, tokens, logprobs, ReadEach(ref reader, ReadSpan));
+    }
+}

@@ -1,0 +1,45 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using Akka.Actor;
+using Akka.Serialization;
+using MessagePack;
+
+namespace Rollout.Actors.Protocol.Wire;
+
+/// <summary>Writes the fields of a message one after the other, as MessagePack values.</summary>
+internal ref struct WireWriter(IBufferWriter<byte> buffer)
+{
+    private MessagePackWriter _writer = new(buffer);
+
+    public void Bool(bool value) => _writer.Write(value);
+
+    public void Whole(int value) => _writer.Write(value);
+
+    public void Whole(long value) => _writer.Write(value);
+
+    public void Whole(ulong value) => _writer.Write(value);
+
+    public void Number(float value) => _writer.Write(value);
+
+    public void Number(double value) => _writer.Write(value);
+
+    public void Text(string value) => _writer.Write(value);
+
+    public void OptionalText(string? value) => _writer.Write(value);
+
+    /// <summary>The address that messages to this actor go to.</summary>
+    public void Actor(IActorRef value) => _writer.Write(Serialization.SerializedActorPath(value));
+
+    /// <summary>The number of values that follow.</summary>
+    public void Count(int value) => _writer.WriteArrayHeader(value);
+
+    public void Bytes(ReadOnlySpan<byte> value) => _writer.Write(value);
+
+    /// <summary>The numbers' own bytes, little-endian: a rollout is mostly these.</summary>
+    public void Wholes(ReadOnlySpan<int> values) => _writer.Write(MemoryMarshal.AsBytes(values));
+
+    /// <inheritdoc cref="Wholes"/>
+    public void Numbers(ReadOnlySpan<float> values) => _writer.Write(MemoryMarshal.AsBytes(values));
+
+    public void Flush() => _writer.Flush();
+}

@@ -1,0 +1,130 @@
+using System.Net;
+using System.Net.Sockets;
+using Akka.Actor;
+using Akka.Cluster;
+using Rollout.Actors.Settings;
+using ClusterSettings = Rollout.Actors.Settings.ClusterSettings;
+
+namespace Rollout.Actors.Topology;
+
+/// <summary>Makes this process a member: of the cluster of its seed nodes, or of one of its own.</summary>
+/// <param name="settings">The section cluster.</param>
+/// <param name="certificates">Null without TLS.</param>
+internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates? certificates)
+{
+    private static readonly TimeSpan TrainerGrace = TimeSpan.FromSeconds(3);
+
+    /// <summary>Joining takes seconds: one that takes longer has another reason than time.</summary>
+    private static readonly TimeSpan Usual = TimeSpan.FromSeconds(8);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Opens the port, as yet a member of nothing.</summary>
+    /// <exception cref="ConfigurationException">The address or the akka section can't be used.</exception>
+    public async Task<ActorSystem> OpenAsync(string akka)
+    {
+        try
+        {
+            var config = ClusterConfiguration.Of(settings, akka);
+            await RequireFreeAsync(ClusterConfiguration.ListeningAt(config)).ConfigureAwait(false);
+            return ActorSystem.Create(
+                RolloutTopology.SystemName, ClusterConfiguration.Setup(config, certificates));
+        }
+        catch (Exception fault) when (fault is not ConfigurationException)
+        {
+            throw new ConfigurationException(
+                $"rollout.cluster {settings.Address} or the akka section can't be used: {fault.GetBaseException().Message}",
+                fault);
+        }
+    }
+
+    /// <summary>Returns when this process is up.</summary>
+    /// <exception cref="ConfigurationException">It could not join; the sentence says what the seed nodes do.</exception>
+    public async Task JoinAsync(ActorSystem system)
+    {
+        var cluster = Cluster.Get(system);
+        var self = Hosts.AddressOf(cluster.SelfAddress);
+        if (settings.SeedNodes.Count == 0)
+        {
+            using var soon = new CancellationTokenSource(settings.JoinTimeout);
+            await cluster.JoinAsync(cluster.SelfAddress, soon.Token).ConfigureAwait(false);
+            return;
+        }
+        var probe = new SeedProbe(settings, certificates);
+        if (await probe.WhyNotAsync(self, IsPatient, thorough: false).ConfigureAwait(false) is { } why)
+            throw new ConfigurationException(why);
+
+        using var deadline = new CancellationTokenSource(settings.JoinTimeout);
+        var joining = cluster.JoinSeedNodesAsync(
+            settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token);
+        await Task.WhenAny(joining, Task.Delay(settings.JoinTimeout < Usual ? settings.JoinTimeout / 2 : Usual, deadline.Token)).ConfigureAwait(false);
+        try
+        {
+            if (!joining.IsCompleted
+                && await probe.WhyNotAsync(self, patient: true, thorough: true).ConfigureAwait(false) is { } misfit)
+            {
+                throw new ConfigurationException(misfit);
+            }
+            await joining.ConfigureAwait(false);
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or ClusterJoinFailedException)
+        {
+            throw new ConfigurationException(
+                await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false)
+                ?? $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
+                    + $" within {settings.JoinTimeout.TotalSeconds:0.#} s",
+                fault);
+        }
+    }
+
+    /// <summary>
+    /// Returns when this member is the cluster's only trainer: it waits for one that can't be reached to be given up,
+    /// which is how the trainer of a run that is resumed may have ended.
+    /// </summary>
+    /// <exception cref="ConfigurationException">Another one trains.</exception>
+    public async Task RequireOnlyTrainerAsync(ActorSystem system)
+    {
+        var cluster = Cluster.Get(system);
+        using var grace = new CancellationTokenSource(TrainerGrace);
+        using var deadline = new CancellationTokenSource(settings.JoinTimeout);
+        while (OlderTrainer(cluster) is { } other)
+        {
+            var lost = cluster.State.Unreachable.Any(member => member.UniqueAddress.Equals(other.UniqueAddress));
+            if (lost ? deadline.IsCancellationRequested : grace.IsCancellationRequested)
+            {
+                throw new ConfigurationException(
+                    $"{Hosts.AddressOf(other.Address)} trains in this cluster: expected no other member of the role trainer");
+            }
+            await Task.Delay(Pause).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Who needs the others to do anything expects them to be there; a host may be the first to start.</summary>
+    private bool IsPatient =>
+        !settings.Roles.Contains(ClusterRoles.Trainer) && !settings.Roles.Contains(ClusterRoles.Client);
+
+    private static Member? OlderTrainer(Cluster cluster) => cluster.State.Members.FirstOrDefault(member =>
+        member.HasRole(ClusterRoles.Trainer)
+        && member.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up
+        && !member.UniqueAddress.Equals(cluster.SelfUniqueAddress)
+        && member.IsOlderThan(cluster.SelfMember));
+
+    /// <summary>Listens there for a moment: Akka's own words for an address that is taken do not say so.</summary>
+    private async Task RequireFreeAsync((string Host, int Port) at)
+    {
+        try
+        {
+            var addresses = await Dns.GetHostAddressesAsync(at.Host).ConfigureAwait(false);
+            using var listener = new TcpListener(addresses[0], at.Port);
+            listener.Start();
+        }
+        catch (SocketException fault)
+        {
+            throw new ConfigurationException(
+                fault.SocketErrorCode == SocketError.AddressAlreadyInUse
+                    ? $"rollout.cluster.port = {settings.Port}: another process listens at {settings.Address}"
+                    : $"rollout.cluster.hostname = \"{settings.Hostname}\": expected an address of this machine",
+                fault);
+        }
+    }
+}

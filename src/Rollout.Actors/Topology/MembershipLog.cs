@@ -1,0 +1,110 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Rollout.Actors.Settings;
+
+namespace Rollout.Actors.Topology;
+
+/// <summary>
+/// A line for every member that comes, goes, or can't be reached for a while, and one for a cluster with two
+/// schedulers: when one of two is lost, nobody can tell a dead one from a cut cable. Started by a member that is up.
+/// </summary>
+public sealed class MembershipLog : ReceiveActor, IWithTimers
+{
+    /// <summary>Schedulers start one after the other: two are worth a word only when it stays at two.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
+
+    private readonly Action<string> _say;
+    private readonly TimeSpan _settling;
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly Dictionary<UniqueAddress, Member> _members = [];
+
+    /// <param name="say">Told each line.</param>
+    /// <param name="settling">How long two schedulers may be two.</param>
+    public MembershipLog(Action<string> say, TimeSpan settling)
+    {
+        _say = say;
+        _settling = settling;
+        Receive<ClusterEvent.CurrentClusterState>(Begin);
+        Receive<ClusterEvent.MemberUp>(up =>
+        {
+            _members[up.Member.UniqueAddress] = up.Member;
+            Say(up.Member, $"is up; {Census()}");
+            CountSchedulersSoon();
+        });
+        Receive<ClusterEvent.MemberLeft>(left =>
+        {
+            Say(left.Member, "leaves");
+            // To one that leaves, the others go.
+            if (left.Member.UniqueAddress.Equals(_cluster.SelfUniqueAddress))
+                _cluster.Unsubscribe(Self);
+        });
+        Receive<ClusterEvent.MemberDowned>(downed => Say(downed.Member, "is down"));
+        Receive<ClusterEvent.MemberRemoved>(removed =>
+        {
+            if (!_members.Remove(removed.Member.UniqueAddress) || _members.Count == 0)
+                return;
+            Say(removed.Member, $"is gone; {Census()}");
+            CountSchedulersSoon();
+        });
+        Receive<ClusterEvent.UnreachableMember>(lost => Say(lost.Member, "is unreachable"));
+        Receive<ClusterEvent.ReachableMember>(back => Say(back.Member, "is reachable again"));
+        Receive<CountSchedulers>(_ => WarnOfTwo());
+        Receive<ClusterEvent.IClusterDomainEvent>(_ => { });
+    }
+
+    public static Props Props(Action<string> say) =>
+        Akka.Actor.Props.Create(() => new MembershipLog(say, Settling));
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    protected override void PreStart() => _cluster.Subscribe(
+        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent),
+        typeof(ClusterEvent.IReachabilityEvent));
+
+    protected override void PostStop() => _cluster.Unsubscribe(Self);
+
+    private void Begin(ClusterEvent.CurrentClusterState state)
+    {
+        foreach (var member in state.Members)
+            _members[member.UniqueAddress] = member;
+        Say(_cluster.SelfMember, $"is up; {Census()}");
+        foreach (var lost in state.Unreachable)
+            Say(lost, "is unreachable");
+        CountSchedulersSoon();
+    }
+
+    private void CountSchedulersSoon() =>
+        Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, _settling);
+
+    private void Say(Member member, string what) =>
+        _say($"{Hosts.AddressOf(member.Address)} ({string.Join(", ", RolesOf(member))}) {what}");
+
+    private static IEnumerable<string> RolesOf(Member member) => ClusterRoles.All.Where(member.HasRole);
+
+    /// <summary>"4 members: 1 scheduler, 3 decoders".</summary>
+    private string Census()
+    {
+        var counts = ClusterRoles.All
+            .Select(role => (Role: role, Count: _members.Values.Count(member => member.HasRole(role))))
+            .Where(entry => entry.Count > 0)
+            .Select(entry => Counted(entry.Count, entry.Role));
+        return $"{Counted(_members.Count, "member")}: {string.Join(", ", counts)}";
+    }
+
+    private static string Counted(int count, string noun) => $"{count} {noun}{(count == 1 ? "" : "s")}";
+
+    private void WarnOfTwo()
+    {
+        var schedulers = _members.Values.Where(member => member.HasRole(ClusterRoles.Scheduler)).ToArray();
+        if (schedulers.Length != 2)
+            return;
+        _say(
+            $"warning: {string.Join(" and ", schedulers.Select(member => Hosts.AddressOf(member.Address)))} have the role"
+            + $" {ClusterRoles.Scheduler}: run one or three, as with two the loss of one may end the whole cluster");
+    }
+
+    private sealed record CountSchedulers
+    {
+        public static CountSchedulers Instance { get; } = new();
+    }
+}

@@ -1,0 +1,280 @@
+using Akka;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Tools.Singleton;
+using Akka.Event;
+using Rollout.Actors.Barrier;
+using Rollout.Actors.Client;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Rewards;
+using Rollout.Actors.Scheduling;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
+using Rollout.Actors.Training;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Topology;
+
+/// <summary>
+/// The actor tree of one process, built from settings and factories: a member of the cluster, the scheduler as the
+/// cluster's singleton, the step barrier beside the trainer, and whatever decoders, rewards and trainer are added.
+/// </summary>
+public sealed class RolloutTopology : IAsyncDisposable
+{
+    public const string SystemName = "rollout";
+
+    /// <summary>Below the phase's own time (akka.conf), so that a decoder that doesn't answer holds nothing else up.</summary>
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(25);
+
+    private readonly RolloutSettings _settings;
+    private readonly string _fingerprint;
+    private readonly IActorRef _decoderWatch;
+    private readonly IActorRef _barrierProxy;
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private RolloutTopology(
+        ActorSystem system,
+        RolloutSettings settings,
+        string fingerprint,
+        ClusterCertificates? certificates,
+        IActorRef scheduler)
+    {
+        System = system;
+        _settings = settings;
+        _fingerprint = fingerprint;
+        Certificates = certificates;
+        Scheduler = scheduler;
+        _barrierProxy = system.ActorOf(
+            BarrierProxy.Props(trainer => TrainerWatch.BarrierOf(system, trainer)), "barrier-proxy");
+        system.ActorOf(TrainerWatch.Props(_barrierProxy), "trainer-watch");
+        _decoderWatch = system.ActorOf(DecoderWatch.Props(reason => _failed.TrySetResult(reason)), "decoder-watch");
+    }
+
+    public ActorSystem System { get; }
+
+    /// <summary>What this process's other links show and expect; null without TLS.</summary>
+    public ClusterCertificates? Certificates { get; }
+
+    /// <summary>Where other members reach this one.</summary>
+    public NodeAddress Address => Hosts.AddressOf(Cluster.Get(System).SelfAddress);
+
+    /// <summary>The proxy of the cluster's one scheduler.</summary>
+    public IActorRef Scheduler { get; }
+
+    /// <summary>A member trains: decoders have its weights, or soon will.</summary>
+    public bool HasTrainer => Cluster.Get(System).State.Members.Any(member => member.HasRole(ClusterRoles.Trainer));
+
+    /// <summary>Submits groups from this process.</summary>
+    public RolloutClient Client => new(System, Scheduler);
+
+    /// <summary>Starts the actor system, joins the cluster and starts what the process's roles say.</summary>
+    /// <param name="settings">The whole configuration.</param>
+    /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
+    /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
+    /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+    /// <exception cref="ConfigurationException">
+    /// The address, the certificates or the akka section can't be used, the cluster could not be joined, or no scheduler
+    /// was there within the barrier's deadline.
+    /// </exception>
+    public static async Task<RolloutTopology> StartAsync(
+        RolloutSettings settings, string akka, string fingerprint = "", Action<string>? say = null)
+    {
+        var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
+        ActorSystem? system = null;
+        try
+        {
+            var join = new ClusterJoin(settings.Cluster, certificates);
+            system = await join.OpenAsync(akka).ConfigureAwait(false);
+            system.ActorOf(FastDown.Props(), "fast-down");
+            if (settings.Cluster.SeedNodes.Count > 0)
+                say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
+            await join.JoinAsync(system).ConfigureAwait(false);
+            if (say is not null)
+                system.ActorOf(MembershipLog.Props(say), "membership-log");
+            if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
+                await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
+            return await StartAsync(settings, system, certificates, fingerprint).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            if (system is not null)
+                await LeaveAsync(system).ConfigureAwait(false);
+            certificates?.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task<RolloutTopology> StartAsync(
+        RolloutSettings settings,
+        ActorSystem system,
+        ClusterCertificates? certificates,
+        string fingerprint)
+    {
+        var roles = settings.Cluster.Roles;
+        if (roles.Contains(ClusterRoles.Scheduler))
+        {
+            system.ActorOf(
+                ClusterSingletonManager.Props(
+                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System), MembershipWatch.Props),
+                    PoisonPill.Instance,
+                    ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
+                "scheduler");
+        }
+        var scheduler = system.ActorOf(
+            ClusterSingletonProxy.Props(
+                "/user/scheduler",
+                ClusterSingletonProxySettings.Create(system).WithRole(ClusterRoles.Scheduler)),
+            "scheduler-proxy");
+        // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
+        if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
+            await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);
+        return new RolloutTopology(system, settings, fingerprint, certificates, scheduler);
+    }
+
+    /// <summary>Adds a decoder with its allocator.</summary>
+    /// <param name="device">Its device, for names and messages.</param>
+    /// <param name="createRunner">See <see cref="DecoderSetup"/>.</param>
+    /// <param name="maxModelLength">Tokens of a sequence at most.</param>
+    /// <param name="weights">Where its weights come from.</param>
+    /// <param name="tokenizer">The model's, where groups may have stop texts.</param>
+    /// <returns>Its supervisor, which answers <see cref="QueryDecoderStats"/>.</returns>
+    public IActorRef AddDecoder(
+        string device,
+        Func<IModelRunner> createRunner,
+        int maxModelLength,
+        PolicySource weights,
+        HuggingFaceTokenizer? tokenizer = null)
+    {
+        var setup = new DecoderSetup(
+            new DecoderId(Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress), device),
+            createRunner,
+            maxModelLength,
+            StaticBatch: _settings.Engine == CacheEngine.Contiguous,
+            PrefixCaching: _settings.Engine == CacheEngine.Paged && _settings.Blocks.PrefixCaching,
+            weights,
+            tokenizer)
+        {
+            Fingerprint = _fingerprint,
+        };
+        var decoder = System.ActorOf(
+            DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),
+            $"decoder-{device.Replace(':', '-')}");
+        _decoderWatch.Tell(setup.Id);
+        CoordinatedShutdown.Get(System).AddTask(
+            CoordinatedShutdown.PhaseBeforeServiceUnbind, $"drain-{device}", () => DrainAsync(decoder));
+        return decoder;
+    }
+
+    /// <summary>Adds the step barrier, the rewards and the trainer.</summary>
+    /// <param name="job">What to train on.</param>
+    /// <param name="version">The policy at the start.</param>
+    /// <param name="createTrainer">See <see cref="TrainerSetup"/>.</param>
+    /// <param name="tokenizer">Turns completions into texts for the reward.</param>
+    /// <param name="reward">Scores them.</param>
+    /// <param name="publisher">Offers the weights to decoders of other processes; null where there are none.</param>
+    public TrainingClient AddTrainer(
+        TrainingJob job,
+        PolicyVersion version,
+        Func<IPolicyTrainer> createTrainer,
+        ITokenizer tokenizer,
+        IRewardFunction reward,
+        IWeightPublisher? publisher = null)
+    {
+        var policy = new Policy(Random.Shared.NextInt64(1, long.MaxValue), version);
+        var barrier = System.ActorOf(
+            StepBarrierActor.Props(
+                _settings.Barrier,
+                Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress),
+                policy,
+                publisher?.Publish(policy)),
+            BarrierProxy.BarrierName);
+        System.ActorOf(MembershipWatch.Props(barrier), "membership");
+        _barrierProxy.Tell(new LookForBarrier());
+        var rewards = System.ActorOf(RewardActor.Props(tokenizer, reward, job.Train.RewardTimeout), "rewards");
+        var trainer = System.ActorOf(
+            TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
+            "trainer");
+        return new TrainingClient(System, trainer);
+    }
+
+    /// <summary>The scheduler's report, when there is a decoder.</summary>
+    /// <exception cref="ConfigurationException">None came within the deadline of joining.</exception>
+    public async Task<SchedulerReport> WaitForDecodersAsync(CancellationToken cancellation)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            var report = await AskSchedulerAsync(Scheduler, _settings.Barrier.Timeout).ConfigureAwait(false);
+            if (report.Decoders > 0)
+                return report;
+            if (TimeProvider.System.GetElapsedTime(started) > _settings.Cluster.JoinTimeout)
+            {
+                throw new ConfigurationException(
+                    $"no decoder was in the cluster within {_settings.Cluster.JoinTimeout.TotalSeconds:0.#} s: expected a"
+                    + $" member with the role {ClusterRoles.Decoder}");
+            }
+            await Task.Delay(TimeSpan.FromMilliseconds(250), cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Returns when <paramref name="stop"/> is cancelled, with null, or before that when this process is of no more use
+    /// to the cluster, with the reason in a sentence.
+    /// </summary>
+    public async Task<string?> RunUntilAsync(CancellationToken stop)
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = stop.Register(stopped.SetResult);
+        var first = await Task.WhenAny(stopped.Task, _failed.Task, System.WhenTerminated).ConfigureAwait(false);
+        return first == stopped.Task ? null
+            : first == _failed.Task ? await _failed.Task.ConfigureAwait(false)
+            : WhyEnded() ?? "the actor system stopped";
+    }
+
+    /// <summary>Why this process is a member no more, as a sentence; null while it is one, or after it left by itself.</summary>
+    public string? WhyEnded() => CoordinatedShutdown.Get(System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason
+        ? $"the cluster gave up {Address}: it was not reachable for too long, or in the smaller part of a divided cluster"
+        : null;
+
+    /// <summary>Hands back the work of this process's decoders, leaves the cluster and stops every actor.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await LeaveAsync(System).ConfigureAwait(false);
+        Certificates?.Dispose();
+    }
+
+    /// <summary>Others go on with what this decoder has not finished; where there are none, or they gave it up, nobody does.</summary>
+    private async Task<Done> DrainAsync(IActorRef decoder)
+    {
+        if (Cluster.Get(System).State.Members.Count < 2 || WhyEnded() is not null)
+            return Done.Instance;
+        try
+        {
+            await decoder.Ask<Drained>(new Drain(), DrainTimeout).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException)
+        {
+            System.Log.Warning("{0} did not hand back its work within {1}", decoder.Path.Name, DrainTimeout);
+        }
+        return Done.Instance;
+    }
+
+    private static Task<Done> LeaveAsync(ActorSystem system) =>
+        CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ActorSystemTerminateReason.Instance);
+
+    private static async Task<SchedulerReport> AskSchedulerAsync(IActorRef scheduler, TimeSpan deadline)
+    {
+        try
+        {
+            return await scheduler.Ask<SchedulerReport>(new QueryScheduler(), deadline).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException fault)
+        {
+            throw new ConfigurationException(
+                $"no scheduler answered within {deadline.TotalSeconds:0.#} s: expected a member with the role"
+                + $" {ClusterRoles.Scheduler} in the cluster",
+                fault);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+using Rollout.Gpu.Cache;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Interop;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Weights;
+
+namespace Rollout.Gpu.Execution;
+
+/// <summary>
+/// One model with one paged KV pool on one GPU. A step is queued and not waited for: inputs in one copy, forward and
+/// sampling (for a decode step one graph), results in one copy. Two steps may be under way. All memory is allocated at
+/// the start. Everything runs on one stream and is used from one thread.
+/// </summary>
+public sealed class CudaModelRunner : IModelRunner
+{
+    private const int Ahead = 2;
+
+    private readonly PolicyWeights _weights;
+    private readonly CudaRunnerOptions _options;
+    private readonly CudaContext _context;
+    private readonly CudaMemory _memory;
+    private readonly CudaStream _stream;
+    private readonly CudaForward _forward;
+    private readonly CudaKvPool _pool;
+    private readonly DecodeGraphs _graphs;
+    private readonly StepSlot[] _slots = new StepSlot[Ahead];
+    private readonly StepOutput _output = new();
+    private long _started;
+    private long _finished;
+
+    /// <param name="weights">The policy, on the device, shared with the trainer of this process; not disposed with the
+    /// runner. Its tensors stay where they are in memory.</param>
+    /// <param name="options">How large the largest step is.</param>
+    /// <exception cref="DeviceFaultException">Memory is short, or the device fails.</exception>
+    /// <exception cref="LibTorchException">The driver, NVRTC or cuBLASLt is missing.</exception>
+    public CudaModelRunner(PolicyWeights weights, CudaRunnerOptions options)
+    {
+        _weights = weights;
+        _options = options;
+        Version = weights.Version;
+        var owned = new Stack<IDisposable>();
+        T Own<T>(T made) where T : IDisposable
+        {
+            owned.Push(made);
+            return made;
+        }
+
+        try
+        {
+            var model = weights.Model;
+            _context = Own(CudaContext.Open(options.Ordinal));
+            _memory = Own(new CudaMemory(options.Ordinal));
+            _stream = Own(new CudaStream(_context));
+            _forward = Own(new CudaForward(model, options, _context, _stream));
+            for (var i = 0; i < Ahead; i++)
+                _slots[i] = Own(new StepSlot(_forward.InputBytes, _forward.MaxDraws));
+            _forward.WarmUp(_slots[0].Inputs);
+            _memory.Trim();
+            _pool = Own(new CudaKvPool(KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
+            _forward.Use(_pool);
+            _graphs = Own(new DecodeGraphs(_stream, _forward.QueueDecode));
+            if (options.UsesGraphs)
+            {
+                foreach (var rows in BatchLadder.Sizes(options.MaxNumSeqs))
+                    _graphs.Record(rows);
+            }
+        }
+        catch (Exception cause)
+        {
+            while (owned.TryPop(out var made))
+                made.Dispose();
+            if (cause is CudaException fault)
+                throw Fault(fault, "cannot be prepared");
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public KvCacheGeometry Geometry => _pool.Geometry;
+
+    /// <inheritdoc/>
+    public PolicyVersion Version { get; private set; }
+
+    /// <inheritdoc/>
+    public int StepsAhead => Ahead;
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The pool is asleep, or two steps are under way.</exception>
+    public void Start(ForwardBatch batch)
+    {
+        if (_pool.IsAsleep)
+            throw new InvalidOperationException("The runner is asleep.");
+        if (_started - _finished == Ahead)
+            throw new InvalidOperationException($"{Ahead} steps are started and not finished.");
+        var slot = _slots[_started % Ahead];
+        try
+        {
+            slot.DrawCount = batch.DrawCount;
+            var step = _forward.Pack(batch, slot.Inputs.Span);
+            slot.Begin(_stream);
+            _forward.QueueInputs(slot.Inputs, step);
+            if (step.IsDecode && _options.UsesGraphs)
+                _graphs.Launch(step.Tokens);
+            else
+                _forward.Queue(step);
+            _forward.QueueOutputs(slot.Outputs, batch.DrawCount);
+            slot.End(_stream);
+            _started++;
+        }
+        catch (CudaException cause)
+        {
+            throw Fault(cause, $"cannot compute a step of {batch.TokenCount} tokens");
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArithmeticException">Logits are not finite.</exception>
+    public StepOutput Finish()
+    {
+        if (_started == _finished)
+            throw new InvalidOperationException("No step is started.");
+        var slot = _slots[_finished++ % Ahead];
+        try
+        {
+            _output.ForwardTime = slot.Wait();
+        }
+        catch (CudaException cause)
+        {
+            throw Fault(cause, "failed in a step");
+        }
+
+        slot.CopyTo(_output);
+        return _output;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The shared weights are of another version.</exception>
+    public void LoadWeights(PolicyVersion version)
+    {
+        if (_weights.Version != version)
+        {
+            throw new InvalidOperationException(
+                $"Asked to load {version}, but the weights published are {_weights.Version}.");
+        }
+
+        Version = version;
+    }
+
+    /// <inheritdoc/>
+    public void Sleep()
+    {
+        if (!_options.SharesDevice)
+            return;
+        _stream.Synchronize();
+        _graphs.Clear();
+        _pool.Sleep();
+    }
+
+    /// <inheritdoc/>
+    public void Wake()
+    {
+        if (!_pool.IsAsleep)
+            return;
+        try
+        {
+            _memory.Trim(); // what the trainer's allocator keeps
+            _pool.Wake();
+        }
+        catch (CudaException cause)
+        {
+            throw Fault(cause, "cannot take back the KV pool's memory");
+        }
+    }
+
+    public void Dispose()
+    {
+        _graphs.Dispose();
+        _pool.Dispose();
+        foreach (var slot in _slots)
+            slot.Dispose();
+        _forward.Dispose();
+        _stream.Dispose();
+        _memory.Dispose();
+        _context.Dispose();
+    }
+
+    private KvCacheGeometry PoolSize(CausalLm model)
+    {
+        if (_options.BlockCount > 0)
+            return new KvCacheGeometry(_options.BlockCount, _options.BlockSize);
+        var (free, _) = _context.MemoryInfo();
+        return CudaKvPool.Fitting(
+            KvCacheShape.Of(model.Config),
+            model.Dtype,
+            _options.BlockSize,
+            (long)(free * _options.MemoryUtilization),
+            _options.MaxNumSeqs,
+            Math.Min(_options.MaxModelLength, model.Config.MaxPositionEmbeddings));
+    }
+
+    private DeviceFaultException Fault(CudaException cause, string what) => new(
+        $"cuda:{_options.Ordinal} {what}{(cause.IsOutOfMemory ? ": too little memory" : "")}: {cause.Message}", cause);
+}

@@ -1,0 +1,67 @@
+using Rollout.Gpu.Interop;
+using Rollout.Gpu.Kernels;
+using Rollout.Gpu.Models;
+
+namespace Rollout.Gpu.Execution;
+
+/// <summary>
+/// What a step has on the device besides the values of its forward pass: inputs, what every layer needs of its tokens,
+/// partial attention results, logits, and what was sampled, which the next step may read.
+/// </summary>
+internal sealed class StepMemory : IDisposable
+{
+    private readonly DeviceMemory _inputs;
+    private readonly DeviceMemory _prepared;
+    private readonly DeviceMemory _partials;
+    private readonly DeviceMemory _logits;
+    private readonly DeviceMemory _outputs;
+    private readonly DeviceMemory _frequencies;
+    private readonly int _draws;
+
+    /// <param name="config">The model's.</param>
+    /// <param name="shape">Of the kernels.</param>
+    /// <param name="layouts">Of all steps that there may be.</param>
+    /// <param name="partialBytes">Of partial attention results.</param>
+    /// <exception cref="CudaException">The memory is not there.</exception>
+    public StepMemory(ModelConfig config, KernelShape shape, IReadOnlyCollection<StepInputs> layouts, long partialBytes)
+    {
+        var tokens = layouts.Max(layout => layout.Capacity.Tokens);
+        _draws = layouts.Max(layout => layout.Capacity.Draws);
+        InputBytes = layouts.Max(layout => layout.Ints) * sizeof(int);
+        _inputs = new DeviceMemory(InputBytes);
+        _prepared = new DeviceMemory(PreparedTokens.BytesFor(tokens, shape));
+        Prepared = PreparedTokens.At(_prepared.Pointer, tokens);
+        _partials = new DeviceMemory(partialBytes);
+        _logits = new DeviceMemory((long)_draws * config.VocabSize * sizeof(float));
+        _outputs = new DeviceMemory(_draws * (sizeof(int) + sizeof(float)));
+        _frequencies = new DeviceMemory(config.HeadDim / 2 * sizeof(float));
+    }
+
+    /// <summary>Of the largest step's inputs.</summary>
+    public int InputBytes { get; }
+
+    public nint Inputs => _inputs.Pointer;
+
+    public PreparedTokens Prepared { get; }
+
+    /// <summary>One layer's partial attention results, reused by the next.</summary>
+    public nint Partials => _partials.Pointer;
+
+    /// <summary>[sampled rows, vocab] float32.</summary>
+    public nint Logits => _logits.Pointer;
+
+    /// <summary>[draws] int32 tokens.</summary>
+    public nint Tokens => _outputs.Pointer;
+
+    /// <summary>[draws] float32 log-probabilities.</summary>
+    public nint Logprobs => _outputs.Pointer + (_draws * sizeof(int));
+
+    /// <summary>[head_dim / 2] float32, radians per position.</summary>
+    public nint Frequencies => _frequencies.Pointer;
+
+    public void Dispose()
+    {
+        foreach (var memory in (DeviceMemory[])[_inputs, _prepared, _partials, _logits, _outputs, _frequencies])
+            memory.Dispose();
+    }
+}

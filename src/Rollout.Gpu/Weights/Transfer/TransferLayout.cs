@@ -1,0 +1,53 @@
+using Rollout.Gpu.Models;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Weights.Transfer;
+
+/// <summary>One tensor of a transfer.</summary>
+/// <param name="Name">Its Hugging Face name.</param>
+/// <param name="Dtype">A floating point type.</param>
+/// <param name="Shape">Its shape in a checkpoint.</param>
+public sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList<long> Shape)
+{
+    /// <summary>Numbers in the tensor.</summary>
+    public long ElementCount => Shape.Aggregate(1L, (product, size) => checked(product * size));
+
+    public long ByteCount => checked(ElementCount * SafetensorsHeader.SizeOf(Dtype));
+
+    public override string ToString() =>
+        $"{Name} {SafetensorsHeader.NameOf(Dtype)} [{string.Join(", ", Shape)}]";
+}
+
+/// <summary>The tensors of a model in the order in which they travel.</summary>
+public sealed class TransferLayout(IReadOnlyList<TransferTensor> tensors)
+{
+    public IReadOnlyList<TransferTensor> Tensors { get; } = tensors;
+
+    /// <summary>All tensors together.</summary>
+    public long ByteCount { get; } = tensors.Aggregate(0L, (sum, tensor) => checked(sum + tensor.ByteCount));
+
+    public static TransferLayout Of(CausalLm model) => new(
+        [.. model.CheckpointTensors().Select(tensor => new TransferTensor(tensor.Name, model.Dtype, tensor.Shape))]);
+
+    /// <summary>True when memory of one serves the other: the same sizes and types in the same order.</summary>
+    public bool FitsMemoryOf(TransferLayout other) =>
+        Tensors.Select(tensor => (tensor.Dtype, tensor.ElementCount))
+            .SequenceEqual(other.Tensors.Select(tensor => (tensor.Dtype, tensor.ElementCount)));
+
+    /// <summary>
+    /// Why weights of another layout can't be put into a model of this one; null when they can. Types may differ: values
+    /// are converted.
+    /// </summary>
+    public string? WhyNot(TransferLayout offered)
+    {
+        for (var i = 0; i < Math.Min(Tensors.Count, offered.Tensors.Count); i++)
+        {
+            var (own, other) = (Tensors[i], offered.Tensors[i]);
+            if (own.Name != other.Name || !own.Shape.SequenceEqual(other.Shape))
+                return $"expected {own} and got {other}";
+        }
+        return Tensors.Count == offered.Tensors.Count
+            ? null
+            : $"expected {Tensors.Count} tensors and got {offered.Tensors.Count}";
+    }
+}

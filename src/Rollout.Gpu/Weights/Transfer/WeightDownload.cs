@@ -1,0 +1,151 @@
+using System.IO.Hashing;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Gpu.Weights.Transfer;
+
+/// <summary>
+/// Brings one offer here: connects, reads chunk by chunk into memory, checks each tensor, and after a lost connection goes
+/// on at the byte where it stopped. A tensor that does not fit its checksum is read again.
+/// </summary>
+internal sealed class WeightDownload(
+    WeightOffer offer,
+    TransferLayout expected,
+    Func<TransferLayout, HostWeights> takeMemory,
+    TransferSecurity? security,
+    TransferOptions options)
+{
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
+
+    private readonly XxHash3 _hash = new();
+    private TransferPlace _place;       // what is here and hashed
+    private int _corruptions;           // since the last tensor that was right
+
+    private string Source => $"{offer.Host}:{offer.Port}";
+
+    /// <summary>What is being filled; null before the manifest is here.</summary>
+    public HostWeights? Memory { get; private set; }
+
+    /// <exception cref="WeightTransferException">See <see cref="WeightReceiver.FetchAsync"/>.</exception>
+    public async Task<HostWeights> RunAsync(CancellationToken superseded)
+    {
+        using var deadline = new CancellationTokenSource(options.Timeout, options.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(superseded, deadline.Token);
+        var fault = "nothing answered";
+        for (var fruitless = 0; ; fruitless++)
+        {
+            var before = _place;
+            try
+            {
+                if (fruitless > 0)
+                    await Task.Delay(Delay(fruitless), options.Time, either.Token).ConfigureAwait(false);
+                return await ReceiveAsync(either.Token).ConfigureAwait(false);
+            }
+            catch (Exception) when (superseded.IsCancellationRequested)
+            {
+                throw new WeightTransferException($"{offer.Policy} from {Source} is no longer wanted");
+            }
+            catch (Exception cause) when (deadline.IsCancellationRequested)
+            {
+                throw new WeightTransferException(
+                    $"{offer.Policy} did not arrive from {Source} within {options.Timeout}: {_place.Tensor} of"
+                    + $" {expected.Tensors.Count} tensors were there, and then: {fault}",
+                    cause);
+            }
+            catch (InvalidDataException cause)
+            {
+                fault = cause.Message;
+                if (++_corruptions >= options.MaxCorruptions)
+                    throw new WeightTransferException($"{offer.Policy} can't be had from {Source}: {fault}", cause);
+            }
+            catch (AuthenticationException cause)
+            {
+                fault = $"the two don't accept each other's certificate ({cause.GetBaseException().Message})";
+                if (++_corruptions >= options.MaxCorruptions)
+                    throw new WeightTransferException($"{offer.Policy} can't be had from {Source}: {fault}", cause);
+            }
+            catch (OperationCanceledException)
+            {
+                fault = $"nothing came for {options.Stall}";
+            }
+            catch (Exception cause) when (cause is IOException or SocketException)
+            {
+                fault = cause.GetBaseException().Message;
+            }
+            if (_place != before)
+                fruitless = 0;
+        }
+    }
+
+    private static TimeSpan Delay(int fruitless) => TimeSpan.FromTicks(
+        Math.Min(LongestDelay.Ticks, FirstDelay.Ticks << Math.Min(fruitless - 1, 10)));
+
+    private async Task<HostWeights> ReceiveAsync(CancellationToken cancel)
+    {
+        using var io = new CancellationTokenSource(options.Stall, options.Time);
+        using var cancelled = cancel.UnsafeRegister(source => ((CancellationTokenSource)source!).Cancel(), io);
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        socket.NoDelay = true;
+        await socket.ConnectAsync(offer.Host, offer.Port, io.Token).ConfigureAwait(false);
+        Stream stream = new NetworkStream(socket);
+        if (security is not null)
+            stream = await security.SecureClientAsync(stream, offer.Host, io.Token).ConfigureAwait(false);
+        await using (stream.ConfigureAwait(false))
+        {
+            await stream.WriteAsync(TransferProtocol.Request(offer.Token, _place), io.Token).ConfigureAwait(false);
+            var manifest = await ReadManifestAsync(stream, io.Token).ConfigureAwait(false);
+            Memory ??= takeMemory(manifest.Layout);
+            while (_place.Tensor < manifest.Layout.Tensors.Count)
+                await ReadTensorAsync(stream, Memory, manifest, io).ConfigureAwait(false);
+            return Memory;
+        }
+    }
+
+    private async Task<WeightManifest> ReadManifestAsync(Stream stream, CancellationToken cancel)
+    {
+        var head = new byte[TransferProtocol.AnswerBytes];
+        await stream.ReadExactlyAsync(head, cancel).ConfigureAwait(false);
+        var (answer, length) = TransferProtocol.ReadAnswer(head);
+        if (answer != TransferAnswer.Agreed)
+            throw new InvalidDataException("it offers this policy no longer, or never did");
+        var encoded = new byte[length];
+        await stream.ReadExactlyAsync(encoded, cancel).ConfigureAwait(false);
+        if (WeightManifest.ChecksumOf(encoded) != offer.Checksum)
+            throw new InvalidDataException("the manifest that came does not have the checksum of the offer");
+        var manifest = WeightManifest.Decode(encoded);
+        if (manifest.Policy != offer.Policy || manifest.Layout.ByteCount != offer.Bytes)
+            throw new InvalidDataException("the manifest that came is of other weights than the offer");
+        return expected.WhyNot(manifest.Layout) is { } reason
+            ? throw new WeightTransferException(
+                $"the trainer's model is not the one of this host: {reason} from {Source}")
+            : manifest;
+    }
+
+    private async Task ReadTensorAsync(
+        Stream stream, HostWeights memory, WeightManifest manifest, CancellationTokenSource io)
+    {
+        var (number, tensor) = (_place.Tensor, manifest.Layout.Tensors[_place.Tensor]);
+        while (_place.Offset < tensor.ByteCount)
+        {
+            io.CancelAfter(options.Stall);
+            var piece = memory.Bytes(
+                number, _place.Offset, (int)Math.Min(options.ChunkBytes, tensor.ByteCount - _place.Offset));
+            var count = await stream.ReadAsync(piece, io.Token).ConfigureAwait(false);
+            if (count == 0)
+                throw new EndOfStreamException("the connection was closed");
+            _hash.Append(piece.Span[..count]);
+            _place = _place with { Offset = _place.Offset + count };
+        }
+        var checksum = _hash.GetCurrentHashAsUInt64();
+        _hash.Reset();
+        if (checksum != manifest.Checksums[number])
+        {
+            _place = new TransferPlace(number, 0);
+            throw new InvalidDataException($"tensor {tensor.Name} arrived changed: it does not have its checksum");
+        }
+        _corruptions = 0;
+        _place = new TransferPlace(number + 1, 0);
+    }
+}

@@ -1,0 +1,186 @@
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Gpu.Weights.Transfer;
+
+/// <summary>
+/// A host's end of weight transfers: one transfer an offer, however many devices want it, into one piece of memory that is
+/// used for version after version. What arrived last is kept for devices that come later.
+/// </summary>
+public sealed class WeightReceiver : IDisposable
+{
+    private readonly TransferLayout _expected;
+    private readonly TransferSecurity? _security;
+    private readonly TransferOptions _options;
+    private readonly Lock _gate = new();
+    private Transfer? _latest;
+    private HostWeights? _spare;
+    private bool _disposed;
+
+    /// <param name="expected">The layout of this host's model: what must be offered, but for types.</param>
+    /// <param name="security">Null expects the clear.</param>
+    /// <param name="options">Null takes the defaults.</param>
+    public WeightReceiver(
+        TransferLayout expected, TransferSecurity? security = null, TransferOptions? options = null)
+    {
+        _expected = expected;
+        _security = security;
+        _options = options ?? new TransferOptions();
+    }
+
+    /// <summary>The weights of an offer, once they are here. The caller gives them back.</summary>
+    /// <exception cref="WeightTransferException">They can't be had, did not come in time, or a newer offer came.</exception>
+    /// <exception cref="OperationCanceledException">The caller doesn't want them any more.</exception>
+    internal async Task<ReceivedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel)
+    {
+        var transfer = Join(offer);
+        try
+        {
+            return new ReceivedWeights(await transfer.Arrived.WaitAsync(cancel).ConfigureAwait(false), () => Leave(transfer));
+        }
+        catch
+        {
+            Leave(transfer);
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            Drop();
+            _spare?.Dispose();
+            _spare = null;
+        }
+    }
+
+    private Transfer Join(WeightOffer offer)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_latest is { } latest)
+            {
+                if (IsOlder(offer, latest.Offer))
+                    throw new WeightTransferException($"{offer.Policy} is no longer wanted: {latest.Offer.Policy} is offered");
+                if (IsSame(offer, latest.Offer) && !latest.Arrived.IsFaulted)
+                {
+                    latest.Users++;
+                    return latest;
+                }
+                Drop();
+            }
+            var transfer = new Transfer(offer) { Users = 1 };
+            transfer.Arrived = ReceiveAsync(transfer);
+            return _latest = transfer;
+        }
+    }
+
+    private static bool IsSame(WeightOffer one, WeightOffer other) =>
+        one.Policy == other.Policy && one.Checksum == other.Checksum && one.Token.AsSpan().SequenceEqual(other.Token);
+
+    private static bool IsOlder(WeightOffer offer, WeightOffer than) =>
+        offer.Policy.Run == than.Policy.Run && offer.Policy.Version.Value < than.Policy.Version.Value;
+
+    private async Task<HostWeights> ReceiveAsync(Transfer transfer)
+    {
+        await Task.Yield();     // the caller holds the gate
+        var download = new WeightDownload(transfer.Offer, _expected, TakeMemory, _security, _options);
+        try
+        {
+            var arrived = await download.RunAsync(transfer.Cancel.Token).ConfigureAwait(false);
+            lock (_gate)
+                transfer.Memory = arrived;
+            return arrived;
+        }
+        catch when (download.Memory is { } unfinished)
+        {
+            lock (_gate)
+                Keep(unfinished);
+            throw;
+        }
+        finally
+        {
+            lock (_gate)
+                FreeIfUnused(transfer);
+        }
+    }
+
+    /// <summary>A user is done with what it got, or gave up waiting: nobody's transfer is cut off.</summary>
+    private void Leave(Transfer transfer)
+    {
+        lock (_gate)
+        {
+            if (--transfer.Users > 0)
+                return;
+            if (ReferenceEquals(transfer, _latest) && !transfer.Arrived.IsCompletedSuccessfully)
+                Drop();
+            else
+                FreeIfUnused(transfer);
+        }
+    }
+
+    /// <summary>The latest is so no more: it ends if it is under way, and its memory is free when its users are done.</summary>
+    private void Drop()
+    {
+        if (_latest is not { } dropped)
+            return;
+        _latest = null;
+        dropped.Cancel.Cancel();
+        FreeIfUnused(dropped);
+    }
+
+    private void FreeIfUnused(Transfer transfer)
+    {
+        if (ReferenceEquals(transfer, _latest) || transfer.Users > 0 || transfer.Memory is not { } memory)
+            return;
+        transfer.Memory = null;
+        Keep(memory);
+    }
+
+    private HostWeights TakeMemory(TransferLayout layout)
+    {
+        HostWeights? spare;
+        lock (_gate)
+            (spare, _spare) = (_spare, null);
+        if (spare is not null && spare.Layout.FitsMemoryOf(layout))
+            return spare;
+        spare?.Dispose();
+        return new HostWeights(layout);
+    }
+
+    private void Keep(HostWeights memory)
+    {
+        if (_disposed || _spare is not null)
+            memory.Dispose();
+        else
+            _spare = memory;
+    }
+
+    /// <summary>One offer on its way, or here. Everything that changes is guarded by the receiver's gate.</summary>
+    private sealed class Transfer(WeightOffer offer)
+    {
+        public WeightOffer Offer { get; } = offer;
+
+        public CancellationTokenSource Cancel { get; } = new();
+
+        public Task<HostWeights> Arrived { get; set; } = Task.FromCanceled<HostWeights>(new CancellationToken(true));
+
+        /// <summary>What arrived, until the receiver has it back.</summary>
+        public HostWeights? Memory { get; set; }
+
+        /// <summary>Those that wait for it or use it.</summary>
+        public int Users { get; set; }
+    }
+}
+
+/// <summary>Weights that arrived, lent to one user.</summary>
+internal sealed class ReceivedWeights(HostWeights memory, Action giveBack) : IDisposable
+{
+    private Action? _giveBack = giveBack;
+
+    public HostWeights Memory { get; } = memory;
+
+    public void Dispose() => Interlocked.Exchange(ref _giveBack, null)?.Invoke();
+}

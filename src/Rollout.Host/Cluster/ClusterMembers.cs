@@ -1,0 +1,77 @@
+using Rollout.Actors.Settings;
+using Rollout.Actors.Topology;
+using Rollout.Gpu.Contracts;
+using Rollout.Host.Commands;
+
+namespace Rollout.Host.Cluster;
+
+/// <summary>How the program's commands become members of a cluster.</summary>
+internal static class ClusterMembers
+{
+    /// <summary>--cluster as an override of the configuration.</summary>
+    public static IEnumerable<string> Override(string? addresses) => addresses is null
+        ? []
+        : [$"cluster.seed-nodes=[{string.Join(", ", addresses.Split(',').Select(address => $"\"{address}\""))}]"];
+
+    /// <summary>Where none are configured, the command's own role.</summary>
+    public static RolloutSettings WithRoles(RolloutSettings settings, string role) => settings.Cluster.Roles.Count > 0
+        ? settings
+        : settings with { Cluster = settings.Cluster with { Roles = [role] } };
+
+    /// <summary>Of the model that this process decodes with; "" where it doesn't.</summary>
+    public static string Fingerprint(RolloutSettings settings, bool decodes) =>
+        decodes ? ModelFingerprint.Of(settings).ToString() : "";
+
+    /// <summary>
+    /// Joins. A host says on standard output that it is ready, and who comes and goes; a command that is a member for
+    /// its own purpose says the latter on standard error, and nothing where it is a cluster of its own.
+    /// </summary>
+    /// <exception cref="ConfigurationException">The cluster can't be joined.</exception>
+    public static async Task<RolloutTopology> StartAsync(
+        ConfigTree tree,
+        RolloutSettings settings,
+        string fingerprint,
+        CommandContext context,
+        HostLines? lines)
+    {
+        var alone = lines is null && settings.Cluster.SeedNodes.Count == 0;
+        var said = lines ?? new HostLines(context.Error);
+        var topology = await RolloutTopology.StartAsync(
+            settings, HostLog.Akka + tree.RenderAkka(), fingerprint, alone ? null : said.Say);
+        lines?.Write(
+            $"READY port={topology.Address.Port} address={topology.Address}"
+            + $" roles={string.Join(',', settings.Cluster.Roles)} pid={Environment.ProcessId}");
+        return topology;
+    }
+
+    /// <summary>
+    /// Waits until the cluster has a decoder, and compares its model with this process's: whoever brings weights, or
+    /// samples with a trainer's, needs the same shape and tokenizer, others the same weights too.
+    /// </summary>
+    /// <returns>
+    /// The weights to sample with, so that no output mixes those of several decoders; null where a trainer moves all of
+    /// them along.
+    /// </returns>
+    /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
+    public static async Task<Policy?> RequireSameModelAsync(
+        RolloutTopology topology, RolloutSettings settings, CommandContext context)
+    {
+        var report = await topology.WaitForDecodersAsync(context.Stop.Token);
+        var folder = settings.Model.Path;
+        var areTrained = topology.HasTrainer || report.Policy is not { Run: 0 };
+        var own = areTrained ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
+        if (report.Fingerprint is { Length: > 0 } theirs && own.DifferenceFrom(theirs) is { } difference)
+            throw new ConfigurationException($"'{folder}' is not the model of the cluster's decoders: they have {difference}");
+        if (topology.HasTrainer)
+            return null;
+        if (report.Policy is not { } policy)
+        {
+            throw new ConfigurationException(
+                "the cluster's decoders hold different weights, some of a training run that has ended: expected all to be"
+                + " started anew");
+        }
+        if (areTrained)
+            await context.Error.WriteLineAsync($"The cluster's decoders hold {policy} of a training run, not the weights of '{folder}'.");
+        return policy;
+    }
+}

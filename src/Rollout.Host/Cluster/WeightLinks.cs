@@ -1,0 +1,32 @@
+using System.Security.Cryptography.X509Certificates;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Topology;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Weights.Transfer;
+
+namespace Rollout.Host.Cluster;
+
+/// <summary>This process's ends of weight transfers, at the address and with the certificates of its other links.</summary>
+internal static class WeightLinks
+{
+    /// <summary>The trainer's; null for a cluster of one process, whose address nobody knows.</summary>
+    /// <exception cref="Rollout.Gpu.Contracts.WeightTransferException">Nothing can listen at the configured address.</exception>
+    public static WeightServer? CreateServer(RolloutSettings settings, ClusterCertificates? certificates) =>
+        settings.Cluster is { SeedNodes.Count: 0, Port: 0 }
+            ? null
+            : new WeightServer(
+                settings.Cluster.Hostname, settings.Barrier.TransferPort, Secure(certificates), OptionsOf(settings));
+
+    /// <summary>A decoder host's.</summary>
+    public static WeightReceiver CreateReceiver(
+        RolloutSettings settings, CausalLm model, ClusterCertificates? certificates) =>
+        new(TransferLayout.Of(model), Secure(certificates), OptionsOf(settings));
+
+    private static TransferOptions OptionsOf(RolloutSettings settings) =>
+        new() { Timeout = settings.Barrier.TransferTimeout };
+
+    private static TransferSecurity? Secure(ClusterCertificates? certificates) => certificates is null
+        ? null
+        : new TransferSecurity(
+            certificates.Own, (_, peer, _, _) => certificates.Trust(peer as X509Certificate2));
+}

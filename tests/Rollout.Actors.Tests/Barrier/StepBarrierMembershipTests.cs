@@ -1,0 +1,175 @@
+using Akka.Actor;
+using Rollout.Actors.Protocol;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Barrier;
+
+/// <summary>Who comes and goes while a step barrier is under way.</summary>
+public sealed class StepBarrierMembershipTests : StepBarrierTest
+{
+    [Theory]
+    [InlineData("before", false)]
+    [InlineData("before", true)]
+    [InlineData("while the others park", false)]
+    [InlineData("while the others park", true)]
+    [InlineData("when all are parked", false)]
+    [InlineData("when all are parked", true)]
+    [InlineData("while the others update", false)]
+    [InlineData("while the others update", true)]
+    public async Task One_that_is_gone_is_waited_for_in_no_later_phase(string when, bool withItsHost)
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Decoder(0));
+        var id = Elsewhere(7);
+        await JoinedAsync(barrier, id);
+        void GoneIf(string now) =>
+            Tell(barrier, when != now ? [] : withItsHost ? [new HostLost(id.Host)] : [new LeaveBarrier(id, 1)]);
+
+        GoneIf("before");
+        Tell(barrier, new ParkAll(One));
+        GoneIf("while the others park");
+        Tell(barrier, new Parked(Decoder(0), One));
+        await ExpectMsgAsync<AllParked>();
+        GoneIf("when all are parked");
+        Publish(barrier);
+        Tell(barrier, Updated(Decoder(0), One));
+        GoneIf("while the others update");
+        await ExpectMsgAsync<StepOpened>();
+        Tell(barrier, new ParkAll(Two), new Parked(Decoder(0), Two));
+        await ExpectMsgAsync<AllParked>();
+        Tell(barrier, new UpdateAll(Two, Offer(Two)), Updated(Decoder(0), Two));
+
+        Assert.Equal(Two, (await ExpectMsgAsync<StepOpened>()).Policy);
+    }
+
+    [Fact]
+    public async Task What_a_lost_host_said_before_and_comes_late_brings_it_back_in_no_phase()
+    {
+        var barrier = Start();
+        Tell(barrier, new HostLost(Elsewhere(1).Host));
+        Join(barrier, Elsewhere(1));
+
+        await ParkAsync(barrier);
+        Join(barrier, Elsewhere(1));
+        Publish(barrier);
+
+        await ExpectMsgAsync<StepOpened>();
+    }
+
+    [Fact]
+    public async Task A_new_process_at_the_address_of_a_lost_one_takes_part()
+    {
+        var barrier = Start();
+        var host = Elsewhere(1).Host;
+        Tell(barrier, new HostLost(host));
+
+        var successor = Elsewhere(1) with { Host = host with { Uid = host.Uid + 1 } };
+
+        Assert.Equal(Zero, (await Join(barrier, successor).ExpectMsgAsync<UpdateWeights>()).Policy);
+    }
+
+    [Fact]
+    public async Task One_that_joins_while_others_park_is_not_waited_for_and_gets_the_next_policy_with_them()
+    {
+        var barrier = Start();
+        var first = await JoinedAsync(barrier, Decoder(0));
+        Tell(barrier, new ParkAll(One));
+        await first.ExpectMsgAsync<Park>();
+        var late = Join(barrier, Decoder(1));
+        Tell(barrier, new Parked(Decoder(0), One));
+
+        await ExpectMsgAsync<AllParked>();
+        Publish(barrier);
+
+        Assert.Equal(One, (await late.ExpectMsgAsync<UpdateWeights>()).Policy);
+        await AssertWaitsForAsync(barrier, Decoder(0), Decoder(1));
+    }
+
+    [Fact]
+    public async Task One_that_parks_and_says_again_that_it_is_there_is_still_waited_for()
+    {
+        var barrier = Start();
+        var decoder = await JoinedAsync(barrier, Decoder(0));
+        Tell(barrier, new ParkAll(One));
+        await decoder.ExpectMsgAsync<Park>();
+
+        Join(barrier, Decoder(0), holds: Zero, again: decoder);
+        await SettledAsync(barrier);
+        Assert.False(HasMessages);
+
+        Tell(barrier, new Parked(Decoder(0), One));
+        await ExpectMsgAsync<AllParked>();
+    }
+
+    [Fact]
+    public async Task One_that_joins_while_all_are_parked_gets_the_next_policy_with_them()
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Decoder(0));
+        await ParkAsync(barrier, Decoder(0));
+        var late = Join(barrier, Elsewhere(1));
+
+        Publish(barrier);
+
+        Assert.Equal(One, (await late.ExpectMsgAsync<UpdateWeights>()).Policy);
+        await AssertWaitsForAsync(barrier, Decoder(0), Elsewhere(1));
+    }
+
+    [Fact]
+    public async Task One_that_joins_during_the_update_gets_the_new_policy_and_is_not_waited_for()
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Decoder(0));
+        await ParkAsync(barrier, Decoder(0));
+        Publish(barrier);
+
+        Assert.Equal(One, (await Join(barrier, Elsewhere(1)).ExpectMsgAsync<UpdateWeights>()).Policy);
+        await AssertWaitsForAsync(barrier, Decoder(0));
+    }
+
+    [Fact]
+    public async Task A_successor_that_joins_before_word_of_the_loss_is_not_waited_for_to_park()
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Decoder(0));
+        Tell(barrier, new ParkAll(One));
+        var successor = Join(barrier, Decoder(0), incarnation: 2);
+
+        await ExpectMsgAsync<AllParked>();
+        Tell(barrier, new LeaveBarrier(Decoder(0), 1));
+        Publish(barrier);
+
+        Assert.Equal(One, (await successor.ExpectMsgAsync<UpdateWeights>()).Policy);
+        await AssertWaitsForAsync(barrier, Decoder(0));
+    }
+
+    [Fact]
+    public async Task One_that_cannot_get_the_weights_holds_up_nobody_and_is_told_them_when_it_joins_again()
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Elsewhere(0));
+        var unlucky = await JoinedAsync(barrier, Elsewhere(1));
+        await ParkAsync(barrier);
+        Publish(barrier);
+        Assert.Equal(One, (await unlucky.ExpectMsgAsync<UpdateWeights>()).Policy);
+        Tell(barrier, new WeightsNotTaken(Elsewhere(1), 1, Zero, "late word of the policy before"));
+
+        Tell(barrier, new WeightsNotTaken(Elsewhere(1), 1, One, "no route to host"));
+
+        await AssertWaitsForAsync(barrier, Elsewhere(0));
+        Join(barrier, Elsewhere(1), holds: Zero, again: unlucky);
+        Assert.Equal(One, (await unlucky.ExpectMsgAsync<UpdateWeights>()).Policy);
+    }
+
+    [Fact]
+    public async Task Only_a_decoder_of_the_trainers_own_process_can_share_its_memory()
+    {
+        var barrier = Start();
+        Tell(barrier, new JoinBarrier(Elsewhere(1), 1, ActorRefs.Nobody, SharesWeights: true, null));
+
+        await ParkAsync(barrier);
+        Publish(barrier);
+
+        await ExpectMsgAsync<StepOpened>();
+    }
+}

@@ -1,0 +1,78 @@
+using Akka.Actor;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Tests.Support;
+using Rollout.Actors.Topology;
+
+namespace Rollout.Actors.Tests.Cluster;
+
+/// <summary>Members of one cluster in this process: the product's own start, over loopback, with faster clocks.</summary>
+/// <param name="akka">More configuration, in HOCON; wins over the faster clocks.</param>
+internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
+{
+    public const string Fast =
+        """
+        akka {
+          loglevel = OFF
+          cluster {
+            gossip-interval = 100ms
+            leader-actions-interval = 100ms
+            unreachable-nodes-reaper-interval = 100ms
+            periodic-tasks-initial-delay = 100ms
+            seed-node-timeout = 1s
+            retry-unsuccessful-join-after = 500ms
+            failure-detector { heartbeat-interval = 200ms, acceptable-heartbeat-pause = 2s }
+            split-brain-resolver.stable-after = 1s
+            down-removal-margin = 100ms
+            singleton.hand-over-retry-interval = 100ms
+          }
+        }
+
+        """;
+
+    private readonly List<RolloutTopology> _members = [];
+
+    /// <summary>Of the members that are started next; null without TLS.</summary>
+    public TlsSettings? Tls { get; set; }
+
+    /// <summary>Of the members that are started next.</summary>
+    public TimeSpan JoinTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Starts a member; the first one is the seed of all.</summary>
+    public Task<RolloutTopology> StartAsync(params string[] roles) => StartAsync(null, roles);
+
+    /// <inheritdoc cref="StartAsync(string[])"/>
+    public async Task<RolloutTopology> StartAsync(Action<string>? say, params string[] roles)
+    {
+        var member = await StartAsync(Settings(roles), say);
+        _members.Add(member);
+        return member;
+    }
+
+    /// <summary>What a member of these roles starts with.</summary>
+    public RolloutSettings Settings(params string[] roles) => TestSettings.Rollout with
+    {
+        Cluster = TestSettings.Rollout.Cluster with
+        {
+            Roles = roles,
+            SeedNodes = [.. _members.Take(1).Select(first => first.Address)],
+            JoinTimeout = JoinTimeout,
+            Tls = Tls,
+        },
+    };
+
+    /// <summary>A start that may fail; the caller's to dispose of.</summary>
+    public Task<RolloutTopology> StartAsync(RolloutSettings settings, Action<string>? say = null) =>
+        RolloutTopology.StartAsync(settings, Fast + akka, say: say);
+
+    /// <summary>Ends a member as kill -9 does: nobody is told, and its sockets are closed.</summary>
+    public static void Crash(RolloutTopology member) => ((ExtendedActorSystem)member.System).Abort();
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var member in Enumerable.Reverse(_members))
+        {
+            if (!member.System.WhenTerminated.IsCompleted)
+                await member.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.Net;
+using System.Net.Sockets;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Topology;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Cluster;
+
+/// <summary>What a process that can't be a member is told, in one sentence, and that the cluster is none the worse.</summary>
+[Collection(ClusterCollection.Name)]
+public sealed class JoinTests : IAsyncLifetime
+{
+    private readonly InProcessCluster _cluster = new();
+    private RolloutTopology _first = null!;
+
+    public async Task InitializeAsync() => _first = await _cluster.StartAsync(ClusterRoles.Scheduler);
+
+    public async Task DisposeAsync() => await _cluster.DisposeAsync();
+
+    [Fact]
+    public async Task An_address_that_nobody_answers_at_is_named()
+    {
+        var nobody = NobodysPort();
+        var settings = With(ClusterRoles.Client, cluster => cluster with { SeedNodes = [nobody] });
+
+        await AssertRefusedAsync(
+            settings, $"nobody answers at rollout.cluster.seed-nodes: {nobody} (ConnectionRefused)");
+    }
+
+    [Fact]
+    public async Task A_host_that_started_before_its_cluster_waits_for_it_and_gives_up_at_its_deadline()
+    {
+        var nobody = NobodysPort();
+        var settings = With(
+            ClusterRoles.Decoder,
+            cluster => cluster with { SeedNodes = [nobody], JoinTimeout = TimeSpan.FromSeconds(1) });
+
+        await AssertRefusedAsync(
+            settings, $"nobody answers at rollout.cluster.seed-nodes: {nobody} (ConnectionRefused)");
+    }
+
+    [Fact]
+    public async Task Somebody_who_answers_and_is_no_member_is_named_too()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var stranger = new NodeAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
+        var settings = With(
+            ClusterRoles.Client,
+            cluster => cluster with { SeedNodes = [stranger], JoinTimeout = TimeSpan.FromSeconds(1) });
+
+        await AssertRefusedAsync(
+            settings, $"{stranger} (rollout.cluster.seed-nodes) did not let this process join within 1 s");
+    }
+
+    [Fact]
+    public async Task A_port_that_another_host_has_is_named() => await AssertRefusedAsync(
+        With(ClusterRoles.Decoder, cluster => cluster with { Port = _first.Address.Port }),
+        $"rollout.cluster.port = {_first.Address.Port}: another process listens at {_first.Address}");
+
+    [Fact]
+    public async Task A_host_name_of_another_machine_is_named() => await AssertRefusedAsync(
+        With(ClusterRoles.Decoder, cluster => cluster with { Hostname = "192.0.2.1", InsecureNetwork = true }),
+        "rollout.cluster.hostname = \"192.0.2.1\": expected an address of this machine");
+
+    [Fact]
+    public async Task A_second_trainer_is_sent_away()
+    {
+        var trainer = await _cluster.StartAsync(ClusterRoles.Trainer);
+
+        await AssertRefusedAsync(
+            _cluster.Settings(ClusterRoles.Trainer),
+            $"{trainer.Address} trains in this cluster: expected no other member of the role trainer");
+    }
+
+    [Fact]
+    public async Task A_trainer_takes_the_place_of_one_that_died()
+    {
+        var before = await _cluster.StartAsync(ClusterRoles.Trainer);
+        InProcessCluster.Crash(before);
+
+        var after = await _cluster.StartAsync(ClusterRoles.Trainer);
+
+        Assert.NotEqual(before.Address, after.Address);
+    }
+
+    [Fact]
+    public async Task A_cluster_without_a_scheduler_is_said_to_have_none()
+    {
+        await using var other = new InProcessCluster();
+        await other.StartAsync(ClusterRoles.Decoder);
+        var settings = other.Settings(ClusterRoles.Client);
+
+        var refused = await Assert.ThrowsAsync<ConfigurationException>(() => other.StartAsync(
+            settings with { Barrier = settings.Barrier with { Timeout = TimeSpan.FromSeconds(1) } }));
+
+        Assert.Equal(
+            "no scheduler answered within 1 s: expected a member with the role scheduler in the cluster", refused.Message);
+    }
+
+    [Fact]
+    public async Task The_akka_section_opens_no_port_that_the_cluster_section_keeps_closed()
+    {
+        await using var open = new InProcessCluster("akka.remote.dot-netty.tcp.bind-hostname = \"0.0.0.0\"");
+
+        var refused = await Assert.ThrowsAsync<ConfigurationException>(() => open.StartAsync(ClusterRoles.Scheduler));
+
+        Assert.StartsWith("akka.remote.dot-netty.tcp.bind-hostname = \"0.0.0.0\": expected a loopback", refused.Message);
+    }
+
+    private async Task AssertRefusedAsync(RolloutSettings settings, string sentence)
+    {
+        var refused = await Assert.ThrowsAsync<ConfigurationException>(() => _cluster.StartAsync(settings));
+
+        Assert.Equal(sentence, refused.Message);
+        Assert.Null(_first.WhyEnded());
+    }
+
+    private RolloutSettings With(string role, Func<ClusterSettings, ClusterSettings> change)
+    {
+        var settings = _cluster.Settings(role);
+        return settings with { Cluster = change(settings.Cluster) };
+    }
+
+    /// <summary>A port that was free a moment ago.</summary>
+    private static NodeAddress NobodysPort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return new NodeAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
+    }
+}

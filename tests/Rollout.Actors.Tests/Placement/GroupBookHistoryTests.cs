@@ -1,0 +1,29 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Placement;
+
+public sealed class GroupBookHistoryTests
+{
+    private const int Histories = 80;
+
+    [Fact]
+    public void Whatever_is_lost_doubled_or_late_and_whoever_dies_each_group_comes_once_whole_and_undisturbed()
+    {
+        var seen = new Dictionary<string, int>();
+        Prop.ForAll(Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), seed =>
+        {
+            var cluster = new SimulatedCluster(seed);
+            cluster.Run(events: 800);
+            foreach (var (what, times) in cluster.Seen)
+                seen[what] = seen.GetValueOrDefault(what) + times;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(Histories));
+
+        Assert.All(
+            ["Taken", "Ended", "NoRoom", "kill", "drain", "hand-over", "recall"],
+            what => Assert.True(
+                seen.GetValueOrDefault(what) > Histories / 10,
+                $"{what} happened too rarely to be tried: {string.Join(", ", seen)}"));
+    }
+}

@@ -1,0 +1,330 @@
+using Rollout.Actors.Placement;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Placement;
+
+/// <summary>
+/// A scheduler's book, decoders that come and go, a client, and a network that loses, doubles and reorders what they
+/// say; driven by a random history. After each event the book is compared with what it says of itself, counted anew.
+/// </summary>
+internal sealed class SimulatedCluster(int seed)
+{
+    private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
+
+    private readonly Random _random = new(seed);
+    private readonly List<SimulatedDecoder> _decoders = [];
+    private readonly List<(SimulatedDecoder To, IDecoderMessage Message)> _toDecoders = [];
+    private readonly List<(GroupBook To, object Message)> _toScheduler = [];
+    private readonly Dictionary<GroupId, GroupRequest> _wanted = [];        // submitted, without an answer
+    private readonly Dictionary<GroupId, GroupOutcome> _answers = [];
+    private readonly HashSet<GroupId> _cancelled = [];
+    private readonly List<GroupId> _unacknowledged = [];
+    private readonly List<GroupId> _unheard = [];
+    private GroupBook _book = NewBook(1);
+    private long _epoch = 1;
+    private TimeSpan _now;
+    private int _groups;
+    private int _hosts;
+    private bool _isCalm;
+
+    /// <summary>How often a thing happened, to know that the histories have it.</summary>
+    public Dictionary<string, int> Seen { get; } = [];
+
+    public void Run(int events)
+    {
+        AddDecoder();
+        for (var i = 0; i < events; i++)
+        {
+            Act();
+            Check();
+        }
+        Calm();
+    }
+
+    private static GroupBook NewBook(long epoch) =>
+        new(new SchedulerEpoch(epoch), new PlacementPolicy(lookaheadSeqs: 2), queueDepth: 2);
+
+    private void Act()
+    {
+        _now += TimeSpan.FromMilliseconds(_random.Next(500));
+        switch (_random.Next(100))
+        {
+            case < 8:
+                Submit(Groups.Of(++_groups, 1 + _random.Next(20), NewLengths()));
+                break;
+            case < 14 when _unheard.Count > 0:
+                // Its answer got lost: it is given again when the client submits again.
+                if (_wanted.TryGetValue(_unheard[0], out var unheard))
+                    Submit(unheard);
+                _unheard.RemoveAt(0);
+                break;
+            case < 14 when _wanted.Count > 0:
+                Submit(_wanted.Values.ElementAt(_random.Next(_wanted.Count)));
+                break;
+            case < 16 when _wanted.Count > 0:
+                Cancel(_wanted.Keys.ElementAt(_random.Next(_wanted.Count)));
+                break;
+            case < 20:
+                Acknowledge();
+                break;
+            case < 45:
+                Any()?.Step();
+                break;
+            case < 62:
+                Say(Any());
+                break;
+            case < 66:
+                Announce(Any());
+                break;
+            case < 68:
+                AddDecoder();
+                break;
+            case < 69 when _decoders.Count > 1:
+                Kill(Any()!, hostToo: _random.Next(2) == 0);
+                break;
+            case < 70 when _decoders.Count > 1:
+                Note("drain");
+                Any()!.Drain();
+                break;
+            case < 71 when _random.Next(4) == 0:
+                HandOver();
+                break;
+            default:
+                for (var i = 0; i < 4; i++)
+                    Deliver();
+                break;
+        }
+    }
+
+    /// <summary>The network keeps what it is given and everybody does their work, until all is answered and forgotten.</summary>
+    private void Calm()
+    {
+        _isCalm = true;
+        AddDecoder();
+        for (var round = 0; _wanted.Count > 0 || _decoders.Exists(decoder => decoder.Journal.Holding > 0); round++)
+        {
+            Assert.True(round < 2000, $"seed {seed}: {_wanted.Count} groups are never answered, {_book.WaitingSequences} sequences wait");
+            _now += TimeSpan.FromSeconds(1);
+            foreach (var group in _wanted.Values.ToArray())
+                Submit(group);
+            Acknowledge();
+            Assert.Empty(_book.TakeOverdue(_now));      // and what nobody wants, after a hand-over, is dropped
+            foreach (var decoder in _decoders)
+            {
+                decoder.Step();
+                Announce(decoder);
+                Say(decoder);
+            }
+            while (_toDecoders.Count + _toScheduler.Count > 0)
+                Deliver();
+            Check();
+        }
+        Assert.Equal(0, _book.GroupsOnTheirWay);
+        Assert.Equal(0, _book.WaitingSequences);
+        Assert.All(_book.Decoders.All, decoder => Assert.Equal((0, 0), (decoder.AssignedSeqs, decoder.ReservedBlocks)));
+    }
+
+    private int[] NewLengths() => [.. Enumerable.Range(0, 1 + _random.Next(5)).Select(_ => 1 + _random.Next(8))];
+
+    private SimulatedDecoder? Any() => _decoders.Count == 0 ? null : _decoders[_random.Next(_decoders.Count)];
+
+    private void Note(string what) => Seen[what] = Seen.GetValueOrDefault(what) + 1;
+
+    private void Submit(GroupRequest group)
+    {
+        _wanted[group.Id] = group;
+        var came = _book.Submit(group, required: null, due: TimeSpan.MaxValue);
+        Note(came.ToString());
+        if (came == Submission.Ended)
+            Answer(_book.Find(group.Id)!.Outcome!);
+        Flush();
+    }
+
+    private void Cancel(GroupId id)
+    {
+        _wanted.Remove(id);
+        _cancelled.Add(id);
+        _book.Cancel(id);
+        Flush();
+    }
+
+    private void Acknowledge()
+    {
+        _unacknowledged.ForEach(_book.Acknowledge);
+        _unacknowledged.Clear();
+        Flush();
+    }
+
+    private void AddDecoder()
+    {
+        var id = new DecoderId(new HostId($"host-{++_hosts}:1", _hosts), "cpu");
+        _decoders.Add(new SimulatedDecoder(id, 1, new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4)));
+    }
+
+    private void Kill(SimulatedDecoder decoder, bool hostToo)
+    {
+        Note("kill");
+        _decoders.Remove(decoder);
+        _toDecoders.RemoveAll(sent => sent.To == decoder);
+        if (hostToo)
+        {
+            _book.HostDown(decoder.Id.Host);
+        }
+        else
+        {
+            // Word of its end may be lost: the next incarnation says it too.
+            if (_random.Next(2) == 0)
+                _book.DecoderDown(decoder.Id, decoder.Incarnation);
+            _decoders.Add(new SimulatedDecoder(decoder.Id, decoder.Incarnation + 1, decoder.Here().Capacity));
+        }
+        Flush();
+    }
+
+    /// <summary>The scheduler dies. The next one knows nothing; the old one may wake and say things.</summary>
+    private void HandOver()
+    {
+        Note("hand-over");
+        var zombie = _book;
+        _book = NewBook(++_epoch);
+        _book.Hold();
+        _unacknowledged.Clear();
+        if (_random.Next(2) == 0)
+        {
+            zombie.FailAll("thought dead");
+            Send(zombie);
+        }
+    }
+
+    private void Announce(SimulatedDecoder? decoder)
+    {
+        if (decoder is not null)
+            _toScheduler.Add((_book, decoder.Here()));
+    }
+
+    private void Say(SimulatedDecoder? decoder)
+    {
+        if (decoder?.Report(_random.Next(2) == 0) is { } report)
+            _toScheduler.Add((_book, report));
+    }
+
+    /// <summary>One message arrives, perhaps before earlier ones, perhaps twice, perhaps not.</summary>
+    private void Deliver()
+    {
+        var fate = _isCalm ? 3 : _random.Next(10);
+        if (_toScheduler.Count > 0 && (_toDecoders.Count == 0 || _random.Next(2) == 0))
+        {
+            var at = _isCalm ? 0 : _random.Next(Math.Min(3, _toScheduler.Count));
+            var (book, message) = _toScheduler[at];
+            if (fate != 0)
+                _toScheduler.RemoveAt(at);
+            if (fate != 1 && book == _book)
+                Arrive(message);
+        }
+        else if (_toDecoders.Count > 0)
+        {
+            var at = _isCalm ? 0 : _random.Next(Math.Min(3, _toDecoders.Count));
+            var (decoder, message) = _toDecoders[at];
+            if (fate != 0)
+                _toDecoders.RemoveAt(at);
+            if (fate != 1)
+                decoder.Take(message);
+        }
+    }
+
+    private void Arrive(object message)
+    {
+        if (message is DecoderHere here)
+        {
+            if (_book.Welcome(here, out var refusal) is { } decoder)
+            {
+                Tell(here.Id, new SchedulerHere(new SchedulerEpoch(_epoch), TimeSpan.Zero));
+                Send(decoder);
+            }
+            Assert.Null(refusal);
+        }
+        else if (_book.Take((DecoderReport)message, _now + OrphanTime) is { } decoder)
+        {
+            var report = (DecoderReport)message;
+            Tell(report.Decoder, new ReportTaken(report.Epoch, report.Number));
+            Send(decoder);
+        }
+        if (_book.IsHeld && _decoders.TrueForAll(decoder => _book.Decoders.Find(decoder.Id) is { IsSettled: true } known
+            && known.Here.Incarnation == decoder.Incarnation))
+        {
+            _book.Open();
+        }
+        Flush();
+    }
+
+    private void Flush()
+    {
+        foreach (var group in _book.TakeEnded())
+        {
+            if (_isCalm || _random.Next(4) > 0)
+                Answer(group.Outcome!);
+            else
+                _unheard.Add(group.Id);
+        }
+        Send(_book);
+    }
+
+    private void Send(GroupBook book)
+    {
+        foreach (var decoder in book.Decoders.TakeToTell())
+            Send(decoder);
+    }
+
+    private void Send(DecoderLoad decoder)
+    {
+        foreach (var command in decoder.Commands.TakeSendable(_now))
+        {
+            if (command is RecallSamples)
+                Note("recall");
+            Tell(decoder.Id, command);
+        }
+    }
+
+    private void Tell(DecoderId id, IDecoderMessage message)
+    {
+        if (_decoders.Find(decoder => decoder.Id == id) is { } decoder)
+            _toDecoders.Add((decoder, message));
+    }
+
+    /// <summary>The client takes an answer: each group once, with the tokens that nothing has disturbed.</summary>
+    private void Answer(GroupOutcome outcome)
+    {
+        _unacknowledged.Add(outcome.Id);
+        if (_cancelled.Contains(outcome.Id) || !_wanted.Remove(outcome.Id, out var group))
+            return;
+        Assert.True(_answers.TryAdd(outcome.Id, outcome), $"seed {seed}: {outcome.Id} is answered twice");
+        var finished = Assert.IsType<GroupFinished>(outcome);
+        Groups.AssertExpected(group, finished.Completions, (_, id) => Groups.Key(0, id));
+    }
+
+    private void Check()
+    {
+        var waiting = 0;
+        foreach (var decoder in _book.Decoders.All)
+        {
+            var slots = decoder.Groups.Keys.SelectMany(group => group.Slots).Where(slot => slot.Decoder == decoder).ToArray();
+            Assert.Equal(slots.Length, decoder.AssignedSeqs);
+            Assert.Equal(
+                slots.Sum(slot => slot.ReservedBlocks) + decoder.Groups.Values.Sum(share => share.PromptBlocks),
+                decoder.ReservedBlocks);
+        }
+        foreach (var group in Enumerable.Range(1, _groups).Select(id => _book.Find(new GroupId(id))).OfType<RolloutGroup>())
+        {
+            Assert.Equal(group.Waiting, group.Slots.Count(slot => slot.IsWaiting));
+            Assert.Equal(group.Unfinished, group.Slots.Count(slot => !slot.IsFinished));
+            waiting += group.Request is null ? 0 : group.Waiting;
+        }
+        Assert.Equal(waiting, _book.WaitingSequences);
+        // Nothing is sampled by two that follow the same scheduler.
+        var sampled = _decoders.Where(decoder => decoder.Journal.Epoch.Value == _epoch)
+            .SelectMany(decoder => decoder.Underway).ToArray();
+        Assert.Equal(sampled.Length, sampled.Distinct().Count());
+    }
+}
