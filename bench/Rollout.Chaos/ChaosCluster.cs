@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -14,6 +15,9 @@ internal sealed class ChaosCluster : IDisposable
 
     private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(60);
+
+    /// <summary>A little less than the time after which a member that doesn't answer is removed.</summary>
+    private static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(15);
 
     private readonly string _folder;
     private readonly Action<string> _heard;
@@ -104,11 +108,12 @@ internal sealed class ChaosCluster : IDisposable
                 break;
             default:
                 process.Pause();
+                var paused = Stopwatch.GetTimestamp();
                 await DelayAsync(fault.Lasts, over);
                 process.Resume();
                 // Where it was given up meanwhile it finds out, and ends; it must not go on as if nothing had been.
-                if (fault.Kind == FaultKind.LongPause)
-                    await Task.WhenAny(process.Exited, DelayAsync(TimeSpan.FromSeconds(40), over));
+                if (Stopwatch.GetElapsedTime(paused) > GivenUpAfter)
+                    await Task.WhenAny(process.Exited, Task.Delay(LeaveTime, CancellationToken.None));
                 break;
         }
         if (process.HasExited)

@@ -49,13 +49,14 @@ internal sealed class LocalDecoders : IDisposable
     {
         var (first, model, _) = _devices[0];
         var receiver = _receiver = WeightLinks.CreateReceiver(first, model.Model, topology.Certificates);
-        foreach (var (settings, weights, pool) in _devices)
+        foreach (var device in _devices)
         {
+            var maxModelLength = PolicyModel.MaxModelLength(device.Settings, device.Weights.Model.Config);
             topology.AddDecoder(
-                settings.Device,
-                () => PolicyModel.CreateRunner(settings, weights, pool),
-                PolicyModel.MaxModelLength(settings, weights.Model.Config),
-                new PolicySource.Fetched(new DeviceIntake(receiver, weights)),
+                device.Settings.Device,
+                () => CreateRunner(device, maxModelLength),
+                maxModelLength,
+                new PolicySource.Fetched(new DeviceIntake(receiver, device.Weights)),
                 _tokenizer);
         }
     }
@@ -67,29 +68,36 @@ internal sealed class LocalDecoders : IDisposable
             weights.Dispose();
     }
 
-    /// <summary>A pool that can't hold one sequence of the longest length would refuse work that others take.</summary>
-    /// <exception cref="ConfigurationException">It can't.</exception>
-    public static void RequireRoomForOne(ConfigTree tree, RolloutSettings settings, KvPool pool, int maxModelLength)
-    {
-        // A GPU's is sized when the decoder is there, which then refuses what can never run.
-        if (pool.Geometry is not { } geometry)
-            return;
-        var needed = geometry.BlocksFor(maxModelLength);
-        if (needed > geometry.BlockCount)
-        {
-            throw tree.Rollout.Section("blocks").Invalid(
-                settings.Blocks.Count > 0 ? "count" : "memory",
-                $"room for one sequence of decoder.max-model-len, {maxModelLength} tokens or {needed} blocks, and the"
-                + $" pool has {geometry.BlockCount}");
-        }
-    }
-
     private void Add(ConfigTree tree, RolloutSettings settings)
     {
         var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
         var pool = new KvPool(tree, settings, weights.Model.Config);
         _devices.Add(new Device(settings, weights, pool));
-        RequireRoomForOne(tree, settings, pool, PolicyModel.MaxModelLength(settings, weights.Model.Config));
+        if (pool.Geometry is { } geometry
+            && WhyTooSmall(geometry, PolicyModel.MaxModelLength(settings, weights.Model.Config)) is { } why)
+        {
+            throw tree.Rollout.Section("blocks").Invalid(settings.Blocks.Count > 0 ? "count" : "memory", why);
+        }
+    }
+
+    /// <summary>A GPU's pool is known when the runner has measured what is free.</summary>
+    private static IModelRunner CreateRunner(Device device, int maxModelLength)
+    {
+        var runner = PolicyModel.CreateRunner(device.Settings, device.Weights, device.Pool);
+        if (WhyTooSmall(runner.Geometry, maxModelLength) is not { } why)
+            return runner;
+        runner.Dispose();
+        throw new ConfigurationException($"rollout.blocks of {device.Settings.Device}: expected {why}");
+    }
+
+    /// <summary>A pool that can't hold one sequence of the longest length would refuse work that others take.</summary>
+    private static string? WhyTooSmall(KvCacheGeometry pool, int maxModelLength)
+    {
+        var needed = pool.BlocksFor(maxModelLength);
+        return needed <= pool.BlockCount
+            ? null
+            : $"room for one sequence of decoder.max-model-len, {maxModelLength} tokens or {needed} blocks, and the pool"
+                + $" has {pool.BlockCount}";
     }
 
     private static IEnumerable<string> DevicesOf(RolloutSettings settings) => settings switch

@@ -13,7 +13,6 @@ public sealed class HostJobTests
     [InlineData("rollout.cluster.tls.certificate = \"\": expected a PKCS #12 file", "cluster.tls.enabled=on")]
     [InlineData("rollout.cluster.seed-nodes = […]: expected a list of \"host:port\", and 'here' is none", "cluster.seed-nodes=[here]")]
     [InlineData("rollout.model.path = \"/nowhere\": expected the folder of a model", "model.path=/nowhere")]
-    [InlineData("rollout.device = \"cuda\": expected", "device=cuda")]
     [InlineData("rollout.blocks.count = 2: expected room for one sequence of decoder.max-model-len, 64 tokens or 4 blocks, and the pool has 2",
         "blocks.count=2")]
     public async Task A_host_that_can_not_work_is_one_sentence_and_exit_code_2(string sentence, string setting) => await AssertRefusedAsync(

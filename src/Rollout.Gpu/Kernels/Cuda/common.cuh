@@ -40,7 +40,8 @@ union Vector {
 
 // Every kernel may be started while the one before it still runs (programmatic dependent launch). Each thread
 // calls this first, before it returns or touches what an earlier kernel of the stream wrote or reads: then
-// all earlier work is done, and what comes next may start likewise.
+// all earlier work is done, and what comes next may start likewise. Pointers are not __restrict__: what is read
+// through one that is const would be read as constant memory, which the compiler moves before the wait.
 __device__ __forceinline__ void wait_for_earlier_work() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;");
@@ -55,6 +56,12 @@ constexpr float kLn2 = 0.6931471805599453f;
 __device__ __forceinline__ float exp2_fast(float x) {
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
+__device__ __forceinline__ float log2_fast(float x) {
+  float result;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
 }
 

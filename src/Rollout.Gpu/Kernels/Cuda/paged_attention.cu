@@ -16,13 +16,15 @@
 
 extern __shared__ __align__(128) unsigned char stages[];
 
+// Tiles in the order in which they are copied. A stage is copied over as soon as its tile has been used,
+// before the next tile is waited for, so that nearly all of shared memory is on its way at any time.
 struct Tiles {
   int stage;
   const unsigned shared;
 
   // The stage of the next tile, once this thread's copies to it have arrived.
   __device__ __forceinline__ unsigned next() {
-    wait_copies<kStages - 2>();
+    wait_copies<kStages - 1>();
     const unsigned tile = shared + stage * kStageBytes;
     stage = stage + 1 == kStages ? 0 : stage + 1;
     return tile;
@@ -42,8 +44,9 @@ __device__ __forceinline__ void run_narrow(const AttentionWork& work, const Segm
   for (int first = segment.key_start; first < segment.key_end; first += kTileKeys) {
     const unsigned at = tiles.next();
     __syncwarp();
-    stream.issue();
     state.attend(queries, at, first + own, scale);
+    __syncwarp();
+    stream.issue();
   }
   state.finish(work, segment, partials, result, kv_head, shared);
 }
@@ -58,20 +61,19 @@ __device__ __forceinline__ void run_wide(const AttentionWork& work, const Segmen
   for (int first = segment.key_start; first < segment.key_end; first += kTileKeys) {
     const unsigned at = tiles.next();
     __syncthreads();
-    stream.issue();
     if (queries.present) state.attend(queries, at, first, scale);
+    __syncthreads();
+    stream.issue();
   }
   if (queries.present) state.finish(work, segment, partials, result, kv_head);
-  // The next segment may copy over a stage that a slower warp still reads.
-  __syncthreads();
 }
 
 extern "C" __global__ void __launch_bounds__(32 * kWarps, ROLLOUT_MIN_BLOCKS)
-    paged_attention(const Element* __restrict__ query, const Element* __restrict__ keys,
-                    const Element* __restrict__ values, const int* __restrict__ part_start,
-                    const Segment* __restrict__ segments, const int* __restrict__ shared_tokens,
-                    const int* __restrict__ block_tables, const int* __restrict__ positions,
-                    Element* __restrict__ result, float* partial_outputs, float2* partial_softmax,
+    paged_attention(const Element* query, const Element* keys,
+                    const Element* values, const int* part_start,
+                    const Segment* segments, const int* shared_tokens,
+                    const int* block_tables, const int* positions,
+                    Element* result, float* partial_outputs, float2* partial_softmax,
                     int partial_capacity, float scale) {
   const int kv_head = blockIdx.x;
   const AttentionWork work = {part_start, segments, shared_tokens, block_tables, positions};
@@ -84,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(32 * kWarps, ROLLOUT_MIN_BLOCKS)
   TileStream stream(work, keys, values, kv_head, shared, segment_index, end);
   wait_for_earlier_work();
   if (segment_index == end) return;
-  for (int i = 0; i < kStages - 1; i++) stream.issue();
+  for (int i = 0; i < kStages; i++) stream.issue();
   Tiles tiles = {0, shared};
   for (; segment_index < end; segment_index++) {
     const Segment segment = segments[segment_index];

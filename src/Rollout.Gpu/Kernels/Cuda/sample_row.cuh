@@ -12,28 +12,38 @@ struct Row {
   bool aligned;  // rows begin at 16-byte addresses
 
   // Calls visit(first token, kRun logits) for this thread's runs; tokens beyond the vocabulary are -inf. All
-  // lanes of a warp take equally many turns, so that they can vote, and load a run while they visit the last.
+  // lanes of a warp take equally many turns, so that they can vote; two runs are on their way meanwhile.
   template <typename Visit>
   __device__ __forceinline__ void each(const Visit& visit) const {
     constexpr int kStride = kSampleThreads * kRun;
     const int turns = (vocabulary - threadIdx.x / 32 * 32 * kRun + kStride - 1) / kStride;
     int first = threadIdx.x * kRun;
-    Vector held[kRun / kVector];
-    load(held, first);
-    for (int turn = 0; turn < turns; turn++, first += kStride) {
-      float run[kRun];
-#pragma unroll
-      for (int i = 0; i < kRun; i++) run[i] = to_float(held[i / kVector].at[i % kVector]);
-      load(held, first + kStride);
-      visit(first, run);
+    Vector even[kVectors], odd[kVectors];
+    load(even, first);
+    load(odd, first + kStride);
+    for (int turn = 0; turn < turns; turn += 2, first += 2 * kStride) {
+      take(even, first, first + 2 * kStride, visit);
+      if (turn + 1 < turns) take(odd, first + kStride, first + 3 * kStride, visit);
     }
   }
 
  private:
-  __device__ __forceinline__ void load(Vector (&held)[kRun / kVector], int first) const {
+  static constexpr int kVectors = kRun / kVector;
+
+  template <typename Visit>
+  __device__ __forceinline__ void take(Vector (&held)[kVectors], int first, int next,
+                                       const Visit& visit) const {
+    float run[kRun];
+#pragma unroll
+    for (int i = 0; i < kRun; i++) run[i] = to_float(held[i / kVector].at[i % kVector]);
+    load(held, next);
+    visit(first, run);
+  }
+
+  __device__ __forceinline__ void load(Vector (&held)[kVectors], int first) const {
     if (aligned && first + kRun <= vocabulary) {
 #pragma unroll
-      for (int v = 0; v < kRun / kVector; v++)
+      for (int v = 0; v < kVectors; v++)
         held[v].raw = __ldg(reinterpret_cast<const uint4*>(logits + first) + v);
     } else {
 #pragma unroll

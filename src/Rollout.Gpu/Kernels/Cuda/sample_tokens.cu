@@ -30,20 +30,52 @@ __device__ __forceinline__ unsigned word_of(const uint4 (&bits)[2], int i) {
   return i % 4 == 0 ? words.x : i % 4 == 1 ? words.y : i % 4 == 2 ? words.z : words.w;
 }
 
-// The race of one warp: best is each lane's own, limit is common.
+// The race of one warp; what it has won by now is known to the others through shared memory.
 struct Race {
-  Scored best;
-  float best_of_warp;  // in powers of two
-  float limit;         // u above weight * limit cannot win
+  Scored best;        // each lane's own
+  float best_so_far;  // in powers of two, at most the block's best score; common to the warp
+  float limit;        // u above weight * limit cannot win
+
+  __device__ __forceinline__ void start(float most) {
+    best = {-double_infinity(), 0x7fffffff};
+    best_so_far = -3e38f;
+    set_limit(most);
+  }
 
   __device__ __forceinline__ void set_limit(float most) {
     // Rounding of logit * c grows with its size; erring upwards costs a logarithm and nothing else.
-    limit = exp2_fast(fminf(most - best_of_warp + 0.002f + fabsf(most) * 4e-7f, 120.0f));
+    limit = exp2_fast(fminf(most - best_so_far + 0.002f + fabsf(most) * 4e-7f, 120.0f));
+  }
+
+  // Takes over what the block's warps have reached; told is in shared memory.
+  __device__ __forceinline__ void hear(const volatile float* told, float most) {
+    const float others = *told;
+    if (others > best_so_far) {
+      best_so_far = others;
+      set_limit(most);
+    }
+  }
+
+  // A score that a run's tokens reach at least, as E is at most u / (1 - u): before the first logarithm.
+  __device__ __forceinline__ void guess(const float (&run)[kRun], const uint4 (&bits)[2], float c,
+                                        float most) {
+    float reached = -3e38f;
+#pragma unroll
+    for (int i = 0; i < kRun; i++) {
+      const float u = fminf((__uint2float_ru(word_of(bits, i)) + 1.0f) * 2.3283064e-10f, 1.0f);
+      reached = fmaxf(reached, fmaf(run[i], c, log2_fast((1.0f - u) / u)));
+    }
+#pragma unroll
+    for (int other = 16; other > 0; other /= 2)
+      reached = fmaxf(reached, __shfl_xor_sync(0xffffffff, reached, other));
+    best_so_far = reached - 0.01f - fabsf(reached) * 1e-6f;
+    set_limit(most);
   }
 
   // Enters the lanes' candidates, a bit for each of their runs' tokens. All lanes of the warp.
   __device__ __forceinline__ void enter(unsigned candidates, int first, const float (&run)[kRun],
-                                        const uint4 (&bits)[2], float temperature, float most) {
+                                        const uint4 (&bits)[2], float temperature, float most,
+                                        volatile float* told) {
     if (!__any_sync(0xffffffff, candidates != 0)) return;
     while (candidates != 0) {
       const int i = __ffs(candidates) - 1;
@@ -62,8 +94,11 @@ struct Race {
 #pragma unroll
     for (int other = 16; other > 0; other /= 2)
       score = fmaxf(score, __shfl_xor_sync(0xffffffff, score, other));
-    best_of_warp = score;
-    set_limit(most);
+    if (score > best_so_far) {
+      best_so_far = score;
+      if (threadIdx.x % 32 == 0 && score > *told) *told = score;  // lost where two write, at no harm
+      set_limit(most);
+    }
   }
 };
 
@@ -99,8 +134,11 @@ __device__ __forceinline__ void take_row(const Row& row, float temperature, Soft
 __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Softmax& softmax, Scored& best) {
   const float c = kLog2E / draw.temperature;
   softmax = {-3e38f, 0.0f};
-  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
-  race.set_limit(softmax.most);
+  __shared__ float told;
+  if (threadIdx.x == 0) told = -3e38f;
+  __syncthreads();
+  Race race;
+  race.start(softmax.most);
   row.each([&](int first, const float(&run)[kRun]) {
     const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
                            philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
@@ -108,6 +146,8 @@ __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Sof
 #pragma unroll
     for (int i = 1; i < kRun; i++) most = fmaxf(most, run[i]);
     if (softmax.raise(most * c)) race.set_limit(softmax.most);
+    if (first < kSampleThreads * kRun) race.guess(run, bits, c, softmax.most);
+    race.hear(&told, softmax.most);
     unsigned candidates = 0;
 #pragma unroll
     for (int i = 0; i < kRun; i++) {
@@ -115,7 +155,7 @@ __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Sof
       softmax.sum += weight;
       if (can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
     }
-    race.enter(candidates, first, run, bits, draw.temperature, softmax.most);
+    race.enter(candidates, first, run, bits, draw.temperature, softmax.most, &told);
   });
   best = race.best;
 }
@@ -123,8 +163,11 @@ __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Sof
 // The race among the kept tokens; top is the largest logit.
 __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const Edge edge, float top) {
   const float c = kLog2E / draw.temperature, largest = top / draw.temperature;
-  Race race = {{-double_infinity(), 0x7fffffff}, -3e38f, 1.0f};
-  race.set_limit(top * c);
+  __shared__ float told;
+  if (threadIdx.x == 0) told = -3e38f;
+  __syncthreads();
+  Race race;
+  race.start(top * c);
   row.each([&](int first, const float(&run)[kRun]) {
     unsigned kept = 0;
 #pragma unroll
@@ -133,6 +176,7 @@ __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const
     if (!__any_sync(0xffffffff, kept != 0)) return;
     const uint4 bits[2] = {philox(draw.key_low, draw.key_high, first / 4, draw.position),
                            philox(draw.key_low, draw.key_high, first / 4 + 1, draw.position)};
+    race.hear(&told, top * c);
     unsigned candidates = 0;
 #pragma unroll
     for (int i = 0; i < kRun; i++) {
@@ -142,14 +186,14 @@ __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const
           draw.min_p <= 0 || run[i] == top || expf(run[i] / draw.temperature - largest) >= draw.min_p;
       if ((kept >> i & 1) && strong && can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
     }
-    race.enter(candidates, first, run, bits, draw.temperature, top * c);
+    race.enter(candidates, first, run, bits, draw.temperature, top * c, &told);
   });
   return race.best;
 }
 
 extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
-    sample_tokens(const Element* __restrict__ logits, const DrawOf* __restrict__ draws,
-                  const int* __restrict__ counts, int* __restrict__ tokens, float* __restrict__ logprobs,
+    sample_tokens(const Element* logits, const DrawOf* draws,
+                  const int* counts, int* tokens, float* logprobs,
                   int vocabulary, int stride) {
   wait_for_earlier_work();
   if (blockIdx.x >= counts[2]) return;

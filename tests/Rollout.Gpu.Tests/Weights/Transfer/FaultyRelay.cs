@@ -104,13 +104,13 @@ internal sealed class FaultyRelay : IAsyncDisposable
                 if (fault.FlipToReceiver >= done && fault.FlipToReceiver < done + got)
                     buffer[fault.FlipToReceiver - done] ^= 0x10;
                 var passed = (int)Math.Min(got, Math.Min(fault.CutAfter, fault.StallAfter) - done);
+                // Counted first: whoever receives the last byte may look at once.
+                if (count)
+                    Interlocked.Add(ref _toReceiver, passed);
                 await to.SendAsync(buffer.AsMemory(0, passed), _stopping.Token);
                 done += passed;
                 if (count)
-                {
-                    Interlocked.Add(ref _toReceiver, passed);
                     Reached.TrySetResult();
-                }
                 if (done == fault.CutAfter)
                     return;
                 if (done == fault.StallAfter)
