@@ -9,7 +9,6 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
     private const int Repeats = 20;
 
     private readonly KernelLibrary _kernels = device.Kernels(shape);
-    private readonly KernelLibrary _waiting = device.Kernels(shape, startsEarly: false);
 
     /// <summary>Rows of (context, new tokens, family, shared leading tokens).</summary>
     public void Run(string workload, (int Context, int Tokens, int Family, int Shared)[] rows)
@@ -45,10 +44,9 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
         var result = device.Allocate(batch.TokenCount * vectorBytes);
         var workspace = device.Allocate(_kernels.Attention.WorkspaceBytes(layout));
         var values = cache + (nint)((long)blocks * shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes);
-        double TimeOf(KernelLibrary kernels) => device.Timer.Microseconds(Repeats, _ => kernels.Attention.Launch(
+        var time = device.Timer.Microseconds(Repeats, _ => _kernels.Attention.Launch(
             device.Stream, layout, inputs, new PreparedTokens(0, positions, 0, 0), query, cache, values, result,
             workspace, batch.TokenCount));
-        var (time, waiting) = (TimeOf(_kernels), TimeOf(_waiting));
 
         var keyBytes = 2L * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
         var bytes = keyBytes * rows.GroupBy(row => (row.Family, row.Shared)).Sum(family =>
@@ -60,12 +58,8 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
         Console.WriteLine(
             $"  {(share ? "shared" : "apart "),-7} {time,8:F1} us  {bytes / time / 1e6,6:F2} TB/s = "
             + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s  "
-            + $"{schedule.Segments.Length} segments, host {host:F0} us; {waiting:F1} us without early starts");
+            + $"{schedule.Segments.Length} segments, host {host:F0} us");
     }
 
-    public void Dispose()
-    {
-        _kernels.Dispose();
-        _waiting.Dispose();
-    }
+    public void Dispose() => _kernels.Dispose();
 }

@@ -36,8 +36,8 @@ internal sealed class Device : IDisposable
 
     public GraphTimer Timer { get; }
 
-    public KernelLibrary Kernels(KernelShape shape, bool startsEarly = true) =>
-        KernelLibrary.Load(Context, shape, Compiler, KernelCache.Default(), startsEarly);
+    public KernelLibrary Kernels(KernelShape shape) =>
+        KernelLibrary.Load(Context, shape, Compiler, KernelCache.Default());
 
     /// <summary>Memory with bfloat16 numbers in −1 … 1.</summary>
     public nint Numbers(long bytes) => Filled(_fill, bytes, bytes / sizeof(uint));

@@ -10,6 +10,9 @@ public sealed class RowPadding
 {
     private const int Tried = 32;
 
+    // Which rows a BLAS treats apart depends on the matrix too: even and odd ones, small and large.
+    private static readonly (int Inputs, int Outputs)[] Shapes = [(256, 512), (1000, 333), (24, 40), (384, 1152)];
+
     private readonly int[] _padded;
 
     private RowPadding(int[] padded) => _padded = padded;
@@ -20,22 +23,24 @@ public sealed class RowPadding
     /// <summary>Tries products of 1 … 32 rows on the CPU, with as many threads as torch is set to; some milliseconds.</summary>
     public static RowPadding Measure()
     {
-        const int Inputs = 256, Outputs = 512;
         using var untracked = inference_mode();
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
-        var weight = randn([Outputs, Inputs], generator: generator);
-        var input = randn([2 * Tried, Inputs], generator: generator);
-        var expected = nn.functional.linear(input, weight);
+        var products = Shapes.Select(shape =>
+        {
+            var weight = randn([shape.Outputs, shape.Inputs], generator: generator);
+            var input = randn([2 * Tried, shape.Inputs], generator: generator);
+            return (Weight: weight, Input: input, Expected: nn.functional.linear(input, weight));
+        }).ToArray();
 
         var padded = new int[Tried + 1];
         var next = Tried + 1;
         for (var rows = Tried; rows >= 1; rows--)
         {
             using var step = NewDisposeScope();
-            var product = nn.functional.linear(input.narrow(0, 0, rows), weight);
-            using var equal = product.eq(expected.narrow(0, 0, rows)).all();
-            if (equal.data<bool>()[0])
+            var isEqual = products.All(one => nn.functional.linear(one.Input.narrow(0, 0, rows), one.Weight)
+                .eq(one.Expected.narrow(0, 0, rows)).all().data<bool>()[0]);
+            if (isEqual)
                 next = rows;
             padded[rows] = next;
         }

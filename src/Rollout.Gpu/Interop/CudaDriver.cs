@@ -151,33 +151,7 @@ internal static unsafe partial class CudaDriver
         out int blocks, nint function, int threads, nuint dynamicSharedBytes);
 
     [LibraryImport(Library)]
-    internal static partial int cuLaunchKernelEx(
-        LaunchConfiguration* configuration, nint function, void** arguments, void** extra);
-
-    /// <summary>CUlaunchConfig.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct LaunchConfiguration
-    {
-        public uint GridX;
-        public uint GridY;
-        public uint GridZ;
-        public uint BlockX;
-        public uint BlockY;
-        public uint BlockZ;
-        public uint SharedBytes;
-        public nint Stream;
-        public LaunchAttribute* Attributes;
-        public uint AttributeCount;
-    }
-
-    /// <summary>CUlaunchAttribute: a number that says which, and up to 64 bytes of value.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 72)]
-    internal struct LaunchAttribute
-    {
-        [FieldOffset(0)]
-        public int Id;
-
-        [FieldOffset(8)]
-        public int Value;
-    }
+    internal static partial int cuLaunchKernel(
+        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ,
+        uint sharedBytes, nint stream, void** arguments, void** extra);
 }

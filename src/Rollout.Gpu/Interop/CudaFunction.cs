@@ -7,17 +7,14 @@ internal sealed unsafe class CudaFunction
     private const int LocalBytesAttribute = 3;
     private const int RegistersAttribute = 4;
     private const int MaxDynamicSharedBytesAttribute = 8;
-    private const int ProgrammaticStreamSerialization = 6;
 
     private readonly string _name;
     private readonly nint _handle;
-    private readonly bool _startsEarly;
 
-    internal CudaFunction(string name, nint handle, bool startsEarly)
+    internal CudaFunction(string name, nint handle)
     {
         _name = name;
         _handle = handle;
-        _startsEarly = startsEarly;
     }
 
     /// <summary>Registers of a thread.</summary>
@@ -60,22 +57,11 @@ internal sealed unsafe class CudaFunction
         {
             for (var i = 0; i < arguments.Count; i++)
                 pointers[i] = values + i;
-            var early = new CudaDriver.LaunchAttribute { Id = ProgrammaticStreamSerialization, Value = 1 };
-            var configuration = new CudaDriver.LaunchConfiguration
-            {
-                GridX = (uint)grid.X,
-                GridY = (uint)grid.Y,
-                GridZ = 1,
-                BlockX = (uint)threads,
-                BlockY = 1,
-                BlockZ = 1,
-                SharedBytes = (uint)dynamicSharedBytes,
-                Stream = stream.Handle,
-                Attributes = &early,
-                AttributeCount = _startsEarly ? 1u : 0u,
-            };
             CudaException.Check(
-                CudaDriver.cuLaunchKernelEx(&configuration, _handle, pointers, null), $"launch the kernel {_name}");
+                CudaDriver.cuLaunchKernel(
+                    _handle, (uint)grid.X, (uint)grid.Y, 1, (uint)threads, 1, 1, (uint)dynamicSharedBytes,
+                    stream.Handle, pointers, null),
+                $"launch the kernel {_name}");
         }
     }
 

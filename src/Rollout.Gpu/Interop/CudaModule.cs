@@ -3,16 +3,12 @@ namespace Rollout.Gpu.Interop;
 /// <summary>Machine code on the device.</summary>
 internal sealed unsafe class CudaModule : IDisposable
 {
-    private readonly bool _startsEarly;
     private nint _handle;
 
     /// <param name="cubin">As NVRTC makes it, for the device of the current context.</param>
-    /// <param name="startsEarly">Whether its kernels wait for the work before them by themselves, so that they
-    /// may be started while it still runs (programmatic dependent launch, from Hopper on).</param>
     /// <exception cref="CudaException">It is damaged, or for another device.</exception>
-    public CudaModule(ReadOnlySpan<byte> cubin, bool startsEarly = false)
+    public CudaModule(ReadOnlySpan<byte> cubin)
     {
-        _startsEarly = startsEarly;
         fixed (byte* image = cubin)
             CudaException.Check(CudaDriver.cuModuleLoadData(out _handle, image), "load compiled kernels");
     }
@@ -23,7 +19,7 @@ internal sealed unsafe class CudaModule : IDisposable
     {
         CudaException.Check(
             CudaDriver.cuModuleGetFunction(out var function, _handle, name), $"find the kernel {name}");
-        return new CudaFunction(name, function, _startsEarly);
+        return new CudaFunction(name, function);
     }
 
     public void Dispose()

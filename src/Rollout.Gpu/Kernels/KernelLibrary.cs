@@ -11,13 +11,13 @@ internal sealed class KernelLibrary : IDisposable
 {
     private readonly List<CudaModule> _modules = [];
 
-    private KernelLibrary(CudaDeviceInfo device, KernelShape shape, IEnumerable<byte[]> cubins, bool startsEarly)
+    private KernelLibrary(CudaDeviceInfo device, KernelShape shape, IEnumerable<byte[]> cubins)
     {
         (Device, Shape) = (device, shape);
         try
         {
             foreach (var cubin in cubins)
-                _modules.Add(new CudaModule(cubin, startsEarly && device.ComputeMajor >= 9));
+                _modules.Add(new CudaModule(cubin));
             CudaModule Of(string file) => _modules[Array.IndexOf(KernelSource.FilesFor(shape.Dtype), file)];
             Prepare = new PrepareStep(Of("prepare_step"), shape);
             Gather = new GatherRows(Of("gather_rows"));
@@ -60,11 +60,9 @@ internal sealed class KernelLibrary : IDisposable
     /// <param name="shape">The model's.</param>
     /// <param name="compiler">NVRTC.</param>
     /// <param name="cache">Where compiled kernels are kept.</param>
-    /// <param name="startsEarly">Whether a kernel may start while the work before it ends, from Hopper on.</param>
     /// <exception cref="CudaException">The device does not take them.</exception>
     /// <exception cref="NotSupportedException">The shape, or a device older than compute capability 8.0.</exception>
-    public static KernelLibrary Load(
-        CudaContext context, KernelShape shape, Nvrtc compiler, KernelCache cache, bool startsEarly = true)
+    public static KernelLibrary Load(CudaContext context, KernelShape shape, Nvrtc compiler, KernelCache cache)
     {
         shape = shape.Checked();
         if (context.Info.ComputeMajor < 8)
@@ -74,8 +72,7 @@ internal sealed class KernelLibrary : IDisposable
                 + $"{context.Info.ComputeMajor}.{context.Info.ComputeMinor}.");
         }
 
-        return new KernelLibrary(
-            context.Info, shape, Compile(shape, context.Info.Architecture, compiler, cache), startsEarly);
+        return new KernelLibrary(context.Info, shape, Compile(shape, context.Info.Architecture, compiler, cache));
     }
 
     /// <summary>Machine code of every source, in the order of <see cref="KernelSource.FilesFor"/>.</summary>

@@ -28,7 +28,7 @@ public sealed class KvPool
         if (PolicyModel.IsCuda(settings) && settings.Engine == CacheEngine.Paged)
         {
             if (settings.Blocks.Count > 0)
-                Geometry = new KvCacheGeometry(settings.Blocks.Count, settings.Blocks.BlockSize);
+                Geometry = OnGpu(settings.Blocks);
             return;
         }
         Geometry = settings.Engine == CacheEngine.Paged
@@ -80,6 +80,17 @@ public sealed class KvPool
         return blocks.Memory >= blockBytes
             ? _shape.Geometry(_dtype, blocks.BlockSize, blocks.Memory)
             : throw Unusable($"at least {blockBytes} bytes for one block");
+    }
+
+    /// <summary>So many blocks, if the device has that much memory at all; what else is on it is seen when it is allocated.</summary>
+    private KvCacheGeometry OnGpu(BlockSettings blocks)
+    {
+        using var memory = PolicyModel.Memory(_settings);
+        var use = memory!.Read();
+        var most = (use.Reserved + use.Free) / (_shape.BytesPerToken(_dtype) * blocks.BlockSize);
+        return blocks.Count <= most
+            ? new KvCacheGeometry(blocks.Count, blocks.BlockSize)
+            : throw Unusable($"at most {most} blocks, which all of the device's memory holds");
     }
 
     /// <summary>A row of the longest length for every sequence.</summary>

@@ -8,7 +8,7 @@ namespace Rollout.Gpu.Tests.Kernels;
 /// <summary>One GPU for all tests of kernels, which run one after another; kernels are compiled once a shape.</summary>
 public sealed class GpuFixture : IDisposable
 {
-    private readonly Dictionary<(KernelShape, bool), KernelLibrary> _libraries = [];
+    private readonly Dictionary<KernelShape, KernelLibrary> _libraries = [];
     private readonly CudaContext? _context;
     private readonly CudaStream? _stream;
     private readonly Nvrtc? _compiler;
@@ -34,12 +34,12 @@ public sealed class GpuFixture : IDisposable
         _context.MakeCurrent();
     }
 
-    internal KernelLibrary Kernels(KernelShape shape, bool startsEarly = true)
+    internal KernelLibrary Kernels(KernelShape shape)
     {
-        if (!_libraries.TryGetValue((shape, startsEarly), out var library))
+        if (!_libraries.TryGetValue(shape, out var library))
         {
-            library = KernelLibrary.Load(Context, shape, _compiler!, KernelCache.Default(), startsEarly);
-            _libraries[(shape, startsEarly)] = library;
+            library = KernelLibrary.Load(Context, shape, _compiler!, KernelCache.Default());
+            _libraries[shape] = library;
         }
 
         return library;

@@ -25,8 +25,7 @@ public abstract class GpuTest : IDisposable
 
     private protected CudaStream Stream => _gpu.Stream;
 
-    private protected KernelLibrary Kernels(KernelShape shape, bool startsEarly = true) =>
-        _gpu.Kernels(shape, startsEarly);
+    private protected KernelLibrary Kernels(KernelShape shape) => _gpu.Kernels(shape);
 
     private protected static KernelShape PlainShape(ScalarType dtype) => new(64, 4, 2, 16, dtype);
 

@@ -152,7 +152,7 @@ public sealed class GenerateJobTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "needs 9 KV blocks of 4 tokens, and there are 8",
         new[] { "--max-tokens", "32", "--block-size", "4", "--kv-blocks", "8" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
-    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.device = \"cuda\": expected cpu", new[] { "--device", "cuda" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.dtype = \"bfloat16\": expected float32", new[] { "--dtype", "bfloat16" })]
     public async Task Bad_input_is_one_sentence_exit_code_2_and_no_file(string prompts, string sentence, string[] options)
     {
         Write(prompts);

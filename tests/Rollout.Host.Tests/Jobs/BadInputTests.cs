@@ -21,7 +21,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("include \"nowhere.conf\"", "job.conf:2:", "nowhere.conf")]
     [InlineData("rollout.blocks { count = 2, block-size = 4 }", "job.conf:2:", "rollout.blocks.count = 2: expected at least")]
     [InlineData("rollout.sampling.max-tokens = 100", "job.conf:2:", "rollout.sampling.max-tokens = 100: expected at most")]
-    [InlineData("rollout.device = cuda", "job.conf:2:", "rollout.device = \"cuda\": expected cpu")]
+    [InlineData("rollout.device = gpu", "job.conf:2:", "rollout.device = \"gpu\": expected cpu, cuda or cuda:N")]
     [InlineData("rollout.dtype = bfloat16", "job.conf:2:", "rollout.dtype = \"bfloat16\": expected float32")]
     [InlineData("rollout.rewards = [{ type = exactanswer }]", "job.conf:2:", "exact-answer")]
     [InlineData("rollout.rewards = [{ type = keyword, txt = a }]", "job.conf:2:", "text")]
@@ -38,6 +38,20 @@ public sealed class BadInputTests : IDisposable
         await File.WriteAllTextAsync(job, $"include \"{RolloutRun.Job("smoke.conf")}\"\n{line}\n");
 
         await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.Child("out"));
+    }
+
+    [Fact]
+    public async Task A_GPU_that_cannot_be_used_is_one_sentence_and_leaves_no_folder()
+    {
+        if (TorchSharp.torch.cuda.is_available())
+            return; // nothing is missing here
+
+        var (code, _, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "device=cuda", "--out", _folder.Child("out"));
+
+        Assert.Equal(ExitCodes.Failure, code);
+        Assert.StartsWith("Device cuda ", Assert.Single(error.Trim().Split('\n')), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder.Child("out")));
     }
 
     [Fact]

@@ -6,7 +6,6 @@
 #include "attention_tile.cuh"
 
 constexpr int kMergeStride = kPaddedDim + 4;
-constexpr int kMergeBytes = kWarps * 8 * kMergeStride * 4;
 
 struct NarrowShared {
   float outputs[kWarps][8][kMergeStride];

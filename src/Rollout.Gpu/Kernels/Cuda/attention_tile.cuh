@@ -71,7 +71,7 @@ __device__ __forceinline__ unsigned pack(float low, float high) {
   return packed;
 }
 
-// One warp's share of the copies of a part, kStages tiles ahead of what was computed, across segments.
+// One warp's share of the copies of a part, kStages - 1 tiles ahead of what is computed, across segments.
 struct TileStream {
   const AttentionWork& work;
   const Element* keys;

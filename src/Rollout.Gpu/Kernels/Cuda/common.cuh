@@ -38,19 +38,7 @@ union Vector {
   Element at[kVector];
 };
 
-// Every kernel may be started while the one before it still runs (programmatic dependent launch). Each thread
-// calls this first, before it returns or touches what an earlier kernel of the stream wrote or reads: then
-// all earlier work is done, and what comes next may start likewise. Pointers are not __restrict__: what is read
-// through one that is const would be read as constant memory, which the compiler moves before the wait.
-__device__ __forceinline__ void wait_for_earlier_work() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;");
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
 constexpr float kLog2E = 1.4426950408889634f;
-constexpr float kLn2 = 0.6931471805599453f;
 
 // 2^x, two units in the last place; 0 for -inf.
 __device__ __forceinline__ float exp2_fast(float x) {

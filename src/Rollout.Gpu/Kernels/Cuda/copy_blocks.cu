@@ -13,9 +13,8 @@ constexpr int kCopyCount = 4;
 extern __shared__ uint4 held[];
 
 extern "C" __global__ void __launch_bounds__(256)
-    copy_blocks(uint4* cache, const int* counts, const int2* pairs, int blocks,
+    copy_blocks(uint4* cache, const int* __restrict__ counts, const int2* __restrict__ pairs, int blocks,
                 int block_vectors, int slice_vectors) {
-  wait_for_earlier_work();
   const int first = blockIdx.x * slice_vectors;
   const int width = min(slice_vectors, block_vectors - first);
   const int total = counts[kCopyCount] * width;

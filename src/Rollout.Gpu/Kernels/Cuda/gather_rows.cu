@@ -8,9 +8,8 @@
 #include "common.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-    gather_rows(const Element* table, const int* indices,
-                Element* result, int width) {
-  wait_for_earlier_work();
+    gather_rows(const Element* __restrict__ table, const int* __restrict__ indices,
+                Element* __restrict__ result, int width) {
   const int index = indices[blockIdx.x];
   const Element* from = table + static_cast<long long>(max(index, 0)) * width;
   Element* to = result + static_cast<long long>(blockIdx.x) * width;

@@ -10,11 +10,10 @@
 #include "attention_work.cuh"
 
 extern "C" __global__ void __launch_bounds__(128)
-    merge_attention(const int* counts, const int* merge_start,
-                    const int* merge_entries, const float* partial_outputs,
-                    const float2* partial_softmax, int partial_capacity,
-                    Element* result) {
-  wait_for_earlier_work();
+    merge_attention(const int* __restrict__ counts, const int* __restrict__ merge_start,
+                    const int* __restrict__ merge_entries, const float* __restrict__ partial_outputs,
+                    const float2* __restrict__ partial_softmax, int partial_capacity,
+                    Element* __restrict__ result) {
   constexpr int kPerLane = (kHeadDim / 4 + 31) / 32;
   const long long token = blockIdx.x;
   const int head = blockIdx.y * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;

@@ -16,15 +16,13 @@
 
 extern __shared__ __align__(128) unsigned char stages[];
 
-// Tiles in the order in which they are copied. A stage is copied over as soon as its tile has been used,
-// before the next tile is waited for, so that nearly all of shared memory is on its way at any time.
 struct Tiles {
   int stage;
   const unsigned shared;
 
   // The stage of the next tile, once this thread's copies to it have arrived.
   __device__ __forceinline__ unsigned next() {
-    wait_copies<kStages - 1>();
+    wait_copies<kStages - 2>();
     const unsigned tile = shared + stage * kStageBytes;
     stage = stage + 1 == kStages ? 0 : stage + 1;
     return tile;
@@ -44,9 +42,8 @@ __device__ __forceinline__ void run_narrow(const AttentionWork& work, const Segm
   for (int first = segment.key_start; first < segment.key_end; first += kTileKeys) {
     const unsigned at = tiles.next();
     __syncwarp();
-    state.attend(queries, at, first + own, scale);
-    __syncwarp();
     stream.issue();
+    state.attend(queries, at, first + own, scale);
   }
   state.finish(work, segment, partials, result, kv_head, shared);
 }
@@ -61,32 +58,32 @@ __device__ __forceinline__ void run_wide(const AttentionWork& work, const Segmen
   for (int first = segment.key_start; first < segment.key_end; first += kTileKeys) {
     const unsigned at = tiles.next();
     __syncthreads();
-    if (queries.present) state.attend(queries, at, first, scale);
-    __syncthreads();
     stream.issue();
+    if (queries.present) state.attend(queries, at, first, scale);
   }
   if (queries.present) state.finish(work, segment, partials, result, kv_head);
+  // The next segment may copy over a stage that a slower warp still reads.
+  __syncthreads();
 }
 
 extern "C" __global__ void __launch_bounds__(32 * kWarps, ROLLOUT_MIN_BLOCKS)
-    paged_attention(const Element* query, const Element* keys,
-                    const Element* values, const int* part_start,
-                    const Segment* segments, const int* shared_tokens,
-                    const int* block_tables, const int* positions,
-                    Element* result, float* partial_outputs, float2* partial_softmax,
+    paged_attention(const Element* __restrict__ query, const Element* __restrict__ keys,
+                    const Element* __restrict__ values, const int* __restrict__ part_start,
+                    const Segment* __restrict__ segments, const int* __restrict__ shared_tokens,
+                    const int* __restrict__ block_tables, const int* __restrict__ positions,
+                    Element* __restrict__ result, float* partial_outputs, float2* partial_softmax,
                     int partial_capacity, float scale) {
   const int kv_head = blockIdx.x;
   const AttentionWork work = {part_start, segments, shared_tokens, block_tables, positions};
   const Partials partials = {partial_outputs, partial_softmax, partial_capacity};
-  // The schedule and the block tables were there before the step began; all else is an earlier kernel's.
   const int end = part_start[blockIdx.y + 1];
   int segment_index = part_start[blockIdx.y];
+  if (segment_index == end) return;
+
   const unsigned shared = static_cast<unsigned>(__cvta_generic_to_shared(stages));
   NarrowShared& merged = *reinterpret_cast<NarrowShared*>(stages + kStages * kStageBytes);
   TileStream stream(work, keys, values, kv_head, shared, segment_index, end);
-  wait_for_earlier_work();
-  if (segment_index == end) return;
-  for (int i = 0; i < kStages; i++) stream.issue();
+  for (int i = 0; i < kStages - 1; i++) stream.issue();
   Tiles tiles = {0, shared};
   for (; segment_index < end; segment_index++) {
     const Segment segment = segments[segment_index];

@@ -114,13 +114,12 @@ __device__ __forceinline__ void finish(State& state, const Shared& shared, int v
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-    paged_attention(const float* query, const float* keys,
-                    const float* values, const int* part_start,
-                    const Segment* segments, const int* shared_tokens,
-                    const int* block_tables, const int* positions,
-                    float* result, float* partial_outputs, float2* partial_softmax,
+    paged_attention(const float* __restrict__ query, const float* __restrict__ keys,
+                    const float* __restrict__ values, const int* __restrict__ part_start,
+                    const Segment* __restrict__ segments, const int* __restrict__ shared_tokens,
+                    const int* __restrict__ block_tables, const int* __restrict__ positions,
+                    float* __restrict__ result, float* partial_outputs, float2* partial_softmax,
                     int partial_capacity, float scale) {
-  wait_for_earlier_work();
   const int kv_head = blockIdx.x;
   const AttentionWork work = {part_start, segments, shared_tokens, block_tables, positions};
   const Partials partials = {partial_outputs, partial_softmax, partial_capacity};

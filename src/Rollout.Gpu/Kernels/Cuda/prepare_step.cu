@@ -32,13 +32,12 @@ __device__ int row_of(int token, int rows, const int* query_start) {
 }
 
 extern "C" __global__ void __launch_bounds__(64)
-    prepare_step(const int* counts, const int* token_ids,
-                 const int* query_start, const int* context_lengths,
-                 const int* table_start, const int* block_tables,
-                 const int* sampled, const float* frequencies,
-                 int* tokens, int* positions, int* slots,
-                 float2* angles) {
-  wait_for_earlier_work();
+    prepare_step(const int* __restrict__ counts, const int* __restrict__ token_ids,
+                 const int* __restrict__ query_start, const int* __restrict__ context_lengths,
+                 const int* __restrict__ table_start, const int* __restrict__ block_tables,
+                 const int* __restrict__ sampled, const float* __restrict__ frequencies,
+                 int* __restrict__ tokens, int* __restrict__ positions, int* __restrict__ slots,
+                 float2* __restrict__ angles) {
   const int token = blockIdx.x;
   const bool padding = token >= counts[0];
   int position = 0;

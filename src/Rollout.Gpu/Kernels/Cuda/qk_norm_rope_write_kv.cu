@@ -63,11 +63,10 @@ __device__ __forceinline__ void normalize(float (&low)[kPerLane][2], float (&hig
 }
 
 extern "C" __global__ void __launch_bounds__(32 * kWarps)
-    qk_norm_rope_write_kv(const Element* qkv, const Element* norm_weights,
-                          const float2* angles, const int* slots,
-                          Element* query, Element* keys,
-                          Element* values, float epsilon, int has_norm) {
-  wait_for_earlier_work();
+    qk_norm_rope_write_kv(const Element* __restrict__ qkv, const Element* __restrict__ norm_weights,
+                          const float2* __restrict__ angles, const int* __restrict__ slots,
+                          Element* __restrict__ query, Element* __restrict__ keys,
+                          Element* __restrict__ values, float epsilon, int has_norm) {
   const int head = blockIdx.y * kWarps + threadIdx.x / 32;
   if (head >= kHeads + 2 * kKvHeads) return;
   const long long token = blockIdx.x;

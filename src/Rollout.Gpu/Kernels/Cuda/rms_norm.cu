@@ -45,7 +45,6 @@ __device__ __forceinline__ float take_vector(const Element* x, Element* residual
 template <bool kAdd>
 __device__ __forceinline__ void normalize(const Element* x, Element* residual, const Element* weight,
                                           Element* result, int width, float inverse_width, float epsilon) {
-  wait_for_earlier_work();
   const long long start = static_cast<long long>(blockIdx.x) * width;
   x += start;
   if (kAdd) residual += start;
@@ -77,13 +76,13 @@ __device__ __forceinline__ void normalize(const Element* x, Element* residual, c
 }
 
 extern "C" __global__ void __launch_bounds__(1024)
-    rms_norm(const Element* x, const Element* weight, Element* result, int width,
+    rms_norm(const Element* x, const Element* __restrict__ weight, Element* result, int width,
              float inverse_width, float epsilon) {
   normalize<false>(x, nullptr, weight, result, width, inverse_width, epsilon);
 }
 
 extern "C" __global__ void __launch_bounds__(1024)
-    add_rms_norm(const Element* x, Element* residual, const Element* weight,
+    add_rms_norm(const Element* x, Element* __restrict__ residual, const Element* __restrict__ weight,
                  Element* result, int width, float inverse_width, float epsilon) {
   normalize<true>(x, residual, weight, result, width, inverse_width, epsilon);
 }

@@ -192,10 +192,9 @@ __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const
 }
 
 extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
-    sample_tokens(const Element* logits, const DrawOf* draws,
-                  const int* counts, int* tokens, float* logprobs,
+    sample_tokens(const Element* __restrict__ logits, const DrawOf* __restrict__ draws,
+                  const int* __restrict__ counts, int* __restrict__ tokens, float* __restrict__ logprobs,
                   int vocabulary, int stride) {
-  wait_for_earlier_work();
   if (blockIdx.x >= counts[2]) return;
   const DrawOf draw = draws[blockIdx.x];
   const bool greedy = draw.temperature == 0;

@@ -11,8 +11,7 @@ __device__ __forceinline__ Element gated(Element gate, Element up) {
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    silu_mul(const Element* gate_up, Element* result, int width) {
-  wait_for_earlier_work();
+    silu_mul(const Element* __restrict__ gate_up, Element* __restrict__ result, int width) {
   const long long row = blockIdx.x;
   const Element* gate = gate_up + row * 2 * width;
   const Element* up = gate + width;
