@@ -25,10 +25,10 @@ public sealed class GroupBook
 {
     private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
     private readonly SchedulerEpoch _epoch;
-    private readonly PlacementPolicy _policy;
     private readonly double _queueDepth;
     private readonly DecoderRoster _decoders;
     private readonly WorkDispatch _work;
+    private readonly SampleIntake _samples;
     private readonly DueQueue _due = new();
     private readonly List<RolloutGroup> _ended = [];
     private long _arrivals;
@@ -38,9 +38,10 @@ public sealed class GroupBook
     /// <param name="queueDepth">Waiting sequences, as a multiple of those that the decoders can run at once.</param>
     public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth)
     {
-        (_epoch, _policy, _queueDepth) = (epoch, policy, queueDepth);
+        (_epoch, _queueDepth) = (epoch, queueDepth);
         _decoders = new DecoderRoster(epoch);
         _work = new WorkDispatch(policy, _decoders.Ranking);
+        _samples = new SampleIntake(policy, _work);
     }
 
     /// <summary>Groups that haven't ended.</summary>
@@ -166,6 +167,7 @@ public sealed class GroupBook
         decoder.Commands.Flush();
         _decoders.Ranking.Update(decoder);
         _work.Fill(decoder);
+        _work.Balance(decoder);
         return decoder;
     }
 
@@ -201,14 +203,17 @@ public sealed class GroupBook
         decoder.LastReport = report.Number;
         decoder.Load = report.Load;
         foreach (var progress in report.Samples)
-            Take(decoder, progress, orphansDue);
+        {
+            // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
+            if (!_groups.TryGetValue(progress.Group, out var group))
+                group = decoder.IsSettled ? null : NewGroup(progress.Group, orphansDue);
+            if (group is not null && _samples.Take(decoder, group, progress))
+                EndIfComplete(group);
+        }
         foreach (var rejection in report.Rejected)
         {
-            if (_groups.TryGetValue(rejection.Group, out var group)
-                && group.Slots.Any(slot => slot.Decoder == decoder && slot.Attempt == rejection.Attempt))
-            {
+            if (_groups.TryGetValue(rejection.Group, out var group) && SampleIntake.IsAt(group, decoder, rejection.Attempt))
                 Fail(rejection.Group, rejection.Reason);
-            }
         }
         decoder.IsSettled |= !report.More;
         _decoders.Ranking.Update(decoder);
@@ -217,82 +222,10 @@ public sealed class GroupBook
         return decoder;
     }
 
-    private void Take(DecoderLoad decoder, SampleProgress progress, TimeSpan orphansDue)
-    {
-        if (!_groups.TryGetValue(progress.Group, out var group))
-        {
-            if (decoder.IsSettled)
-                return;         // its client has its outcome, or has cancelled it: the decoder is being told
-            group = NewGroup(progress.Group, orphansDue);
-        }
-        if (group.Outcome is not null || (group.Request is not null && progress.Sample >= group.Slots.Count))
-        {
-            group.HeldBy(decoder);
-            return;
-        }
-        var slot = group.Slot(progress.Sample);
-        if (slot.Decoder != decoder || slot.Attempt != progress.Attempt)
-        {
-            if (decoder.IsSettled || !TakeOver(decoder, group, slot, progress))
-                return;
-        }
-        if (!slot.Append(progress))
-        {
-            // A hole: never by the protocol. Whoever goes on with it starts where our knowledge ends.
-            decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
-            Return(decoder, group, slot);
-            return;
-        }
-        switch (progress.State)
-        {
-            case SampleState.Stopped:
-            case SampleState.ReachedLength:
-                Finish(decoder, group, slot, progress.State);
-                break;
-            case SampleState.HandedBack:
-                Return(decoder, group, slot);
-                break;
-        }
-    }
-
-    /// <summary>A decoder worked for the scheduler before this one: what it has need not be computed again.</summary>
-    private bool TakeOver(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleProgress progress)
-    {
-        group.HeldBy(decoder);
-        if (slot.IsFinished)
-            return false;
-        if (!slot.IsWaiting || progress.Start != 0)
-        {
-            decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
-            return false;
-        }
-        slot.Clear();
-        _work.Take(group, slot, decoder, progress.Attempt);
-        return true;
-    }
-
-    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleState state)
-    {
-        decoder.Remove(group, slot);
-        slot.Finish(state == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length);
-        group.Unfinished--;
-        if (group.Request is not { } request)
-            return;
-        _policy.Learn(slot.Count, request.Samples[slot.Sample].MaxTokens);
-        EndIfComplete(group);
-    }
-
     private void EndIfComplete(RolloutGroup group)
     {
-        if (group.Unfinished == 0)
+        if (group is { Unfinished: 0, Request: not null })
             End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
-    }
-
-    private void Return(DecoderLoad decoder, RolloutGroup group, SampleSlot slot)
-    {
-        decoder.Remove(group, slot);
-        slot.Release();
-        _work.Requeue(group, 1);
     }
 
     private RolloutGroup NewGroup(GroupId id, TimeSpan due)

@@ -93,10 +93,19 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
     }
 
     /// <summary>
-    /// Where this decoder has places to spare and nothing waits for them here, what waits on another one is recalled:
+    /// Where a decoder has places to spare and nothing waits for them here, what waits on another one is recalled:
     /// groups that haven't begun, the youngest first, or parts of one where that pays. They come back to the queue.
     /// </summary>
-    public void Balance(DecoderLoad dry)
+    /// <param name="changed">Looked at as the dry one, or as the one where something waits.</param>
+    public void Balance(DecoderLoad changed)
+    {
+        if (changed.Load.Waiting == 0)
+            Fetch(changed);
+        else if (ranking.EmptiestFirst.FirstOrDefault() is { } emptiest && emptiest != changed)
+            Fetch(emptiest);
+    }
+
+    private void Fetch(DecoderLoad dry)
     {
         var places = dry.Capacity.MaxNumSeqs - dry.AssignedSeqs;
         if (IsHeld || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching

@@ -122,6 +122,7 @@ internal sealed class SimulatedCluster(int seed)
                 Deliver();
             Check();
         }
+        Assert.Empty(_book.TakeOverdue(_now + 2 * OrphanTime));
         Assert.Equal(0, _book.GroupsOnTheirWay);
         Assert.Equal(0, _book.WaitingSequences);
         Assert.All(_book.Decoders.All, decoder => Assert.Equal((0, 0), (decoder.AssignedSeqs, decoder.ReservedBlocks)));
@@ -240,7 +241,7 @@ internal sealed class SimulatedCluster(int seed)
         {
             if (_book.Welcome(here, out var refusal) is { } decoder)
             {
-                Tell(here.Id, new SchedulerHere(new SchedulerEpoch(_epoch), TimeSpan.Zero));
+                Tell(here.Id, here.Incarnation, new SchedulerHere(new SchedulerEpoch(_epoch), TimeSpan.Zero));
                 Send(decoder);
             }
             Assert.Null(refusal);
@@ -248,7 +249,7 @@ internal sealed class SimulatedCluster(int seed)
         else if (_book.Take((DecoderReport)message, _now + OrphanTime) is { } decoder)
         {
             var report = (DecoderReport)message;
-            Tell(report.Decoder, new ReportTaken(report.Epoch, report.Number));
+            Tell(report.Decoder, report.Incarnation, new ReportTaken(report.Epoch, report.Number));
             Send(decoder);
         }
         if (_book.IsHeld && _decoders.TrueForAll(decoder => _book.Decoders.Find(decoder.Id) is { IsSettled: true } known
@@ -283,13 +284,13 @@ internal sealed class SimulatedCluster(int seed)
         {
             if (command is RecallSamples)
                 Note("recall");
-            Tell(decoder.Id, command);
+            Tell(decoder.Id, decoder.Here.Incarnation, command);
         }
     }
 
-    private void Tell(DecoderId id, IDecoderMessage message)
+    private void Tell(DecoderId id, int incarnation, IDecoderMessage message)
     {
-        if (_decoders.Find(decoder => decoder.Id == id) is { } decoder)
+        if (_decoders.Find(decoder => decoder.Id == id && decoder.Incarnation == incarnation) is { } decoder)
             _toDecoders.Add((decoder, message));
     }
 
