@@ -34,13 +34,18 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
     /// <summary>The decoder can take so many more samples with so many blocks.</summary>
-    public bool HasRoom(DecoderLoad decoder, int seqs, int blocks)
+    /// <param name="decoder">Who is to take them.</param>
+    /// <param name="seqs">Samples.</param>
+    /// <param name="blocks">That they are expected to need.</param>
+    /// <param name="ahead">They may wait there; else they can run at once.</param>
+    public bool HasRoom(DecoderLoad decoder, int seqs, int blocks, bool ahead = true)
     {
         if (decoder.AssignedSeqs == 0)
             return true;
         var places = decoder.Capacity.MaxNumSeqs;
-        return decoder.AssignedSeqs + seqs <= places + lookaheadSeqs
-            && decoder.ReservedBlocks + blocks <= (long)decoder.Capacity.Blocks * (places + lookaheadSeqs) / places;
+        var most = places + (ahead ? lookaheadSeqs : 0);
+        return decoder.AssignedSeqs + seqs <= most
+            && decoder.ReservedBlocks + blocks <= (long)decoder.Capacity.Blocks * most / places;
     }
 
     /// <summary>

@@ -123,8 +123,13 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         }
     }
 
+    /// <summary>
+    /// Where its siblings are, if they can run there at once; what was recalled from there for want of room would only go
+    /// back. Else the emptiest decoder that has room.
+    /// </summary>
     private DecoderLoad? Choose(RolloutGroup group) =>
-        group.Holders.Find(sibling => sibling.Groups.ContainsKey(group) && Fits(group, sibling))
+        group.Holders.Find(decoder =>
+            decoder.Groups.ContainsKey(group) && decoder.Load.Waiting == 0 && Fits(group, decoder, ahead: false))
         ?? ranking.EmptiestFirst.FirstOrDefault(decoder => Fits(group, decoder));
 
     /// <summary>The oldest group that this decoder may work on, if it has room for it.</summary>
@@ -137,7 +142,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
             : null;
     }
 
-    private bool Fits(RolloutGroup group, DecoderLoad decoder)
+    private bool Fits(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
     {
         if (!decoder.TakesWork || (group.Required is { } required && required != decoder.Here.Policy))
             return false;
@@ -145,7 +150,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         var blocks = decoder.Groups.ContainsKey(group) ? 0 : PlacementPolicy.PromptBlocks(request, blockSize);
         foreach (var slot in group.Slots)
             blocks += slot.IsWaiting ? policy.OwnBlocks(request, slot, blockSize) : 0;
-        return policy.HasRoom(decoder, group.Waiting, blocks);
+        return policy.HasRoom(decoder, group.Waiting, blocks, ahead);
     }
 
     private void Assign(RolloutGroup group, DecoderLoad decoder)
