@@ -13,6 +13,8 @@ internal sealed class ChaosCluster : IDisposable
 {
     public const int OfEach = 3;
 
+    private const int Tries = 3;
+
     private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(60);
 
@@ -41,6 +43,9 @@ internal sealed class ChaosCluster : IDisposable
 
     /// <summary>Processes that ended by themselves, with a code that nobody asked for.</summary>
     public IEnumerable<string> Surprises => _schedulers.Concat(_decoders).SelectMany(member => member.Surprises);
+
+    /// <summary>New processes that could not join at first.</summary>
+    public int StartedAgain { get; private set; }
 
     /// <summary>host:port of every decoder.</summary>
     public IEnumerable<string> DecoderAddresses => _decoders.Select(decoder => decoder.Address);
@@ -117,12 +122,30 @@ internal sealed class ChaosCluster : IDisposable
                 break;
         }
         if (process.HasExited)
-        {
-            process.Dispose();
-            Launch(member);
-            await ReadyAsync(member);
-        }
+            await RestartAsync(member);
         member.IsAway = false;
+    }
+
+    /// <summary>
+    /// As a supervisor of processes does: one that can't join, as when it asks a member that is being given up itself, is
+    /// started again.
+    /// </summary>
+    private async Task RestartAsync(Member member)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            member.Process!.Dispose();
+            Launch(member);
+            try
+            {
+                await ReadyAsync(member);
+                return;
+            }
+            catch (InvalidOperationException) when (tries < Tries)
+            {
+                StartedAgain++;
+            }
+        }
     }
 
     private void Launch(Member member) => member.Process =

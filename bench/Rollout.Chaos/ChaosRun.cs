@@ -11,9 +11,16 @@ namespace Rollout.Chaos;
 /// <param name="Faults">Injected, by what they were.</param>
 /// <param name="Moved">Unfinished samples that went on elsewhere.</param>
 /// <param name="Kept">Tokens that those had, which were computed once more as prompts are and not sampled again.</param>
+/// <param name="StartedAgain">New processes that could not join at first.</param>
 /// <param name="Completions">What the client wrote.</param>
 internal sealed record RunOutcome(
-    string? Fault, double Seconds, IReadOnlyList<Fault> Faults, int Moved, long Kept, Completions Completions);
+    string? Fault,
+    double Seconds,
+    IReadOnlyList<Fault> Faults,
+    int Moved,
+    long Kept,
+    int StartedAgain,
+    Completions Completions);
 
 /// <summary>The job on a cluster of its own, from its start to its last process's end.</summary>
 internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
@@ -38,17 +45,33 @@ internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
         stop.ThrowIfCancellationRequested();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         await over.CancelAsync();
-        var injected = await injecting;
+        string? unwell = null;
+        IReadOnlyList<Fault> injected = [];
+        try
+        {
+            injected = await injecting;
+        }
+        catch (Exception fault) when (fault is InvalidOperationException or TimeoutException)
+        {
+            unwell = fault.Message;
+        }
 
         var completions = Completions.Compare(job.Reference, output);
-        var fault = !inTime ? $"the client was not done within {limit.TotalSeconds:F0} s"
+        var wrong = !inTime ? $"the client was not done within {limit.TotalSeconds:F0} s"
             : client.ExitCode != 0 ? $"the client ended with {client.ExitCode} (client.log)"
             : completions.Fault
+            ?? unwell
             ?? await LedgerCheck.RunAsync(cluster.Addresses, cluster.DecoderAddresses, TimeSpan.FromSeconds(60))
             ?? await cluster.LeaveAsync()
             ?? cluster.Surprises.FirstOrDefault();
         return new RunOutcome(
-            fault, seconds, injected, _losses.Sum(loss => loss.Samples), _losses.Sum(loss => loss.Tokens), completions);
+            wrong,
+            seconds,
+            injected,
+            _losses.Sum(loss => loss.Samples),
+            _losses.Sum(loss => loss.Tokens),
+            cluster.StartedAgain,
+            completions);
     }
 
     private static async Task<IReadOnlyList<Fault>> InjectAsync(
