@@ -40,7 +40,7 @@ public sealed class WritersTests : IDisposable
                 "gradient_norm", "learning_rate", "loss", "equal_reward_groups", "failed_groups",
                 "blocks_in_use_peak", "blocks_total", "sharing_ratio", "preemptions", "step_failures",
                 "rollout_seconds",
-                "train_seconds", "total_seconds",
+                "train_seconds", "memory", "total_seconds",
             ],
             names);
         Assert.Equal(JsonValueKind.Null, line.RootElement.GetProperty("held_out_accuracy").ValueKind);
