@@ -18,7 +18,7 @@ public static class RolloutProgram
         typeof(OutputException), typeof(InvalidDataException),
     ];
 
-    private static readonly HashSet<Type> Failures = 
+    private static readonly HashSet<Type> Failures =
         [typeof(LibTorchException), typeof(CudaException), typeof(DeviceFaultException)];
 
     /// <summary>What the program can do.</summary>

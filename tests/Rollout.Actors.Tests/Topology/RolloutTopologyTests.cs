@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Topology;
 using Rollout.Actors.Tests.Support;
+using Rollout.Actors.Topology;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Sampling;
