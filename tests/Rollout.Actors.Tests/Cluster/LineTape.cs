@@ -27,9 +27,13 @@ internal sealed class LineTape
         _waiting.Enqueue((line => line.Contains(part, StringComparison.Ordinal), found));
         if (_lines.FirstOrDefault(line => line.Contains(part, StringComparison.Ordinal)) is { } said)
             return said;
-        var deadline = Task.Delay(TimeSpan.FromSeconds(60));
-        return await Task.WhenAny(found.Task, deadline) == found.Task
-            ? await found.Task
-            : throw new TimeoutException($"nobody said '{part}', but: {string.Join(" | ", _lines)}");
+        try
+        {
+            return await found.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"nobody said '{part}', but: {string.Join(" | ", _lines)}");
+        }
     }
 }

@@ -202,8 +202,9 @@ public sealed class WeightTransferTests
         await lazy.GetStream().WriteAsync(TransferProtocol.Request(rig.Offer.Token, default));
 
         await lazy.GetStream().ReadExactlyAsync(new byte[1]);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (rig.Server.Connections > 0)
-            await Task.Delay(20);
+            await Task.Delay(20, deadline.Token);
 
         Assert.InRange(await DrainAsync(lazy), 0, rig.Offer.Bytes - 1);
     }
