@@ -37,6 +37,9 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     /// <summary>Of the members that are started next.</summary>
     public TimeSpan JoinTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Of the members that are started next.</summary>
+    public TimeSpan SchedulerTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Starts a member; the first one is the seed of all.</summary>
     public Task<RolloutTopology> StartAsync(params string[] roles) => StartAsync(null, roles);
 
@@ -56,6 +59,7 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
             Roles = roles,
             SeedNodes = [.. _members.Take(1).Select(first => first.Address)],
             JoinTimeout = JoinTimeout,
+            SchedulerTimeout = SchedulerTimeout,
             Tls = Tls,
         },
     };
