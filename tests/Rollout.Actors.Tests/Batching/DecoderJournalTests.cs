@@ -244,12 +244,13 @@ public sealed class DecoderJournalTests
     [Fact]
     public void What_was_taken_of_an_earlier_attempt_says_nothing_of_the_next_one()
     {
-        Sample(Assign(0), 1, 2, 3);
+        var first = Assign(0);
+        Sample(first, 1, 2, 3);
+        HandBack(first);
         var before = Reported();
-        _underway.Clear();
 
-        var again = new Sequence(Request(4), SampleStart.New(0), key: 0, age: 0);
-        Assert.True(_journal.Assign(Group, SampleStart.New(0), Attempt + 1));
+        var again = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+        Assert.True(_journal.Assign(Group, SampleStart.New(0), Attempt + 1), "it was held");
         _underway.Add(again);
         Sample(again, 1);
         Taken(before);

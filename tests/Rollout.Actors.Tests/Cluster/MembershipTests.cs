@@ -11,7 +11,13 @@ namespace Rollout.Actors.Tests.Cluster;
 [Collection(ClusterCollection.Name)]
 public sealed class MembershipTests
 {
-    private const string PatientResolver = "akka.cluster.split-brain-resolver.stable-after = 1h\n";
+    /// <summary>What is unreachable may stay so: nothing but certain death downs anybody.</summary>
+    private const string PatientResolver =
+        """
+        akka.cluster.split-brain-resolver.stable-after = 1h
+        akka.cluster.failure-detector.acceptable-heartbeat-pause = 1s
+
+        """;
 
     [Fact]
     public async Task A_process_that_dies_is_down_long_before_the_resolver_would_decide()

@@ -38,6 +38,7 @@ public sealed class DecoderDrainTests : ActorTest
         await AssertIdleAsync(_decoder);
 
         var other = Start(1, NewRunner());
+        await WelcomedAsync(here => here.Decoder.Equals(other));
         foreach (var group in (GroupRequest[])[Running, Waiting])
             _scheduler.Assign(other, group, 7, starts[group.Id]);
 
@@ -68,7 +69,7 @@ public sealed class DecoderDrainTests : ActorTest
         await _scheduler.WelcomeAsync();
         _decoder.Tell(new Drain(), _host);
         Assert.Equal(new Drained(Decoder(0), 0), await _host.ExpectMsgAsync<Drained>());
-        Assert.True((await LeavingAsync()).Leaving);
+        await WelcomedAsync(here => here.Leaving);
 
         _scheduler.Assign(_decoder, Running);
 
@@ -132,10 +133,11 @@ public sealed class DecoderDrainTests : ActorTest
             await _scheduler.NextAsync();
     }
 
-    private async Task<DecoderHere> LeavingAsync()
+    private async Task WelcomedAsync(Func<DecoderHere, bool> which)
     {
-        var here = await _scheduler.WelcomeAsync();
-        return here.Leaving ? here : await LeavingAsync();
+        while (!which(await _scheduler.WelcomeAsync()))
+        {
+        }
     }
 
     private async Task AssertIdleAsync(IActorRef decoder)
