@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Rollout.Actors.Settings;
 
 namespace Rollout.Chaos;
 
@@ -49,6 +50,13 @@ internal sealed class ChaosCluster : IDisposable
 
     /// <summary>host:port of every decoder.</summary>
     public IEnumerable<string> DecoderAddresses => _decoders.Select(decoder => decoder.Address);
+
+    /// <summary>Of one more member.</summary>
+    public RolloutSettings SettingsOf(string role)
+    {
+        var settings = RolloutSettings.From(ConfigTree.Load(overrides: [$"cluster.seed-nodes=[{Seeds}]"]));
+        return settings with { Cluster = settings.Cluster with { Roles = [role] } };
+    }
 
     public async Task StartAsync()
     {

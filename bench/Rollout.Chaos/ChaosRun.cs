@@ -61,7 +61,7 @@ internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
             : client.ExitCode != 0 ? $"the client ended with {client.ExitCode} (client.log)"
             : completions.Fault
             ?? unwell
-            ?? await LedgerCheck.RunAsync(cluster.Addresses, cluster.DecoderAddresses, TimeSpan.FromSeconds(60))
+            ?? await LedgerCheck.RunAsync(cluster, TimeSpan.FromSeconds(60))
             ?? await cluster.LeaveAsync()
             ?? cluster.Surprises.FirstOrDefault();
         return new RunOutcome(

@@ -42,6 +42,11 @@ void End(PosixSignalContext signal)
 async Task<int> RunAllAsync()
 {
     var job = new Job(folder, options.Groups, options.Samples);
+    if (options.Load is { } time)
+    {
+        await new LoadRun(job, Path.Combine(folder, "load")).PrintAsync(time, stop.Token);
+        return 0;
+    }
     Console.WriteLine($"{options.Groups} groups of {options.Samples}, alone in one process:");
     await RunAloneAsync(job);
     var calm = await RunAsync("calm", []);

@@ -1,4 +1,5 @@
 using Rollout.Actors.Settings;
+using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
@@ -19,7 +20,7 @@ public static class RolloutProgram
     ];
 
     private static readonly HashSet<Type> Failures =
-        [typeof(LibTorchException), typeof(CudaException), typeof(DeviceFaultException)];
+        [typeof(LibTorchException), typeof(CudaException), typeof(DeviceFaultException), typeof(MembershipException)];
 
     /// <summary>What the program can do.</summary>
     public static CommandHandlers Commands { get; } = new()
