@@ -1,7 +1,6 @@
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Tests.Support;
-using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Xunit;
 

@@ -1,5 +1,4 @@
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Settings;
 using Rollout.Actors.Tests.Support;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
