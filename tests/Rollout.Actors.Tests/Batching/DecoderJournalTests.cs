@@ -281,22 +281,25 @@ public sealed class DecoderJournalTests
     }
 
     [Fact]
-    public void Whatever_answers_get_lost_the_scheduler_has_every_token_once_in_the_end() => Prop.ForAll(
-        Gen.Choose(0, 1).ArrayOf(40).ToArbitrary(),
-        coins =>
+    public void Whatever_reports_and_answers_get_lost_the_scheduler_has_every_token_once_in_the_end() => Prop.ForAll(
+        Gen.Elements(Fate.ReportLost, Fate.AnswerLost, Fate.Taken).ArrayOf(40).ToArbitrary(),
+        fates =>
         {
             var (journal, known, next) = (new DecoderJournal(), new List<int>(), 100);
             journal.Follow(Seven);
             journal.Assign(Group, SampleStart.New(0), Attempt);
             var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
-            foreach (var isTaken in coins.Append(1))
+            foreach (var fate in fates.Append(Fate.Taken))
             {
                 for (var i = 0; i < 1 + (next % 3); i++)
                     sequence.Append(next, -next++, default);
                 var report = journal.Report(default, 1, [sequence], default)!;
+                if (fate == Fate.ReportLost)
+                    continue;
                 var progress = Assert.Single(report.Samples);
+                Assert.True(progress.Start <= known.Count, "tokens are missing before those of the report");
                 known.AddRange(progress.Tokens.Skip(known.Count - progress.Start));
-                if (isTaken == 1)
+                if (fate == Fate.Taken)
                     journal.Acknowledge(report.Epoch, report.Number);
             }
             return known.SequenceEqual(Enumerable.Range(100, next - 100)) && !journal.IsReportOut;
@@ -353,4 +356,11 @@ public sealed class DecoderJournalTests
     }
 
     private void Taken(DecoderReport report) => _journal.Acknowledge(report.Epoch, report.Number);
+
+    private enum Fate
+    {
+        ReportLost,
+        AnswerLost,
+        Taken,
+    }
 }
