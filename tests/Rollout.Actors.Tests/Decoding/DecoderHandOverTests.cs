@@ -57,6 +57,8 @@ public sealed class DecoderHandOverTests : ActorTest
         _old.Assign(_decoder, First);
         await gate.ReachedAsync();
         _decoder.Tell(new SchedulerHere(_new.Epoch, TimeSpan.FromMilliseconds(100)), _new.Ref);
+        _new.Assign(_decoder, Second);
+        // By their numbers, these would be the new one's next commands.
         _old.Recall(_decoder, First.Id, runningToo: true, 0, 1);
         _old.Forget(_decoder, First.Id);
         gate.Open();
