@@ -40,6 +40,9 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     /// <summary>Of the members that are started next.</summary>
     public TimeSpan SchedulerTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Of the members that are started next.</summary>
+    public SchedulerSettings Scheduler { get; set; } = TestSettings.Scheduler;
+
     /// <summary>Starts a member; the first one is the seed of all.</summary>
     public Task<RolloutTopology> StartAsync(params string[] roles) => StartAsync(null, roles);
 
@@ -54,6 +57,7 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     /// <summary>What a member of these roles starts with.</summary>
     public RolloutSettings Settings(params string[] roles) => TestSettings.Rollout with
     {
+        Scheduler = Scheduler,
         Cluster = TestSettings.Rollout.Cluster with
         {
             Roles = roles,
