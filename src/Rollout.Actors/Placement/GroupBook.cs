@@ -175,7 +175,7 @@ public sealed class GroupBook
         if (report.Number <= decoder.LastReport)
             return decoder;
         decoder.LastReport = report.Number;
-        decoder.Load = report.Load;
+        (decoder.Load, decoder.Here) = (report.Load, decoder.Here with { Policy = report.Policy });
         foreach (var progress in report.Samples)
         {
             // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.

@@ -59,14 +59,18 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<SubmitGroup>(Submit);
         Receive<CancelGroups>(cancel => Cancel(cancel.Groups));
         Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
-        Receive<Terminated>(gone => Cancel(_clients.Remove(gone.ActorRef)));
-        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
-            _book.Decoders.Count,
-            _book.GroupsOnTheirWay,
-            _epoch,
-            _book.WaitingSequences,
-            _book.Decoders.Fingerprint,
-            _book.Decoders.Policy)));
+        Receive<Terminated>(Lose);
+        Receive<QueryScheduler>(query =>
+        {
+            StartOverIfBehind(query.Seen);
+            Sender.Tell(new SchedulerReport(
+                _book.Decoders.Count,
+                _book.GroupsOnTheirWay,
+                _epoch,
+                _book.WaitingSequences,
+                _book.Decoders.Fingerprint,
+                _book.Decoders.Policy));
+        });
         Receive<DecoderHere>(Welcome);
         Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);
@@ -111,6 +115,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Submit(SubmitGroup submit)
     {
+        StartOverIfBehind(submit.Seen);
         var (request, client) = (submit.Group, Sender);
         if (request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1))
         {
@@ -162,24 +167,21 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Welcome(DecoderHere here)
     {
-        if (here.Seen.Value > _epoch.Value)
-        {
-            // Whoever writes to this one takes it for the oldest: it is the younger of the two, with a slower clock.
-            _epochs.Hear(here.Seen);
-            throw new InvalidOperationException(
-                $"{_epoch} comes after {here.Seen} by membership, and before it by the clocks: it starts over above it");
-        }
+        StartOverIfBehind(here.Seen);
         var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
         var decoder = _book.Welcome(here, out var refusal);
         if (refusal is not null)
         {
             _log.Warning("{Refusal}", refusal);
-            here.Decoder.Tell(new DecoderRefused(here.Id, refusal));
+            here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
         }
         if (decoder is null)
             return;
         if (isNew)
+        {
+            Context.Watch(here.Decoder);
             _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
+        }
         _watch.Heard(here.Id);
         here.Decoder.Tell(new SchedulerHere(_epoch, ReportEvery));
         Send(decoder);
@@ -193,6 +195,30 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         decoder.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
         Send(decoder);
         OpenIfSettled();
+    }
+
+    /// <summary>
+    /// Whoever writes to this one takes it for the oldest member. Where they have followed a higher epoch, that one was a
+    /// scheduler before it, with a faster clock, and they would listen to this one never.
+    /// </summary>
+    private void StartOverIfBehind(SchedulerEpoch seen)
+    {
+        if (seen.Value <= _epoch.Value)
+            return;
+        _epochs.Hear(seen);
+        throw new InvalidOperationException(
+            $"{_epoch} comes after {seen} by membership, and before it by the clocks: it starts over above it");
+    }
+
+    /// <summary>
+    /// A client or a decoder has stopped. A decoder's supervisor says so too, with the reason and whether it comes back; but
+    /// once, and what is said once may be lost.
+    /// </summary>
+    private void Lose(Terminated gone)
+    {
+        foreach (var decoder in _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(gone.ActorRef)).ToArray())
+            Lose(new DecoderLost(decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true));
+        Cancel(_clients.Remove(gone.ActorRef));
     }
 
     private void Lose(DecoderLost lost)
