@@ -1,6 +1,5 @@
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
 using Rollout.Host.Jobs;
@@ -15,11 +14,10 @@ public static class RolloutProgram
     private static readonly HashSet<Type> BadInput =
     [
         typeof(CommandLineException), typeof(ConfigurationException), typeof(CheckpointException),
-        typeof(OutputException), typeof(InvalidDataException),
+        typeof(OutputException), typeof(InvalidDataException), typeof(UnsupportedModelException),
     ];
 
-    private static readonly HashSet<Type> Failures =
-        [typeof(LibTorchException), typeof(CudaException), typeof(DeviceFaultException)];
+    private static readonly HashSet<Type> Failures = [typeof(DeviceException)];
 
     /// <summary>What the program can do.</summary>
     public static CommandHandlers Commands { get; } = new()

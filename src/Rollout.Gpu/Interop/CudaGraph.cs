@@ -37,7 +37,9 @@ internal sealed class CudaGraph : IDisposable
         {
             CudaException.Check(
                 CudaDriver.cuGraphInstantiateWithFlags(out var executable, graph, 0), "make a graph launchable");
-            return new CudaGraph(executable);
+            var made = new CudaGraph(executable);
+            made.Upload(stream);
+            return made;
         }
         finally
         {
@@ -48,6 +50,15 @@ internal sealed class CudaGraph : IDisposable
     /// <summary>Runs the recorded work behind what the stream was given before.</summary>
     public void Launch(CudaStream stream) =>
         CudaException.Check(CudaDriver.cuGraphLaunch(_executable, stream.Handle), "launch a graph");
+
+    // What it takes of the device's memory it takes now, and not at its first launch.
+    private void Upload(CudaStream stream)
+    {
+        var result = CudaDriver.cuGraphUpload(_executable, stream.Handle);
+        if (result != 0)
+            Dispose();
+        CudaException.Check(result, "put a graph on the device");
+    }
 
     public void Dispose()
     {
