@@ -1,4 +1,5 @@
 using Rollout.Actors.Settings;
+using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
@@ -17,7 +18,7 @@ public static class RolloutProgram
         typeof(OutputException), typeof(InvalidDataException), typeof(UnsupportedModelException),
     ];
 
-    private static readonly HashSet<Type> Failures = [typeof(DeviceException)];
+    private static readonly HashSet<Type> Failures = [typeof(DeviceException), typeof(MembershipException)];
 
     /// <summary>What the program can do.</summary>
     public static CommandHandlers Commands { get; } = new()

@@ -39,7 +39,8 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
     }
 
     /// <summary>Returns when this process is up.</summary>
-    /// <exception cref="ConfigurationException">It could not join; the sentence says what the seed nodes do.</exception>
+    /// <exception cref="ConfigurationException">The seed nodes are not there, or have another idea of TLS.</exception>
+    /// <exception cref="MembershipException">They are there and did not let it join in time.</exception>
     public async Task JoinAsync(ActorSystem system)
     {
         var cluster = Cluster.Get(system);
@@ -69,10 +70,11 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
         }
         catch (Exception fault) when (fault is OperationCanceledException or ClusterJoinFailedException)
         {
-            throw new ConfigurationException(
-                await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false)
-                ?? $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
-                    + $" within {settings.JoinTimeout.TotalSeconds:0.#} s",
+            if (await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false) is { } nobody)
+                throw new ConfigurationException(nobody, fault);
+            throw new MembershipException(
+                $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
+                + $" within {settings.JoinTimeout.TotalSeconds:0.#} s",
                 fault);
         }
     }

@@ -68,49 +68,74 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <summary>Submits groups from this process.</summary>
     public RolloutClient Client => new(System, Scheduler);
 
-    /// <summary>Starts the actor system, joins the cluster and starts what the process's roles say.</summary>
+    /// <summary>
+    /// Starts the actor system, joins the cluster and starts what the process's roles say. Who is given up before that is
+    /// done, as one is that joined through a scheduler which is being given up itself, starts over at once.
+    /// </summary>
     /// <param name="settings">The whole configuration.</param>
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
     /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
     /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
-    /// <exception cref="ConfigurationException">
-    /// The address, the certificates or the akka section can't be used, the cluster could not be joined, or no scheduler
-    /// was there within the barrier's deadline.
+    /// <exception cref="ConfigurationException">The address, the certificates or the akka section can't be used.</exception>
+    /// <exception cref="MembershipException">
+    /// The cluster did not let this process join in time, or no scheduler was there within the barrier's deadline.
     /// </exception>
     public static async Task<RolloutTopology> StartAsync(
         RolloutSettings settings, string akka, string fingerprint = "", Action<string>? say = null)
     {
         var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
-        ActorSystem? system = null;
         try
         {
             var join = new ClusterJoin(settings.Cluster, certificates);
-            system = await join.OpenAsync(akka).ConfigureAwait(false);
-            system.ActorOf(FastDown.Props(), "fast-down");
             if (settings.Cluster.SeedNodes.Count > 0)
                 say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
-            await join.JoinAsync(system).ConfigureAwait(false);
-            if (say is not null)
-                system.ActorOf(MembershipLog.Props(say), "membership-log");
-            if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
-                await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
-            return await StartAsync(settings, system, certificates, fingerprint).ConfigureAwait(false);
+            var started = TimeProvider.System.GetTimestamp();
+            while (true)
+            {
+                var system = await join.OpenAsync(akka).ConfigureAwait(false);
+                try
+                {
+                    return await WhileMemberAsync(
+                        system, StartAsync(settings, join, system, certificates, fingerprint, say)).ConfigureAwait(false);
+                }
+                catch (Exception)
+                {
+                    await LeaveAsync(system).ConfigureAwait(false);
+                    if (!IsDowned(system) || TimeProvider.System.GetElapsedTime(started) > settings.Cluster.JoinTimeout)
+                        throw;
+                    say?.Invoke("given up by the cluster while joining: joining anew");
+                }
+            }
         }
         catch (Exception)
         {
-            if (system is not null)
-                await LeaveAsync(system).ConfigureAwait(false);
             certificates?.Dispose();
             throw;
         }
     }
 
+    /// <summary>What is awaited of others never comes once this process is no member any more.</summary>
+    private static async Task<RolloutTopology> WhileMemberAsync(ActorSystem system, Task<RolloutTopology> starting)
+    {
+        if (await Task.WhenAny(starting, system.WhenTerminated).ConfigureAwait(false) != starting)
+            throw new MembershipException("the cluster gave up this process while it joined");
+        return await starting.ConfigureAwait(false);
+    }
+
     private static async Task<RolloutTopology> StartAsync(
         RolloutSettings settings,
+        ClusterJoin join,
         ActorSystem system,
         ClusterCertificates? certificates,
-        string fingerprint)
+        string fingerprint,
+        Action<string>? say)
     {
+        system.ActorOf(FastDown.Props(), "fast-down");
+        await join.JoinAsync(system).ConfigureAwait(false);
+        if (say is not null)
+            system.ActorOf(MembershipLog.Props(say), "membership-log");
+        if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
+            await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
         var roles = settings.Cluster.Roles;
         if (roles.Contains(ClusterRoles.Scheduler))
         {
@@ -199,7 +224,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     }
 
     /// <summary>The scheduler's report, when there is a decoder.</summary>
-    /// <exception cref="ConfigurationException">None came within the deadline of joining.</exception>
+    /// <exception cref="MembershipException">None came within the deadline of joining.</exception>
     public async Task<SchedulerReport> WaitForDecodersAsync(CancellationToken cancellation)
     {
         var started = TimeProvider.System.GetTimestamp();
@@ -210,7 +235,7 @@ public sealed class RolloutTopology : IAsyncDisposable
                 return report;
             if (TimeProvider.System.GetElapsedTime(started) > _settings.Cluster.JoinTimeout)
             {
-                throw new ConfigurationException(
+                throw new MembershipException(
                     $"no decoder was in the cluster within {_settings.Cluster.JoinTimeout.TotalSeconds:0.#} s: expected a"
                     + $" member with the role {ClusterRoles.Decoder}");
             }
@@ -233,7 +258,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     }
 
     /// <summary>Why this process is a member no more, as a sentence; null while it is one, or after it left by itself.</summary>
-    public string? WhyEnded() => CoordinatedShutdown.Get(System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason
+    public string? WhyEnded() => IsDowned(System)
         ? $"the cluster gave up {Address}: it was not reachable for too long, or in the smaller part of a divided cluster"
         : null;
 
@@ -260,6 +285,9 @@ public sealed class RolloutTopology : IAsyncDisposable
         return Done.Instance;
     }
 
+    private static bool IsDowned(ActorSystem system) =>
+        CoordinatedShutdown.Get(system).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
+
     private static Task<Done> LeaveAsync(ActorSystem system) =>
         CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ActorSystemTerminateReason.Instance);
 
@@ -271,7 +299,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         }
         catch (AskTimeoutException fault)
         {
-            throw new ConfigurationException(
+            throw new MembershipException(
                 $"no scheduler answered within {deadline.TotalSeconds:0.#} s: expected a member with the role"
                 + $" {ClusterRoles.Scheduler} in the cluster",
                 fault);

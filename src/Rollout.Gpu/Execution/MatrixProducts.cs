@@ -23,7 +23,6 @@ internal sealed class MatrixProducts : IDisposable
     private readonly int _type;
     private readonly Dictionary<Projection, Weights> _weights = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<Shape, Plan> _plans = [];
-    private readonly HashSet<(Shape Shape, string Algorithm)> _launched = [];
 
     /// <param name="context">Of the device; current on this thread.</param>
     /// <param name="stream">Where all products are queued.</param>
@@ -55,13 +54,14 @@ internal sealed class MatrixProducts : IDisposable
     public void Prepare(IEnumerable<int> rows, bool wide, nint input, nint output)
     {
         var seen = _plans.Keys.Where(shape => shape.Wide == wide).DistinctBy(shape => shape with { Rows = 0 }).ToArray();
+        var launched = new HashSet<(Shape, string)>();
         foreach (var shape in rows.SelectMany(count => seen.Select(shape => shape with { Rows = Rows(count, wide) })).Distinct())
         {
             if (_plans.ContainsKey(shape))
                 continue;
             var plan = new Plan(_library, shape, _type);
             _plans.Add(shape, plan);
-            if (_launched.Add((shape with { Rows = 0 }, plan.Algorithm)))
+            if (launched.Add((shape with { Rows = 0 }, plan.Algorithm)))
                 plan.Multiply(_weights.Values.First(shape.IsOf), input, output, _workspace, _stream);
         }
     }

@@ -1,8 +1,13 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Akka.Actor;
+using Akka.Cluster;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
 using Xunit;
+using AkkaCluster = Akka.Cluster.Cluster;
+using ClusterSettings = Rollout.Actors.Settings.ClusterSettings;
 
 namespace Rollout.Actors.Tests.Cluster;
 
@@ -49,8 +54,9 @@ public sealed class JoinTests : IAsyncLifetime
             ClusterRoles.Client,
             cluster => cluster with { SeedNodes = [stranger], JoinTimeout = TimeSpan.FromSeconds(1) });
 
-        await AssertRefusedAsync(
-            settings, $"{stranger} (rollout.cluster.seed-nodes) did not let this process join within 1 s");
+        var refused = await Assert.ThrowsAsync<MembershipException>(() => _cluster.StartAsync(settings));
+
+        Assert.Equal($"{stranger} (rollout.cluster.seed-nodes) did not let this process join within 1 s", refused.Message);
     }
 
     [Fact]
@@ -85,13 +91,29 @@ public sealed class JoinTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_is_given_up_while_joining_starts_over_at_once()
+    {
+        var seen = new ConcurrentQueue<UniqueAddress>();
+        _first.System.ActorOf(Props.Create(() => new DownsTheFirst(seen)));
+        var tape = new LineTape();
+
+        await using var joined = await _cluster.StartAsync(_cluster.Settings(ClusterRoles.Client), tape.Say);
+
+        Assert.Contains("given up by the cluster while joining: joining anew", tape.Lines);
+        var (gone, there) = Assert.Single(seen.Zip(seen.Skip(1)));
+        Assert.NotEqual(gone, there);
+        Assert.Equal(there, AkkaCluster.Get(joined.System).SelfUniqueAddress);
+        Assert.Null(joined.WhyEnded());
+    }
+
+    [Fact]
     public async Task A_cluster_without_a_scheduler_is_said_to_have_none()
     {
         await using var other = new InProcessCluster();
         await other.StartAsync(ClusterRoles.Decoder);
         var settings = other.Settings(ClusterRoles.Client);
 
-        var refused = await Assert.ThrowsAsync<ConfigurationException>(() => other.StartAsync(
+        var refused = await Assert.ThrowsAsync<MembershipException>(() => other.StartAsync(
             settings with { Barrier = settings.Barrier with { Timeout = TimeSpan.FromSeconds(1) } }));
 
         Assert.Equal(
@@ -128,5 +150,21 @@ public sealed class JoinTests : IAsyncLifetime
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return new NodeAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
+    }
+
+    /// <summary>Gives up the first member that joins, before it is up.</summary>
+    private sealed class DownsTheFirst : ReceiveActor
+    {
+        private readonly AkkaCluster _cluster = AkkaCluster.Get(Context.System);
+
+        public DownsTheFirst(ConcurrentQueue<UniqueAddress> joined) => Receive<ClusterEvent.MemberJoined>(joining =>
+        {
+            if (joined.IsEmpty)
+                _cluster.Down(joining.Member.Address);
+            joined.Enqueue(joining.Member.UniqueAddress);
+        });
+
+        protected override void PreStart() =>
+            _cluster.Subscribe(Self, ClusterEvent.InitialStateAsEvents, typeof(ClusterEvent.MemberJoined));
     }
 }
