@@ -3,8 +3,10 @@ using Rollout.Gpu.Kernels;
 
 namespace Rollout.KernelBenchmarks;
 
-/// <summary>Attention of one layer, against the bytes of keys and values that it must read.</summary>
-internal sealed class AttentionBenchmark(Device device, string name, KernelShape shape) : IDisposable
+/// <summary>
+/// Attention of one layer, against the bytes of keys and values that it must read, and the rate of the largest product.
+/// </summary>
+internal sealed class AttentionBenchmark(Device device, string name, KernelShape shape, double products) : IDisposable
 {
     private const int Repeats = 20;
 
@@ -57,7 +59,8 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
             * rows.Sum(row => ((double)row.Context * row.Tokens) - (row.Tokens * (row.Tokens - 1) / 2.0));
         Console.WriteLine(
             $"  {(share ? "shared" : "apart "),-7} {time,8:F1} us  {bytes / time / 1e6,6:F2} TB/s = "
-            + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s  "
+            + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s = "
+            + $"{operations / time * 1e6 / products,5:P1} of products  "
             + $"{schedule.Segments.Length} segments, host {host:F0} us");
     }
 
