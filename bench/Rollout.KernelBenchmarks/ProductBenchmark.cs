@@ -41,7 +41,8 @@ internal sealed class ProductBenchmark(Device device) : IDisposable
                 var rate = 2.0 * count * inputs * outputs / times[0] * 1e6;
                 Console.WriteLine(
                     $"  {count,5} x {inputs,5} -> {outputs,6} {times[0],8:F1} us, best {times.Min(),8:F1} us  "
-                    + $"{rate / 1e12,5:F0} TFLOP/s = {rate / ceiling,6:P1}  {2.0 * inputs * outputs / times[0] / 1e6,5:F2} TB/s of weights");
+                    + $"{rate / 1e12,5:F0} TFLOP/s = {rate / ceiling,6:P1}  "
+                    + $"{2.0 * inputs * outputs / times[0] / 1e6,5:F2} TB/s of weights");
                 device.Free();
             }
         }

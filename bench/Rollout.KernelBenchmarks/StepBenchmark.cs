@@ -63,7 +63,8 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
         var bytes = (long)sizeof(float) * Rows * Vocabulary; // as the model's head gives them
         var logits = device.Logits(bytes);
         var read = device.ReadCeiling(logits, bytes);
-        Console.WriteLine($"  read-only      {bytes / read * 1e6,8:F1} us  {bytes / 1e6,8:F1} MB  {read / 1e12,6:F2} TB/s (logits)");
+        Console.WriteLine(
+            $"  read-only      {bytes / read * 1e6,8:F1} us  {bytes / 1e6,8:F1} MB  {read / 1e12,6:F2} TB/s (the logits)");
         foreach (var (label, sampling) in new (string, SamplingParams)[]
         {
             ("sample t=1", new() { MaxTokens = 1 }),

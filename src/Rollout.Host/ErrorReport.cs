@@ -33,7 +33,8 @@ public sealed class ErrorReport(
         _ => $"Unexpected {cause.GetType().Name}: {cause.Message} (ROLLOUT_DEBUG=1 shows where)",
     };
 
-    private static bool IsOneOf(IReadOnlySet<Type> types, Exception cause) => types.Any(type => type.IsInstanceOfType(cause));
+    private static bool IsOneOf(IReadOnlySet<Type> types, Exception cause) =>
+        types.Any(type => type.IsInstanceOfType(cause));
 
     /// <summary>What tasks and static constructors wrap.</summary>
     private static Exception Innermost(Exception thrown) => thrown switch

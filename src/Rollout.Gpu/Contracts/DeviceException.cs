@@ -1,8 +1,8 @@
 namespace Rollout.Gpu.Contracts;
 
 /// <summary>
-/// A device, or a library that it is used through, is missing, refuses or fails. The message is one sentence for whoever
-/// runs the program.
+/// A device, or a library that it is used through, is missing, refuses or fails. The message is one sentence for
+/// whoever runs the program.
 /// </summary>
 public abstract class DeviceException : Exception
 {

@@ -10,8 +10,9 @@ namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// One model with one paged KV pool on one GPU. A step is queued and not waited for: inputs in one copy, forward and
-/// sampling (for a decode step one graph), results in one copy. Two steps may be under way. All memory is allocated, every
-/// kernel loaded and every graph recorded at the start: a step takes nothing more of the device. Everything runs on one stream and is used from one thread.
+/// sampling (for a decode step one graph), results in one copy. Two steps may be under way. All memory is allocated,
+/// every product prepared and every graph recorded at the start: a step takes nothing more of the device. Everything
+/// runs on one stream and is used from one thread.
 /// </summary>
 public sealed class CudaModelRunner : IModelRunner
 {
@@ -81,7 +82,7 @@ public sealed class CudaModelRunner : IModelRunner
         }
     }
 
-    /// <summary>Refuses a model that no runner can be made for on the device; takes none of its memory but a context.</summary>
+    /// <summary>Refuses a model that no runner can be made for on the device; allocates nothing there.</summary>
     /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
     /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
     /// <exception cref="LibTorchException">There is no driver.</exception>

@@ -14,7 +14,7 @@ internal sealed class DecodeGraphs(CudaStream stream) : IDisposable
     /// <summary>Sizes that are recorded.</summary>
     public int Count => _graphs.Count;
 
-    /// <summary>Records the step of so many rows, which takes some milliseconds and a little of the device's memory.</summary>
+    /// <summary>Records the step of so many rows: some milliseconds, and a little of the device's memory.</summary>
     /// <param name="rows">Not recorded yet.</param>
     /// <param name="queue">Queues that step.</param>
     /// <exception cref="CudaException">Something in it cannot be recorded.</exception>

@@ -6,8 +6,8 @@ namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// The projections of a model on a GPU: y = x Wᵀ + b by cuBLASLt, from buffer to buffer, float32 sums, nothing allocated
-/// once a shape has been seen or prepared. The algorithm of a shape is the library's first choice, not the fastest of a trial: the
-/// same shape adds up in the same order in every run.
+/// once a shape has been seen or prepared. The algorithm of a shape is the library's first choice, not the fastest of a
+/// trial: the same shape adds up in the same order in every run.
 /// </summary>
 internal sealed class MatrixProducts : IDisposable
 {
@@ -55,7 +55,7 @@ internal sealed class MatrixProducts : IDisposable
     {
         var seen = _plans.Keys.Where(shape => shape.Wide == wide).DistinctBy(shape => shape with { Rows = 0 }).ToArray();
         var launched = new HashSet<(Shape, string)>();
-        foreach (var shape in rows.SelectMany(count => seen.Select(shape => shape with { Rows = Rows(count, wide) })).Distinct())
+        foreach (var shape in rows.SelectMany(count => seen.Select(shape => shape with { Rows = Rows(count, wide) })))
         {
             if (_plans.ContainsKey(shape))
                 continue;

@@ -14,19 +14,11 @@ public sealed class CudaKvPoolTests
     private static readonly long TokenBytes = Shape.BytesPerToken(ScalarType.BFloat16);
 
     [Theory]
-    [InlineData(1000, 62)]       // what fits
-    [InlineData(100_000, 1040)]  // twice eight sequences of 65 blocks, and no more
-    [InlineData(1039, 64)]       // a block less than the longest sequence takes
-    public void Blocks_are_as_many_as_fit_and_can_be_of_use(long tokens, int blocks)
-    {
-        if (blocks < 65)
-        {
-            Assert.Throws<DeviceFaultException>(() => Fitting(tokens * TokenBytes));
-            return;
-        }
-
+    [InlineData(1040, 65)]       // one sequence of the longest length
+    [InlineData(2015, 125)]      // whole blocks
+    [InlineData(100_000, 1040)]  // twice eight such sequences, and no more
+    public void Blocks_are_as_many_as_fit_and_can_be_of_use(long tokens, int blocks) =>
         Assert.Equal(new KvCacheGeometry(blocks, 16), Fitting(tokens * TokenBytes));
-    }
 
     [Fact]
     public void A_pool_holds_a_sequence_of_the_longest_length_or_there_is_none() =>

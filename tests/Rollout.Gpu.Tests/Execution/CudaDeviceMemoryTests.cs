@@ -72,7 +72,8 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     {
         using var runner = Runner(blocks: 20_000, graphs: true);
         var prompts = TinyPolicy.Prompts(new Random(6), [40, 3, 300]);
-        Generated[] Generate() => new StepDriver(runner).Generate(prompts, 3, new SamplingParams { MaxTokens = 1 }, _ => 12);
+        Generated[] Generate() =>
+            new StepDriver(runner).Generate(prompts, 3, new SamplingParams { MaxTokens = 1 }, _ => 12);
         var expected = Generate();
         var (awake, recorded) = (_memory.Read(), runner.GraphCount);
         for (var round = 0; round < 2; round++)

@@ -64,17 +64,22 @@ internal sealed class PlannedRun
 
         Assert.Equal(0, _ledger.Usage.InUse);
         Assert.Null(_ledger.Imbalance());
-        return [.. finished.OrderBy(one => one.Group.Value).ThenBy(one => one.Completion.Sample).Select(one => one.Completion)];
+        return
+        [
+            .. finished.OrderBy(one => one.Group.Value).ThenBy(one => one.Completion.Sample).Select(one => one.Completion),
+        ];
     }
 
     private StepDemand? Demand() => _planner.HasWork ? _planner.Demand(_runner.Version) : null;
 
     private void Start(ForwardBatch batch)
     {
-        var isDecode = batch.TokenCount == batch.RowCount;
-        DecodeSteps += isDecode ? 1 : 0;
-        MixedSteps += !isDecode && Enumerable.Range(0, batch.RowCount)
-            .Any(row => batch.QueryStart[row + 1] - batch.QueryStart[row] == 1 && batch.ContextLengths[row] > 1) ? 1 : 0;
+        var decoding = Enumerable.Range(0, batch.RowCount)
+            .Count(row => batch.QueryStart[row + 1] - batch.QueryStart[row] == 1 && batch.ContextLengths[row] > 1);
+        if (decoding == batch.RowCount)
+            DecodeSteps++;
+        else if (decoding > 0)
+            MixedSteps++;
         _runner.Start(batch);
     }
 }

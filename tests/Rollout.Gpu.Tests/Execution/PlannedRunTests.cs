@@ -57,6 +57,8 @@ public sealed class PlannedRunTests
         .. TinyPolicy.Prompts(new Random(9), [40, 1, 130, 33, 16, 77]).Select((prompt, group) => new GroupRequest(
             new GroupId(group),
             prompt,
-            [.. Enumerable.Range(0, 4).Select(sample => new SamplingParams { MaxTokens = 20 + (13 * sample), Seed = 5 })])),
+            [
+                .. Enumerable.Range(0, 4).Select(sample => new SamplingParams { MaxTokens = 20 + (13 * sample), Seed = 5 }),
+            ])),
     ];
 }

@@ -16,10 +16,10 @@ public sealed class CudaTrainingTests
     public CudaTrainingTests() => GpuMachine.Require();
 
     [Theory]
-    [InlineData(ScalarType.Float32, 1e-4, 1e-3)]
-    [InlineData(ScalarType.BFloat16, 0.05, 0.5)]
+    [InlineData(ScalarType.Float32, 1e-4, 1e-3, 0.01)]
+    [InlineData(ScalarType.BFloat16, 0.05, 0.5, 0.5)]
     public void Steps_on_a_GPU_are_those_on_a_CPU_and_its_sampler_follows_its_trainer(
-        ScalarType dtype, double lossTolerance, double logprobTolerance)
+        ScalarType dtype, double lossTolerance, double logprobTolerance, double weightTolerance)
     {
         var options = TinyModel.Options with { NumIterations = 2, AdamEpsilon = 1e-3, LearningRate = 5e-3 };
         using var onHost = TinyPolicy.Create(seed: 41);
@@ -43,9 +43,10 @@ public sealed class CudaTrainingTests
             runner.Wake();
         }
 
-        var moved = Distance(initial, TinyModel.Values(onGpu.Model));
+        var final = TinyModel.Values(onGpu.Model);
+        var moved = Distance(initial, final);
         Assert.True(moved > 0);
-        Assert.InRange(Distance(TinyModel.Values(onHost.Model), TinyModel.Values(onGpu.Model)), 0, moved / (dtype == ScalarType.Float32 ? 100 : 2));
+        Assert.InRange(Distance(TinyModel.Values(onHost.Model), final) / moved, 0, weightTolerance);
     }
 
     // The reward is for even tokens.
