@@ -9,8 +9,9 @@ namespace Rollout.Chaos;
 /// <param name="Samples">Samples of each group.</param>
 /// <param name="Limit">A run that takes longer has failed.</param>
 /// <param name="Keep">Keep what the processes wrote, also of runs that went well.</param>
+/// <param name="Load">No faults: measure the cluster at rest and under full load, this long each. Null for runs with faults.</param>
 internal sealed record ChaosOptions(
-    int FirstSeed, int LastSeed, int Groups, int Samples, TimeSpan Limit, bool Keep)
+    int FirstSeed, int LastSeed, int Groups, int Samples, TimeSpan Limit, bool Keep, TimeSpan? Load)
 {
     public const string Usage =
         """
@@ -18,12 +19,15 @@ internal sealed record ChaosOptions(
           Runs a generation job on a cluster of real processes (3 scheduler candidates, 3 decoders, 1 client) once
           undisturbed and once a seed, in which processes are killed, stopped, resumed and restarted, and compares.
           Defaults: --seeds 1..1 --groups 200 --samples 8 --limit 300.
+        chaos --load SECONDS
+          Measures heartbeats and the step barrier on such a cluster, this long at rest and this long with every core
+          taken several times over.
         """;
 
     /// <exception cref="ArgumentException">An argument can't be used; the message says which.</exception>
     public static ChaosOptions Parse(IReadOnlyList<string> args)
     {
-        var options = new ChaosOptions(1, 1, 200, 8, TimeSpan.FromSeconds(300), Keep: false);
+        var options = new ChaosOptions(1, 1, 200, 8, TimeSpan.FromSeconds(300), Keep: false, Load: null);
         for (var i = 0; i < args.Count; i++)
         {
             options = args[i] switch
@@ -33,6 +37,7 @@ internal sealed record ChaosOptions(
                 "--groups" => options with { Groups = Whole(args, ref i) },
                 "--samples" => options with { Samples = Whole(args, ref i) },
                 "--limit" => options with { Limit = TimeSpan.FromSeconds(Whole(args, ref i)) },
+                "--load" => options with { Load = TimeSpan.FromSeconds(Whole(args, ref i)) },
                 _ => throw new ArgumentException($"{args[i]} is not an option\n{Usage}"),
             };
         }

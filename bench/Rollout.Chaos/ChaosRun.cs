@@ -11,7 +11,7 @@ namespace Rollout.Chaos;
 /// <param name="Faults">Injected, by what they were.</param>
 /// <param name="Moved">Unfinished samples that went on elsewhere.</param>
 /// <param name="Kept">Tokens that those had, which were computed once more as prompts are and not sampled again.</param>
-/// <param name="StartedAgain">New processes that could not join at first.</param>
+/// <param name="StartedAgain">Processes that were given up or not let in, and were started again.</param>
 /// <param name="Completions">What the client wrote.</param>
 internal sealed record RunOutcome(
     string? Fault,
@@ -35,12 +35,10 @@ internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
         var output = Path.Combine(folder, "output.jsonl");
         using var cluster = new ChaosCluster(folder, job.Model, Hear);
         await cluster.StartAsync().WaitAsync(stop);
-        using var client = ChildProcess.Start(
-            "client", folder, _ => { }, [.. job.Arguments, "--out", output, "--cluster", cluster.Addresses]);
         var started = Stopwatch.GetTimestamp();
+        var ended = cluster.RunJobAsync([.. job.Arguments, "--out", output, "--cluster", cluster.Addresses], again: "--resume");
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var injecting = InjectAsync(cluster, faults, over.Token);
-        var ended = client.Exited;
         var inTime = await Task.WhenAny(ended, Task.Delay(limit, stop)) == ended;
         stop.ThrowIfCancellationRequested();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
@@ -50,20 +48,20 @@ internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
         try
         {
             injected = await injecting;
+            await cluster.SettleAsync();
         }
-        catch (Exception fault) when (fault is InvalidOperationException or TimeoutException)
+        catch (Exception fault) when (fault is InvalidOperationException or TimeoutException or OperationCanceledException)
         {
             unwell = fault.Message;
         }
 
         var completions = Completions.Compare(job.Reference, output);
         var wrong = !inTime ? $"the client was not done within {limit.TotalSeconds:F0} s"
-            : client.ExitCode != 0 ? $"the client ended with {client.ExitCode} (client.log)"
-            : completions.Fault
+            : cluster.Surprise
+            ?? completions.Fault
             ?? unwell
-            ?? await LedgerCheck.RunAsync(cluster.Addresses, cluster.DecoderAddresses, TimeSpan.FromSeconds(60))
-            ?? await cluster.LeaveAsync()
-            ?? cluster.Surprises.FirstOrDefault();
+            ?? await LedgerCheck.RunAsync(cluster, TimeSpan.FromSeconds(60))
+            ?? await cluster.LeaveAsync();
         return new RunOutcome(
             wrong,
             seconds,

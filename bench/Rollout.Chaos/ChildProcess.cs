@@ -29,8 +29,6 @@ internal sealed partial class ChildProcess : IDisposable
 
     public int ExitCode => _process.ExitCode;
 
-    public bool IsPaused { get; private set; }
-
     /// <summary>host:port, from the line that says that it is ready.</summary>
     public Task<string> Ready => _ready.Task;
 
@@ -72,18 +70,10 @@ internal sealed partial class ChildProcess : IDisposable
     public void AskToEnd() => Send(Terminate);
 
     /// <summary>SIGSTOP.</summary>
-    public void Pause()
-    {
-        IsPaused = true;
-        Send(Stop);
-    }
+    public void Pause() => Send(Stop);
 
     /// <summary>SIGCONT.</summary>
-    public void Resume()
-    {
-        IsPaused = false;
-        Send(Continue);
-    }
+    public void Resume() => Send(Continue);
 
     public void Dispose()
     {

@@ -15,13 +15,22 @@ internal enum FaultKind
     Leave,
 }
 
+internal enum Victim
+{
+    Decoder,
+    Scheduler,
+
+    /// <summary>The one with the job, which goes on with --resume.</summary>
+    Client,
+}
+
 /// <summary>One thing that happens to one process.</summary>
 /// <param name="After">The time since the fault before.</param>
-/// <param name="OnScheduler">Or else on a decoder.</param>
+/// <param name="On">Which kind of process.</param>
 /// <param name="Index">Which of the three.</param>
 /// <param name="Kind">What.</param>
 /// <param name="Lasts">Until it is resumed or restarted.</param>
-internal sealed record Fault(TimeSpan After, bool OnScheduler, int Index, FaultKind Kind, TimeSpan Lasts);
+internal sealed record Fault(TimeSpan After, Victim On, int Index, FaultKind Kind, TimeSpan Lasts);
 
 /// <summary>What happens to whom and when, by a seed alone.</summary>
 internal static class FaultSchedule
@@ -41,7 +50,7 @@ internal static class FaultSchedule
             };
             yield return new Fault(
                 TimeSpan.FromSeconds(0.5 + (2.5 * random.NextDouble())),
-                OnScheduler: random.Next(3) == 0,
+                random.Next(10) switch { 0 => Victim.Client, < 4 => Victim.Scheduler, _ => Victim.Decoder },
                 random.Next(3),
                 kind,
                 TimeSpan.FromSeconds(kind switch

@@ -11,16 +11,11 @@ internal static class LedgerCheck
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
 
     /// <summary>What is wrong; null where every ledger balances and every block is back.</summary>
-    public static async Task<string?> RunAsync(string seedNodes, IEnumerable<string> decoders, TimeSpan patience)
+    public static async Task<string?> RunAsync(ChaosCluster cluster, TimeSpan patience)
     {
-        var settings = RolloutSettings.From(ConfigTree.Load(overrides:
-        [
-            $"cluster.seed-nodes=[{string.Join(", ", seedNodes.Split(',').Select(address => $"\"{address}\""))}]",
-        ]));
-        settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
-        await using var topology = await RolloutTopology.StartAsync(settings, "");
+        await using var topology = await RolloutTopology.StartAsync(cluster.SettingsOf(ClusterRoles.Client), "");
         using var deadline = new CancellationTokenSource(patience);
-        foreach (var address in decoders)
+        foreach (var address in cluster.DecoderAddresses)
         {
             if (await WhyNotAsync(topology.System, address, deadline.Token) is { } why)
                 return $"the decoder of {address} {why}";

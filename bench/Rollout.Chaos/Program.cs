@@ -42,6 +42,11 @@ void End(PosixSignalContext signal)
 async Task<int> RunAllAsync()
 {
     var job = new Job(folder, options.Groups, options.Samples);
+    if (options.Load is { } time)
+    {
+        await new LoadRun(job, Path.Combine(folder, "load")).PrintAsync(time, stop.Token);
+        return 0;
+    }
     Console.WriteLine($"{options.Groups} groups of {options.Samples}, alone in one process:");
     await RunAloneAsync(job);
     var calm = await RunAsync("calm", []);
@@ -49,7 +54,7 @@ async Task<int> RunAllAsync()
         $"on an undisturbed cluster: {calm.Seconds:F1} s, {calm.Completions.Tokens} tokens"
         + (calm.Fault is null ? "" : $", {calm.Fault}"));
     Console.WriteLine();
-    Console.WriteLine("seed  faults: kill short long leave (schedulers)  again  groups  moved   kept  seconds   lost  result");
+    Console.WriteLine("seed  faults: kill short long leave (schedulers, clients)  again  groups  moved   kept  seconds   lost  result");
     var failures = calm.Fault is null ? 0 : 1;
     for (var seed = options.FirstSeed; seed <= options.LastSeed; seed++)
     {
@@ -58,7 +63,7 @@ async Task<int> RunAllAsync()
         Console.WriteLine(
             $"{seed,4}  {run.Faults.Count,6}  {Count(run, FaultKind.Kill),4} {Count(run, FaultKind.ShortPause),5}"
             + $" {Count(run, FaultKind.LongPause),4} {Count(run, FaultKind.Leave),5}"
-            + $" {run.Faults.Count(fault => fault.OnScheduler),12}  {run.StartedAgain,5}  {run.Completions.Groups,6}  {run.Moved,5}  {run.Kept,5}"
+            + $" {On(run, Victim.Scheduler),12} {On(run, Victim.Client),8}  {run.StartedAgain,5}  {run.Completions.Groups,6}  {run.Moved,5}  {run.Kept,5}"
             + $"  {run.Seconds,7:F1}  {run.Seconds - calm.Seconds,5:F1}  {run.Fault ?? "equal"}");
     }
     return failures;
@@ -68,6 +73,8 @@ async Task<int> RunAllAsync()
 }
 
 static int Count(RunOutcome run, FaultKind kind) => run.Faults.Count(fault => fault.Kind == kind);
+
+static int On(RunOutcome run, Victim victim) => run.Faults.Count(fault => fault.On == victim);
 
 async Task RunAloneAsync(Job job)
 {

@@ -251,9 +251,10 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
         void Report(DecoderStats decode, double? accuracy)
         {
+            // First: a run that is killed once its checkpoint is there goes on after this step, and has its record.
+            _observer.Tell(trained.ToReport(_progress.Step, _job.Train.Steps, decode, accuracy, round.Seconds));
             if (_job.CheckpointEvery > 0 && _progress.Step % _job.CheckpointEvery == 0)
                 Save();
-            _observer.Tell(trained.ToReport(_progress.Step, _job.Train.Steps, decode, accuracy, round.Seconds));
             Next(accuracy);
         }
     }

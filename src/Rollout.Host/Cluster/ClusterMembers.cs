@@ -49,11 +49,11 @@ internal static class ClusterMembers
     /// samples with a trainer's, needs the same shape and tokenizer, others the same weights too.
     /// </summary>
     /// <returns>
-    /// The weights to sample with, so that no output mixes those of several decoders; null where a trainer moves all of
-    /// them along.
+    /// The model, and the weights to sample with, so that no output mixes those of several decoders; null where a trainer
+    /// moves all of them along.
     /// </returns>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
-    public static async Task<Policy?> RequireSameModelAsync(
+    public static async Task<(ModelFingerprint Model, Policy? Weights)> RequireSameModelAsync(
         RolloutTopology topology, RolloutSettings settings, CommandContext context)
     {
         var report = await topology.WaitForDecodersAsync(context.Stop.Token);
@@ -63,7 +63,7 @@ internal static class ClusterMembers
         if (report.Fingerprint is { Length: > 0 } theirs && own.DifferenceFrom(theirs) is { } difference)
             throw new ConfigurationException($"'{folder}' is not the model of the cluster's decoders: they have {difference}");
         if (topology.HasTrainer)
-            return null;
+            return (own, null);
         if (report.Policy is not { } policy)
         {
             throw new ConfigurationException(
@@ -72,6 +72,6 @@ internal static class ClusterMembers
         }
         if (areTrained)
             await context.Error.WriteLineAsync($"The cluster's decoders hold {policy} of a training run, not the weights of '{folder}'.");
-        return policy;
+        return (own, policy);
     }
 }

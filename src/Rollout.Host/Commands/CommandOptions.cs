@@ -69,6 +69,9 @@ public sealed record GenerateOptions
 
     public bool IgnoreEos { get; init; }
 
+    /// <summary>Go on with what a run with the same arguments has written, if there is any.</summary>
+    public bool Resume { get; init; }
+
     public required EngineOptions Engine { get; init; }
 
     /// <summary>Addresses of the cluster that samples, "host:port" by commas.</summary>

@@ -20,14 +20,15 @@ internal static class EngineCommands
         var stop = OptionKinds.Texts("--stop", "TEXT", "A text that ends a sample.");
         var seed = OptionKinds.Number("--seed", "The same seed samples the same tokens.", least: 0L);
         var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Sample on past end-of-sequence." };
+        var resume = new Option<bool>("--resume") { Description = "Go on with what a run with the same arguments left." };
         var cluster = OptionKinds.Cluster();
         var config = OptionKinds.Text("--config", "FILE", "How to reach the cluster: its addresses and certificates.");
         var set = OptionKinds.Settings();
         var engine = new EngineArguments();
         var command = new Command("generate", "Sample completions of prompts.")
         {
-            model, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, cluster,
-            config, set,
+            model, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, resume,
+            cluster, config, set,
         };
         engine.AddTo(command);
         command.SetAction((parsed, _) => handler(
@@ -45,6 +46,7 @@ internal static class EngineCommands
                 Stop = parsed.GetValue(stop)!,
                 Seed = parsed.GetValue(seed),
                 IgnoreEos = parsed.GetValue(ignoreEos),
+                Resume = parsed.GetValue(resume),
                 Engine = engine.Read(parsed),
                 Cluster = parsed.GetValue(cluster),
                 Config = parsed.GetValue(config),

@@ -6,6 +6,9 @@ namespace Rollout.Host.Generate;
 /// <summary>One sample: a line of generate's output, with these names in snake_case.</summary>
 public sealed record CompletionLine
 {
+    /// <summary>The <see cref="FinishReason"/> of a sample that failed.</summary>
+    public const string Error = "error";
+
     /// <summary>The prompt's id, as its line gives it.</summary>
     public required JsonElement Id { get; init; }
 

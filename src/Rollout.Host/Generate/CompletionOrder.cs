@@ -16,6 +16,9 @@ public sealed class CompletionOrder(
     private readonly Dictionary<GroupId, GroupOutcome> _early = [];
     private int _next;
 
+    /// <summary>Prompts whose lines are written.</summary>
+    public int Written => _next;
+
     /// <summary>Sampled tokens so far.</summary>
     public long Tokens { get; private set; }
 
@@ -46,7 +49,7 @@ public sealed class CompletionOrder(
     private IEnumerable<CompletionLine> Lines(PromptLine prompt, GroupOutcome outcome) => outcome switch
     {
         GroupFinished done => done.Completions.Select(completion => Finished(prompt, completion)),
-        GroupFailed failed => prompt.Group.Samples.Select((_, sample) => Error(prompt, sample, failed.Reason)),
+        GroupFailed failed => prompt.Group.Samples.Select((_, sample) => Failure(prompt, sample, failed.Reason)),
         _ => throw new InvalidOperationException($"unknown outcome {outcome}"),
     };
 
@@ -68,13 +71,13 @@ public sealed class CompletionOrder(
         };
     }
 
-    private CompletionLine Error(PromptLine prompt, int sample, string reason) => new()
+    private CompletionLine Failure(PromptLine prompt, int sample, string reason) => new()
     {
         Id = prompt.Id,
         Sample = sample,
         TokenIds = [],
         Logprobs = [],
-        FinishReason = "error",
+        FinishReason = CompletionLine.Error,
         PolicyVersion = 0,
         Text = tokenizer is null ? null : "",
         Reason = reason,

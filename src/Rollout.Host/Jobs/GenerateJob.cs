@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
@@ -9,7 +8,6 @@ using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 using Rollout.Host.Engine;
 using Rollout.Host.Generate;
-using SampleProgress = Rollout.Host.View.SampleProgress;
 
 namespace Rollout.Host.Jobs;
 
@@ -30,8 +28,7 @@ public static class GenerateJob
         var tree = ConfigTree.Load(file: null, overrides.Values);
         var settings = RolloutSettings.From(tree);
         PolicyModel.RequireSupported(tree, settings);
-        var model = ModelFiles.Read(options.Model);
-        var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model));
+        var (path, model, prompts) = await ReadAsync(options, settings, context);
 
         // A row of the contiguous baseline is as long as these prompts need, and there are no more rows than samples.
         var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
@@ -42,22 +39,20 @@ public static class GenerateJob
         var pool = new KvPool(tree, settings, model.Config);
         foreach (var prompt in prompts)
             RequireRoom(options, prompt.Group, pool.Geometry);
-        await SayWhyNoTextAsync(model, context);
-
-        using var output = CompletionFile.Create(options.Out);
         PolicyModel.PrepareDevice(tree, settings);
+
+        var run = new CompletionRun(options, context, prompts, model.Tokenizer);
+        using var output = await run.OpenAsync(
+            path, new GenerateRun(prompts, ModelFingerprint.Of(settings), Weights: null, options.Engine));
         using var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
-        return await SampleAsync(options, context, prompts, model, output, async () =>
-        {
-            var topology = await RolloutTopology.StartAsync(settings, HostLog.Akka + tree.RenderAkka());
-            topology.AddDecoder(
-                settings.Device,
-                () => PolicyModel.CreateRunner(settings, weights, pool),
-                settings.Decoder.MaxModelLen,
-                new PolicySource.Loaded(),
-                model.Tokenizer);
-            return (topology, null);
-        });
+        await using var topology = await RolloutTopology.StartAsync(settings, HostLog.Akka + tree.RenderAkka());
+        topology.AddDecoder(
+            settings.Device,
+            () => PolicyModel.CreateRunner(settings, weights, pool),
+            settings.Decoder.MaxModelLen,
+            new PolicySource.Loaded(),
+            model.Tokenizer);
+        return await run.SampleAsync(topology, required: null, output);
     }
 
     /// <summary>As a member that only submits: the cluster's decoders have the weights and the memory.</summary>
@@ -76,87 +71,26 @@ public static class GenerateJob
         if (settings.Cluster.SeedNodes.Count == 0)
             throw tree.Rollout.Section("cluster").Invalid("seed-nodes", "the address of a member, here or by --cluster");
         settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
+        var (path, model, prompts) = await ReadAsync(options, settings, context);
+        await using var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
+        var (own, weights) = await ClusterMembers.RequireSameModelAsync(topology, settings, context);
+        var run = new CompletionRun(options, context, prompts, model.Tokenizer);
+        using var output = await run.OpenAsync(path, new GenerateRun(prompts, own, weights, options.Engine));
+        return await run.SampleAsync(topology, weights, output);
+    }
+
+    /// <summary>Everything of the command line that can be wrong.</summary>
+    private static async Task<(string Path, ModelFiles Model, IReadOnlyList<PromptLine> Prompts)> ReadAsync(
+        GenerateOptions options, RolloutSettings settings, CommandContext context)
+    {
         var model = ModelFiles.Read(options.Model);
         var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model));
-        await SayWhyNoTextAsync(model, context);
-
-        using var output = CompletionFile.Create(options.Out);
-        return await SampleAsync(options, context, prompts, model, output, async () =>
-        {
-            var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
-            try
-            {
-                return (topology, await ClusterMembers.RequireSameModelAsync(topology, settings, context));
-            }
-            catch
-            {
-                await topology.DisposeAsync();
-                throw;
-            }
-        });
-    }
-
-    private static async Task<int> SampleAsync(
-        GenerateOptions options,
-        CommandContext context,
-        IReadOnlyList<PromptLine> prompts,
-        ModelFiles model,
-        CompletionFile output,
-        Func<Task<(RolloutTopology Topology, Policy? Weights)>> start)
-    {
-        var order = new CompletionOrder(prompts, model.Tokenizer, output.Write);
-        var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
-        var started = Stopwatch.GetTimestamp();
-        var (topology, weights) = await start();
-        await using (topology)
-        {
-            try
-            {
-                await SampleProgress.RunAsync(context.Console, samples, async finished =>
-                {
-                    var outcomes = topology.Client.GenerateAsync(
-                        prompts.Select(prompt => prompt.Group), required: weights, cancellation: context.Stop.Token);
-                    await foreach (var outcome in outcomes)
-                    {
-                        order.Add(outcome);
-                        finished(outcome is GroupFinished done ? done.Completions.Length : 0);
-                    }
-                });
-            }
-            catch (InvalidOperationException) when (topology.WhyEnded() is not null)
-            {
-                await context.Error.WriteLineAsync(topology.WhyEnded());
-                return ExitCodes.Failure;
-            }
-        }
-        order.RequireAll();
-        output.Complete();
-        return await ReportAsync(options, context, prompts, order, Stopwatch.GetElapsedTime(started));
-    }
-
-    private static async Task SayWhyNoTextAsync(ModelFiles model, CommandContext context)
-    {
+        var path = CompletionFile.PathFor(options.Out);
+        if (options.Resume && CompletionFile.IsDevice(path))
+            throw new CommandLineException($"--resume needs a file that can be read: --out is '{options.Out}'.");
         if (model.WhyNoTokenizer is { } why)
             await context.Error.WriteLineAsync($"The output has no text: {why}");
-    }
-
-    private static async Task<int> ReportAsync(
-        GenerateOptions options,
-        CommandContext context,
-        IReadOnlyList<PromptLine> prompts,
-        CompletionOrder order,
-        TimeSpan taken)
-    {
-        if (!options.Out.StartsWith("/dev/", StringComparison.Ordinal))
-        {
-            await context.Console.Profile.Out.Writer.WriteLineAsync(
-                $"{prompts.Count} prompts, {order.Tokens} tokens in {taken.TotalSeconds:0.0} s"
-                + $" ({order.Tokens / taken.TotalSeconds:0} a second): {options.Out}");
-        }
-        if (order.Failed is not { Count: > 0 } failed)
-            return ExitCodes.Ok;
-        await context.Error.WriteLineAsync($"{failed.Count} of {prompts.Count} prompts failed, the first because {failed.First}.");
-        return ExitCodes.Failure;
+        return (path, model, prompts);
     }
 
     private static PromptDefaults Defaults(GenerateOptions options, RolloutSettings settings, ModelFiles model)

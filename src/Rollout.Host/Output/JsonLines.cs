@@ -38,10 +38,13 @@ internal sealed class JsonLines : IDisposable
     /// Goes on with a file, keeping the lines up to the first that <paramref name="keep"/> rejects or that was not
     /// written whole; a missing file is started.
     /// </summary>
-    public static JsonLines Continue<T>(string path, Func<T, bool> keep)
+    /// <param name="path">The file.</param>
+    /// <param name="keep">Asked once a line, in order.</param>
+    /// <param name="share">What others may do with it meanwhile.</param>
+    public static JsonLines Continue<T>(string path, Func<T, bool> keep, FileShare share = FileShare.Read)
     {
         var kept = KeptLength(path, keep);
-        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, share);
         file.SetLength(kept);
         file.Seek(0, SeekOrigin.End);
         return new JsonLines(file);

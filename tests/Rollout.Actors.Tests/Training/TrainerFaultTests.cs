@@ -81,7 +81,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         var trainer = Start(Job(steps: 5, checkpointEvery: 1));
         await StartedAsync();
         Policy.BeforeSave = folder => throw new IOException($"no space for {folder}");
-        await StepAsync(trainer, 0, 1, reports: false);
+        await StepAsync(trainer, 0, 1);
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
         Assert.Contains("no space for step-1", ended.Error);

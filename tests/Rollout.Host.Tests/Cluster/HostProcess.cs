@@ -5,7 +5,7 @@ using Rollout.Host.Tests.Support;
 
 namespace Rollout.Host.Tests.Cluster;
 
-/// <summary>A real process of `rollout host`, and what it says. Killed when it is disposed of.</summary>
+/// <summary>A real process, mostly of `rollout host`, and what it says. Killed when it is disposed of.</summary>
 internal sealed class HostProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -45,21 +45,21 @@ internal sealed class HostProcess : IAsyncDisposable
     }
 
     /// <summary>Starts one that may never be ready.</summary>
-    public static HostProcess Start(string config, params string[] settings)
+    public static HostProcess Start(string config, params string[] settings) => Run(
+    [
+        "host", "--config", RolloutRun.Job(Path.Combine("cluster", config)),
+        .. settings.SelectMany(setting => (string[])["--set", setting]),
+    ]);
+
+    /// <summary>Starts any command of the program.</summary>
+    public static HostProcess Run(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet")
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "rollout.dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        string[] arguments =
-        [
-            Path.Combine(AppContext.BaseDirectory, "rollout.dll"), "host", "--config",
-            RolloutRun.Job(Path.Combine("cluster", config)), .. settings.SelectMany(setting => (string[])["--set", setting]),
-        ];
-        foreach (var argument in arguments)
-            start.ArgumentList.Add(argument);
         return new HostProcess(Process.Start(start)!);
     }
 

@@ -65,22 +65,29 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Training_with_a_cluster_learns_what_training_alone_does_and_goes_on_from_a_checkpoint()
+    public async Task Training_whose_trainer_is_killed_goes_on_from_its_checkpoint_as_if_nothing_had_been()
     {
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         await StartAsync("decoder.conf", Seed(scheduler));
-        string[] job = ["--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "train.lr-schedule=constant"];
-        string[] cluster = ["--cluster", $"127.0.0.1:{scheduler.Port}"];
+        string[] job =
+        [
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
+            "--set", "output.checkpoint-every=1",
+        ];
+        var (alone, together) = (_folder.Child("alone"), _folder.Child("together"));
 
-        await TrainAsync("alone", [.. job, "--set", "train.steps=2"]);
-        await TrainAsync("together", [.. job, .. cluster, "--set", "train.steps=1"]);
-        var (code, _, error) = await RolloutRun.RunAsync(
-            "train", "--resume", _folder.Child("together"), "--set", "train.steps=2");
+        await RunAsync([.. job, "--out", alone]);
+        var killed = HostProcess.Run([.. job, "--cluster", $"127.0.0.1:{scheduler.Port}", "--out", together]);
+        _hosts.Add(killed);
+        await killed.WaitForAsync("checkpoint of step 1");
+        killed.Kill();
+        await RunAsync("train", "--resume", together);
 
-        Assert.True(code == ExitCodes.Ok, error);
-        Assert.Equal(
-            TrainRun.Lines(_folder.Child("alone"), "rollouts.jsonl").Select(line => line.GetProperty("token_ids").ToString()),
-            TrainRun.Lines(_folder.Child("together"), "rollouts.jsonl").Select(line => line.GetProperty("token_ids").ToString()));
+        Assert.Equal(Sampled(alone), Sampled(together));
+        Assert.Equal(3, TrainRun.Lines(together, "metrics.jsonl").Length);
+
+        static string[] Sampled(string run) => [.. TrainRun.Lines(run, "rollouts.jsonl")
+            .Select(line => $"step {line.GetProperty("step")}: {line.GetProperty("token_ids")}")];
     }
 
     [Fact]
@@ -146,9 +153,9 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
         }
     }
 
-    private async Task TrainAsync(string name, params string[] arguments)
+    private static async Task RunAsync(params string[] arguments)
     {
-        var (code, _, error) = await RolloutRun.RunAsync(["train", .. arguments, "--out", _folder.Child(name)]);
+        var (code, _, error) = await RolloutRun.RunAsync(arguments);
         Assert.True(code == ExitCodes.Ok, error);
     }
 }

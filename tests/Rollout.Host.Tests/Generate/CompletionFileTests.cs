@@ -19,7 +19,7 @@ public sealed class CompletionFileTests : IDisposable
     {
         var path = _folder.Child("out.jsonl");
         File.WriteAllText(path, "earlier");
-        using (var file = CompletionFile.Create(path))
+        using (var file = Open(path))
         {
             file.Write(Line("a"));
             Assert.Equal("earlier", File.ReadAllText(path));
@@ -33,14 +33,76 @@ public sealed class CompletionFileTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_not_completed_leaves_nothing_behind()
+    public void A_file_without_a_line_leaves_nothing_behind()
     {
-        using (var file = CompletionFile.Create(_folder.Child("out.jsonl")))
-        {
-            file.Write(Line("a"));
-        }
+        Open(_folder.Child("out.jsonl")).Dispose();
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void A_run_that_resumes_keeps_whole_prompts_up_to_the_first_that_failed_and_writes_the_rest()
+    {
+        var path = _folder.Child("out.jsonl");
+        var prompts = Enumerable.Range(1, 4).Select(number => Prompt(number, 2)).ToArray();
+        var expected = prompts
+            .SelectMany(prompt => Enumerable.Range(0, 2).Select(sample => Line($"p{prompt.Group.Id.Value}", sample)))
+            .ToArray();
+        foreach (var (written, kept) in new[] { (0, 0), (1, 0), (2, 1), (5, 2), (8, 4) })
+        {
+            Assert.Equal(kept, After(expected[..written]));
+            Assert.Equal(8, File.ReadLines(path).Count());
+        }
+        Assert.Equal(1, After([.. expected[..3], expected[3] with { FinishReason = "error" }, .. expected[4..6]]));
+        // A line of which the disk has only a part.
+        Assert.Equal(1, After(expected[..4], cut: 3));
+
+        // What a resumed run finds, of what the killed one wrote; the whole file is right in any case.
+        int After(CompletionLine[] written, int cut = 0)
+        {
+            string part;
+            using (var killed = Open(path, prompts))
+            {
+                Array.ForEach(written, killed.Write);
+                part = killed.Part!;
+            }
+            if (cut > 0)
+                File.WriteAllText(part, File.ReadAllText(part)[..^cut]);
+            using var file = Open(path, prompts, resume: true);
+            foreach (var line in expected[(2 * file.Kept)..])
+                file.Write(line);
+            file.Complete();
+            Assert.Equal(
+                expected.Select(line => $"{line.Id} {line.Sample} {line.FinishReason}"),
+                File.ReadLines(path).Select(text => JsonSerializer.Deserialize<JsonElement>(text)).Select(line =>
+                    $"{line.GetProperty("id")} {line.GetProperty("sample")} {line.GetProperty("finish_reason")}"));
+            return file.Kept;
+        }
+    }
+
+    [Fact]
+    public void Work_of_an_earlier_run_is_neither_overwritten_unasked_nor_taken_for_that_of_another()
+    {
+        var path = _folder.Child("out.jsonl");
+        PromptLine[] prompts = [Prompt(1, 1), Prompt(2, 1)];
+        using (var killed = Open(path, prompts))
+            killed.Write(Line("p1"));
+
+        var refused = Assert.Throws<OutputException>(() => Open(path, prompts));
+        Assert.Contains("has 1 of 2 prompts, by a run with the same arguments: add --resume", refused.Message, StringComparison.Ordinal);
+        using var other = CompletionFile.Open(path, "other", prompts, resume: true);
+        Assert.Equal(0, other.Kept);
+    }
+
+    [Fact]
+    public void Two_runs_at_once_do_not_write_one_file()
+    {
+        var path = _folder.Child("out.jsonl");
+        using var first = Open(path);
+
+        var refused = Assert.Throws<OutputException>(() => Open(path));
+
+        Assert.Contains("cannot be written", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -48,7 +110,7 @@ public sealed class CompletionFileTests : IDisposable
     {
         File.WriteAllText(_folder.Child("real.jsonl"), "earlier");
         File.CreateSymbolicLink(_folder.Child("link.jsonl"), _folder.Child("real.jsonl"));
-        using (var file = CompletionFile.Create(_folder.Child("link.jsonl")))
+        using (var file = Open(CompletionFile.PathFor(_folder.Child("link.jsonl"))))
         {
             file.Complete();
         }
@@ -60,10 +122,10 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void A_place_that_cannot_hold_the_file_is_refused_by_name()
     {
-        var folder = Assert.Throws<OutputException>(() => CompletionFile.Create(_folder.Path));
+        var folder = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.Path));
         Assert.Contains("is a folder: --out needs the name of a file.", folder.Message, StringComparison.Ordinal);
 
-        var missing = Assert.Throws<OutputException>(() => CompletionFile.Create(_folder.Child("none/out.jsonl")));
+        var missing = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.Child("none/out.jsonl")));
         Assert.Contains("none' is not a folder", missing.Message, StringComparison.Ordinal);
     }
 
@@ -114,10 +176,13 @@ public sealed class CompletionFileTests : IDisposable
         [.. prompt.Group.Samples.Select((_, sample) => new Completion(
             sample, [1], [-0.5f], [new VersionSpan(new PolicyVersion(0), 0)], FinishReason.Stop))]);
 
-    private static CompletionLine Line(string id) => new()
+    private static CompletionFile Open(string path, PromptLine[]? prompts = null, bool resume = false) =>
+        CompletionFile.Open(path, "run", prompts ?? [Prompt(1, 1)], resume);
+
+    private static CompletionLine Line(string id, int sample = 0) => new()
     {
         Id = Id(id),
-        Sample = 0,
+        Sample = sample,
         TokenIds = [1],
         Logprobs = [-0.5f],
         FinishReason = "stop",

@@ -124,7 +124,46 @@ public sealed class GenerateJobTests : IDisposable
     }
 
     [Fact]
-    public async Task After_ctrl_c_there_is_no_file()
+    public async Task A_run_that_was_ended_goes_on_where_it_was_and_gives_the_same_file()
+    {
+        var model = TinyModel.Save(_folder);
+        Write(string.Join('\n', Enumerable.Range(0, 150).Select(i => $$"""{"id":{{i}},"prompt":"{{i}}+2="}""")));
+        string[] sampled = ["--samples", "8", "--max-tokens", "40", "--ignore-eos", "--seed", "5"];
+        var expected = await Generate(model, sampled);
+        File.Delete(Out);
+        using var stop = new StopSignal(_ => { }, _ => { });
+        using var grows = new FileSystemWatcher(_folder.Path, "*.part") { NotifyFilter = NotifyFilters.Size };
+        grows.Changed += (_, part) =>
+        {
+            if (new FileInfo(part.FullPath) is { Exists: true, Length: > 2000 })
+                stop.Press();
+        };
+        grows.EnableRaisingEvents = true;
+        var options = new GenerateOptions
+        {
+            Model = model,
+            Prompts = In,
+            Out = Out,
+            Samples = 8,
+            MaxTokens = 40,
+            IgnoreEos = true,
+            Seed = 5,
+            Engine = new EngineOptions(),
+        };
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            GenerateJob.RunAsync(options, new CommandContext(Consoles.Plain(_output), _error, stop)));
+        Assert.False(File.Exists(Out));
+        Assert.Matches("""of 150 prompts are in .*\.part: the same command goes on with --resume\.""", _error.ToString());
+
+        Assert.Equal(ExitCodes.BadInput, await Run(model, sampled));
+        Assert.Equal(expected, await Generate(model, [.. sampled, "--resume"]));
+        Assert.Matches("[1-9][0-9]* of 150 prompts are done already", _error.ToString());
+        Assert.Equal([In, Out], Directory.EnumerateFiles(_folder.Path).Order());
+    }
+
+    [Fact]
+    public async Task After_ctrl_c_at_the_start_there_is_no_file()
     {
         var model = TinyModel.Save(_folder);
         Write("""{"id":"a","prompt_ids":[3,4],"max_tokens":4}""");
