@@ -70,7 +70,7 @@ public sealed class CudaModelRunner : IModelRunner
                     _graphs.Record(rows, () => _forward.QueueDecode(rows));
             }
 
-            _context.Synchronize();
+            _stream.Synchronize();
         }
         catch (Exception cause)
         {

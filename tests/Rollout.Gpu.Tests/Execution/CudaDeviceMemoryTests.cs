@@ -2,6 +2,7 @@ using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
 using Rollout.Gpu.Models;
+using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;
@@ -10,7 +11,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Tests.Execution;
 
 /// <summary>What the driver says is free of the device's memory, around steps and around a sleep.</summary>
-[Collection(WholeGpu.Name)]
+[Collection(GpuTests.Name)]
 public sealed class CudaDeviceMemoryTests : IDisposable
 {
     private const int MaxNumSeqs = 64, MaxNumBatchedTokens = 2048, MaxModelLength = 1024;

@@ -1,4 +1,5 @@
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;
@@ -8,6 +9,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Tests.Execution;
 
 /// <summary>The GPU's runner against the CPU's, against itself, and against what transformers computed.</summary>
+[Collection(GpuTests.Name)]
 public sealed class CudaModelRunnerTests
 {
     private static readonly SamplingParams Greedy = new() { Temperature = 0, MaxTokens = 1 };

@@ -1,5 +1,6 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Xunit;
 using static Rollout.Gpu.Tests.Execution.TinyPolicy;
@@ -8,6 +9,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Tests.Execution;
 
 /// <summary>Runs of many steps, planned as a decoder plans them, in a pool too small for all.</summary>
+[Collection(GpuTests.Name)]
 public sealed class PlannedRunTests
 {
     private const int MaxNumSeqs = 64, MaxNumBatchedTokens = 256, MaxModelLength = 400;

@@ -1,6 +1,7 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
 using Rollout.Gpu.Tests.Execution;
+using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Training;
 using Xunit;
@@ -9,6 +10,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Tests.Training;
 
 /// <summary>Sampling and training on one GPU by turns, against training on the CPU with the same rollouts.</summary>
+[Collection(GpuTests.Name)]
 public sealed class CudaTrainingTests
 {
     private const int Steps = 3;
