@@ -1,6 +1,7 @@
 #!/bin/sh
-# Publishes the host, the GPU tests and the kernel benchmarks for a machine with an NVIDIA GPU and no .NET SDK:
-# self-contained, without libtorch, which is found there (docs/gpu.md). Usage: build/publish-gpu.sh [ARCHIVE], artifacts/rollout-gpu.tar.xz unless named.
+# Publishes the host, the GPU tests and the kernels' benchmarks for a machine with an NVIDIA GPU and no .NET SDK:
+# self-contained, without libtorch, which is found there (docs/gpu.md).
+# Usage: build/publish-gpu.sh [ARCHIVE], artifacts/rollout-gpu.tar.xz unless named.
 set -eu
 cd "$(dirname "$0")/.."
 archive=${1:-artifacts/rollout-gpu.tar.xz}

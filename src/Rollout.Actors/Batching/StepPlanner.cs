@@ -19,12 +19,8 @@ public sealed class StepPlanner
     private readonly SequenceRoster _roster = new();
     private readonly RequestQueue _waiting;
     private readonly AdmissionPlan _admissions;
-    private readonly List<Prefill> _prefills = [];                  // with tokens in no step yet, oldest first
-    private readonly List<Sequence> _held = [];                     // with blocks and unfinished, oldest first
-    private readonly List<Sequence> _finishedRows = [];             // static batch: computed along
+    private readonly BlockHolders _holders = new();
     private readonly Queue<PlannedStep> _planned = [];              // oldest first
-    private readonly List<SequenceRelease> _releases = [];
-    private readonly List<WrittenTokens> _written = [];
     private readonly List<SampleOutcome> _outcomes = [];
     private readonly StepComposer _composer;
     private long _steps;
@@ -51,8 +47,7 @@ public sealed class StepPlanner
     public bool IsDemandOut { get; private set; }
 
     /// <summary>There is something to compute, or blocks to give back.</summary>
-    public bool HasWork =>
-        _held.Count > 0 || !_waiting.IsEmpty || _releases.Count > 0 || _finishedRows.Count > 0;
+    public bool HasWork => !_holders.IsEmpty || !_waiting.IsEmpty;
 
     /// <summary>Steps planned and neither completed nor failed.</summary>
     public int StepsUnderWay => _planned.Count;
@@ -105,7 +100,7 @@ public sealed class StepPlanner
     {
         foreach (var member in _roster.Of(id).ToArray())
             Forget(member);
-        _finishedRows.RemoveAll(row => row.Id.Group == id && ReleaseRow(row));
+        _holders.ReleaseRows(id);
     }
 
     /// <summary>Forgets samples of a group, and says how far they were.</summary>
@@ -115,7 +110,7 @@ public sealed class StepPlanner
     public IReadOnlyList<SampleStart> Recall(GroupId id, IReadOnlyCollection<int>? samples, bool runningToo)
     {
         var recalled = _roster.Of(id)
-            .Where(member => samples?.Contains(member.Id.Sample) != false && (runningToo || !HoldsBlocks(member)))
+            .Where(member => samples?.Contains(member.Id.Sample) != false && (runningToo || !BlockHolders.Holds(member)))
             .ToArray();
         Array.ForEach(recalled, Forget);
         return [.. recalled.Select(member => member.ToStart())];
@@ -127,23 +122,7 @@ public sealed class StepPlanner
         if (IsDemandOut)
             throw new InvalidOperationException("a demand is already out");
         IsDemandOut = true;
-        if (_held.Count == 0)
-            _finishedRows.RemoveAll(ReleaseRow);
-        var growth = new SequenceGrowth[_held.Count];
-        for (var i = 0; i < growth.Length; i++)
-            growth[i] = new SequenceGrowth(_held[i].Id, _held[i].Admission, LengthAfterNextStep(_held[i]));
-        var demand = new StepDemand
-        {
-            Step = ++_steps,
-            Version = version,
-            Written = [.. _written],
-            Releases = [.. _releases],
-            Growth = growth,
-            Admissions = _admissions.Ask(_held, _prefills.Sum(prefill => prefill.Remaining)),
-        };
-        _written.Clear();
-        _releases.Clear();
-        return demand;
+        return _holders.Demand(++_steps, version, _admissions.Ask(_holders.Unfinished, _holders.TokensToPrefill));
     }
 
     /// <summary>Applies a grant and composes the step: a token of every running sequence, then prompt chunks.</summary>
@@ -160,11 +139,11 @@ public sealed class StepPlanner
         foreach (var change in grant.Changes)
         {
             // A sequence that finished after the demand was made needs its grant no more.
-            if (_roster.Find(change.Sequence) is { } sequence && HoldsBlocks(sequence))
+            if (_roster.Find(change.Sequence) is { } sequence && BlockHolders.Holds(sequence))
                 sequence.SetBlock(change.Index, change.Block);
         }
         Admit(grant.Admissions);
-        var step = _composer.Compose(_held, _finishedRows, _prefills);
+        var step = _holders.Compose(_composer);
         if (_composer.Batch.RowCount > 0)
             _planned.Enqueue(step);
         return _composer.Batch;
@@ -177,11 +156,7 @@ public sealed class StepPlanner
         if (output.Count != step.Draws.Count)
             throw new InvalidOperationException($"{output.Count} tokens for {step.Draws.Count} draws");
         foreach (var (prefill, tokens) in step.Chunks)
-        {
-            prefill.Computed += tokens;
-            if (prefill.Holder is { } holder)
-                _written.Add(new WrittenTokens(holder.Id, holder.Admission, prefill.Computed));
-        }
+            _holders.Computed(prefill, tokens);
         for (var i = 0; i < step.Draws.Count; i++)
         {
             if (!step.Draws[i].IsAwaited)
@@ -222,10 +197,10 @@ public sealed class StepPlanner
     /// </summary>
     public void RequeueAll()
     {
-        foreach (var sequence in _held.ToArray())
+        foreach (var sequence in _holders.Unfinished.ToArray())
             Requeue(sequence);
-        _finishedRows.RemoveAll(ReleaseRow);
-        _written.Clear();
+        _holders.ReleaseRows();
+        _holders.ForgetWritten();
     }
 
     /// <summary>Samples that ended since the last call.</summary>
@@ -238,24 +213,14 @@ public sealed class StepPlanner
         return taken;
     }
 
-    private static bool HoldsBlocks(Sequence sequence) =>
-        sequence.Status is SequenceStatus.Prefilling or SequenceStatus.Running;
-
-    /// <summary>
-    /// Tokens in the cache after the step that is asked for. A token drawn in a step before it is computed in it; the
-    /// last token of all is never computed.
-    /// </summary>
-    private static int LengthAfterNextStep(Sequence sequence) =>
-        Math.Min(sequence.Count + sequence.Pending, sequence.MaxLength - 1);
-
     private void Preempt(SequenceId[] preempted)
     {
         foreach (var id in preempted)
         {
             // It may have finished, or been aborted, after the demand was made.
-            if (_roster.Find(id) is not { } sequence || !HoldsBlocks(sequence))
+            if (_roster.Find(id) is not { } sequence || !BlockHolders.Holds(sequence))
                 continue;
-            DropFromStep(sequence);
+            _holders.Drop(sequence);
             _waiting.Add([sequence]);
         }
     }
@@ -270,9 +235,9 @@ public sealed class StepPlanner
             {
                 case Admission.Granted granted:
                     foreach (var gone in asked[i].Except(members))
-                        _releases.Add(new SequenceRelease(gone.Id, gone.Admission));
+                        _holders.GiveBack(gone);
                     if (members.Count > 0)
-                        Hold(members, granted);
+                        _holders.Hold(members, granted);
                     break;
                 case Admission.Deferred when members.Count > 0:
                     _waiting.Add(members);
@@ -287,27 +252,13 @@ public sealed class StepPlanner
         }
     }
 
-    private void Hold(List<Sequence> members, Admission.Granted granted)
-    {
-        foreach (var member in members)
-        {
-            member.TakeBlocks(granted.Blocks);
-            member.Status = SequenceStatus.Prefilling;
-            var place = _held.FindIndex(other =>
-                (other.Age, other.Id.Sample).CompareTo((member.Age, member.Id.Sample)) > 0);
-            _held.Insert(place < 0 ? _held.Count : place, member);
-        }
-        _prefills.Add(new Prefill(members, granted.CachedTokens));
-    }
-
     private void Finish(Sequence sequence)
     {
         _waiting.Remove(sequence);      // it was preempted while its last token was on its way
-        _held.Remove(sequence);
         if (_limits.StaticBatch)
-            _finishedRows.Add(sequence);
+            _holders.KeepRow(sequence);
         else
-            Release(sequence);
+            _holders.Release(sequence);
         _roster.Remove(sequence);
         _outcomes.Add(new SampleFinished(sequence.Id.Group, sequence.ToCompletion()));
     }
@@ -321,40 +272,18 @@ public sealed class StepPlanner
     private void Forget(Sequence sequence)
     {
         _waiting.Remove(sequence);
-        if (HoldsBlocks(sequence))
-            Release(sequence);
+        if (BlockHolders.Holds(sequence))
+            _holders.Release(sequence);
         _roster.Remove(sequence);
         sequence.Status = SequenceStatus.Finished;
     }
 
     private void Requeue(Sequence sequence)
     {
-        if (!HoldsBlocks(sequence))
+        if (!BlockHolders.Holds(sequence))
             return;
-        Release(sequence);
+        _holders.Release(sequence);
         sequence.StartOver();
         _waiting.Add([sequence]);
-    }
-
-    private void Release(Sequence sequence)
-    {
-        _releases.Add(new SequenceRelease(sequence.Id, sequence.Admission));
-        DropFromStep(sequence);
-    }
-
-    private bool ReleaseRow(Sequence row)
-    {
-        _releases.Add(new SequenceRelease(row.Id, row.Admission));
-        row.DropBlocks();
-        return true;
-    }
-
-    private void DropFromStep(Sequence sequence)
-    {
-        sequence.DropBlocks();
-        _held.Remove(sequence);
-        foreach (var prefill in _prefills)
-            prefill.Members.Remove(sequence);
-        _prefills.RemoveAll(prefill => prefill.Members.Count == 0);
     }
 }

@@ -13,7 +13,7 @@ namespace Rollout.Actors.Blocks;
 public sealed class BlockLedger
 {
     private readonly KvCacheGeometry _geometry;
-    private readonly bool _prefixCaching;
+    private readonly PromptHashes _hashes;
     private readonly BlockPool _pool;
     private readonly PrefixCache _cache;
     private readonly TableGrowth _growth;
@@ -24,16 +24,12 @@ public sealed class BlockLedger
     private readonly HashSet<SequenceId> _asked = [];
     private long _reservations;
 
-    // A deferred prompt comes again every step; it is hashed once.
-    private int[] _hashedTokens = [];
-    private BlockHash[] _hashes = [];
-
     public BlockLedger(KvCacheGeometry geometry, PolicyVersion version, bool prefixCaching = true)
     {
         ArgumentNullException.ThrowIfNull(geometry);
         ArgumentOutOfRangeException.ThrowIfLessThan(geometry.BlockSize, 1, nameof(geometry));
         _geometry = geometry;
-        _prefixCaching = prefixCaching;
+        _hashes = new PromptHashes(geometry.BlockSize, prefixCaching);
         _pool = new BlockPool(geometry.BlockCount);
         _cache = new PrefixCache(_pool);
         _growth = new TableGrowth(geometry, _pool, _cache);
@@ -101,8 +97,6 @@ public sealed class BlockLedger
     {
         Version = version;
         _cache.Clear();
-        _hashedTokens = [];
-        _hashes = [];
         Audit();
     }
 
@@ -250,7 +244,7 @@ public sealed class BlockLedger
     private Admission Admit(AdmissionRequest request)
     {
         var (members, tokens) = (request.Members, request.Tokens);
-        var hashes = HashesOf(tokens);
+        var hashes = _hashes.Of(tokens, Version);
 
         // The last token is computed even where its block is cached: its logits are wanted.
         var hittable = Math.Min(hashes.Length, (tokens.Length - 1) / _geometry.BlockSize);
@@ -282,17 +276,6 @@ public sealed class BlockLedger
         foreach (var member in members)
             _tables.Add(member, new BlockTable(member, prompt, blocks, capacity));
         return new Admission.Granted(blocks, hits.Length * _geometry.BlockSize);
-    }
-
-    private BlockHash[] HashesOf(int[] tokens)
-    {
-        if (_prefixCaching && !tokens.AsSpan().SequenceEqual(_hashedTokens))
-        {
-            _hashes = BlockHash.Chain(tokens, _geometry.BlockSize, Version);
-            _hashedTokens = tokens;
-        }
-
-        return _hashes;
     }
 
     private bool TryFind(SequenceId sequence, int attempt, [NotNullWhen(true)] out BlockTable? table) =>

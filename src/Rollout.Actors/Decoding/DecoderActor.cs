@@ -5,35 +5,10 @@ using Rollout.Actors.Batching;
 using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Sampling;
 
 namespace Rollout.Actors.Decoding;
-
-/// <summary>What a decoder is built from.</summary>
-/// <param name="Id">Its host and device.</param>
-/// <param name="CreateRunner">Loads the model; called on the decoder's own thread, which alone uses the runner.</param>
-/// <param name="MaxModelLength">Tokens of a sequence at most.</param>
-/// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
-/// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
-/// <param name="Weights">Where its weights come from.</param>
-/// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>
-public sealed record DecoderSetup(
-    DecoderId Id,
-    Func<IModelRunner> CreateRunner,
-    int MaxModelLength,
-    bool StaticBatch,
-    bool PrefixCaching,
-    PolicySource Weights,
-    HuggingFaceTokenizer? Tokenizer = null)
-{
-    /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
-    public bool Audited { get; init; }
-
-    /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
-    public string Fingerprint { get; init; } = "";
-}
 
 /// <summary>
 /// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights, or nobody trains)-> Serving
@@ -53,7 +28,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly PolicyFollower _follower;
     private readonly IActorRef _allocator;
     private readonly StepPlanner _planner;
-    private readonly StepClock _clock;
+    private readonly StepLoop _steps;
     private readonly SchedulerLink _link;
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
@@ -83,7 +58,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             _runner.Geometry,
             SamplingRng.SequenceKey,
             setup.Tokenizer);
-        _clock = new StepClock(TimeProvider.System, _runner.Geometry.BlockCount);
+        _steps = new StepLoop(setup.Id, _runner, _planner, _allocator, Self, _log);
         _link = new SchedulerLink(
             setup.Id,
             incarnation,
@@ -144,7 +119,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void Serving()
     {
-        ReceiveFromScheduler(Advance);
+        ReceiveFromScheduler(_steps.Advance);
         Receive<BlocksReserved>(reserved => RunStep(reserved.Grant, reserveAhead: true));
         Receive<Park>(park =>
         {
@@ -157,7 +132,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
                 _follower.Join(serving: true);
         });
         ReceivePolicies();
-        Receive<QueryDecoderStats>(query => Sender.Tell(_clock.Read(query.Reset)));
+        Receive<QueryDecoderStats>(query => Sender.Tell(_steps.Counts(query.Reset)));
         Receive<Announce>(_ =>
         {
             TellScheduler();
@@ -173,7 +148,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         ReceiveAny(_ => Stash.Stash());
     }
 
-    private void TellScheduler() => _link.Announce(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+    private void TellScheduler() => _link.Announce(
+        _follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
 
     /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
     private void ReceiveFromScheduler(Action afterwards)
@@ -212,7 +188,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void FinishStepThen(Action then)
     {
-        if (_planner.IsDemandOut)
+        if (_steps.IsDemandOut)
             Become(() => FinishingStep(then));
         else
             then();
@@ -220,7 +196,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void EnterParked(Policy until, IActorRef barrier)
     {
-        _clock.Stop();
+        _steps.RestIfIdle();
         _runner.Sleep();
         barrier.Tell(new Parked(_setup.Id, until));
         Become(() => ParkedUntil(until));
@@ -241,7 +217,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     {
         Receive<PrefixCacheReset>(reset => reset.Version == policy.Version, _ =>
         {
-            _follower.Confirm(barrier, _clock.Read(reset: true));
+            _follower.Confirm(barrier, _steps.Counts(reset: true));
             Serve();
         });
         ReceiveFromScheduler(() => { });
@@ -253,7 +229,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         TellScheduler();
         Become(Serving);
         Stash.UnstashAll();
-        Advance();
+        _steps.Advance();
     }
 
     /// <summary>A policy is taken between two steps; what has to be fetched for it is fetched beside the steps.</summary>
@@ -283,70 +259,13 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         Become(() => Resetting(policy, barrier));
     }
 
-    /// <summary>Asks for the next step's blocks, unless that has been done or nothing is to do.</summary>
-    private void Advance()
-    {
-        if (_planner.IsDemandOut || !_planner.HasWork)
-            return;
-        _clock.Start();
-        _allocator.Tell(new ReserveBlocks(_planner.Demand(_runner.Version)));
-    }
-
     private void RunStep(StepGrant grant, bool reserveAhead)
     {
-        var batch = _planner.Plan(grant);
-        _clock.Granted(grant.Usage, grant.Preempted.Length);
-        if (grant.Preempted.Length > 0)
-            _log.Info("{Decoder} preempted {Count} sequences: {Usage}", _setup.Id, grant.Preempted.Length, grant.Usage);
-        if (reserveAhead)
-            Advance();
-        if (batch.RowCount > 0)
-            Start(batch);
-        // A step stays under way while another follows it; where nothing was planned, what is under way decides what next.
-        var mayStay = batch.RowCount > 0 && reserveAhead && _planner.IsDemandOut ? _runner.StepsAhead - 1 : 0;
-        while (_planner.StepsUnderWay > mayStay)
-            Finish();
+        _steps.Run(grant, reserveAhead);
         _link.StepDone(grant.Usage.Total - grant.Usage.InUse);
         if (reserveAhead)
-            Advance();
-        if (!_planner.IsDemandOut)
-            _clock.Stop();
-    }
-
-    private void Start(ForwardBatch batch)
-    {
-        try
-        {
-            _runner.Start(batch);
-        }
-        catch (Exception fault) when (fault is not DeviceFaultException)
-        {
-            // The steps before it are under way and none the worse.
-            while (_planner.StepsUnderWay > 1)
-                Finish();
-            Fail(fault);
-        }
-    }
-
-    private void Finish()
-    {
-        try
-        {
-            var output = _runner.Finish();
-            _clock.StepDone(output, _planner.PlannedPrefillTokens);
-            _planner.Complete(output, _runner.Version);
-        }
-        catch (Exception fault) when (fault is not DeviceFaultException)
-        {
-            Fail(fault);
-        }
-    }
-
-    private void Fail(Exception fault)
-    {
-        _log.Error(fault, "{Decoder}: a step failed", _setup.Id);
-        _planner.Fail(fault);
-        _clock.StepFailed();
+            _steps.Advance();
+        _steps.RestIfIdle();
     }
 
     private sealed record Announce;

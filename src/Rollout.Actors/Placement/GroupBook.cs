@@ -3,19 +3,6 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
 
-/// <summary>What a submission came to.</summary>
-public enum Submission
-{
-    /// <summary>It will be answered: it is new, or on its way already.</summary>
-    Taken,
-
-    /// <summary>It has ended, and its outcome is to be told again.</summary>
-    Ended,
-
-    /// <summary>Enough is waiting.</summary>
-    NoRoom,
-}
-
 /// <summary>
 /// Who works on what. Each sample of a submitted group waits, is on one living decoder, or has finished; a group ends
 /// once, with all its samples or with a reason, and its outcome is kept until its client has it. What decoders are to
@@ -23,15 +10,12 @@ public enum Submission
 /// </summary>
 public sealed class GroupBook
 {
-    private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
+    private readonly GroupRegister _groups = new();
     private readonly SchedulerEpoch _epoch;
     private readonly double _queueDepth;
     private readonly DecoderRoster _decoders;
     private readonly WorkDispatch _work;
     private readonly SampleIntake _samples;
-    private readonly DueQueue _due = new();
-    private readonly List<RolloutGroup> _ended = [];
-    private long _arrivals;
 
     /// <param name="epoch">The scheduler's.</param>
     /// <param name="policy">Where there is room.</param>
@@ -45,10 +29,7 @@ public sealed class GroupBook
     }
 
     /// <summary>Groups that haven't ended.</summary>
-    public int GroupsOnTheirWay { get; private set; }
-
-    /// <summary>Groups, those included whose outcomes are remembered.</summary>
-    public int GroupCount => _groups.Count;
+    public int GroupsOnTheirWay => _groups.OnTheirWay;
 
     /// <summary>Sequences that no decoder has.</summary>
     public int WaitingSequences => _work.WaitingSequences;
@@ -61,7 +42,7 @@ public sealed class GroupBook
     private double QueueCapacity => _queueDepth * _decoders.Places;
 
     /// <summary>A group that was submitted and not yet acknowledged.</summary>
-    public RolloutGroup? Find(GroupId id) => _groups.GetValueOrDefault(id);
+    public RolloutGroup? Find(GroupId id) => _groups.Find(id);
 
     /// <summary>Nothing is given to anybody.</summary>
     public bool IsHeld => _work.IsHeld;
@@ -79,7 +60,7 @@ public sealed class GroupBook
     /// <summary>Takes a group, due at a time.</summary>
     public Submission Submit(GroupRequest request, Policy? required, TimeSpan due)
     {
-        if (_groups.TryGetValue(request.Id, out var group))
+        if (_groups.Find(request.Id) is { } group)
         {
             if (group.Outcome is not null)
                 return Submission.Ended;
@@ -89,7 +70,7 @@ public sealed class GroupBook
         }
         if (WaitingSequences > 0 && WaitingSequences + request.Samples.Length > QueueCapacity)
             return Submission.NoRoom;
-        group = NewGroup(request.Id, due);
+        group = _groups.Add(request.Id, due);
         group.Attach(request, required);
         _work.Queue(group);
         return Submission.Taken;
@@ -98,7 +79,7 @@ public sealed class GroupBook
     /// <summary>Nobody wants this group any more.</summary>
     public void Cancel(GroupId id)
     {
-        if (!_groups.TryGetValue(id, out var group))
+        if (_groups.Find(id) is not { } group)
             return;
         Withdraw(group);
         Forget(group, atOnce: true);
@@ -107,41 +88,34 @@ public sealed class GroupBook
     /// <summary>The client has the outcome of this group. One that is still on its way goes on.</summary>
     public void Acknowledge(GroupId id)
     {
-        if (_groups.TryGetValue(id, out var group) && group.Outcome is not null)
+        if (_groups.Find(id) is { Outcome: not null } group)
             Forget(group, atOnce: false);
     }
 
     /// <summary>A group can't be finished.</summary>
     public void Fail(GroupId id, string reason)
     {
-        if (!_groups.TryGetValue(id, out var group) || group.Outcome is not null)
+        if (_groups.Find(id) is not { Outcome: null } group)
             return;
         Withdraw(group);
-        End(group, new GroupFailed(id, reason));
+        _groups.End(group, new GroupFailed(id, reason));
         TellHolders(group, atOnce: true);
     }
 
     /// <summary>All groups that haven't ended fail.</summary>
     public void FailAll(string reason)
     {
-        foreach (var group in _groups.Values.Where(group => group is { Outcome: null, Request: not null }).ToArray())
+        foreach (var group in _groups.Wanted.ToArray())
             Fail(group.Id, reason);
     }
 
     /// <summary>Groups that ended since the last call.</summary>
-    public IReadOnlyList<RolloutGroup> TakeEnded()
-    {
-        if (_ended.Count == 0)
-            return [];
-        var ended = _ended.ToArray();
-        _ended.Clear();
-        return ended;
-    }
+    public IReadOnlyList<RolloutGroup> TakeEnded() => _groups.TakeEnded();
 
     /// <summary>Groups that were due before now. Those that no client has asked for are dropped on the way.</summary>
     public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now)
     {
-        var overdue = _due.Take(now);
+        var overdue = _groups.TakeOverdue(now);
         foreach (var orphan in overdue.Where(group => group is { Request: null, Outcome: null }))
             Cancel(orphan.Id);
         return [.. overdue.Where(group => group is { Request: not null, Outcome: null })];
@@ -205,14 +179,14 @@ public sealed class GroupBook
         foreach (var progress in report.Samples)
         {
             // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
-            if (!_groups.TryGetValue(progress.Group, out var group))
-                group = decoder.IsSettled ? null : NewGroup(progress.Group, orphansDue);
+            var group = _groups.Find(progress.Group)
+                ?? (decoder.IsSettled ? null : _groups.Add(progress.Group, orphansDue));
             if (group is not null && _samples.Take(decoder, group, progress))
                 EndIfComplete(group);
         }
         foreach (var rejection in report.Rejected)
         {
-            if (_groups.TryGetValue(rejection.Group, out var group) && SampleIntake.IsAt(group, decoder, rejection.Attempt))
+            if (_groups.Find(rejection.Group) is { } group && SampleIntake.IsAt(group, decoder, rejection.Attempt))
                 Fail(rejection.Group, rejection.Reason);
         }
         decoder.IsSettled |= !report.More;
@@ -225,21 +199,12 @@ public sealed class GroupBook
     private void EndIfComplete(RolloutGroup group)
     {
         if (group is { Unfinished: 0, Request: not null })
-            End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
-    }
-
-    private RolloutGroup NewGroup(GroupId id, TimeSpan due)
-    {
-        var group = new RolloutGroup(id, _arrivals++);
-        _groups.Add(id, group);
-        _due.Set(group, due);
-        GroupsOnTheirWay++;
-        return group;
+            _groups.End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
     }
 
     private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, TimeSpan due)
     {
-        _due.Set(group, due);
+        _groups.SetDue(group, due);
         if (!group.Attach(request, required))
         {
             Fail(request.Id, $"decoders have samples of it that it doesn't have: it has {request.Samples.Length}");
@@ -283,22 +248,9 @@ public sealed class GroupBook
         }
     }
 
-    private void End(RolloutGroup group, GroupOutcome outcome)
-    {
-        _due.Remove(group);
-        group.End(outcome);
-        GroupsOnTheirWay--;
-        _ended.Add(group);
-    }
-
     private void Forget(RolloutGroup group, bool atOnce)
     {
-        if (group.Outcome is null)
-        {
-            GroupsOnTheirWay--;
-            _due.Remove(group);
-        }
-        _groups.Remove(group.Id);
+        _groups.Remove(group);
         TellHolders(group, atOnce);
     }
 

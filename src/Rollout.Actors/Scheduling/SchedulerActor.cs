@@ -22,14 +22,11 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
     private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
 
-    /// <summary>Tokens of one answer's samples at most, but for a single longer one.</summary>
-    private const int AnsweredTokens = 65_536;
-
     private readonly SchedulerSettings _settings;
     private readonly SchedulerEpochs _epochs;
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
-    private readonly ClientRoster _clients = new();
+    private readonly ClientDesk _clients;
     private readonly DecoderWatch _watch;
     private readonly TimeProvider _time;
     private readonly long _started;
@@ -49,6 +46,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _settings = settings;
         _epochs = epochs;
         _epoch = epochs.Next();
+        _clients = new ClientDesk(_epoch, Context);
         _time = time;
         _started = time.GetTimestamp();
         _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth);
@@ -116,38 +114,31 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var (request, client) = (submit.Group, Sender);
         if (request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1))
         {
-            client.Tell(new GroupGivenUp(
-                _epoch,
+            _clients.GiveUp(
+                client,
                 request.Id,
-                "a group has at least one prompt token and one sample, each of at least one new token"));
+                "a group has at least one prompt token and one sample, each of at least one new token");
             return;
         }
         if (_watch.NobodyLeft is { } reason)
         {
-            client.Tell(new GroupGivenUp(_epoch, request.Id, reason));
+            _clients.GiveUp(client, request.Id, reason);
             return;
         }
         switch (_book.Submit(request, submit.Required, Now + _settings.GroupTimeout))
         {
             case Submission.NoRoom:
-                _clients.SendAway(client);
-                client.Tell(new NoRoom(_epoch, request.Id));
+                _clients.SendAway(client, request.Id);
                 return;
             case Submission.Ended:
-                Watch(request.Id, client);
-                Answer(_book.Find(request.Id)!);
+                _clients.Add(request.Id, client);
+                _clients.Answer(_book.Find(request.Id)!);
                 return;
             default:
-                Watch(request.Id, client);
+                _clients.Add(request.Id, client);
                 SendAll();
                 return;
         }
-    }
-
-    private void Watch(GroupId group, IActorRef client)
-    {
-        if (_clients.Add(group, client) && !client.IsNobody())
-            Context.Watch(client);
     }
 
     private void Cancel(IReadOnlyCollection<GroupId> groups)
@@ -155,7 +146,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (var id in groups)
         {
             _book.Cancel(id);
-            Unwatch(id);
+            _clients.Remove(id);
         }
         SendAll();
     }
@@ -165,14 +156,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         _book.Acknowledge(id);
         if (_book.Find(id) is null)
-            Unwatch(id);
+            _clients.Remove(id);
         SendAll();
-    }
-
-    private void Unwatch(GroupId id)
-    {
-        if (_clients.Remove(id) is { } client && !client.IsNobody())
-            Context.Unwatch(client);
     }
 
     private void Welcome(DecoderHere here)
@@ -263,14 +248,10 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void SendAll()
     {
         foreach (var group in _book.TakeEnded())
-            Answer(group);
+            _clients.Answer(group);
         foreach (var decoder in _book.Decoders.TakeToTell())
             Tell(decoder);
-        if (_clients.AnySentAway && _book.HasAmpleRoom)
-        {
-            foreach (var client in _clients.TakeSentAway())
-                client.Tell(new RoomAgain(_epoch));
-        }
+        _clients.CallBack(_book.HasAmpleRoom);
     }
 
     /// <summary>As <see cref="SendAll"/>, and says again what this decoder hasn't answered.</summary>
@@ -284,27 +265,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         foreach (var command in decoder.Commands.TakeSendable(Now))
             decoder.Here.Decoder.Tell(command);
-    }
-
-    private void Answer(RolloutGroup group)
-    {
-        if (_clients.Of(group.Id) is not { } client)
-            return;
-        if (group.Outcome is GroupFailed failed)
-        {
-            client.Tell(new GroupGivenUp(_epoch, failed.Id, failed.Reason));
-            return;
-        }
-        var completions = ((GroupFinished)group.Outcome!).Completions;
-        for (var start = 0; start < completions.Length;)
-        {
-            var (end, tokens) = (start, 0L);
-            do
-                tokens += completions[end++].Tokens.Length;
-            while (end < completions.Length && tokens + completions[end].Tokens.Length <= AnsweredTokens);
-            client.Tell(new CompletionsReady(_epoch, group.Id, completions.Length, completions[start..end]));
-            start = end;
-        }
     }
 
     private sealed record Tick

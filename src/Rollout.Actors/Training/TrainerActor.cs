@@ -6,14 +6,6 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
-/// <summary>What a trainer is built from.</summary>
-/// <param name="Job">What to train on.</param>
-/// <param name="CreateTrainer">Builds the trainer; called on the actor's own thread, which alone uses it.</param>
-/// <param name="Run">A random number of this run, which tells its policies from those of any other.</param>
-/// <param name="Publisher">Offers weights to decoders of other processes; null where there are none.</param>
-public sealed record TrainerSetup(
-    TrainingJob Job, Func<IPolicyTrainer> CreateTrainer, long Run, IWeightPublisher? Publisher = null);
-
 /// <summary>
 /// Runs training steps on its own thread. Idle -(StartTraining)-> Evaluating -> Collecting -(all scored)->
 /// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. While it trains it
@@ -187,6 +179,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void Underway()
     {
         Receive<StopTraining>(_ => _stopRequested = true);
+        Receive<AbandonTraining>(abandon => End($"training step {_progress.Step + 1}: {abandon.Reason}"));
         Receive<StartTraining>(start => Refuse(start, "a run is under way"));
         ReceiveAny(_ => { });
     }

@@ -37,6 +37,12 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     /// <summary>Of the members that are started next.</summary>
     public TimeSpan JoinTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Of the members that are started next.</summary>
+    public TimeSpan SchedulerTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Of the members that are started next.</summary>
+    public SchedulerSettings Scheduler { get; set; } = TestSettings.Scheduler;
+
     /// <summary>Starts a member; the first one is the seed of all.</summary>
     public Task<RolloutTopology> StartAsync(params string[] roles) => StartAsync(null, roles);
 
@@ -51,11 +57,13 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     /// <summary>What a member of these roles starts with.</summary>
     public RolloutSettings Settings(params string[] roles) => TestSettings.Rollout with
     {
+        Scheduler = Scheduler,
         Cluster = TestSettings.Rollout.Cluster with
         {
             Roles = roles,
             SeedNodes = [.. _members.Take(1).Select(first => first.Address)],
             JoinTimeout = JoinTimeout,
+            SchedulerTimeout = SchedulerTimeout,
             Tls = Tls,
         },
     };

@@ -122,65 +122,6 @@ public sealed class DecoderActorTests : ActorTest
     }
 
     [Fact]
-    public async Task Park_lets_the_step_at_hand_finish_and_starts_nothing_after_it()
-    {
-        await ServeAsync();
-        using var gate = new StepGate(_runner, closedAt: 4);
-        Assign(Groups.Of(1, 10, 60));
-        await gate.ReachedAsync();
-        _decoder.Tell(new Park(One), _barrier);
-        gate.Open();
-
-        var parked = await _barrier.ExpectMsgAsync<Parked>();
-        var steps = _runner.Steps;
-        Assert.Equal(One, parked.Until);
-        Assert.InRange(steps, 4, 6);            // the one at hand, and those whose blocks were asked for
-        Assert.True(_runner.IsAsleep);
-        Assign(Groups.Of(2, 10, 5));
-        _decoder.Tell(new Park(One), _barrier);
-        await _barrier.ExpectMsgAsync<Parked>();
-        await SettledAsync(_decoder);
-        Assert.Equal(steps, _runner.Steps);
-    }
-
-    [Fact]
-    public async Task Groups_assigned_to_a_parked_decoder_wait_for_the_next_weights()
-    {
-        await ServeAsync();
-        _decoder.Tell(new Park(One), _barrier);
-        await _barrier.ExpectMsgAsync<Parked>();
-        var group = Groups.Of(1, 10, 6, 7);
-        Assign(group);
-        Assign(Groups.Of(2, 10, 6));
-        _scheduler.Forget(_decoder, new GroupId(2));
-        await SettledAsync(_decoder);
-        Assert.Equal(0, _runner.Steps);
-
-        Update(One);
-
-        Assert.Equal(One, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
-        Assert.False(_runner.IsAsleep);
-        await _scheduler.WelcomeAsync();
-        var done = await _scheduler.DecodedAsync();
-        Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey, One.Version);
-        await AssertIdleAsync();
-    }
-
-    [Fact]
-    public async Task Weights_older_than_those_it_is_parked_for_do_not_wake_it()
-    {
-        await ServeAsync();
-        _decoder.Tell(new Park(Of(2)), _barrier);
-        await _barrier.ExpectMsgAsync<Parked>();
-
-        Update(One);
-        Update(Of(2));
-
-        Assert.Equal(2, (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy.Version.Value);
-        Assert.Equal(2, _runner.Version.Value);
-    }
-
-    [Fact]
     public async Task Weights_told_twice_are_acknowledged_twice_and_cost_nothing()
     {
         await ServeAsync();
@@ -188,46 +129,6 @@ public sealed class DecoderActorTests : ActorTest
         Update(Of(0));
 
         Assert.Equal(Of(0), (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
-        await AssertIdleAsync();
-    }
-
-    [Fact]
-    public async Task After_an_update_no_token_comes_from_keys_and_values_of_the_policy_before()
-    {
-        await ServeAsync();
-        var before = Groups.Of(1, 24, 5);
-        Assign(before);
-        Groups.AssertExpected(
-            before, (await _scheduler.DecodedAsync()).Completions, SamplingRng.SequenceKey);
-        using var gate = new StepGate(_runner, closedAt: _runner.Steps + 4);
-        var during = Groups.Of(2, 11, 40, 40);
-        Assign(during);
-        await gate.ReachedAsync();
-        _decoder.Tell(new Park(One), _barrier);
-        gate.Open();
-        await _barrier.ExpectMsgAsync<Parked>();
-        var after = Groups.Of(3, 1, 5) with { Prompt = before.Prompt };
-        Assign(after);
-
-        Update(One);
-
-        await _scheduler.WelcomeAsync();
-        for (var i = 0; i < 2; i++)
-        {
-            var done = await _scheduler.DecodedAsync();
-            if (done.Id == after.Id)
-            {
-                Groups.AssertExpected(after, done.Completions, SamplingRng.SequenceKey, One.Version);
-                continue;
-            }
-            foreach (var completion in done.Completions)
-            {
-                Assert.Equal([default, One.Version], completion.Versions.Select(span => span.Version));
-                Groups.AssertSampledAsSaid(during, completion, SamplingRng.SequenceKey);
-            }
-        }
-        // A step that met a block of the old policy would have failed and been tried again.
-        Assert.Equal(0, (await StatsAsync()).StepFailures);
         await AssertIdleAsync();
     }
 

@@ -74,6 +74,10 @@ public abstract class DecoderPolicyTest : ActorTest
             Scheduler);
     }
 
+    /// <summary>The scheduler says that a group is over.</summary>
+    protected void Forget(GroupId group) =>
+        Decoder0.Tell(new ForgetGroups(Epoch, ++_commands, [group]), Scheduler);
+
     /// <summary>All samples of a group, when the last has been reported.</summary>
     protected async Task<Completion[]> DecodedAsync(GroupRequest group)
     {

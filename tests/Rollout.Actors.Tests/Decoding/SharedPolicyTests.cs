@@ -40,6 +40,7 @@ public sealed class SharedPolicyTests() : DecoderPolicyTest(_ => new PolicySourc
         Assert.Equal(One, (await ParkedAsync()).Until);
         var steps = Runner.Steps;
         Assert.InRange(steps, 4, 6);            // the one at hand, and those whose blocks were asked for
+        Assert.True(Runner.IsAsleep);
         Assign(Groups.Of(2, 10, 5));
         Decoder0.Tell(new Park(One), Barrier);
         await ParkedAsync();
@@ -55,12 +56,16 @@ public sealed class SharedPolicyTests() : DecoderPolicyTest(_ => new PolicySourc
         await ParkedAsync();
         var group = Groups.Of(1, 10, 6, 7);
         Assign(group);
+        var forgotten = Groups.Of(2, 10, 6);
+        Assign(forgotten);
+        Forget(forgotten.Id);
         await SettledAsync(Decoder0);
         Assert.Equal(0, Runner.Steps);
 
         Update(One, offered: false);
 
         Assert.Equal(One, (await UpdatedAsync()).Policy);
+        Assert.False(Runner.IsAsleep);
         Groups.AssertExpected(group, await DecodedAsync(group), SamplingRng.SequenceKey, One.Version);
         await AssertIdleAsync();
     }

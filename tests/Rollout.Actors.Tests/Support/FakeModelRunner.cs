@@ -30,6 +30,9 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public int Steps { get; private set; }
 
+    /// <summary>Tokens sampled.</summary>
+    public int Draws { get; private set; }
+
     public int MostRows { get; private set; }
 
     public int MostTokens { get; private set; }
@@ -88,6 +91,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         MostRows = Math.Max(MostRows, batch.RowCount);
         MostTokens = Math.Max(MostTokens, batch.TokenCount);
         BeforeStep?.Invoke(Steps, batch);
+        Draws += batch.DrawCount;
         Write(batch, Known);
         var output = new StepOutput
         {

@@ -39,6 +39,11 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
     public void Assign(IActorRef decoder, GroupRequest group, int attempt, params SampleStart[] samples)
     {
         _samples[group.Id] = group.Samples.Length;
+        foreach (var start in samples)
+        {
+            _progress[new SequenceId(group.Id, start.Sample)] = new SampleProgress(
+                group.Id, start.Sample, attempt, 0, start.Tokens, start.Logprobs, start.Versions, SampleState.Underway);
+        }
         decoder.Tell(new AssignSamples(Epoch, NextNumber(decoder), attempt, group, samples), Ref);
     }
 

@@ -1,0 +1,30 @@
+using Rollout.Actors.Batching;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Text;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Decoding;
+
+/// <summary>What a decoder is built from.</summary>
+/// <param name="Id">Its host and device.</param>
+/// <param name="CreateRunner">Loads the model; called on the decoder's own thread, which alone uses the runner.</param>
+/// <param name="MaxModelLength">Tokens of a sequence at most.</param>
+/// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
+/// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
+/// <param name="Weights">Where its weights come from.</param>
+/// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>
+public sealed record DecoderSetup(
+    DecoderId Id,
+    Func<IModelRunner> CreateRunner,
+    int MaxModelLength,
+    bool StaticBatch,
+    bool PrefixCaching,
+    PolicySource Weights,
+    HuggingFaceTokenizer? Tokenizer = null)
+{
+    /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
+    public bool Audited { get; init; }
+
+    /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
+    public string Fingerprint { get; init; } = "";
+}

@@ -1,0 +1,70 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Placement;
+
+/// <summary>
+/// Groups from their submission, or a decoder's first word of them, until their client has the outcome: by id, by the
+/// time at which they are overdue, and those that have ended and that nobody has been told of.
+/// </summary>
+public sealed class GroupRegister
+{
+    private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
+    private readonly DueQueue _due = new();
+    private readonly List<RolloutGroup> _ended = [];
+    private long _arrivals;
+
+    /// <summary>Groups that haven't ended.</summary>
+    public int OnTheirWay { get; private set; }
+
+    /// <summary>Groups that a client wants and that haven't ended.</summary>
+    public IEnumerable<RolloutGroup> Wanted => _groups.Values.Where(group => group is { Outcome: null, Request: not null });
+
+    public RolloutGroup? Find(GroupId id) => _groups.GetValueOrDefault(id);
+
+    /// <summary>A new group, due at a time.</summary>
+    public RolloutGroup Add(GroupId id, TimeSpan due)
+    {
+        var group = new RolloutGroup(id, _arrivals++);
+        _groups.Add(id, group);
+        _due.Set(group, due);
+        OnTheirWay++;
+        return group;
+    }
+
+    /// <summary>A group is due at another time.</summary>
+    public void SetDue(RolloutGroup group, TimeSpan due) => _due.Set(group, due);
+
+    /// <summary>A group ends; its outcome is kept until it is removed.</summary>
+    public void End(RolloutGroup group, GroupOutcome outcome)
+    {
+        _due.Remove(group);
+        group.End(outcome);
+        OnTheirWay--;
+        _ended.Add(group);
+    }
+
+    /// <summary>Nobody needs this group any more, whether or not it has ended.</summary>
+    public void Remove(RolloutGroup group)
+    {
+        if (group.Outcome is null)
+        {
+            OnTheirWay--;
+            _due.Remove(group);
+        }
+        _groups.Remove(group.Id);
+    }
+
+    /// <summary>Groups that ended since the last call.</summary>
+    public IReadOnlyList<RolloutGroup> TakeEnded()
+    {
+        if (_ended.Count == 0)
+            return [];
+        var ended = _ended.ToArray();
+        _ended.Clear();
+        return ended;
+    }
+
+    /// <summary>Groups that were due before now; each is given once.</summary>
+    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now) => _due.Take(now);
+}

@@ -1,0 +1,366 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Rollout.Actors.Batching;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Batching;
+
+/// <summary>What a decoder says of its samples, and what it goes on saying until the scheduler has it.</summary>
+public sealed class DecoderJournalTests
+{
+    private const int ReportTokens = 16_384;
+    private const int ReportSamples = 1024;
+    private const int Attempt = 5;
+
+    private static readonly SchedulerEpoch Seven = new(7);
+    private static readonly SchedulerEpoch Eight = new(8);
+    private static readonly GroupId Group = new(1);
+
+    private readonly DecoderJournal _journal = new();
+    private readonly List<Sequence> _underway = [];
+
+    public DecoderJournalTests() => _journal.Follow(Seven);
+
+    [Fact]
+    public void A_report_has_what_came_after_the_one_that_was_taken_before()
+    {
+        var sequence = Assign(0);
+        Sample(sequence, 1, 2, 3);
+        var first = Assert.Single(Reported().Samples);
+        Assert.Equal((Group, 0, Attempt, 0, SampleState.Underway), (first.Group, first.Sample, first.Attempt, first.Start, first.State));
+        Assert.Equal([1, 2, 3], first.Tokens);
+        Assert.Equal([-1f, -2f, -3f], first.Logprobs);
+        Assert.True(_journal.Acknowledge(Seven, 1));
+
+        Sample(sequence, 4, 5);
+
+        var report = Reported();
+        Assert.Equal((2, false), (report.Number, report.More));
+        var second = Assert.Single(report.Samples);
+        Assert.Equal(3, second.Start);
+        Assert.Equal([4, 5], second.Tokens);
+        Assert.Equal([new VersionSpan(default, 0)], second.Versions);
+    }
+
+    [Fact]
+    public void What_nobody_took_is_said_again_under_the_next_number_with_what_has_come_since()
+    {
+        var sequence = Assign(0);
+        Sample(sequence, 1, 2);
+        Reported();
+        Sample(sequence, 3);
+
+        var again = Reported();
+
+        Assert.Equal(2, again.Number);
+        Assert.Equal([1, 2, 3], Assert.Single(again.Samples).Tokens);
+        Assert.False(_journal.Acknowledge(Seven, 1), "the answer to the first one is late");
+        Assert.True(_journal.IsReportOut);
+        Assert.True(_journal.Acknowledge(Seven, 2));
+        Assert.False(_journal.IsReportOut);
+        Assert.False(_journal.Acknowledge(Seven, 2), "an answer that comes twice");
+    }
+
+    [Fact]
+    public void Where_nothing_has_happened_there_is_nothing_to_report()
+    {
+        Assert.Null(Report(everything: true));
+        var sequence = Assign(0);
+        Sample(sequence, 1);
+        Assert.Null(Report(everything: false));         // tokens alone can wait
+        Taken(Reported());
+
+        Assert.Null(Report(everything: true));
+    }
+
+    [Fact]
+    public void A_sample_that_goes_on_from_elsewhere_reports_only_what_it_sampled_here()
+    {
+        var sequence = Assign(0, new SampleStart(0, [1, 2], [-1, -2], [new VersionSpan(default, 0)]));
+        Sample(sequence, 3);
+
+        var progress = Assert.Single(Reported().Samples);
+
+        Assert.Equal(2, progress.Start);
+        Assert.Equal([3], progress.Tokens);
+    }
+
+    [Fact]
+    public void A_finished_sample_is_news_until_it_was_taken_and_is_kept_until_its_group_is_over()
+    {
+        Finish(Assign(0), 1, 2);
+        Assert.True(_journal.HasNews);
+        var report = Report(everything: false)!;
+        Assert.Equal(SampleState.ReachedLength, Assert.Single(report.Samples).State);
+        Taken(report);
+
+        Assert.False(_journal.HasNews);
+        Assert.Equal(1, _journal.Holding);
+        _journal.Forget(new GroupId(77));
+        Assert.Equal(1, _journal.Holding);
+        _journal.Forget(Group);
+        Assert.Equal(0, _journal.Holding);
+    }
+
+    [Fact]
+    public void A_sample_that_was_handed_back_is_forgotten_when_the_scheduler_has_it()
+    {
+        var sequence = Assign(0);
+        Sample(sequence, 1);
+        HandBack(sequence);
+        var report = Report(everything: false)!;
+        Assert.Equal(SampleState.HandedBack, Assert.Single(report.Samples).State);
+        Assert.Equal(1, _journal.Holding);
+
+        Taken(report);
+
+        Assert.Equal(0, _journal.Holding);
+    }
+
+    [Fact]
+    public void Commands_are_carried_out_in_their_order_each_once_and_only_those_of_the_scheduler_that_is_followed()
+    {
+        Assert.False(_journal.Accept(Command(Seven, 2)), "the first one is missing");
+        Assert.True(_journal.Accept(Command(Seven, 1)));
+        Assert.False(_journal.Accept(Command(Seven, 1)), "it comes twice");
+        Assert.False(_journal.Accept(Command(Eight, 2)), "nobody has said who that is");
+        Assert.True(_journal.Accept(Command(Seven, 2)));
+        Assert.Equal(2, Reported(Assign(0), 9).CommandsTaken);
+
+        Assert.True(_journal.Follow(Eight));
+
+        Assert.False(_journal.Accept(Command(Seven, 3)), "it has been replaced");
+        Assert.Equal(0, _journal.CommandsTaken);
+        Assert.True(_journal.Accept(Command(Eight, 1)));
+    }
+
+    [Fact]
+    public void A_scheduler_of_the_same_or_an_older_epoch_changes_nothing()
+    {
+        Sample(Assign(0), 1);
+        var report = Reported();
+
+        Assert.False(_journal.Follow(new SchedulerEpoch(6)));
+        Assert.False(_journal.Follow(Seven));
+
+        Assert.Equal(Seven, _journal.Epoch);
+        Assert.True(_journal.Acknowledge(Seven, report.Number));
+    }
+
+    [Fact]
+    public void A_newer_scheduler_is_told_everything_from_the_first_token_on()
+    {
+        var (sampling, finished, idle) = (Assign(0), Assign(1), Assign(2));
+        Sample(sampling, 1, 2);
+        Finish(finished, 3);
+        Taken(Reported());
+        Assert.Null(Report(everything: true));
+
+        _journal.Follow(Eight);
+
+        Assert.True(_journal.HasNews);
+        var report = Reported();
+        Assert.Equal((Eight, 1L, false), (report.Epoch, report.Number, report.More));
+        var samples = report.Samples.ToDictionary(sample => sample.Sample);
+        Assert.Equal([1, 2], samples[sampling.Id.Sample].Tokens);
+        Assert.Equal([3], samples[finished.Id.Sample].Tokens);
+        Assert.Equal(SampleState.ReachedLength, samples[finished.Id.Sample].State);
+        Assert.Empty(samples[idle.Id.Sample].Tokens);
+        Assert.All(report.Samples, sample => Assert.Equal(0, sample.Start));
+        Assert.False(_journal.Acknowledge(Seven, report.Number), "the old scheduler has nothing to say to it");
+    }
+
+    [Fact]
+    public void A_report_that_leaves_samples_out_says_that_the_list_goes_on_until_a_whole_one_was_taken()
+    {
+        Sample(Assign(0), 1);
+        Finish(Assign(1), 2);
+        _journal.Follow(Eight);
+
+        var ended = Report(everything: false)!;
+        Assert.True(ended.More);
+        Taken(ended);
+        var rest = Reported();
+
+        Assert.False(rest.More);
+        Assert.Equal(0, Assert.Single(rest.Samples).Sample);
+    }
+
+    [Fact]
+    public void The_list_for_a_new_scheduler_is_completed_even_where_nothing_more_is_to_be_said()
+    {
+        Finish(Assign(0), 1);
+        _journal.Follow(Eight);
+        Taken(Report(everything: false)!);
+
+        var last = Reported();
+
+        Assert.Empty(last.Samples);
+        Assert.False(last.More);
+        Taken(last);
+        Assert.Null(Report(everything: true));
+    }
+
+    [Fact]
+    public void A_long_sample_comes_in_parts_and_ends_with_the_last()
+    {
+        var tokens = Enumerable.Range(100, ReportTokens + 10).ToArray();
+        var sequence = Assign(0, maxTokens: tokens.Length);
+        sequence.Append(tokens[0], -tokens[0], default);
+        foreach (var token in tokens[1..])
+            sequence.Append(token, -token, new PolicyVersion(token < 100 + ReportTokens + 5 ? 1 : 2));
+        End(sequence);
+
+        var first = Reported();
+        var part = Assert.Single(first.Samples);
+        Assert.True(first.More);
+        Assert.Equal((ReportTokens, SampleState.Underway), (part.Tokens.Length, part.State));
+        Assert.Equal([0, 1], part.Versions.Select(span => span.Version.Value));     // of the tokens that it has
+        Taken(first);
+        var last = Reported();
+
+        Assert.False(last.More);
+        Assert.Equal(tokens[ReportTokens..], last.Samples[0].Tokens);
+        Assert.Equal(SampleState.ReachedLength, last.Samples[0].State);
+        Assert.Equal([0, 1, 2], last.Samples[0].Versions.Select(span => span.Version.Value));
+    }
+
+    [Fact]
+    public void A_report_has_no_more_samples_than_a_message_should()
+    {
+        for (var i = 0; i <= ReportSamples; i++)
+            Finish(Assign(i), 1);
+
+        var first = Reported();
+        Assert.Equal((ReportSamples, true), (first.Samples.Length, first.More));
+        Taken(first);
+
+        Assert.Equal(ReportSamples, Assert.Single(Reported().Samples).Sample);
+    }
+
+    [Fact]
+    public void What_was_taken_of_an_earlier_attempt_says_nothing_of_the_next_one()
+    {
+        var first = Assign(0);
+        Sample(first, 1, 2, 3);
+        HandBack(first);
+        var before = Reported();
+
+        var again = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+        Assert.True(_journal.Assign(Group, SampleStart.New(0), Attempt + 1), "it was held");
+        _underway.Add(again);
+        Sample(again, 1);
+        Taken(before);
+
+        var progress = Assert.Single(Reported().Samples);
+        Assert.Equal((Attempt + 1, 0), (progress.Attempt, progress.Start));
+        Assert.Equal([1], progress.Tokens);
+    }
+
+    [Fact]
+    public void A_group_that_can_not_be_finished_is_rejected_once_and_its_finished_samples_stay()
+    {
+        Finish(Assign(0), 1);
+        Assign(1);
+        Assign(2);
+        _underway.Clear();
+
+        _journal.Reject(Group, "no block is left");
+        _journal.Reject(Group, "and again");
+
+        var report = Reported();
+        Assert.Equal([new GroupRejection(Group, Attempt, "no block is left")], report.Rejected);
+        Assert.Equal(1, _journal.Holding);
+        Assert.True(_journal.HasNews);
+        Taken(report);
+        Assert.False(_journal.HasNews);
+        Assert.Null(Report(everything: true));
+    }
+
+    [Fact]
+    public void Whatever_reports_and_answers_get_lost_the_scheduler_has_every_token_once_in_the_end() => Prop.ForAll(
+        Gen.Elements(Fate.ReportLost, Fate.AnswerLost, Fate.Taken).ArrayOf(40).ToArbitrary(),
+        fates =>
+        {
+            var (journal, known, next) = (new DecoderJournal(), new List<int>(), 100);
+            journal.Follow(Seven);
+            journal.Assign(Group, SampleStart.New(0), Attempt);
+            var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+            foreach (var fate in fates.Append(Fate.Taken))
+            {
+                for (var i = 0; i < 1 + (next % 3); i++)
+                    sequence.Append(next, -next++, default);
+                var report = journal.Report(default, 1, [sequence], default)!;
+                if (fate == Fate.ReportLost)
+                    continue;
+                var progress = Assert.Single(report.Samples);
+                Assert.True(progress.Start <= known.Count, "tokens are missing before those of the report");
+                known.AddRange(progress.Tokens.Skip(known.Count - progress.Start));
+                if (fate == Fate.Taken)
+                    journal.Acknowledge(report.Epoch, report.Number);
+            }
+            return known.SequenceEqual(Enumerable.Range(100, next - 100)) && !journal.IsReportOut;
+        }).QuickCheckThrowOnFailure();
+
+    private static ForgetGroups Command(SchedulerEpoch epoch, long number) => new ForgetGroups(epoch, number, []);
+
+    private static GroupRequest Request(int maxTokens, int samples = 1) => Groups.Of(
+        Group.Value, 4, [.. Enumerable.Repeat(maxTokens, samples)]) with
+    { Id = Group };
+
+    private Sequence Assign(int sample, SampleStart? start = null, int maxTokens = 1000)
+    {
+        start ??= SampleStart.New(sample);
+        Assert.False(_journal.Assign(Group, start, Attempt));
+        var sequence = new Sequence(Request(maxTokens, sample + 1), start, key: 0, age: 0);
+        _underway.Add(sequence);
+        return sequence;
+    }
+
+    private static void Sample(Sequence sequence, params int[] tokens)
+    {
+        foreach (var token in tokens)
+            sequence.Append(token, -token, default);
+    }
+
+    private void Finish(Sequence sequence, params int[] tokens)
+    {
+        Sample(sequence, tokens);
+        End(sequence);
+    }
+
+    private void End(Sequence sequence)
+    {
+        _underway.Remove(sequence);
+        _journal.Finish(Group, sequence.ToCompletion() with { Reason = FinishReason.Length });
+    }
+
+    private void HandBack(Sequence sequence)
+    {
+        _underway.Remove(sequence);
+        _journal.HandBack(Group, sequence.ToStart());
+    }
+
+    private DecoderReport? Report(bool everything) => _journal.Report(
+        new DecoderId(new HostId("here:1", 1), "cpu"), 1, everything ? _underway : null, default);
+
+    private DecoderReport Reported() => Assert.IsType<DecoderReport>(Report(everything: true));
+
+    private DecoderReport Reported(Sequence sequence, params int[] tokens)
+    {
+        Sample(sequence, tokens);
+        return Reported();
+    }
+
+    private void Taken(DecoderReport report) => _journal.Acknowledge(report.Epoch, report.Number);
+
+    private enum Fate
+    {
+        ReportLost,
+        AnswerLost,
+        Taken,
+    }
+}

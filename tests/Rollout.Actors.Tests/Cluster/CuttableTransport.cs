@@ -1,0 +1,101 @@
+using System.Collections.Frozen;
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.Remote;
+using Akka.Remote.Transport;
+using Google.Protobuf;
+using Rollout.Actors.Topology;
+
+namespace Rollout.Actors.Tests.Cluster;
+
+/// <summary>
+/// The product's transport, over cables that can be cut: of a connection that this side opened to a member beyond the
+/// cut, nothing arrives any more in either direction, and nobody is told, as when a switch dies. Two sides are apart when
+/// each has been told of the other.
+/// </summary>
+public sealed class CuttableTransport : Transport
+{
+    /// <summary>For members that are to be cut off.</summary>
+    public const string Akka =
+        "akka.remote.dot-netty.tcp.transport-class = \"Rollout.Actors.Tests.Cluster.CuttableTransport, Rollout.Actors.Tests\"\n";
+
+    private readonly Transport _tcp;
+    private volatile FrozenSet<(string Host, int Port)> _beyond = [];
+
+    public CuttableTransport(ActorSystem system, Config config)
+    {
+        var tcp = Type.GetType("Akka.Remote.Transport.DotNetty.TcpTransport, Akka.Remote", throwOnError: true)!;
+        _tcp = (Transport)Activator.CreateInstance(tcp, system, config)!;
+        (System, Config) = (system, config);
+        (SchemeIdentifier, MaximumPayloadBytes) = (_tcp.SchemeIdentifier, _tcp.MaximumPayloadBytes);
+    }
+
+    /// <summary>From now on no member of one side reaches one of the other.</summary>
+    public static async Task CutAsync(IReadOnlyList<RolloutTopology> side, IReadOnlyList<RolloutTopology> other)
+    {
+        foreach (var (members, beyond) in ((IReadOnlyList<RolloutTopology>, IReadOnlyList<RolloutTopology>)[])[(side, other), (other, side)])
+        {
+            var cut = new Cut(beyond.Select(member => member.Address).Select(node => (node.Host, node.Port)).ToFrozenSet());
+            foreach (var member in members)
+            {
+                var provider = (RemoteActorRefProvider)((ExtendedActorSystem)member.System).Provider;
+                await provider.Transport.ManagementCommand(cut);
+            }
+        }
+    }
+
+    public override bool IsResponsibleFor(Address remote) => _tcp.IsResponsibleFor(remote);
+
+    public override Task<(Address, TaskCompletionSource<IAssociationEventListener>)> Listen() => _tcp.Listen();
+
+    public override async Task<AssociationHandle> Associate(Address remoteAddress) =>
+        new Cable(this, await _tcp.Associate(remoteAddress));
+
+    public override Task<bool> Shutdown() => _tcp.Shutdown();
+
+    public override Task<bool> ManagementCommand(object message)
+    {
+        if (message is not Cut cut)
+            return _tcp.ManagementCommand(message);
+        _beyond = cut.Beyond;
+        return Task.FromResult(true);
+    }
+
+    private bool IsCut(Address remote) => _beyond.Contains((remote.Host, remote.Port ?? 0));
+
+    private sealed record Cut(FrozenSet<(string Host, int Port)> Beyond);
+
+    /// <summary>A connection that this side opened: the other one's end of it has no name but a passing port.</summary>
+    private sealed class Cable : AssociationHandle
+    {
+        private readonly CuttableTransport _transport;
+        private readonly AssociationHandle _wire;
+
+        public Cable(CuttableTransport transport, AssociationHandle wire)
+            : base(wire.LocalAddress, wire.RemoteAddress)
+        {
+            (_transport, _wire) = (transport, wire);
+            _ = ListenAsync();
+        }
+
+        private bool IsCut => _transport.IsCut(RemoteAddress);
+
+        /// <summary>What is sent into a cut cable is gone, and the sender none the wiser.</summary>
+        public override bool Write(ByteString payload) => IsCut || _wire.Write(payload);
+
+#pragma warning disable CS0672, CS0618 // the transport has no other way to be told yet
+        public override void Disassociate() => _wire.Disassociate();
+#pragma warning restore CS0672, CS0618
+
+        private async Task ListenAsync() => _wire.ReadHandlerSource.SetResult(new Ear(this, await ReadHandlerSource.Task));
+
+        private sealed class Ear(Cable cable, IHandleEventListener listener) : IHandleEventListener
+        {
+            public void Notify(IHandleEvent ev)
+            {
+                if (!cable.IsCut)
+                    listener.Notify(ev);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Scheduling;
+
+/// <summary>What becomes of groups when decoders and their hosts are lost. The test's own actor is the client.</summary>
+public sealed class DecoderLossTests : SchedulerActorTest
+{
+    [Fact]
+    public async Task A_dead_decoders_samples_go_on_elsewhere_from_the_tokens_that_it_reported()
+    {
+        var scheduler = Start();
+        var first = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8, 8, 8)));
+        var assigned = await first.AssignedAsync();
+        first.Report(scheduler,
+        [
+            DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.Stopped, 1, 2, 3),
+            DecoderDouble.Progress(assigned, assigned.Samples[1], SampleState.Underway, 4, 5),
+        ]);
+        var second = await JoinAsync(scheduler, 1);
+
+        Tell(scheduler, new DecoderLost(Decoder(0), 1, "out of memory", ComesBack: false));
+        var moved = await second.AssignedAsync();
+        Assert.Equal([1, 2], moved.Samples.Select(start => start.Sample));
+        Assert.Equal([4, 5], moved.Samples[0].Tokens);
+        Assert.Equal([-4f, -5f], moved.Samples[0].Logprobs);
+        Assert.Empty(moved.Samples[1].Tokens);
+        Assert.NotEqual(assigned.Attempt, moved.Attempt);
+        first.Finish(scheduler, assigned, 9, 9, 9, 9);      // late: it is nobody any more
+        second.Finish(scheduler, moved, 6, 7);
+
+        var ready = await ExpectMsgAsync<CompletionsReady>();
+        Assert.Equal([1, 2, 3], ready.Completions[0].Tokens);
+        Assert.Equal([4, 5, 6, 7], ready.Completions[1].Tokens);
+        Assert.Equal([6, 7], ready.Completions[2].Tokens);
+    }
+
+    [Fact]
+    public async Task The_groups_of_a_lost_host_go_to_another_and_the_host_counts_for_nothing_for_ever()
+    {
+        var scheduler = Start();
+        var first = new DecoderDouble(CreateTestProbe(), Decoder(0, "gone:1"));
+        await first.JoinAsync(scheduler);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        var assigned = await first.AssignedAsync();
+
+        Tell(scheduler, new HostLost(first.Id.Host));
+        scheduler.Tell(first.Here with { Incarnation = 9 }, first.Ref);     // it was only frozen, and thaws
+        first.Finish(scheduler, assigned, 6);
+        var second = await JoinAsync(scheduler, 1);
+        second.Finish(scheduler, await second.AssignedAsync(), 7);
+
+        var ready = await ExpectMsgAsync<CompletionsReady>();
+        Assert.Equal([7], ready.Completions[0].Tokens);
+        var process = new DecoderDouble(CreateTestProbe(), new DecoderId(new HostId("gone:1", 2), "cuda:0"));
+        await process.JoinAsync(scheduler);     // another process at that address
+    }
+
+    [Fact]
+    public async Task What_an_earlier_incarnation_had_goes_to_the_next_one()
+    {
+        var scheduler = Start();
+        var first = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        var lost = await first.AssignedAsync();
+
+        var second = await JoinAsync(scheduler, 0, incarnation: 2);
+        var assigned = await second.AssignedAsync();
+        first.Finish(scheduler, lost, 5);
+        Tell(scheduler, new DecoderLost(Decoder(0), 1, "late word", ComesBack: true));
+        second.Finish(scheduler, assigned, 7);
+
+        var ready = await ExpectMsgAsync<CompletionsReady>();
+        Assert.Equal([7], ready.Completions[0].Tokens);
+    }
+
+    [Fact]
+    public async Task When_the_last_decoder_is_lost_for_good_everything_fails_with_its_reason_until_one_comes_back()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        Tell(scheduler, new SubmitGroup(Groups.Of(2, 4, 1, 1, 1, 1, 1, 1, 1, 1)));
+        await decoder.AssignedAsync();
+
+        Tell(scheduler, new DecoderLost(Decoder(0), 1, "the device fell off the bus", ComesBack: false));
+        Tell(scheduler, new SubmitGroup(Groups.Of(3, 4, 8)));
+
+        for (var i = 1; i <= 3; i++)
+        {
+            var failed = await ExpectMsgAsync<GroupGivenUp>();
+            Assert.Equal(i, failed.Id.Value);
+            Assert.Contains("the device fell off the bus", failed.Reason);
+            Assert.Contains(Decoder(0).ToString(), failed.Reason);
+        }
+        var back = await JoinAsync(scheduler, 0, incarnation: 2);
+        Tell(scheduler, new SubmitGroup(Groups.Of(4, 4, 8)));
+        Assert.Equal(4, (await back.AssignedAsync()).Group.Id.Value);
+    }
+
+    [Fact]
+    public async Task Groups_wait_for_a_decoder_that_comes_back_even_when_the_others_do_not()
+    {
+        var scheduler = Start();
+        await JoinAsync(scheduler, 0);
+        await JoinAsync(scheduler, 1);
+        Tell(scheduler, new DecoderLost(Decoder(0), 1, "restarting", ComesBack: true));
+        Tell(scheduler, new DecoderLost(Decoder(1), 1, "for good", ComesBack: false));
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+
+        var back = await JoinAsync(scheduler, 0, incarnation: 2);
+
+        back.Finish(scheduler, await back.AssignedAsync(), 5);
+        await ExpectMsgAsync<CompletionsReady>();
+    }
+
+    [Fact]
+    public async Task Where_the_last_host_dies_groups_wait_for_another_and_no_longer_than_said_naming_the_dead_one()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        await decoder.AssignedAsync();
+        Tell(scheduler, new HostLost(decoder.Id.Host));
+        await SettledAsync(scheduler);
+
+        Advance(TestSettings.Scheduler.DecoderTimeout);
+        await SettledAsync(scheduler);
+        Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Contains(decoder.Id.ToString(), (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+    }
+}
