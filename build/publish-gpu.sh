@@ -1,6 +1,7 @@
 #!/bin/sh
-# Publishes the host and the GPU tests for a machine with an NVIDIA GPU and no .NET SDK: self-contained, without libtorch,
-# which is found there (docs/gpu.md). Usage: build/publish-gpu.sh [ARCHIVE], artifacts/rollout-gpu.tar.xz unless named.
+# Publishes the host, the GPU tests and the kernels' benchmarks for a machine with an NVIDIA GPU and no .NET SDK:
+# self-contained, without libtorch, which is found there (docs/gpu.md).
+# Usage: build/publish-gpu.sh [ARCHIVE], artifacts/rollout-gpu.tar.xz unless named.
 set -eu
 cd "$(dirname "$0")/.."
 archive=${1:-artifacts/rollout-gpu.tar.xz}
@@ -16,6 +17,7 @@ publish() {
 }
 publish src/Rollout.Host
 publish tests/Rollout.Gpu.Tests
+publish bench/Rollout.KernelBenchmarks
 rm -f "$folder"/Rollout.*.xml "$folder"/rollout.xml
 # What the test SDK brings for code coverage, of every platform and in every language.
 for part in alpine arm64 macos ubuntu x64 x86 CodeCoverage cs de es fr it ja ko pl pt-BR ru tr zh-Hans zh-Hant; do
@@ -28,6 +30,7 @@ $archive: $(du -h "$archive" | cut -f1)
 On a machine with an NVIDIA driver and a CUDA build of PyTorch 2.10 or newer (or LIBTORCH naming a libtorch):
   tar -xf $(basename "$archive") && cd rollout-gpu
   ./Rollout.Gpu.Tests
+  ./Rollout.KernelBenchmarks
   ./rollout bench --shape qwen3-0.6b --workload W.jsonl --device cuda --dtype bfloat16
   ./rollout train --config config/arithmetic.conf --set device=cuda
 docs/gpu.md says more.

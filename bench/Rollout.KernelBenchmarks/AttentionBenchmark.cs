@@ -3,10 +3,17 @@ using Rollout.Gpu.Kernels;
 
 namespace Rollout.KernelBenchmarks;
 
-/// <summary>Attention of one layer, against the bytes of keys and values that it must read.</summary>
-internal sealed class AttentionBenchmark(Device device, string name, KernelShape shape) : IDisposable
+/// <summary>
+/// Attention, layer after layer as a model computes it, so that no layer finds its keys and values in the L2 cache;
+/// against the bytes that it must read and against what the device can multiply.
+/// </summary>
+/// <param name="device">The GPU.</param>
+/// <param name="name">Of the shape.</param>
+/// <param name="shape">Of the kernels.</param>
+/// <param name="products">FLOP/s of a large product; NaN where there is no library for it.</param>
+internal sealed class AttentionBenchmark(Device device, string name, KernelShape shape, double products) : IDisposable
 {
-    private const int Repeats = 20;
+    private const int Layers = 8;
 
     private readonly KernelLibrary _kernels = device.Kernels(shape);
 
@@ -14,21 +21,21 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
     public void Run(string workload, (int Context, int Tokens, int Family, int Shared)[] rows)
     {
         var batch = Batches.Of(rows, shape.BlockSize, out var blocks);
-        var blockBytes = (long)shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
-        var cache = device.Numbers(2 * blocks * blockBytes);
-        var read = device.ReadCeiling(cache, 2 * blocks * blockBytes);
-        var copy = device.CopyCeiling(cache, 2 * blocks * blockBytes);
+        var layerBytes = 2L * blocks * shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
+        var cache = device.Numbers(Layers * layerBytes);
+        var read = device.ReadCeiling(cache, layerBytes, Layers);
+        var copy = device.CopyCeiling(cache, layerBytes);
         Console.WriteLine(
-            $"{name} {workload}: {blocks} blocks, {2 * blocks * blockBytes / 1e6:F0} MB; read-only {read / 1e12:F2} TB/s, "
+            $"{name} {workload}: {blocks} blocks, {layerBytes / 1e6:F0} MB a layer; read-only {read / 1e12:F2} TB/s, "
             + $"copy {copy / 1e12:F2} TB/s; parts {_kernels.Attention.Parts}, "
             + $"{_kernels.Attention.Function.Registers} registers, {_kernels.Attention.Function.LocalBytes} bytes local");
         foreach (var share in rows.Any(row => row.Shared > 0) ? new[] { true, false } : [true])
-            Measure(batch, blocks, cache, share, read, rows);
+            Measure(batch, layerBytes, cache, share, read, rows);
         device.Free();
     }
 
     private void Measure(
-        ForwardBatch batch, int blocks, nint cache, bool share, double ceiling,
+        ForwardBatch batch, long layerBytes, nint cache, bool share, double ceiling,
         (int Context, int Tokens, int Family, int Shared)[] rows)
     {
         var parts = _kernels.Attention.Parts;
@@ -43,10 +50,13 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
         var query = device.Numbers(batch.TokenCount * vectorBytes);
         var result = device.Allocate(batch.TokenCount * vectorBytes);
         var workspace = device.Allocate(_kernels.Attention.WorkspaceBytes(layout));
-        var values = cache + (nint)((long)blocks * shape.BlockSize * shape.KvHeads * shape.HeadDim * shape.ElementBytes);
-        var time = device.Timer.Microseconds(Repeats, _ => _kernels.Attention.Launch(
-            device.Stream, layout, inputs, new PreparedTokens(0, positions, 0, 0), query, cache, values, result,
-            workspace, batch.TokenCount));
+        var time = device.Timer.Microseconds(2 * Layers, run =>
+        {
+            var keys = cache + (nint)(run % Layers * layerBytes);
+            _kernels.Attention.Launch(
+                device.Stream, layout, inputs, new PreparedTokens(0, positions, 0, 0), query, keys,
+                keys + (nint)(layerBytes / 2), result, workspace, batch.TokenCount);
+        });
 
         var keyBytes = 2L * shape.KvHeads * shape.HeadDim * shape.ElementBytes;
         var bytes = keyBytes * rows.GroupBy(row => (row.Family, row.Shared)).Sum(family =>
@@ -57,7 +67,8 @@ internal sealed class AttentionBenchmark(Device device, string name, KernelShape
             * rows.Sum(row => ((double)row.Context * row.Tokens) - (row.Tokens * (row.Tokens - 1) / 2.0));
         Console.WriteLine(
             $"  {(share ? "shared" : "apart "),-7} {time,8:F1} us  {bytes / time / 1e6,6:F2} TB/s = "
-            + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s  "
+            + $"{bytes / time * 1e6 / ceiling,6:P1} of read-only  {operations / time / 1e6,6:F0} TFLOP/s = "
+            + $"{operations / time * 1e6 / products,6:P1} of a large product  "
             + $"{schedule.Segments.Length} segments, host {host:F0} us");
     }
 

@@ -73,16 +73,19 @@ internal sealed class Device : IDisposable
     }
 
     /// <summary>Bytes per second of reading everything once: the best of a few grid sizes.</summary>
-    public double ReadCeiling(nint memory, long bytes)
+    /// <param name="memory">What to read, one run after another, so that none finds it in a cache.</param>
+    /// <param name="bytes">That one run reads.</param>
+    /// <param name="runs">For how many of them there is memory.</param>
+    public double ReadCeiling(nint memory, long bytes, int runs = 1)
     {
         var sink = Allocate(16);
         var best = double.MaxValue;
         foreach (var blocks in new[] { 2, 4, 8, 16 })
         {
-            best = Math.Min(best, Timer.Microseconds(5, _ =>
+            best = Math.Min(best, Timer.Microseconds(Math.Max(5, runs), run =>
             {
                 var arguments = default(KernelArguments);
-                arguments.Add(memory);
+                arguments.Add(memory + (nint)(run % runs * bytes));
                 arguments.Add((nint)(bytes / 16));
                 arguments.Add(sink);
                 _read.Launch((blocks * Context.Info.MultiprocessorCount, 1), 512, 0, Stream, arguments);

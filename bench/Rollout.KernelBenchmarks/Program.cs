@@ -17,11 +17,14 @@ if (args is ["host"])
 }
 
 using var device = new Device();
-Console.WriteLine($"{device.Context.Info.Name}, NVRTC {device.Compiler.Version}");
+var products = ProductCeiling.Measure(device);
+Console.WriteLine(
+    $"{device.Context.Info.Name}, NVRTC {device.Compiler.Version}; bfloat16 product of {ProductCeiling.Size} cubed: "
+    + (double.IsNaN(products) ? "no cuBLASLt here" : $"{products / 1e12:F0} TFLOP/s"));
 foreach (var (name, shape, hidden, intermediate) in models)
 {
     var random = new Random(7);
-    using (var attention = new AttentionBenchmark(device, name, shape))
+    using (var attention = new AttentionBenchmark(device, name, shape, products))
     {
         attention.Run("decode, batch 256, contexts 200..1600",
             [.. Enumerable.Range(0, 256).Select(_ => (random.Next(200, 1601), 1, 0, 0))]);

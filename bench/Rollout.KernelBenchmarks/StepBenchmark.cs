@@ -58,7 +58,10 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
 
     private void Sample()
     {
-        var logits = device.Logits(2L * Rows * Vocabulary);
+        var logitBytes = 2L * Rows * Vocabulary;
+        var logits = device.Logits(logitBytes);
+        var ceiling = device.ReadCeiling(logits, logitBytes);
+        Console.WriteLine($"  sampling, read-only over the logits: {logitBytes / ceiling * 1e6:F1} us, {ceiling / 1e12:F2} TB/s");
         foreach (var (label, sampling) in new (string, SamplingParams)[]
         {
             ("sample t=1", new() { MaxTokens = 1 }),
@@ -76,7 +79,7 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
             new StepInputsBuilder(new AttentionSchedule(shape, parts)).Write(batch, layout, buffer);
             var inputs = device.Upload(buffer);
             var (tokens, logprobs) = (device.Allocate(4 * Rows), device.Allocate(4 * Rows));
-            Print(label, 2L * Rows * Vocabulary, 5, () => _kernels.Sample.Launch(
+            Print(label, logitBytes, 5, () => _kernels.Sample.Launch(
                 device.Stream, layout, inputs, logits, tokens, logprobs, Rows, Vocabulary, Vocabulary));
         }
 

@@ -24,13 +24,17 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
         Receive<LogEvent>(line =>
         {
             var text = Format(line);
-            if (ErrorReport.TraceWanted || !Repeated.Any(text.Contains))
+            if (ErrorReport.TraceWanted || !IsAkkas(line.LogClass) || !Repeated.Any(text.Contains))
                 Console.Error.WriteLine(text);
         });
     }
 
     /// <summary>The configuration that makes a system log here.</summary>
     public static string Akka { get; } = $"akka.loggers = [\"{typeof(HostLog).FullName}, {typeof(HostLog).Assembly.GetName().Name}\"]\n";
+
+    /// <summary>What the product says itself is never left out.</summary>
+    private static bool IsAkkas(Type source) =>
+        source.FullName is { } name && (name.StartsWith("Akka.", StringComparison.Ordinal) || name.StartsWith("DotNetty.", StringComparison.Ordinal));
 
     /// <summary>One line: stack traces in messages are cut off.</summary>
     internal static string Format(LogEvent line) =>

@@ -13,6 +13,9 @@ public sealed record StartTraining(TrainingProgress From, IActorRef Observer) : 
 /// <summary>From the client: finish the training step at hand, save, and end.</summary>
 public sealed record StopTraining : ITrainerMessage;
 
+/// <summary>From this process: the training step at hand can't be finished. Saves what is learnt, and ends with the reason.</summary>
+public sealed record AbandonTraining(string Reason) : ITrainerMessage;
+
 /// <summary>To the observer: the greedy accuracy before the first training step.</summary>
 public sealed record TrainingStarted(double? HeldOutAccuracy);
 

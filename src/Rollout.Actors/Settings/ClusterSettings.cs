@@ -19,6 +19,9 @@ public sealed partial record ClusterSettings
 
     public required TimeSpan JoinTimeout { get; init; }
 
+    /// <summary>How long the cluster may be without a scheduler.</summary>
+    public required TimeSpan SchedulerTimeout { get; init; }
+
     /// <summary>Empty takes the configuration's device.</summary>
     public required IReadOnlyList<string> Devices { get; init; }
 
@@ -42,6 +45,7 @@ public sealed partial record ClusterSettings
             Port = section.Whole("port", Bounds.Between(0, 65535)),
             SeedNodes = seeds,
             JoinTimeout = section.Duration("join-timeout"),
+            SchedulerTimeout = section.Duration("scheduler-timeout"),
             Devices = DevicesOf(section),
             Tls = TlsSettings.From(section.Section("tls")),
             InsecureNetwork = section.Bool("insecure-network"),

@@ -31,7 +31,9 @@ public sealed class RolloutTopology : IAsyncDisposable
     private readonly string _fingerprint;
     private readonly IActorRef _decoderWatch;
     private readonly IActorRef _barrierProxy;
+    private IActorRef? _trainer;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile string? _whyFailed;
 
     private RolloutTopology(
         ActorSystem system,
@@ -48,7 +50,9 @@ public sealed class RolloutTopology : IAsyncDisposable
         _barrierProxy = system.ActorOf(
             BarrierProxy.Props(trainer => TrainerWatch.BarrierOf(system, trainer)), "barrier-proxy");
         system.ActorOf(TrainerWatch.Props(_barrierProxy), "trainer-watch");
-        _decoderWatch = system.ActorOf(DecoderWatch.Props(reason => _failed.TrySetResult(reason)), "decoder-watch");
+        _decoderWatch = system.ActorOf(DecoderWatch.Props(Fail), "decoder-watch");
+        if (!settings.Cluster.Roles.Contains(ClusterRoles.Scheduler))
+            system.ActorOf(SchedulerWatch.Props(settings.Cluster.SchedulerTimeout, Abandon), "scheduler-watch");
     }
 
     public ActorSystem System { get; }
@@ -76,12 +80,18 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
     /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
     /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+    /// <param name="stop">Ends the start.</param>
+    /// <exception cref="OperationCanceledException">It was stopped before it had joined.</exception>
     /// <exception cref="ConfigurationException">The address, the certificates or the akka section can't be used.</exception>
     /// <exception cref="MembershipException">
     /// The cluster did not let this process join in time, or no scheduler was there within the barrier's deadline.
     /// </exception>
     public static async Task<RolloutTopology> StartAsync(
-        RolloutSettings settings, string akka, string fingerprint = "", Action<string>? say = null)
+        RolloutSettings settings,
+        string akka,
+        string fingerprint = "",
+        Action<string>? say = null,
+        CancellationToken stop = default)
     {
         var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
         try
@@ -96,7 +106,7 @@ public sealed class RolloutTopology : IAsyncDisposable
                 try
                 {
                     return await WhileMemberAsync(
-                        system, StartAsync(settings, join, system, certificates, fingerprint, say)).ConfigureAwait(false);
+                        system, StartAsync(settings, join, system, certificates, fingerprint, say), stop).ConfigureAwait(false);
                 }
                 catch (Exception)
                 {
@@ -115,9 +125,10 @@ public sealed class RolloutTopology : IAsyncDisposable
     }
 
     /// <summary>What is awaited of others never comes once this process is no member any more.</summary>
-    private static async Task<RolloutTopology> WhileMemberAsync(ActorSystem system, Task<RolloutTopology> starting)
+    private static async Task<RolloutTopology> WhileMemberAsync(
+        ActorSystem system, Task<RolloutTopology> starting, CancellationToken stop)
     {
-        if (await Task.WhenAny(starting, system.WhenTerminated).ConfigureAwait(false) != starting)
+        if (await Task.WhenAny(starting, system.WhenTerminated).WaitAsync(stop).ConfigureAwait(false) != starting)
             throw new MembershipException("the cluster gave up this process while it joined");
         return await starting.ConfigureAwait(false);
     }
@@ -220,6 +231,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         var trainer = System.ActorOf(
             TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
             "trainer");
+        _trainer = trainer;
         return new TrainingClient(System, trainer);
     }
 
@@ -257,8 +269,13 @@ public sealed class RolloutTopology : IAsyncDisposable
             : WhyEnded() ?? "the actor system stopped";
     }
 
-    /// <summary>Why this process is a member no more, as a sentence; null while it is one, or after it left by itself.</summary>
-    public string? WhyEnded() => IsDowned(System)
+    /// <summary>
+    /// Why this process is of no more use to its cluster, or the cluster to it, as a sentence; null while they are, and
+    /// after it left by itself.
+    /// </summary>
+    public string? WhyEnded() => _whyFailed is { } reason
+        ? reason
+        : IsDowned(System)
         ? $"the cluster gave up {Address}: it was not reachable for too long, or in the smaller part of a divided cluster"
         : null;
 
@@ -267,6 +284,22 @@ public sealed class RolloutTopology : IAsyncDisposable
     {
         await LeaveAsync(System).ConfigureAwait(false);
         Certificates?.Dispose();
+    }
+
+    private void Fail(string reason)
+    {
+        _whyFailed ??= reason;
+        _failed.TrySetResult(reason);
+    }
+
+    /// <summary>Nobody will answer any more. A trainer saves what it has learnt; all else ends with the actor system.</summary>
+    private void Abandon(string reason)
+    {
+        Fail(reason);
+        if (_trainer is { } trainer)
+            trainer.Tell(new AbandonTraining(reason));
+        else
+            _ = LeaveAsync(System);
     }
 
     /// <summary>Others go on with what this decoder has not finished; where there are none, or they gave it up, nobody does.</summary>

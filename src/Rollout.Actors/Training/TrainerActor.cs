@@ -179,6 +179,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void Underway()
     {
         Receive<StopTraining>(_ => _stopRequested = true);
+        Receive<AbandonTraining>(abandon => End($"training step {_progress.Step + 1}: {abandon.Reason}"));
         Receive<StartTraining>(start => Refuse(start, "a run is under way"));
         ReceiveAny(_ => { });
     }

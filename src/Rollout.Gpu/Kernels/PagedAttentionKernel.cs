@@ -6,6 +6,10 @@ namespace Rollout.Gpu.Kernels;
 internal sealed class PagedAttentionKernel
 {
     private const int HeadsOfMergeBlock = 4;
+
+    // A decode step's rows each have thread blocks of their own; the many tokens of prompts, of which few are
+    // merged, take turns.
+    private const int MergeBlocks = 512;
     private const double Log2E = 1.4426950408889634;
 
     private readonly CudaFunction _attend;
@@ -93,6 +97,6 @@ internal sealed class PagedAttentionKernel
         merging.Add(capacity);
         merging.Add(result);
         var headBlocks = (_shape.QueryHeads + HeadsOfMergeBlock - 1) / HeadsOfMergeBlock;
-        _merge.Launch((tokens, headBlocks), 32 * HeadsOfMergeBlock, 0, stream, merging);
+        _merge.Launch((Math.Min(tokens, MergeBlocks), headBlocks), 32 * HeadsOfMergeBlock, 0, stream, merging);
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography.X509Certificates;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights.Transfer;
 
@@ -10,12 +11,22 @@ namespace Rollout.Host.Cluster;
 internal static class WeightLinks
 {
     /// <summary>The trainer's; null for a cluster of one process, whose address nobody knows.</summary>
-    /// <exception cref="Rollout.Gpu.Contracts.WeightTransferException">Nothing can listen at the configured address.</exception>
-    public static WeightServer? CreateServer(RolloutSettings settings, ClusterCertificates? certificates) =>
-        settings.Cluster is { SeedNodes.Count: 0, Port: 0 }
-            ? null
-            : new WeightServer(
+    /// <exception cref="ConfigurationException">Nothing can listen at the configured address.</exception>
+    public static WeightServer? CreateServer(RolloutSettings settings, ClusterCertificates? certificates)
+    {
+        if (settings.Cluster is { SeedNodes.Count: 0, Port: 0 })
+            return null;
+        try
+        {
+            return new WeightServer(
                 settings.Cluster.Hostname, settings.Barrier.TransferPort, Secure(certificates), OptionsOf(settings));
+        }
+        catch (WeightTransferException fault)
+        {
+            throw new ConfigurationException(
+                $"rollout.barrier.transfer-port = {settings.Barrier.TransferPort}: {fault.Message}", fault);
+        }
+    }
 
     /// <summary>A decoder host's.</summary>
     public static WeightReceiver CreateReceiver(

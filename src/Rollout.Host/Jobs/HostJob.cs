@@ -1,4 +1,5 @@
 using Rollout.Actors.Settings;
+using Rollout.Actors.Topology;
 using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 
@@ -28,8 +29,18 @@ public static class HostJob
             : null;
         context.Stop.AnnounceBy(_ => lines.Say(
             "leaving: unfinished work is handed back; press Ctrl-C again to end at once"));
-        await using var topology = await ClusterMembers.StartAsync(
-            tree, settings, ClusterMembers.Fingerprint(settings, decoders is not null), context, lines);
+        RolloutTopology started;
+        try
+        {
+            started = await ClusterMembers.StartAsync(
+                tree, settings, ClusterMembers.Fingerprint(settings, decoders is not null), context, lines);
+        }
+        catch (OperationCanceledException)
+        {
+            lines.Say("left before it had joined");
+            return ExitCodes.Ok;
+        }
+        await using var topology = started;
         decoders?.AddTo(topology);
 
         if (await topology.RunUntilAsync(context.Stop.Token) is { } why)

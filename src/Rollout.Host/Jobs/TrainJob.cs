@@ -35,6 +35,7 @@ public static class TrainJob
     {
         if (options is { Resume: not null, Out: not null })
             throw new CommandLineException("--resume goes on in the run's own folder: leave out --out.");
+        using var earlier = options.Resume is null ? null : RunFolder.Hold(options.Resume);
         var resumed = options.Resume is null ? null : ResumePoint.Find(options.Resume);
         var tree = ConfigTree.Load(
             options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory),
@@ -71,7 +72,9 @@ public static class TrainJob
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
         if (!decodes)
             await ClusterMembers.RequireSameModelAsync(topology, settings, context);
+        await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
+        using var held = resumed is null ? RunFolder.Hold(run.Path) : null;
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         var order = new BuildOrder();
         if (pool is not null)
@@ -83,7 +86,6 @@ public static class TrainJob
                 maxModelLength,
                 new PolicySource.Shared());
         }
-        await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
         var trainer = topology.AddTrainer(
             job,
             weights.Version,
@@ -91,15 +93,15 @@ public static class TrainJob
             tokenizer,
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
-        var code = await FollowAsync(trainer, run, settings, resumed, context);
-        if (topology.WhyEnded() is not { } why)
-            return code;
+        var error = await FollowAsync(trainer, run, settings, resumed, context);
+        if ((topology.WhyEnded() ?? error) is not { } why)
+            return ExitCodes.Ok;
         await context.Error.WriteLineAsync(why);
         return ExitCodes.Failure;
     }
 
-    /// <summary>Shows and writes what the trainer reports, until it ends.</summary>
-    private static async Task<int> FollowAsync(
+    /// <summary>Shows and writes what the trainer reports, until it ends. Gives why it did, unless as planned.</summary>
+    private static async Task<string?> FollowAsync(
         TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
     {
         var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
@@ -130,12 +132,7 @@ public static class TrainJob
             }
         }
         record.DrawPlot();
-        if (ended?.Error is { } error)
-        {
-            await context.Error.WriteLineAsync(error);
-            return ExitCodes.Failure;
-        }
-        return ExitCodes.Ok;
+        return ended?.Error;
     }
 
     private static PolicyTrainer CreateTrainer(

@@ -9,6 +9,7 @@ public sealed class RunFolder
     private const string MetricsName = "metrics.jsonl";
     private const string RolloutsName = "rollouts.jsonl";
     private const string CheckpointsName = "checkpoints";
+    private const string LockName = ".lock";
 
     private RunFolder(string path) => Path = path;
 
@@ -61,6 +62,28 @@ public sealed class RunFolder
             throw new OutputException($"'{path}' holds no run to go on with: it has neither metrics nor checkpoints.");
         folder.RequireWritable();
         return folder;
+    }
+
+    /// <summary>Keeps other processes from writing a run's folder until the result is disposed of, or this process ends.</summary>
+    /// <exception cref="OutputException">Another process holds it, or there is no such folder.</exception>
+    public static IDisposable Hold(string path)
+    {
+        if (!Directory.Exists(path))
+            throw new OutputException($"'{path}' holds no run to go on with: there is no such folder.");
+        var file = System.IO.Path.Combine(path, LockName);
+        try
+        {
+            return new FileStream(
+                file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException) when (File.Exists(file))
+        {
+            throw new OutputException($"Another process trains in '{path}': end it first, or choose another folder.");
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException($"'{path}' cannot be written: {cause.Message}", cause);
+        }
     }
 
     /// <summary>The first of name-1, name-2, … below <paramref name="parent"/> that is not there yet.</summary>

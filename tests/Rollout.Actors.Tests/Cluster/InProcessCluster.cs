@@ -38,6 +38,9 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     public TimeSpan JoinTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Of the members that are started next.</summary>
+    public TimeSpan SchedulerTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Of the members that are started next.</summary>
     public SchedulerSettings Scheduler { get; set; } = TestSettings.Scheduler;
 
     /// <summary>Starts a member; the first one is the seed of all.</summary>
@@ -60,6 +63,7 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
             Roles = roles,
             SeedNodes = [.. _members.Take(1).Select(first => first.Address)],
             JoinTimeout = JoinTimeout,
+            SchedulerTimeout = SchedulerTimeout,
             Tls = Tls,
         },
     };

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Remote;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
+using Rollout.Actors.Tests.Support;
 using Rollout.Actors.Topology;
 using Xunit;
 
@@ -58,6 +59,33 @@ public sealed class MembershipTests
         Assert.Contains($"{decoder.Address} (decoder) leaves", tape.Lines);
         Assert.DoesNotContain(tape.Lines, line => line.Contains("down") || line.Contains("unreachable"));
         Assert.Null(decoder.WhyEnded());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Members_that_lose_their_last_scheduler_end_and_say_so_and_wait_for_nothing(bool isKilled)
+    {
+        await using var cluster = new InProcessCluster(PatientResolver) { SchedulerTimeout = TimeSpan.FromSeconds(1) };
+        var scheduler = await cluster.StartAsync(ClusterRoles.Scheduler);
+        var decoder = await cluster.StartAsync(ClusterRoles.Decoder);
+        var client = await cluster.StartAsync(ClusterRoles.Client);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var ended = decoder.RunUntilAsync(deadline.Token);
+        var generating = client.Client
+            .GenerateAsync([Groups.Of(1, 5, 6)], cancellation: deadline.Token).GetAsyncEnumerator(deadline.Token)
+            .MoveNextAsync();
+
+        if (isKilled)
+            InProcessCluster.Crash(scheduler);
+        else
+            await scheduler.DisposeAsync();
+
+        const string Sentence = "the cluster has had no scheduler for 1 s (rollout.cluster.scheduler-timeout): expected a"
+            + " member with the role scheduler";
+        Assert.Equal(Sentence, await ended);
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await generating);
+        Assert.Equal(Sentence, client.WhyEnded());
     }
 
     [Fact]

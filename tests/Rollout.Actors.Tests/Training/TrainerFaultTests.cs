@@ -76,6 +76,20 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
+    public async Task A_run_that_is_abandoned_saves_what_it_has_learnt_and_says_why()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        await SubmittedAsync(2);
+
+        Tell(trainer, new AbandonTraining("nobody schedules"));
+
+        var ended = await EndAsync();
+        Assert.Equal(("training step 2: nobody schedules", "step-1"), (ended.Error, ended.Checkpoint));
+    }
+
+    [Fact]
     public async Task A_checkpoint_that_can_not_be_written_ends_the_run_and_says_why()
     {
         var trainer = Start(Job(steps: 5, checkpointEvery: 1));

@@ -54,6 +54,16 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
     public void One_long_context_is_spread_over_the_whole_device(ScalarType dtype) =>
         AssertAttends(new KernelShape(128, 16, 8, 16, dtype), [new(20_000, 1)]);
 
+    // Queries sixteen times as long: the largest score keeps rising far beyond what the softmax counts from.
+    [Theory]
+    [InlineData(128, 16, 8, 16)]
+    [InlineData(128, 32, 8, 16)]
+    [InlineData(72, 6, 3, 5)]
+    public void Scores_that_keep_rising_rescale_what_came_before(int d, int h, int kv, int block) =>
+        AssertAttends(new KernelShape(d, h, kv, block, ScalarType.BFloat16),
+            [new(1600, 1), new(300, 300), new(700, 1, Family: 1, Shared: 320), new(650, 1, Family: 1, Shared: 320)],
+            sharpness: 16);
+
     [Fact]
     public void An_empty_step_writes_nothing()
     {
@@ -61,9 +71,9 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
         Assert.True(Read(test.Run()).isnan().all().ToBoolean());
     }
 
-    private void AssertAttends(KernelShape shape, Row[] rows)
+    private void AssertAttends(KernelShape shape, Row[] rows, int sharpness = 1)
     {
-        var test = new AttentionCase(this, shape, rows, padding: 2);
+        var test = new AttentionCase(this, shape, rows, padding: 2, sharpness);
         var actual = Read(test.Run());
         var expected = test.Reference();
         var tolerance = shape.Dtype == ScalarType.BFloat16 ? 6e-3 : 2e-6;
@@ -90,12 +100,13 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
         private readonly Tensor _keys; // [blocks, kv_heads, block_size, head_dim]
         private readonly Tensor _values;
 
-        public AttentionCase(PagedAttentionKernelTests test, KernelShape shape, Row[] rows, int padding)
+        public AttentionCase(
+            PagedAttentionKernelTests test, KernelShape shape, Row[] rows, int padding, int sharpness = 1)
         {
             (_test, _shape) = (test, shape);
             Batch = PrefixFamilies.Of(rows, shape.BlockSize, new Random(1), out var blocks);
             _padded = Batch.TokenCount + padding;
-            _query = Random(2, shape.Dtype, _padded, shape.QueryHeads, shape.HeadDim);
+            _query = Random(2, shape.Dtype, _padded, shape.QueryHeads, shape.HeadDim).mul(sharpness);
             var used = zeros([blocks * shape.BlockSize], ScalarType.Bool);
             for (var row = 0; row < rows.Length; row++)
                 used.index_fill_(0, tensor(Slots(row)), true);

@@ -81,6 +81,7 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
         _hosts.Add(killed);
         await killed.WaitForAsync("checkpoint of step 1");
         killed.Kill();
+        await killed.ExitAsync();
         await RunAsync("train", "--resume", together);
 
         Assert.Equal(Sampled(alone), Sampled(together));

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Rollout.Host.Tests.Support;
 using Xunit;
 
@@ -81,6 +83,22 @@ public sealed class BadInputTests : IDisposable
         await AssertRefusedAsync(
             "model.safetensors", "", "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"model.path={model}",
             "--out", _folder.Child("out"));
+    }
+
+    [Fact]
+    public async Task A_port_for_weights_that_is_taken_is_one_sentence_with_its_key_and_leaves_no_folder()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        using var free = new TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        var (port, other) = (((IPEndPoint)taken.LocalEndpoint).Port, ((IPEndPoint)free.LocalEndpoint).Port);
+        free.Stop();
+
+        await AssertRefusedAsync(
+            $"rollout.barrier.transfer-port = {port}: weights can't be offered at 127.0.0.1:{port}", "",
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"cluster.port={other}",
+            "--set", $"barrier.transfer-port={port}", "--out", _folder.Child("out"));
     }
 
     [Theory]

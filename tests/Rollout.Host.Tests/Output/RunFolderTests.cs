@@ -45,6 +45,19 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_run_is_one_process_at_a_time_and_leaves_no_lock()
+    {
+        using (RunFolder.Hold(_folder.Path))
+        {
+            var refused = Assert.Throws<OutputException>(() => RunFolder.Hold(_folder.Path));
+            Assert.Equal($"Another process trains in '{_folder.Path}': end it first, or choose another folder.", refused.Message);
+        }
+
+        RunFolder.Hold(_folder.Path).Dispose();
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
     public void What_a_run_left_that_ended_before_its_first_step_is_no_run()
     {
         File.WriteAllText(_folder.Child("metrics.jsonl"), "");

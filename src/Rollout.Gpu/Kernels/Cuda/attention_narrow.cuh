@@ -52,8 +52,8 @@ struct NarrowQuery {
 template <int kTiles>
 struct NarrowState {
   float output[kTiles][kSteps][4];  // [16 of the head, 8 queries]
-  float largest[kTiles][2];
-  float sum[kTiles][2];  // of this lane's keys
+  float largest[kTiles][2];  // what weights count from: no score exceeds it by more than kSlack
+  float sum[kTiles][2];      // of this lane's keys
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
@@ -91,42 +91,29 @@ struct NarrowState {
         multiply(score[t], k, query.fragment[t][step][0], query.fragment[t][step][1]);
     }
 
+    bool exceeded = false;
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const int key = first + lane / 4 + i / 2 * 8;
+        score[t][i] = key < query.limit[t][i % 2] ? score[t][i] * scale : -infinity();
+        exceeded |= score[t][i] > largest[t][i % 2] + kSlack;
+      }
+    }
+    if (__any_sync(0xffffffff, exceeded)) raise(score);
+
     unsigned weights[kTiles][2];
-    bool moved = false;
-    float shrink[kTiles][2];
 #pragma unroll
     for (int t = 0; t < kTiles; t++) {
       float weight[4];
 #pragma unroll
-      for (int j = 0; j < 2; j++) {
-        const int key = first + lane / 4;
-        const float low = key < query.limit[t][j] ? score[t][j] * scale : -infinity();
-        const float high = key + 8 < query.limit[t][j] ? score[t][j + 2] * scale : -infinity();
-        float most = fmaxf(low, high);
-#pragma unroll
-        for (int other = 4; other < 32; other *= 2)
-          most = fmaxf(most, __shfl_xor_sync(0xffffffff, most, other));
-        const float next = fmaxf(largest[t][j], most);
-        const float base = next == -infinity() ? 0.0f : next;
-        shrink[t][j] = exp2_fast(largest[t][j] - base);
-        moved |= next != largest[t][j];
-        largest[t][j] = next;
-        weight[j] = exp2_fast(low - base);
-        weight[j + 2] = exp2_fast(high - base);
-        sum[t][j] = sum[t][j] * shrink[t][j] + (weight[j] + weight[j + 2]);
+      for (int i = 0; i < 4; i++) {
+        weight[i] = exp2_fast(score[t][i] - finite(largest[t][i % 2]));
+        sum[t][i % 2] += weight[i];
       }
       weights[t][0] = transposed(pack(weight[0], weight[1]));
       weights[t][1] = transposed(pack(weight[2], weight[3]));
-    }
-    if (__any_sync(0xffffffff, moved)) {
-#pragma unroll
-      for (int t = 0; t < kTiles; t++) {
-#pragma unroll
-        for (int step = 0; step < kSteps; step++) {
-#pragma unroll
-          for (int i = 0; i < 4; i++) output[t][step][i] *= shrink[t][i % 2];
-        }
-      }
     }
 #pragma unroll
     for (int step = 0; step < kSteps; step++) {
@@ -135,6 +122,29 @@ struct NarrowState {
           v, tile + kTileBytes + chunk_offset(rows + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
 #pragma unroll
       for (int t = 0; t < kTiles; t++) multiply(output[t][step], v, weights[t][0], weights[t][1]);
+    }
+  }
+
+  // Counts from the largest score so far. All lanes of the warp.
+  __device__ __forceinline__ void raise(const float (&score)[kTiles][4]) {
+#pragma unroll
+    for (int t = 0; t < kTiles; t++) {
+      float shrink[2];
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        float next = fmaxf(largest[t][j], fmaxf(score[t][j], score[t][j + 2]));
+#pragma unroll
+        for (int other = 4; other < 32; other *= 2)
+          next = fmaxf(next, __shfl_xor_sync(0xffffffff, next, other));
+        shrink[j] = rescale(largest[t][j], next);
+        largest[t][j] = next;
+        sum[t][j] *= shrink[j];
+      }
+#pragma unroll
+      for (int step = 0; step < kSteps; step++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) output[t][step][i] *= shrink[i % 2];
+      }
     }
   }
 
@@ -202,7 +212,7 @@ struct NarrowState {
     const int vector = first + column;
     if (segment.partial >= 0) {
       const long long row = partial_row(partials, kv_head, segment.partial + vector);
-      *reinterpret_cast<float4*>(partials.outputs + row * kHeadDim + number) = out;
+      store_partial(partials.outputs + row * kHeadDim + number, out);
       if (number == 0) partials.softmax[row] = make_float2(most, total);
     } else {
       const float inverse = 1.0f / total;

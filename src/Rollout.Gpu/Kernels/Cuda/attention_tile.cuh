@@ -14,6 +14,14 @@ constexpr int kTileBytes = kTileKeys * kPaddedDim * 2;
 constexpr int kStageBytes = 2 * kTileBytes;  // keys, then values
 constexpr int kStages = ROLLOUT_STAGES;
 
+// Whether a warp's keys of a tile never cross a block's end: they are one run of memory then.
+constexpr bool kOneRun = kBlockSize % kWarpKeys == 0;
+
+// Scores may exceed what the softmax counts from by this much before it is raised: weights up to 2^8 are as
+// good as weights up to 1 in float sums and bfloat16 factors, and a warp seldom has to agree on a maximum and
+// to rescale what it has.
+constexpr float kSlack = 8;
+
 // Bytes from a tile's start to a chunk of a row. Chunks of neighbouring rows are permuted so that the eight
 // rows that one ldmatrix phase reads lie in different banks, whatever power of two divides the row's length.
 __device__ __forceinline__ int chunk_offset(int row, int chunk) {
@@ -21,10 +29,18 @@ __device__ __forceinline__ int chunk_offset(int row, int chunk) {
   return (row * kChunks + (chunk ^ ((row / (8 / kPermuted)) & (kPermuted - 1)))) * 16;
 }
 
-// Copies 16 bytes, or clears them where there is nothing to copy.
+// Copies 16 bytes, or clears them where there is nothing to copy. What is read once leaves the L2 cache first.
+// The policy has to be a constant: one that is chosen at run time was an illegal instruction where registers
+// ran out (heads of 256 numbers, NVRTC 13.0).
+template <bool kOnce>
 __device__ __forceinline__ void copy_async(unsigned to, const void* from, bool present) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-               "r"(present ? 16 : 0));
+  if constexpr (kOnce) {
+    asm volatile("cp.async.cg.shared.global.L2::cache_hint.L2::128B [%0], [%1], 16, %2, %3;" ::"r"(to),
+                 "l"(from), "r"(present ? 16 : 0), "l"(l2_evict_first()));
+  } else {
+    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+                 "r"(present ? 16 : 0));
+  }
 }
 
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;"); }
@@ -81,9 +97,11 @@ struct TileStream {
   const int warp;
   const int lane;
   int segment, segment_end;
+  Segment following;        // the segment after the open one, read before it is needed
   int table, key, key_end;  // of the open segment; the next tile begins at key
-  int row;                  // cache row of key lane % 16 of this warp in the next tile; below 0: none
-  int stage;                // where the next tile goes
+  bool once;                // nothing else reads the open segment's keys
+  int row;    // cache row of this warp's first key in the next tile; or else, not kOneRun, of key lane % 16
+  int stage;  // where the next tile goes
 
   __device__ __forceinline__ TileStream(const AttentionWork& work, const Element* keys, const Element* values,
                                         int kv_head, unsigned shared, int segment, int segment_end)
@@ -96,44 +114,36 @@ struct TileStream {
         lane(threadIdx.x % 32),
         segment(segment),
         segment_end(segment_end),
-        table(0),
-        key(0),
-        key_end(0),
-        row(-1),
+        following(work.segments[segment]),
         stage(0) {
-    if (segment < segment_end) open();
+    open();
     find_row();
   }
 
   __device__ __forceinline__ void open() {
-    const Segment& next = work.segments[segment];
-    table = next.table;
-    key = next.key_start;
-    key_end = next.key_end;
+    table = following.table;
+    key = following.key_start;
+    key_end = following.key_end;
+    // What is read once must not push out what is read again: prompts, queries, schedules, partial results.
+    once = !is_prompt(following);
+    following = work.segments[min(segment + 1, segment_end - 1)];
   }
 
   // Begins to read the block table for the next tile, one tile before it is needed.
   __device__ __forceinline__ void find_row() {
-    row = -1;
+    row = 0;
     if (segment == segment_end) return;
-    const int position = key + warp * kWarpKeys + lane % kWarpKeys;
+    const int position = key + warp * kWarpKeys + (kOneRun ? 0 : lane % kWarpKeys);
     if (position < key_end) row = cache_row(work.block_tables, table, position, kv_head);
   }
 
   // Begins to copy this warp's 16 keys and values of the next tile, if there is one.
   __device__ __forceinline__ void issue() {
     if (segment < segment_end) {
-      const unsigned to = shared + stage * kStageBytes;
-#pragma unroll
-      for (int i = 0; i < kWarpKeys * kChunks / 32; i++) {
-        const int index = i * 32 + lane;
-        const int held = index / kChunks, chunk = index % kChunks;
-        const int from = __shfl_sync(0xffffffff, row, held);
-        const bool present = from >= 0 && chunk < kDataChunks;
-        const long long offset = present ? static_cast<long long>(from) * kHeadDim + chunk * 8 : 0;
-        const unsigned target = to + chunk_offset(warp * kWarpKeys + held, chunk);
-        copy_async(target, keys + offset, present);
-        copy_async(target + kTileBytes, values + offset, present);
+      if (once) {
+        copy_tile<true>();
+      } else {
+        copy_tile<false>();
       }
       key += kTileKeys;
       if (key >= key_end && ++segment < segment_end) open();
@@ -141,5 +151,23 @@ struct TileStream {
     }
     stage = stage + 1 == kStages ? 0 : stage + 1;
     commit_copies();
+  }
+
+  template <bool kOnce>
+  __device__ __forceinline__ void copy_tile() {
+    const unsigned to = shared + stage * kStageBytes;
+    const int left = key_end - key - warp * kWarpKeys;
+    const long long run = static_cast<long long>(row) * kHeadDim;
+#pragma unroll
+    for (int i = 0; i < kWarpKeys * kChunks / 32; i++) {
+      const int index = i * 32 + lane;
+      const int held = index / kChunks, chunk = index % kChunks;
+      const long long from = kOneRun ? run + held * kHeadDim : __shfl_sync(0xffffffff, run, held);
+      const bool present = held < left && chunk < kDataChunks;
+      const long long offset = from + (chunk < kDataChunks ? chunk * 8 : 0);
+      const unsigned target = to + chunk_offset(warp * kWarpKeys + held, chunk);
+      copy_async<kOnce>(target, keys + offset, present);
+      copy_async<kOnce>(target + kTileBytes, values + offset, present);
+    }
   }
 };

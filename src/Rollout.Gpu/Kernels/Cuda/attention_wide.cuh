@@ -40,8 +40,8 @@ struct WideQuery {
 
 struct WideState {
   float output[2 * kSteps][4];  // [16 queries, 8 of the head]
-  float largest[2];
-  float sum[2];  // of this lane's keys
+  float largest[2];  // what weights count from: no score exceeds it by more than kSlack
+  float sum[2];      // of this lane's keys
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
@@ -86,27 +86,13 @@ struct WideState {
         most[i / 2] = fmaxf(most[i / 2], score[n][i]);
       }
     }
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-      most[r] = fmaxf(most[r], __shfl_xor_sync(0xffffffff, most[r], 1));
-      most[r] = fmaxf(most[r], __shfl_xor_sync(0xffffffff, most[r], 2));
-      const float next = fmaxf(largest[r], most[r]);
-      const float base = next == -infinity() ? 0.0f : next;
-      const float shrink = exp2_fast(largest[r] - base);
-      largest[r] = next;
-      sum[r] *= shrink;
-      most[r] = base;
-#pragma unroll
-      for (int n = 0; n < 2 * kSteps; n++) {
-        output[n][2 * r] *= shrink;
-        output[n][2 * r + 1] *= shrink;
-      }
-    }
+    if (__any_sync(0xffffffff, most[0] > largest[0] + kSlack || most[1] > largest[1] + kSlack)) raise(most);
+    const float base[2] = {finite(largest[0]), finite(largest[1])};
 #pragma unroll
     for (int n = 0; n < kColumns; n++) {
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        score[n][i] = exp2_fast(score[n][i] - most[i / 2]);
+        score[n][i] = exp2_fast(score[n][i] - base[i / 2]);
         sum[i / 2] += score[n][i];
       }
     }
@@ -121,6 +107,24 @@ struct WideState {
         load_transposed(v, tile + kTileBytes + chunk_offset(k * 16 + lane % 16, 2 * step + lane / 16));
         multiply(output[2 * step], weights, v[0], v[1]);
         multiply(output[2 * step + 1], weights, v[2], v[3]);
+      }
+    }
+  }
+
+  // Counts from the largest score so far, given this lane's. All lanes of the warp.
+  __device__ __forceinline__ void raise(const float (&most)[2]) {
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+      float next = fmaxf(largest[r], most[r]);
+      next = fmaxf(next, __shfl_xor_sync(0xffffffff, next, 1));
+      next = fmaxf(next, __shfl_xor_sync(0xffffffff, next, 2));
+      const float shrink = rescale(largest[r], next);
+      largest[r] = next;
+      sum[r] *= shrink;
+#pragma unroll
+      for (int n = 0; n < 2 * kSteps; n++) {
+        output[n][2 * r] *= shrink;
+        output[n][2 * r + 1] *= shrink;
       }
     }
   }
@@ -140,8 +144,7 @@ struct WideState {
         float* to = partials.outputs + row * kHeadDim;
 #pragma unroll
         for (int n = 0; n < kDataChunks; n++) {
-          *reinterpret_cast<float2*>(to + n * 8 + 2 * (lane % 4)) =
-              make_float2(output[n][2 * r], output[n][2 * r + 1]);
+          store_partial(to + n * 8 + 2 * (lane % 4), make_float2(output[n][2 * r], output[n][2 * r + 1]));
         }
         if (lane % 4 == 0) partials.softmax[row] = make_float2(largest[r], sum[r]);
       } else {

@@ -1,64 +1,83 @@
 // merge_attention: joins the partial results of the tokens whose keys several segments had.
+//   counts         [16] int32; counts[0] tokens are valid
 //   merge_start    [tokens + 1] int32, where each token's entries begin; none: its result is written already
 //   merge_entries  int32, where a segment's partial results for the token's kv group begin, in vectors
-//   partial_*      as paged_attention wrote them (attention_work.cuh)
-//   counts         [16] int32; counts[0] tokens are valid
+//   partial_*      as paged_attention wrote them (attention_work.cuh); outputs are lost
 //   result         [tokens, heads, head_dim] elements, written
 // With m the largest of the entries' maxima: sum(2^(m_i - m) o_i) / sum(2^(m_i - m) s_i).
-// One warp a (token, head); thread blocks (tokens, heads / 4). Bound by latency and memory.
-// Reference: PagedAttentionTests.
+// One warp a (token, head); thread blocks (tokens or fewer, heads / 4), each for every gridDim.x-th token, of
+// which most have nothing to merge in prompts. Bound by latency and memory. Reference: PagedAttentionTests.
 #include "attention_work.cuh"
 
-extern "C" __global__ void __launch_bounds__(128)
-    merge_attention(const int* __restrict__ counts, const int* __restrict__ merge_start,
-                    const int* __restrict__ merge_entries, const float* __restrict__ partial_outputs,
-                    const float2* __restrict__ partial_softmax, int partial_capacity,
-                    Element* __restrict__ result) {
-  constexpr int kPerLane = (kHeadDim / 4 + 31) / 32;
-  const long long token = blockIdx.x;
-  const int head = blockIdx.y * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
-  if (token >= counts[0] || head >= kHeads) return;
-  const int first = merge_start[token], end = merge_start[token + 1];
-  if (first == end) return;
+constexpr int kPerLane = (kHeadDim / 4 + 31) / 32;
 
-  const Partials partials = {const_cast<float*>(partial_outputs), const_cast<float2*>(partial_softmax),
-                             partial_capacity};
+__device__ __forceinline__ void add_scaled(float4& sum, float4 part, float factor) {
+  sum.x += part.x * factor;
+  sum.y += part.y * factor;
+  sum.z += part.z * factor;
+  sum.w += part.w * factor;
+}
+
+__device__ __forceinline__ void merge(const Partials& partials, const int* entries, int count, int head,
+                                      Element* result) {
+  const int lane = threadIdx.x % 32;
+  const auto row_of = [&](int entry) {
+    return partial_row(partials, head / kGroup, entries[entry] + head % kGroup);
+  };
   float most = -infinity();
-  for (int i = first + lane; i < end; i += 32) {
-    most = fmaxf(most,
-                 partial_softmax[partial_row(partials, head / kGroup, merge_entries[i] + head % kGroup)].x);
-  }
+  for (int i = lane; i < count; i += 32) most = fmaxf(most, partials.softmax[row_of(i)].x);
 #pragma unroll
   for (int other = 16; other > 0; other /= 2) most = fmaxf(most, __shfl_xor_sync(0xffffffff, most, other));
 
   float4 sums[kPerLane] = {};
   float total = 0;
-  for (int i = first; i < end; i++) {
-    const long long row = partial_row(partials, head / kGroup, merge_entries[i] + head % kGroup);
-    const float2 softmax = partial_softmax[row];
+#pragma unroll 4
+  for (int i = 0; i < count; i++) {
+    const long long row = row_of(i);
+    const float2 softmax = partials.softmax[row];
     const float factor = rescale(softmax.x, most);
     total += softmax.y * factor;
-    const float4* from = reinterpret_cast<const float4*>(partial_outputs + row * kHeadDim);
+    const float4* from = reinterpret_cast<const float4*>(partials.outputs + row * kHeadDim);
 #pragma unroll
     for (int p = 0; p < kPerLane; p++) {
-      if (lane + 32 * p >= kHeadDim / 4) continue;
-      const float4 part = from[lane + 32 * p];
-      sums[p].x += part.x * factor;
-      sums[p].y += part.y * factor;
-      sums[p].z += part.z * factor;
-      sums[p].w += part.w * factor;
+      if (lane + 32 * p < kHeadDim / 4) add_scaled(sums[p], from[lane + 32 * p], factor);
     }
   }
+  __syncwarp();
+  for (int i = 0; i < count; i++) discard_partial(partials.outputs + row_of(i) * kHeadDim);
 
   struct __align__(4 * sizeof(Element)) Four {
     Element at[4];
   };
   const float inverse = 1.0f / total;
-  Four* to = reinterpret_cast<Four*>(result + (token * kHeads + head) * kHeadDim);
+  Four* to = reinterpret_cast<Four*>(result);
 #pragma unroll
   for (int p = 0; p < kPerLane; p++) {
     if (lane + 32 * p >= kHeadDim / 4) continue;
     to[lane + 32 * p] = Four{{to_element(sums[p].x * inverse), to_element(sums[p].y * inverse),
                               to_element(sums[p].z * inverse), to_element(sums[p].w * inverse)}};
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(128)
+    merge_attention(const int* __restrict__ counts, const int* __restrict__ merge_start,
+                    const int* __restrict__ merge_entries, float* partial_outputs, float2* partial_softmax,
+                    int partial_capacity, Element* __restrict__ result) {
+  const int head = blockIdx.y * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int tokens = counts[0];
+  if (head >= kHeads) return;
+  const Partials partials = {partial_outputs, partial_softmax, partial_capacity};
+
+  // A lane looks at a token, then the warp merges one after another those that need it.
+  for (int base = blockIdx.x; base < tokens; base += 32 * gridDim.x) {
+    const int own = base + lane * gridDim.x;
+    const int first = own < tokens ? merge_start[own] : 0;
+    const int count = own < tokens ? merge_start[own + 1] - first : 0;
+    for (unsigned left = __ballot_sync(0xffffffff, count > 0); left != 0; left &= left - 1) {
+      const int of = __ffs(left) - 1;
+      const long long token = base + of * gridDim.x;
+      merge(partials, merge_entries + __shfl_sync(0xffffffff, first, of),
+            __shfl_sync(0xffffffff, count, of), head, result + (token * kHeads + head) * kHeadDim);
+    }
   }
 }

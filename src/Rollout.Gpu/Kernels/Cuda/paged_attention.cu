@@ -85,8 +85,10 @@ extern "C" __global__ void __launch_bounds__(32 * kWarps, ROLLOUT_MIN_BLOCKS)
   TileStream stream(work, keys, values, kv_head, shared, segment_index, end);
   for (int i = 0; i < kStages - 1; i++) stream.issue();
   Tiles tiles = {0, shared};
+  Segment following = segments[segment_index];
   for (; segment_index < end; segment_index++) {
-    const Segment segment = segments[segment_index];
+    const Segment segment = following;
+    following = segments[min(segment_index + 1, end - 1)];  // read while this one is computed
     const int vectors = segment.token_count * kGroup;
     if (vectors <= 8) {
       run_narrow<1>(work, segment, partials, query, result, scale, kv_head, stream, tiles, merged);
