@@ -266,6 +266,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var decoders = group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct();
         var on = string.Join(" and ", decoders);
         return on.Length > 0 ? $"on {on}"
+            : group.Required is not null && _book.Decoders.Count > 0 ? "waiting for a decoder with the weights that it requires"
             : _book.Decoders.Count == 0 && _watch.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
             : "waiting for a decoder";
     }

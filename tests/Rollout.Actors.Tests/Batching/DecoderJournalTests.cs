@@ -65,7 +65,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Assert.Empty(Journal.NotUnder(one));
         Assert.Equal([Group], Journal.NotUnder(two));
 
-        Journal.Follow(Eight);
+        Journal.Follow(new SchedulerEpoch(8));
         Assert.Equal([Group], Journal.NotUnder(two));
         HandBack(sequence);
 

@@ -215,14 +215,17 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     [Fact]
     public async Task It_says_what_it_has_so_that_the_scheduler_need_not_remember_it()
     {
-        var all = CollectAsync(Requests(2));
+        await using var reader = Client().GenerateAsync(Requests(2)).GetAsyncEnumerator();
+        var first = reader.MoveNextAsync();
         var (_, session) = (await SubmissionsAsync(2))[0];
         Answer(session, 0);
+        Assert.True(await first);
         await PassAsync(session, seconds: 1);
         Assert.Equal([_ids[0]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
         Answer(session, 1);
 
-        await all;
+        Assert.True(await reader.MoveNextAsync());
+        Assert.False(await reader.MoveNextAsync());
         Assert.Equal([_ids[1]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
     }
 

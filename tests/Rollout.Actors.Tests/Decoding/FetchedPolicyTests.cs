@@ -23,6 +23,15 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
     }
 
     [Fact]
+    public async Task One_that_leaves_before_it_has_served_anybody_says_nothing_of_weights_that_it_has_not()
+    {
+        Tell(Decoder0, new Drain());
+
+        Assert.Equal(new Drained(Decoder(0), 0), await ExpectMsgAsync<Drained>());
+        Assert.False(Scheduler.HasMessages);
+    }
+
+    [Fact]
     public async Task Where_somebody_trains_it_serves_nobody_before_it_has_the_current_weights()
     {
         Follow(Trainer);

@@ -234,6 +234,19 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Assert.Equal([1, 2], moved.Samples[0].Tokens);
     }
 
+    [Fact]
+    public async Task A_group_that_nobody_has_the_weights_for_ends_after_its_time_and_says_so()
+    {
+        var scheduler = Start();
+        await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), new Policy(Run: 9, default)));
+        await SettledAsync(scheduler);
+
+        Advance(TestSettings.Scheduler.GroupTimeout + TimeSpan.FromSeconds(1));
+
+        Assert.Contains("with the weights that it requires", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
