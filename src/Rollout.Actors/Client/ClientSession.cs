@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Akka.Actor;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
@@ -98,7 +99,9 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
         {
             while (_submissions.Count < _window && _source.MoveNext())
             {
-                if (!_submissions.Add(_source.Current, _required))
+                if (WireLimits.WhyTooLarge(_source.Current) is { } reason)
+                    _outcomes.TryWrite(new GroupFailed(_source.Current.Id, reason));
+                else if (!_submissions.Add(_source.Current, _required))
                     throw new InvalidOperationException($"{_source.Current.Id} is submitted twice");
             }
         }
