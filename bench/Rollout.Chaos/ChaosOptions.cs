@@ -18,7 +18,7 @@ internal sealed record ChaosOptions(
         chaos [--seeds A..B] [--groups N] [--samples N] [--limit SECONDS] [--keep]
           Runs a generation job on a cluster of real processes (3 scheduler candidates, 3 decoders, 1 client) once
           undisturbed and once a seed, in which processes are killed, stopped, resumed and restarted, and compares.
-          Defaults: --seeds 1..1 --groups 200 --samples 8 --limit 300.
+          Defaults: --seeds 1..1 --groups 200 --samples 8 --limit 600.
         chaos --load SECONDS
           Measures heartbeats and the step barrier on such a cluster, this long at rest and this long with every core
           taken several times over.
@@ -27,7 +27,7 @@ internal sealed record ChaosOptions(
     /// <exception cref="ArgumentException">An argument can't be used; the message says which.</exception>
     public static ChaosOptions Parse(IReadOnlyList<string> args)
     {
-        var options = new ChaosOptions(1, 1, 200, 8, TimeSpan.FromSeconds(300), Keep: false, Load: null);
+        var options = new ChaosOptions(1, 1, 200, 8, TimeSpan.FromSeconds(600), Keep: false, Load: null);
         for (var i = 0; i < args.Count; i++)
         {
             options = args[i] switch

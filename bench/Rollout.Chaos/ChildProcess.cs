@@ -56,7 +56,7 @@ internal sealed partial class ChildProcess : IDisposable
         process.OutputDataReceived += child.Hear;
         process.ErrorDataReceived += child.Hear;
         process.Exited += (_, _) => child._ready.TrySetException(
-            new InvalidOperationException($"{name} ended with {process.ExitCode} before it was ready"));
+            new InvalidOperationException($"{name} ended before it was ready"));
         process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();

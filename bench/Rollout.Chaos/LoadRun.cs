@@ -41,7 +41,8 @@ internal sealed class LoadRun(Job job, string folder)
         using var weights = new PolicyWeights(
             HuggingFaceModel.Load(job.Model, TorchSharp.torch.ScalarType.Float32, TorchSharp.torch.CPU), First.Version);
         await using var server = new WeightServer("127.0.0.1");
-        await using var topology = await RolloutTopology.StartAsync(cluster.SettingsOf(ClusterRoles.Trainer), "");
+        await using var topology = await RolloutTopology.StartAsync(
+            cluster.SettingsOf(ClusterRoles.Trainer), "", stop: stop);
         var barrier = StartBarrier(topology, server, weights);
         var hosts = cluster.Addresses.Split(',').Concat(cluster.DecoderAddresses).ToArray();
 

@@ -10,7 +10,7 @@ namespace Rollout.KernelBenchmarks;
 /// <param name="device">The GPU.</param>
 /// <param name="name">Of the shape.</param>
 /// <param name="shape">Of the kernels.</param>
-/// <param name="products">FLOP/s of a large product; NaN where there is no library for it.</param>
+/// <param name="products">FLOP/s of a large product.</param>
 internal sealed class AttentionBenchmark(Device device, string name, KernelShape shape, double products) : IDisposable
 {
     private const int Layers = 8;

@@ -42,8 +42,8 @@ internal sealed class Device : IDisposable
     /// <summary>Memory with bfloat16 numbers in −1 … 1.</summary>
     public nint Numbers(long bytes) => Filled(_fill, bytes, bytes / sizeof(uint));
 
-    /// <summary>Memory with bfloat16 numbers as a model's logits have them.</summary>
-    public nint Logits(long bytes) => Filled(_fillLogits, bytes, bytes / sizeof(ushort));
+    /// <summary>Memory with float numbers as a model's logits have them.</summary>
+    public nint Logits(long bytes) => Filled(_fillLogits, bytes, bytes / sizeof(float));
 
     /// <summary>Memory with zeros.</summary>
     public nint Allocate(long bytes)

@@ -4,6 +4,7 @@ using ScalarType = TorchSharp.torch.ScalarType;
 
 // Each kernel's time on the GPU at hand against the bytes or operations that it cannot do without; "host": the
 // host's part of a step, without a GPU.
+const int Vocabulary = 151_936;
 (string Name, KernelShape Shape, int Hidden, int Intermediate)[] models =
 [
     ("qwen3-0.6b", new KernelShape(128, 16, 8, 16, ScalarType.BFloat16), 1024, 3072),
@@ -17,14 +18,14 @@ if (args is ["host"])
 }
 
 using var device = new Device();
-var products = ProductCeiling.Measure(device);
+using var products = new ProductBenchmark(device);
+var ceiling = products.Ceiling();
 Console.WriteLine(
-    $"{device.Context.Info.Name}, NVRTC {device.Compiler.Version}; bfloat16 product of {ProductCeiling.Size} cubed: "
-    + (double.IsNaN(products) ? "no cuBLASLt here" : $"{products / 1e12:F0} TFLOP/s"));
+    $"{device.Context.Info.Name}, NVRTC {device.Compiler.Version}; a large product runs at {ceiling / 1e12:F0} TFLOP/s");
 foreach (var (name, shape, hidden, intermediate) in models)
 {
     var random = new Random(7);
-    using (var attention = new AttentionBenchmark(device, name, shape, products))
+    using (var attention = new AttentionBenchmark(device, name, shape, ceiling))
     {
         attention.Run("decode, batch 256, contexts 200..1600",
             [.. Enumerable.Range(0, 256).Select(_ => (random.Next(200, 1601), 1, 0, 0))]);
@@ -38,4 +39,13 @@ foreach (var (name, shape, hidden, intermediate) in models)
     using var step = new StepBenchmark(device, shape);
     Console.WriteLine($"{name} step of 512:");
     step.Run(hidden, intermediate);
+    var qkv = (shape.QueryHeads + (2 * shape.KvHeads)) * shape.HeadDim;
+    products.Run(
+        name,
+        [
+            (qkv, hidden, false), (hidden, shape.QueryHeads * shape.HeadDim, false), (2 * intermediate, hidden, false),
+            (hidden, intermediate, false), (Vocabulary, hidden, true),
+        ],
+        [64, 256, 512, 8192],
+        ceiling);
 }

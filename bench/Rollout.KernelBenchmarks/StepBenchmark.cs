@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Kernels;
+using ScalarType = TorchSharp.torch.ScalarType;
 
 namespace Rollout.KernelBenchmarks;
 
@@ -9,7 +10,8 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
     private const int Rows = 512;
     private const int Vocabulary = 151_936;
 
-    private readonly KernelLibrary _kernels = device.Kernels(shape);
+    private readonly KernelLibrary _kernels =
+        device.Kernels(shape with { LogitsDtype = ScalarType.Float32 });
 
     /// <param name="hidden">Of the model.</param>
     /// <param name="intermediate">Of its MLP.</param>
@@ -58,10 +60,11 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
 
     private void Sample()
     {
-        var logitBytes = 2L * Rows * Vocabulary;
-        var logits = device.Logits(logitBytes);
-        var ceiling = device.ReadCeiling(logits, logitBytes);
-        Console.WriteLine($"  sampling, read-only over the logits: {logitBytes / ceiling * 1e6:F1} us, {ceiling / 1e12:F2} TB/s");
+        var bytes = (long)sizeof(float) * Rows * Vocabulary; // as the model's head gives them
+        var logits = device.Logits(bytes);
+        var read = device.ReadCeiling(logits, bytes);
+        Console.WriteLine(
+            $"  read-only      {bytes / read * 1e6,8:F1} us  {bytes / 1e6,8:F1} MB  {read / 1e12,6:F2} TB/s (the logits)");
         foreach (var (label, sampling) in new (string, SamplingParams)[]
         {
             ("sample t=1", new() { MaxTokens = 1 }),
@@ -79,7 +82,7 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
             new StepInputsBuilder(new AttentionSchedule(shape, parts)).Write(batch, layout, buffer);
             var inputs = device.Upload(buffer);
             var (tokens, logprobs) = (device.Allocate(4 * Rows), device.Allocate(4 * Rows));
-            Print(label, logitBytes, 5, () => _kernels.Sample.Launch(
+            Print(label, bytes, 5, () => _kernels.Sample.Launch(
                 device.Stream, layout, inputs, logits, tokens, logprobs, Rows, Vocabulary, Vocabulary));
         }
 

@@ -6,8 +6,8 @@ namespace Rollout.Host;
 /// </summary>
 /// <param name="error">Standard error.</param>
 /// <param name="withTrace">Print the stack trace too.</param>
-/// <param name="badInput">Exceptions whose message is a sentence about what the user gave.</param>
-/// <param name="failures">Exceptions whose message is a sentence about what failed.</param>
+/// <param name="badInput">Exceptions, or their base, whose message is a sentence about what the user gave.</param>
+/// <param name="failures">Those whose message is a sentence about what failed.</param>
 public sealed class ErrorReport(
     TextWriter error, bool withTrace, IReadOnlySet<Type> badInput, IReadOnlySet<Type> failures)
 {
@@ -21,17 +21,20 @@ public sealed class ErrorReport(
         if (withTrace)
             error.WriteLine(thrown.ToString());
         return cause is OperationCanceledException ? ExitCodes.Interrupted
-            : badInput.Contains(cause.GetType()) ? ExitCodes.BadInput
+            : IsOneOf(badInput, cause) ? ExitCodes.BadInput
             : ExitCodes.Failure;
     }
 
     private string Sentence(Exception cause) => cause switch
     {
         OperationCanceledException => "Stopped before the end.",
-        _ when badInput.Contains(cause.GetType()) || failures.Contains(cause.GetType()) => cause.Message,
+        _ when IsOneOf(badInput, cause) || IsOneOf(failures, cause) => cause.Message,
         IOException or UnauthorizedAccessException => $"A file cannot be read or written: {cause.Message}",
         _ => $"Unexpected {cause.GetType().Name}: {cause.Message} (ROLLOUT_DEBUG=1 shows where)",
     };
+
+    private static bool IsOneOf(IReadOnlySet<Type> types, Exception cause) =>
+        types.Any(type => type.IsInstanceOfType(cause));
 
     /// <summary>What tasks and static constructors wrap.</summary>
     private static Exception Innermost(Exception thrown) => thrown switch

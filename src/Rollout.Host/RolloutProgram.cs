@@ -1,7 +1,6 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
 using Rollout.Host.Jobs;
@@ -16,11 +15,10 @@ public static class RolloutProgram
     private static readonly HashSet<Type> BadInput =
     [
         typeof(CommandLineException), typeof(ConfigurationException), typeof(CheckpointException),
-        typeof(OutputException), typeof(InvalidDataException),
+        typeof(OutputException), typeof(InvalidDataException), typeof(UnsupportedModelException),
     ];
 
-    private static readonly HashSet<Type> Failures =
-        [typeof(LibTorchException), typeof(CudaException), typeof(DeviceFaultException), typeof(MembershipException)];
+    private static readonly HashSet<Type> Failures = [typeof(DeviceException), typeof(MembershipException)];
 
     /// <summary>What the program can do.</summary>
     public static CommandHandlers Commands { get; } = new()

@@ -1,4 +1,5 @@
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
@@ -16,6 +17,14 @@ public sealed class ErrorReportTests
         { new ConfigurationException("a.conf:3: a key is unknown."), 2, "a.conf:3: a key is unknown." },
         { new CheckpointException("config.json is missing."), 2, "config.json is missing." },
         { new LibTorchException("No libtorch was found."), 1, "No libtorch was found." },
+        { new DeviceFaultException("cuda:0 failed in a step."), 1, "cuda:0 failed in a step." },
+        { new CudaLibraryException("cuBLASLt could not multiply."), 1, "cuBLASLt could not multiply." },
+        { new UnsupportedDeviceException("Tesla T4 has 7.5."), 1, "Tesla T4 has 7.5." },
+        { new UnsupportedModelException("head_dim is 100."), 2, "head_dim is 100." },
+        {
+            new KernelCompileException("gate.cu", "line 3:\nerror"), 1,
+            "The kernel source gate.cu does not compile: line 3: error"
+        },
         { new AggregateException(new OutputException("Inside.")), 2, "Inside." },
         { new IOException("No space left on device"), 1, "A file cannot be read or written: No space left on device" },
         { new OperationCanceledException(), 130, "Stopped before the end." },

@@ -13,7 +13,11 @@ namespace Rollout.Actors.Topology;
 /// </summary>
 public sealed class FastDown : ReceiveActor, IWithTimers
 {
-    private const int Tries = 3;
+    private const int Refusals = 3;
+
+    /// <summary>A process may close its connections before its listener: one that answers at first is asked again.</summary>
+    private const int Tries = 10;
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
 
@@ -28,7 +32,7 @@ public sealed class FastDown : ReceiveActor, IWithTimers
             if (Current(member => member.Address.Equals(lost.RemoteAddress)) is { } member
                 && _suspects.Add(member.UniqueAddress))
             {
-                Probe(new Suspect(member.UniqueAddress, 1));
+                Probe(new Suspect(member.UniqueAddress, Try: 1, Refusals: 0));
             }
         });
         Receive<Suspect>(Probe);
@@ -55,19 +59,17 @@ public sealed class FastDown : ReceiveActor, IWithTimers
     private void Judge(Probed probed)
     {
         var member = Current(member => member.UniqueAddress.Equals(probed.Suspect.Member));
-        if (!probed.Refused || member is null)
+        var refusals = probed.Refused ? probed.Suspect.Refusals + 1 : 0;
+        if (member is not null && refusals < Refusals && probed.Suspect.Try < Tries)
         {
-            _suspects.Remove(probed.Suspect.Member);
-            return;
-        }
-        if (probed.Suspect.Try < Tries)
-        {
-            var again = probed.Suspect with { Try = probed.Suspect.Try + 1 };
+            var again = new Suspect(probed.Suspect.Member, probed.Suspect.Try + 1, refusals);
             Timers.StartSingleTimer(again, again, Pause);
             return;
         }
-        _log.Warning("the process at {Address} is gone: nothing listens there any more", member.Address);
         _suspects.Remove(probed.Suspect.Member);
+        if (member is null || refusals < Refusals)
+            return;
+        _log.Warning("the process at {Address} is gone: nothing listens there any more", member.Address);
         _cluster.Down(member.Address);
     }
 
@@ -91,7 +93,7 @@ public sealed class FastDown : ReceiveActor, IWithTimers
         }
     }
 
-    private sealed record Suspect(UniqueAddress Member, int Try);
+    private sealed record Suspect(UniqueAddress Member, int Try, int Refusals);
 
     private sealed record Probed(Suspect Suspect, bool Refused);
 }

@@ -1,14 +1,12 @@
 using Akka;
 using Akka.Actor;
 using Akka.Cluster;
-using Akka.Cluster.Tools.Singleton;
 using Akka.Event;
 using Rollout.Actors.Barrier;
 using Rollout.Actors.Client;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Rewards;
-using Rollout.Actors.Scheduling;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
@@ -96,76 +94,14 @@ public sealed class RolloutTopology : IAsyncDisposable
         var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
         try
         {
-            var join = new ClusterJoin(settings.Cluster, certificates);
-            if (settings.Cluster.SeedNodes.Count > 0)
-                say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
-            var started = TimeProvider.System.GetTimestamp();
-            while (true)
-            {
-                var system = await join.OpenAsync(akka).ConfigureAwait(false);
-                try
-                {
-                    return await WhileMemberAsync(
-                        system, StartAsync(settings, join, system, certificates, fingerprint, say), stop).ConfigureAwait(false);
-                }
-                catch (Exception)
-                {
-                    await LeaveAsync(system).ConfigureAwait(false);
-                    if (!IsDowned(system) || TimeProvider.System.GetElapsedTime(started) > settings.Cluster.JoinTimeout)
-                        throw;
-                    say?.Invoke("given up by the cluster while joining: joining anew");
-                }
-            }
+            var (system, scheduler) = await new MemberStart(settings, certificates, akka, say).RunAsync(stop).ConfigureAwait(false);
+            return new RolloutTopology(system, settings, fingerprint, certificates, scheduler);
         }
         catch (Exception)
         {
             certificates?.Dispose();
             throw;
         }
-    }
-
-    /// <summary>What is awaited of others never comes once this process is no member any more.</summary>
-    private static async Task<RolloutTopology> WhileMemberAsync(
-        ActorSystem system, Task<RolloutTopology> starting, CancellationToken stop)
-    {
-        if (await Task.WhenAny(starting, system.WhenTerminated).WaitAsync(stop).ConfigureAwait(false) != starting)
-            throw new MembershipException("the cluster gave up this process while it joined");
-        return await starting.ConfigureAwait(false);
-    }
-
-    private static async Task<RolloutTopology> StartAsync(
-        RolloutSettings settings,
-        ClusterJoin join,
-        ActorSystem system,
-        ClusterCertificates? certificates,
-        string fingerprint,
-        Action<string>? say)
-    {
-        system.ActorOf(FastDown.Props(), "fast-down");
-        await join.JoinAsync(system).ConfigureAwait(false);
-        if (say is not null)
-            system.ActorOf(MembershipLog.Props(say), "membership-log");
-        if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
-            await join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
-        var roles = settings.Cluster.Roles;
-        if (roles.Contains(ClusterRoles.Scheduler))
-        {
-            system.ActorOf(
-                ClusterSingletonManager.Props(
-                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System), MembershipWatch.Props),
-                    PoisonPill.Instance,
-                    ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
-                "scheduler");
-        }
-        var scheduler = system.ActorOf(
-            ClusterSingletonProxy.Props(
-                "/user/scheduler",
-                ClusterSingletonProxySettings.Create(system).WithRole(ClusterRoles.Scheduler)),
-            "scheduler-proxy");
-        // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
-        if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
-            await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);
-        return new RolloutTopology(system, settings, fingerprint, certificates, scheduler);
     }
 
     /// <summary>Adds a decoder with its allocator.</summary>
@@ -245,7 +181,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         var started = TimeProvider.System.GetTimestamp();
         while (true)
         {
-            var report = await AskSchedulerAsync(Scheduler, _settings.Barrier.Timeout).ConfigureAwait(false);
+            var report = await MemberStart.AskSchedulerAsync(Scheduler, _settings.Barrier.Timeout).ConfigureAwait(false);
             if (report.Decoders > 0)
                 return report;
             if (TimeProvider.System.GetElapsedTime(started) > _settings.Cluster.JoinTimeout)
@@ -278,14 +214,14 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// </summary>
     public string? WhyEnded() => _whyFailed is { } reason
         ? reason
-        : IsDowned(System)
+        : MemberStart.IsDowned(System)
         ? $"the cluster gave up {Address}: it was not reachable for too long, or in the smaller part of a divided cluster"
         : null;
 
     /// <summary>Hands back the work of this process's decoders, leaves the cluster and stops every actor.</summary>
     public async ValueTask DisposeAsync()
     {
-        await LeaveAsync(System).ConfigureAwait(false);
+        await MemberStart.LeaveAsync(System).ConfigureAwait(false);
         Certificates?.Dispose();
     }
 
@@ -302,7 +238,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         if (_trainer is { } trainer)
             trainer.Tell(new AbandonTraining(reason));
         else
-            _ = LeaveAsync(System);
+            _ = MemberStart.LeaveAsync(System);
     }
 
     /// <summary>Others go on with what this decoder has not finished; where there are none, or they gave it up, nobody does.</summary>
@@ -319,26 +255,5 @@ public sealed class RolloutTopology : IAsyncDisposable
             System.Log.Warning("{0} did not hand back its work within {1}", decoder.Path.Name, DrainTimeout);
         }
         return Done.Instance;
-    }
-
-    private static bool IsDowned(ActorSystem system) =>
-        CoordinatedShutdown.Get(system).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
-
-    private static Task<Done> LeaveAsync(ActorSystem system) =>
-        CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ActorSystemTerminateReason.Instance);
-
-    private static async Task<SchedulerReport> AskSchedulerAsync(IActorRef scheduler, TimeSpan deadline)
-    {
-        try
-        {
-            return await scheduler.Ask<SchedulerReport>(new QueryScheduler(), deadline).ConfigureAwait(false);
-        }
-        catch (AskTimeoutException fault)
-        {
-            throw new MembershipException(
-                $"no scheduler answered within {deadline.TotalSeconds:0.#} s: expected a member with the role"
-                + $" {ClusterRoles.Scheduler} in the cluster",
-                fault);
-        }
     }
 }

@@ -30,6 +30,7 @@ public interface IModelRunner : IDisposable
     /// Gives the memory of the KV pool to a trainer on the same device, where the runner was built for one. What was in
     /// the pool is lost. No step is under way.
     /// </summary>
+    /// <exception cref="DeviceFaultException">The device failed.</exception>
     void Sleep()
     {
     }

@@ -43,7 +43,8 @@ internal sealed class CudaForward : IDisposable
     /// <param name="context">Of the device.</param>
     /// <param name="stream">Where everything is queued.</param>
     /// <exception cref="CudaException">Memory is short, or the device fails.</exception>
-    /// <exception cref="NotSupportedException">The kernels have no such shape.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
     public CudaForward(CausalLm model, CudaRunnerOptions options, CudaContext context, CudaStream stream)
     {
         _model = model;
@@ -82,6 +83,9 @@ internal sealed class CudaForward : IDisposable
     /// <summary>Of the largest step's inputs on the host.</summary>
     public int InputBytes => _memory.InputBytes;
 
+    /// <summary>Matrix products that an algorithm is chosen for.</summary>
+    public int ProductCount => _products.Count;
+
     /// <summary>Draws of a step at most.</summary>
     public int MaxDraws => _mixed.Capacity.Draws;
 
@@ -93,7 +97,8 @@ internal sealed class CudaForward : IDisposable
     }
 
     /// <summary>
-    /// Runs the largest step without a token in it, and waits: what the libraries allocate by themselves is then there.
+    /// Runs the largest step without a token in it, and the matrix products of all smaller ones, and waits: what the driver
+    /// and the libraries allocate by themselves is then there.
     /// </summary>
     public void WarmUp(PinnedMemory inputs)
     {
@@ -103,6 +108,10 @@ internal sealed class CudaForward : IDisposable
         var step = new QueuedStep(_mixed, ints * sizeof(int), tokens, rows, Copies: 0, IsDecode: false);
         QueueInputs(inputs, step);
         Queue(step);
+        _values.Clear();
+        var (from, to) = (_values.Take(), _values.Take());
+        _products.Prepare(BatchLadder.Sizes(tokens), wide: false, from.Pointer, to.Pointer);
+        _products.Prepare(BatchLadder.Sizes(rows), wide: true, from.Pointer, _memory.Logits);
         _stream.Synchronize();
     }
 

@@ -1,15 +1,18 @@
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
+using Rollout.Gpu.Kernels;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
+using TorchSharp;
 
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// One model with one paged KV pool on one GPU. A step is queued and not waited for: inputs in one copy, forward and
-/// sampling (for a decode step one graph), results in one copy. Two steps may be under way. All memory is allocated at
-/// the start. Everything runs on one stream and is used from one thread.
+/// sampling (for a decode step one graph), results in one copy. Two steps may be under way. All memory is allocated,
+/// every product prepared and every graph recorded at the start: a step takes nothing more of the device. Everything
+/// runs on one stream and is used from one thread.
 /// </summary>
 public sealed class CudaModelRunner : IModelRunner
 {
@@ -33,6 +36,8 @@ public sealed class CudaModelRunner : IModelRunner
     /// <param name="options">How large the largest step is.</param>
     /// <exception cref="DeviceFaultException">Memory is short, or the device fails.</exception>
     /// <exception cref="LibTorchException">The driver, NVRTC or cuBLASLt is missing.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
     public CudaModelRunner(PolicyWeights weights, CudaRunnerOptions options)
     {
         _weights = weights;
@@ -56,23 +61,37 @@ public sealed class CudaModelRunner : IModelRunner
                 _slots[i] = Own(new StepSlot(_forward.InputBytes, _forward.MaxDraws));
             _forward.WarmUp(_slots[0].Inputs);
             _memory.Trim();
-            _pool = Own(new CudaKvPool(KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
+            _pool = Own(new CudaKvPool(options.Ordinal, KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
             _forward.Use(_pool);
-            _graphs = Own(new DecodeGraphs(_stream, _forward.QueueDecode));
+            _graphs = Own(new DecodeGraphs(_stream));
             if (options.UsesGraphs)
             {
                 foreach (var rows in BatchLadder.Sizes(options.MaxNumSeqs))
-                    _graphs.Record(rows);
+                    _graphs.Record(rows, () => _forward.QueueDecode(rows));
             }
+
+            _stream.Synchronize();
         }
         catch (Exception cause)
         {
             while (owned.TryPop(out var made))
                 made.Dispose();
-            if (cause is CudaException fault)
-                throw Fault(fault, "cannot be prepared");
+            if (cause is CudaException or CudaLibraryException)
+                throw Fault((DeviceException)cause, "cannot be prepared");
             throw;
         }
+    }
+
+    /// <summary>Refuses a model that no runner can be made for on the device; allocates nothing there.</summary>
+    /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <exception cref="LibTorchException">There is no driver.</exception>
+    /// <exception cref="CudaException">There is no such device.</exception>
+    public static void RequireSupported(ModelConfig config, int ordinal, int blockSize, torch.ScalarType dtype)
+    {
+        var shape = KernelShape.Of(KvCacheShape.Of(config), blockSize, dtype); // the model first: it needs no device
+        using var context = CudaContext.Open(ordinal);
+        KernelLibrary.RequireSupported(context.Info, shape);
     }
 
     /// <inheritdoc/>
@@ -83,6 +102,15 @@ public sealed class CudaModelRunner : IModelRunner
 
     /// <inheritdoc/>
     public int StepsAhead => Ahead;
+
+    /// <summary>Decode steps that are recorded.</summary>
+    internal int GraphCount => _graphs.Count;
+
+    /// <summary>Matrix products that an algorithm is chosen for.</summary>
+    internal int ProductCount => _forward.ProductCount;
+
+    /// <summary>Of the KV pool.</summary>
+    internal long PoolBytes => _pool.Bytes;
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The pool is asleep, or two steps are under way.</exception>
@@ -107,7 +135,7 @@ public sealed class CudaModelRunner : IModelRunner
             slot.End(_stream);
             _started++;
         }
-        catch (CudaException cause)
+        catch (DeviceException cause)
         {
             throw Fault(cause, $"cannot compute a step of {batch.TokenCount} tokens");
         }
@@ -124,7 +152,7 @@ public sealed class CudaModelRunner : IModelRunner
         {
             _output.ForwardTime = slot.Wait();
         }
-        catch (CudaException cause)
+        catch (DeviceException cause)
         {
             throw Fault(cause, "failed in a step");
         }
@@ -151,9 +179,15 @@ public sealed class CudaModelRunner : IModelRunner
     {
         if (!_options.SharesDevice)
             return;
-        _stream.Synchronize();
-        _graphs.Clear();
-        _pool.Sleep();
+        try
+        {
+            _stream.Synchronize();
+            _pool.Sleep();
+        }
+        catch (DeviceException cause)
+        {
+            throw Fault(cause, "cannot give back the KV pool's memory");
+        }
     }
 
     /// <inheritdoc/>
@@ -166,7 +200,7 @@ public sealed class CudaModelRunner : IModelRunner
             _memory.Trim(); // what the trainer's allocator keeps
             _pool.Wake();
         }
-        catch (CudaException cause)
+        catch (DeviceException cause)
         {
             throw Fault(cause, "cannot take back the KV pool's memory");
         }
@@ -198,6 +232,6 @@ public sealed class CudaModelRunner : IModelRunner
             Math.Min(_options.MaxModelLength, model.Config.MaxPositionEmbeddings));
     }
 
-    private DeviceFaultException Fault(CudaException cause, string what) => new(
-        $"cuda:{_options.Ordinal} {what}{(cause.IsOutOfMemory ? ": too little memory" : "")}: {cause.Message}", cause);
+    private DeviceFaultException Fault(DeviceException cause, string what) =>
+        DeviceFaultException.Of($"cuda:{_options.Ordinal}", what, cause);
 }

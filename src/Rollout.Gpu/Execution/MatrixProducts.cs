@@ -6,8 +6,8 @@ namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// The projections of a model on a GPU: y = x Wᵀ + b by cuBLASLt, from buffer to buffer, float32 sums, nothing allocated
-/// once a shape has been seen. The algorithm of a shape is the library's first choice, not the fastest of a trial: the
-/// same shape adds up in the same order in every run.
+/// once a shape has been seen or prepared. The algorithm of a shape is the library's first choice, not the fastest of a
+/// trial: the same shape adds up in the same order in every run.
 /// </summary>
 internal sealed class MatrixProducts : IDisposable
 {
@@ -40,6 +40,32 @@ internal sealed class MatrixProducts : IDisposable
     /// </summary>
     public static int Room(int rows) => Math.Max(rows, FewestRows);
 
+    /// <summary>Products that an algorithm is chosen for.</summary>
+    public int Count => _plans.Count;
+
+    /// <summary>
+    /// Makes every product that has been queued ready for these numbers of rows too: chooses its algorithm, and queues one
+    /// product by each that is new, since the driver takes a kernel to the device when it is first launched.
+    /// </summary>
+    /// <param name="rows">Numbers of rows.</param>
+    /// <param name="wide">The products with float32 outputs, or the others.</param>
+    /// <param name="input">Room for the largest input, which is read.</param>
+    /// <param name="output">Room for the largest output, which is written.</param>
+    public void Prepare(IEnumerable<int> rows, bool wide, nint input, nint output)
+    {
+        var seen = _plans.Keys.Where(shape => shape.Wide == wide).DistinctBy(shape => shape with { Rows = 0 }).ToArray();
+        var launched = new HashSet<(Shape, string)>();
+        foreach (var shape in rows.SelectMany(count => seen.Select(shape => shape with { Rows = Rows(count, wide) })))
+        {
+            if (_plans.ContainsKey(shape))
+                continue;
+            var plan = new Plan(_library, shape, _type);
+            _plans.Add(shape, plan);
+            if (launched.Add((shape with { Rows = 0 }, plan.Algorithm)))
+                plan.Multiply(_weights.Values.First(shape.IsOf), input, output, _workspace, _stream);
+        }
+    }
+
     /// <summary>Queues one product.</summary>
     /// <param name="input">[rows, inputs].</param>
     /// <param name="projection">Its weights, whose memory stays where it is.</param>
@@ -50,7 +76,7 @@ internal sealed class MatrixProducts : IDisposable
     {
         if (!_weights.TryGetValue(projection, out var weights))
             _weights.Add(projection, weights = Weights.Of(projection));
-        var shape = new Shape(wide ? rows : Room(rows), weights.Inputs, weights.Outputs, weights.Bias != 0, wide);
+        var shape = new Shape(Rows(rows, wide), weights.Inputs, weights.Outputs, weights.Bias != 0, wide);
         if (!_plans.TryGetValue(shape, out var plan))
             _plans.Add(shape, plan = new Plan(_library, shape, _type));
         plan.Multiply(weights, input, output, _workspace, _stream);
@@ -65,7 +91,14 @@ internal sealed class MatrixProducts : IDisposable
         _library.Dispose();
     }
 
-    private readonly record struct Shape(int Rows, int Inputs, int Outputs, bool HasBias, bool Wide);
+    // The head's buffer has room for the rows that are asked for, and no more.
+    private static int Rows(int rows, bool wide) => wide ? rows : Room(rows);
+
+    private readonly record struct Shape(int Rows, int Inputs, int Outputs, bool HasBias, bool Wide)
+    {
+        public bool IsOf(Weights weights) =>
+            (Inputs, Outputs, HasBias) == (weights.Inputs, weights.Outputs, weights.Bias != 0);
+    }
 
     /// <param name="Matrix">The address of [outputs, inputs].</param>
     /// <param name="Bias">The address of [outputs], 0 where there is none.</param>
@@ -104,6 +137,8 @@ internal sealed class MatrixProducts : IDisposable
             _output = library.CreateLayout(shape.Wide ? CublasLt.Real32 : type, shape.Outputs, shape.Rows);
             _choice = library.Choose(_product, _weights, _input, _output, WorkspaceBytes);
         }
+
+        public string Algorithm => _choice.Name;
 
         public void Multiply(Weights weights, nint input, nint output, DeviceMemory workspace, CudaStream stream)
         {

@@ -80,6 +80,16 @@ internal sealed unsafe class CublasLt : IDisposable
         public int State;
         public float Waves;
         public fixed int Reserved[4];
+
+        /// <summary>Equal for equal algorithms.</summary>
+        public readonly string Name
+        {
+            get
+            {
+                fixed (ulong* words = Algorithm)
+                    return Convert.ToHexString(new ReadOnlySpan<byte>(words, 8 * sizeof(ulong)));
+            }
+        }
     }
 
     /// <summary>A product in float32 arithmetic, of a transposed left operand.</summary>

@@ -61,6 +61,7 @@ internal sealed unsafe class CudaContext : IDisposable
     public void Synchronize()
     {
         MakeCurrent();
+        using var turn = CudaGraph.Recording.EnterScope();
         CudaException.Check(CudaDriver.cuCtxSynchronize(), "finish the work given to it");
     }
 

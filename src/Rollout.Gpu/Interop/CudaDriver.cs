@@ -54,6 +54,32 @@ internal static unsafe partial class CudaDriver
     internal static partial int cuMemFree(nint pointer);
 
     [LibraryImport(Library)]
+    internal static partial int cuMemGetAllocationGranularity(
+        out nuint bytes, in CudaAllocation allocation, int option);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemAddressReserve(
+        out nint pointer, nuint bytes, nuint alignment, nint wanted, ulong flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemAddressFree(nint pointer, nuint bytes);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemCreate(out ulong memory, nuint bytes, in CudaAllocation allocation, ulong flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemRelease(ulong memory);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemMap(nint pointer, nuint bytes, nuint offset, ulong memory, ulong flags);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemUnmap(nint pointer, nuint bytes);
+
+    [LibraryImport(Library)]
+    internal static partial int cuMemSetAccess(nint pointer, nuint bytes, in CudaAccess access, nuint count);
+
+    [LibraryImport(Library)]
     internal static partial int cuDeviceGetDefaultMemPool(out nint pool, int device);
 
     [LibraryImport(Library)]
@@ -105,6 +131,9 @@ internal static unsafe partial class CudaDriver
     internal static partial int cuGraphInstantiateWithFlags(out nint executable, nint graph, ulong flags);
 
     [LibraryImport(Library)]
+    internal static partial int cuGraphUpload(nint executable, nint stream);
+
+    [LibraryImport(Library)]
     internal static partial int cuGraphLaunch(nint executable, nint stream);
 
     [LibraryImport(Library)]
@@ -154,4 +183,31 @@ internal static unsafe partial class CudaDriver
     internal static partial int cuLaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ,
         uint sharedBytes, nint stream, void** arguments, void** extra);
+}
+
+/// <summary>CUmemAllocationProp: what kind of memory, and where.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly struct CudaAllocation(int device)
+{
+    private readonly int _type = 1; // CU_MEM_ALLOCATION_TYPE_PINNED
+    private readonly int _handleTypes;
+    private readonly CudaLocation _location = new(device);
+    private readonly nint _windowsData;
+    private readonly ulong _flags;
+}
+
+/// <summary>CUmemAccessDesc: which device may read and write.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly struct CudaAccess(int device)
+{
+    private readonly CudaLocation _location = new(device);
+    private readonly int _flags = 3; // CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+}
+
+/// <summary>CUmemLocation.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly struct CudaLocation(int device)
+{
+    private readonly int _type = 1; // CU_MEM_LOCATION_TYPE_DEVICE
+    private readonly int _device = device;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Interop;
 
@@ -6,7 +7,7 @@ namespace Rollout.Gpu.Interop;
 /// A call of NVIDIA's driver failed. The message names the call and the driver's own name and text for the
 /// error.
 /// </summary>
-public sealed class CudaException : Exception
+public sealed class CudaException : DeviceException
 {
     private const int OutOfMemory = 2;
     private const int NotReady = 600;
@@ -24,8 +25,8 @@ public sealed class CudaException : Exception
     /// <summary>The driver's CUresult.</summary>
     public int Code { get; }
 
-    /// <summary>Memory is short; nothing else is wrong.</summary>
-    public bool IsOutOfMemory => Code == OutOfMemory;
+    /// <inheritdoc/>
+    public override bool IsOutOfMemory => Code == OutOfMemory;
 
     /// <summary>The device's context can no longer be used in this process.</summary>
     public bool IsSticky => Code is >= FirstSticky and <= LastSticky or EccUncorrectable or Unknown;

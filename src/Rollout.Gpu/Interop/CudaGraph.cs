@@ -6,6 +6,12 @@ namespace Rollout.Gpu.Interop;
 /// </summary>
 internal sealed class CudaGraph : IDisposable
 {
+    /// <summary>
+    /// Held while a graph is recorded, and by whoever waits for a whole device: while any stream of it records, the driver
+    /// refuses such a wait and spoils the graph.
+    /// </summary>
+    internal static readonly Lock Recording = new();
+
     // Other threads may allocate while this one records.
     private const int Relaxed = 2;
 
@@ -19,25 +25,14 @@ internal sealed class CudaGraph : IDisposable
     /// <exception cref="CudaException">Something in it cannot be recorded.</exception>
     public static CudaGraph Capture(CudaStream stream, Action record)
     {
-        CudaException.Check(CudaDriver.cuStreamBeginCapture(stream.Handle, Relaxed), "begin to record a graph");
-        try
-        {
-            record();
-        }
-        catch
-        {
-            // The stream must not stay in recording; the record's own error is the one to report.
-            if (CudaDriver.cuStreamEndCapture(stream.Handle, out var partial) == 0 && partial != 0)
-                _ = CudaDriver.cuGraphDestroy(partial);
-            throw;
-        }
-
-        CudaException.Check(CudaDriver.cuStreamEndCapture(stream.Handle, out var graph), "record a graph");
+        var graph = Recorded(stream, record);
         try
         {
             CudaException.Check(
                 CudaDriver.cuGraphInstantiateWithFlags(out var executable, graph, 0), "make a graph launchable");
-            return new CudaGraph(executable);
+            var made = new CudaGraph(executable);
+            made.Upload(stream);
+            return made;
         }
         finally
         {
@@ -55,5 +50,34 @@ internal sealed class CudaGraph : IDisposable
             return;
         _ = CudaDriver.cuGraphExecDestroy(_executable);
         _executable = 0;
+    }
+
+    private static nint Recorded(CudaStream stream, Action record)
+    {
+        using var turn = Recording.EnterScope();
+        CudaException.Check(CudaDriver.cuStreamBeginCapture(stream.Handle, Relaxed), "begin to record a graph");
+        try
+        {
+            record();
+        }
+        catch
+        {
+            // The stream must not stay in recording; the record's own error is the one to report.
+            if (CudaDriver.cuStreamEndCapture(stream.Handle, out var partial) == 0 && partial != 0)
+                _ = CudaDriver.cuGraphDestroy(partial);
+            throw;
+        }
+
+        CudaException.Check(CudaDriver.cuStreamEndCapture(stream.Handle, out var graph), "record a graph");
+        return graph;
+    }
+
+    // What it takes of the device's memory it takes now, and not at its first launch.
+    private void Upload(CudaStream stream)
+    {
+        var result = CudaDriver.cuGraphUpload(_executable, stream.Handle);
+        if (result != 0)
+            Dispose();
+        CudaException.Check(result, "put a graph on the device");
     }
 }

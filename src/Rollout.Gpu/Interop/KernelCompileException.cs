@@ -1,5 +1,7 @@
+using Rollout.Gpu.Contracts;
+
 namespace Rollout.Gpu.Interop;
 
 /// <summary>A kernel's source does not compile: an error of this project, not of its user.</summary>
 public sealed class KernelCompileException(string source, string log)
-    : Exception($"The kernel source {source} does not compile: {log}");
+    : DeviceException($"The kernel source {source} does not compile: {log}");

@@ -56,6 +56,13 @@ internal static unsafe class TorchTensors
         AotiTorch.aoti_torch_addmm_out(result.Handle, added.Handle, left.Handle, right.Handle, 1, 1),
         "multiply and add into a buffer");
 
+    /// <summary>Waits for everything that was given to the device, by torch and by others.</summary>
+    public static void Synchronize(Device device)
+    {
+        using var turn = CudaGraph.Recording.EnterScope();
+        cuda.synchronize(device);
+    }
+
     private static void Check(int result, string operation)
     {
         if (result != 0)

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
@@ -9,6 +10,8 @@ namespace Rollout.Gpu.Kernels;
 /// </summary>
 internal sealed class KernelLibrary : IDisposable
 {
+    private const int OldestComputeMajor = 8;
+
     private readonly List<CudaModule> _modules = [];
 
     private KernelLibrary(CudaDeviceInfo device, KernelShape shape, IEnumerable<byte[]> cubins)
@@ -61,18 +64,34 @@ internal sealed class KernelLibrary : IDisposable
     /// <param name="compiler">NVRTC.</param>
     /// <param name="cache">Where compiled kernels are kept.</param>
     /// <exception cref="CudaException">The device does not take them.</exception>
-    /// <exception cref="NotSupportedException">The shape, or a device older than compute capability 8.0.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <exception cref="KernelCompileException">NVRTC does not take a source.</exception>
     public static KernelLibrary Load(CudaContext context, KernelShape shape, Nvrtc compiler, KernelCache cache)
     {
-        shape = shape.Checked();
-        if (context.Info.ComputeMajor < 8)
+        RequireSupported(context.Info, shape);
+        return new KernelLibrary(context.Info, shape, Compile(shape, context.Info.Architecture, compiler, cache));
+    }
+
+    /// <summary>Refuses what no kernel can be compiled or launched for; compiles nothing.</summary>
+    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    public static void RequireSupported(CudaDeviceInfo device, KernelShape shape)
+    {
+        var needed = AttentionLaunch.SharedBytes(shape.Checked());
+        if (device.ComputeMajor < OldestComputeMajor)
         {
-            throw new NotSupportedException(
-                $"The GPU kernels need compute capability 8.0 (Ampere) or newer, and {context.Info.Name} has "
-                + $"{context.Info.ComputeMajor}.{context.Info.ComputeMinor}.");
+            throw new UnsupportedDeviceException(
+                $"The GPU kernels need compute capability {OldestComputeMajor}.0 (Ampere) or newer, and {device.Name} has "
+                + $"{device.ComputeMajor}.{device.ComputeMinor}.");
         }
 
-        return new KernelLibrary(context.Info, shape, Compile(shape, context.Info.Architecture, compiler, cache));
+        if (needed > device.SharedBytesPerBlock)
+        {
+            throw new UnsupportedDeviceException(
+                $"Attention with heads of {shape.HeadDim} numbers needs {needed} bytes of shared memory, and {device.Name} "
+                + $"has {device.SharedBytesPerBlock}.");
+        }
     }
 
     /// <summary>Machine code of every source, in the order of <see cref="KernelSource.FilesFor"/>.</summary>

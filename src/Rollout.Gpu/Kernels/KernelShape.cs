@@ -1,4 +1,5 @@
 using Rollout.Gpu.Cache;
+using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Kernels;
@@ -28,25 +29,25 @@ internal sealed record KernelShape(int HeadDim, int QueryHeads, int KvHeads, int
     public int ElementBytes => Dtype == ScalarType.BFloat16 ? 2 : 4;
 
     /// <summary>The shape for a model's cache.</summary>
-    /// <exception cref="NotSupportedException">The kernels have no such shape.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
     public static KernelShape Of(KvCacheShape shape, int blockSize, ScalarType dtype) =>
         new KernelShape(shape.HeadDim, shape.HeadCount, shape.KvHeadCount, blockSize, dtype).Checked();
 
     /// <summary>This shape.</summary>
-    /// <exception cref="NotSupportedException">The kernels have no such shape.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
     public KernelShape Checked() => this switch
     {
         { Dtype: not (ScalarType.BFloat16 or ScalarType.Float32) } =>
-            throw new NotSupportedException($"The GPU kernels take BFloat16 or Float32, and the dtype is {Dtype}."),
+            throw new UnsupportedModelException($"The GPU kernels take BFloat16 or Float32, and the dtype is {Dtype}."),
         _ when HeadDim is < 8 or > MaxHeadDim || HeadDim % 8 != 0 =>
-            throw new NotSupportedException(
+            throw new UnsupportedModelException(
                 $"The GPU kernels take heads of a multiple of 8 numbers up to {MaxHeadDim}, and head_dim is {HeadDim}."),
         _ when KvHeads < 1 || QueryHeads < 1 =>
-            throw new NotSupportedException($"A model of {QueryHeads} query heads and {KvHeads} KV heads has no attention."),
-        _ when QueryHeads % KvHeads != 0 || GroupSize > MaxVectors => throw new NotSupportedException(
+            throw new UnsupportedModelException($"A model of {QueryHeads} query heads and {KvHeads} KV heads has no attention."),
+        _ when QueryHeads % KvHeads != 0 || GroupSize > MaxVectors => throw new UnsupportedModelException(
             $"The GPU kernels take up to {MaxVectors} query heads for each KV head, all KV heads alike, and there are "
             + $"{QueryHeads} for {KvHeads}."),
-        { BlockSize: < 1 } => throw new NotSupportedException($"A KV block of {BlockSize} tokens holds nothing."),
+        { BlockSize: < 1 } => throw new UnsupportedModelException($"A KV block of {BlockSize} tokens holds nothing."),
         _ => this,
     };
 }

@@ -19,7 +19,6 @@ internal sealed class PagedAttentionKernel
     private readonly int _sharedBytes;
     private readonly float _scale;
 
-    /// <exception cref="NotSupportedException">The device has too little shared memory for the head size.</exception>
     public PagedAttentionKernel(CudaModule attend, CudaModule merge, KernelShape shape, CudaDeviceInfo device)
     {
         _shape = shape;
@@ -28,13 +27,6 @@ internal sealed class PagedAttentionKernel
         _threads = AttentionLaunch.Threads(shape);
         _sharedBytes = AttentionLaunch.SharedBytes(shape);
         _scale = (float)(Log2E / Math.Sqrt(shape.HeadDim));
-        if (_sharedBytes > device.SharedBytesPerBlock)
-        {
-            throw new NotSupportedException(
-                $"Attention with heads of {shape.HeadDim} numbers needs {_sharedBytes} bytes of shared memory, and "
-                + $"{device.Name} has {device.SharedBytesPerBlock}.");
-        }
-
         _attend.AllowDynamicShared(_sharedBytes);
         BlocksPerMultiprocessor = Math.Max(1, _attend.BlocksPerMultiprocessor(_threads, _sharedBytes));
         Parts = Math.Max(1, device.MultiprocessorCount * BlocksPerMultiprocessor / shape.KvHeads);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using TorchSharp;
@@ -104,7 +105,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
                 prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
             // A decoder reads the weights on another stream, which does not wait for this one.
             if (_weights.Model.Device.type == DeviceType.CUDA)
-                cuda.synchronize(_weights.Model.Device);
+                TorchTensors.Synchronize(_weights.Model.Device);
             _weights.Publish(_weights.Version.Next());
             _torn = false;
             return StatsOf(prepared, updates, Stopwatch.GetElapsedTime(started).TotalSeconds);

@@ -1,5 +1,6 @@
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
 using Rollout.Host.Commands;
 
 namespace Rollout.Host.Bench;
@@ -64,6 +65,11 @@ public sealed record BenchReport
     /// <summary>The most memory of the device in use; on a CPU, the most that the process held.</summary>
     public required long PeakDeviceBytes { get; init; }
 
+    /// <summary>
+    /// By how much the device's free memory has shrunk over the workload: 0 where no step takes any. Null on a CPU.
+    /// </summary>
+    public required long? DeviceBytesTaken { get; init; }
+
     public required int KvBlocksTotal { get; init; }
 
     public required int KvBlocksPeak { get; init; }
@@ -77,9 +83,11 @@ public sealed record BenchReport
     /// <param name="settings">What that made of the configuration.</param>
     /// <param name="stats">The decoder's, of the workload alone.</param>
     /// <param name="times">What was measured from outside.</param>
-    /// <param name="peakDeviceBytes">Of a GPU; null takes the process' own.</param>
+    /// <param name="before">A GPU's memory before the workload; null on a CPU.</param>
+    /// <param name="after">And after it.</param>
     public static BenchReport Of(
-        BenchOptions options, RolloutSettings settings, DecoderStats stats, BenchTimes times, long? peakDeviceBytes) => new()
+        BenchOptions options, RolloutSettings settings, DecoderStats stats, BenchTimes times, DeviceMemoryUse? before,
+        DeviceMemoryUse? after) => new()
         {
             Model = options.Shape ?? options.Model!,
             Workload = Path.GetFileName(options.Workload),
@@ -99,7 +107,8 @@ public sealed record BenchReport
             SamplingSeconds = stats.SamplingSeconds,
             OutsideForwardAndSamplingShare = 1 - ((stats.ForwardSeconds + stats.SamplingSeconds) / stats.BusySeconds),
             OutsideForwardShare = 1 - (stats.ForwardSeconds / stats.BusySeconds),
-            PeakDeviceBytes = peakDeviceBytes ?? System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64,
+            PeakDeviceBytes = after?.Peak ?? System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64,
+            DeviceBytesTaken = before?.Free - after?.Free,
             KvBlocksTotal = stats.BlocksTotal,
             KvBlocksPeak = stats.BlocksInUsePeak,
             LogicalBlocksPeak = stats.LogicalBlocksPeak,

@@ -2,6 +2,7 @@ using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
 using Rollout.Gpu.Models;
 using TorchSharp;
 
@@ -19,6 +20,8 @@ public sealed class KvPool
     private readonly torch.ScalarType _dtype;
 
     /// <exception cref="ConfigurationException">Not even one block, or not every row, fits the memory.</exception>
+    /// <exception cref="UnsupportedModelException">The GPU's kernels take no such model or block size.</exception>
+    /// <exception cref="UnsupportedDeviceException">The GPU lacks what they need.</exception>
     public KvPool(ConfigTree tree, RolloutSettings settings, ModelConfig model)
     {
         _blocks = tree.Rollout.Section("blocks");
@@ -27,6 +30,7 @@ public sealed class KvPool
         _dtype = PolicyModel.Dtype(settings);
         if (PolicyModel.IsCuda(settings) && settings.Engine == CacheEngine.Paged)
         {
+            CudaModelRunner.RequireSupported(model, PolicyModel.Ordinal(settings), settings.Blocks.BlockSize, _dtype);
             if (settings.Blocks.Count > 0)
                 Geometry = OnGpu(settings.Blocks);
             return;

@@ -57,13 +57,14 @@ public static class BenchJob
         await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: true), context.Stop.Token);
         var startup = TimeProvider.System.GetElapsedTime(starting);
 
+        var before = memory?.Read();
         var started = TimeProvider.System.GetTimestamp();
         await RunAsync(topology, workload, context.Stop.Token);
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
         var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
         var report = JsonSerializer.Serialize(
-            BenchReport.Of(options, settings, stats, times, memory?.Read().Peak), Json);
+            BenchReport.Of(options, settings, stats, times, before, memory?.Read()), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else

@@ -2,27 +2,16 @@ using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Batching;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Batching;
 
 /// <summary>What a decoder says of its samples, and what it goes on saying until the scheduler has it.</summary>
-public sealed class DecoderJournalTests
+public sealed class DecoderJournalTests : DecoderJournalTest
 {
     private const int ReportTokens = 16_384;
     private const int ReportSamples = 1024;
-    private const int Attempt = 5;
-
-    private static readonly SchedulerEpoch Seven = new(7);
-    private static readonly SchedulerEpoch Eight = new(8);
-    private static readonly GroupId Group = new(1);
-
-    private readonly DecoderJournal _journal = new();
-    private readonly List<Sequence> _underway = [];
-
-    public DecoderJournalTests() => _journal.Follow(Seven);
 
     [Fact]
     public void A_report_has_what_came_after_the_one_that_was_taken_before()
@@ -33,7 +22,7 @@ public sealed class DecoderJournalTests
         Assert.Equal((Group, 0, Attempt, 0, SampleState.Underway), (first.Group, first.Sample, first.Attempt, first.Start, first.State));
         Assert.Equal([1, 2, 3], first.Tokens);
         Assert.Equal([-1f, -2f, -3f], first.Logprobs);
-        Assert.True(_journal.Acknowledge(Seven, 1));
+        Assert.True(Journal.Acknowledge(Seven, 1));
 
         Sample(sequence, 4, 5);
 
@@ -57,11 +46,11 @@ public sealed class DecoderJournalTests
 
         Assert.Equal(2, again.Number);
         Assert.Equal([1, 2, 3], Assert.Single(again.Samples).Tokens);
-        Assert.False(_journal.Acknowledge(Seven, 1), "the answer to the first one is late");
-        Assert.True(_journal.IsReportOut);
-        Assert.True(_journal.Acknowledge(Seven, 2));
-        Assert.False(_journal.IsReportOut);
-        Assert.False(_journal.Acknowledge(Seven, 2), "an answer that comes twice");
+        Assert.False(Journal.Acknowledge(Seven, 1), "the answer to the first one is late");
+        Assert.True(Journal.IsReportOut);
+        Assert.True(Journal.Acknowledge(Seven, 2));
+        Assert.False(Journal.IsReportOut);
+        Assert.False(Journal.Acknowledge(Seven, 2), "an answer that comes twice");
     }
 
     [Fact]
@@ -92,17 +81,17 @@ public sealed class DecoderJournalTests
     public void A_finished_sample_is_news_until_it_was_taken_and_is_kept_until_its_group_is_over()
     {
         Finish(Assign(0), 1, 2);
-        Assert.True(_journal.HasNews);
+        Assert.True(Journal.HasNews);
         var report = Report(everything: false)!;
         Assert.Equal(SampleState.ReachedLength, Assert.Single(report.Samples).State);
         Taken(report);
 
-        Assert.False(_journal.HasNews);
-        Assert.Equal(1, _journal.Holding);
-        _journal.Forget(new GroupId(77));
-        Assert.Equal(1, _journal.Holding);
-        _journal.Forget(Group);
-        Assert.Equal(0, _journal.Holding);
+        Assert.False(Journal.HasNews);
+        Assert.Equal(1, Journal.Holding);
+        Journal.Forget(new GroupId(77));
+        Assert.Equal(1, Journal.Holding);
+        Journal.Forget(Group);
+        Assert.Equal(0, Journal.Holding);
     }
 
     [Fact]
@@ -113,95 +102,11 @@ public sealed class DecoderJournalTests
         HandBack(sequence);
         var report = Report(everything: false)!;
         Assert.Equal(SampleState.HandedBack, Assert.Single(report.Samples).State);
-        Assert.Equal(1, _journal.Holding);
+        Assert.Equal(1, Journal.Holding);
 
         Taken(report);
 
-        Assert.Equal(0, _journal.Holding);
-    }
-
-    [Fact]
-    public void Commands_are_carried_out_in_their_order_each_once_and_only_those_of_the_scheduler_that_is_followed()
-    {
-        Assert.False(_journal.Accept(Command(Seven, 2)), "the first one is missing");
-        Assert.True(_journal.Accept(Command(Seven, 1)));
-        Assert.False(_journal.Accept(Command(Seven, 1)), "it comes twice");
-        Assert.False(_journal.Accept(Command(Eight, 2)), "nobody has said who that is");
-        Assert.True(_journal.Accept(Command(Seven, 2)));
-        Assert.Equal(2, Reported(Assign(0), 9).CommandsTaken);
-
-        Assert.True(_journal.Follow(Eight));
-
-        Assert.False(_journal.Accept(Command(Seven, 3)), "it has been replaced");
-        Assert.Equal(0, _journal.CommandsTaken);
-        Assert.True(_journal.Accept(Command(Eight, 1)));
-    }
-
-    [Fact]
-    public void A_scheduler_of_the_same_or_an_older_epoch_changes_nothing()
-    {
-        Sample(Assign(0), 1);
-        var report = Reported();
-
-        Assert.False(_journal.Follow(new SchedulerEpoch(6)));
-        Assert.False(_journal.Follow(Seven));
-
-        Assert.Equal(Seven, _journal.Epoch);
-        Assert.True(_journal.Acknowledge(Seven, report.Number));
-    }
-
-    [Fact]
-    public void A_newer_scheduler_is_told_everything_from_the_first_token_on()
-    {
-        var (sampling, finished, idle) = (Assign(0), Assign(1), Assign(2));
-        Sample(sampling, 1, 2);
-        Finish(finished, 3);
-        Taken(Reported());
-        Assert.Null(Report(everything: true));
-
-        _journal.Follow(Eight);
-
-        Assert.True(_journal.HasNews);
-        var report = Reported();
-        Assert.Equal((Eight, 1L, false), (report.Epoch, report.Number, report.More));
-        var samples = report.Samples.ToDictionary(sample => sample.Sample);
-        Assert.Equal([1, 2], samples[sampling.Id.Sample].Tokens);
-        Assert.Equal([3], samples[finished.Id.Sample].Tokens);
-        Assert.Equal(SampleState.ReachedLength, samples[finished.Id.Sample].State);
-        Assert.Empty(samples[idle.Id.Sample].Tokens);
-        Assert.All(report.Samples, sample => Assert.Equal(0, sample.Start));
-        Assert.False(_journal.Acknowledge(Seven, report.Number), "the old scheduler has nothing to say to it");
-    }
-
-    [Fact]
-    public void A_report_that_leaves_samples_out_says_that_the_list_goes_on_until_a_whole_one_was_taken()
-    {
-        Sample(Assign(0), 1);
-        Finish(Assign(1), 2);
-        _journal.Follow(Eight);
-
-        var ended = Report(everything: false)!;
-        Assert.True(ended.More);
-        Taken(ended);
-        var rest = Reported();
-
-        Assert.False(rest.More);
-        Assert.Equal(0, Assert.Single(rest.Samples).Sample);
-    }
-
-    [Fact]
-    public void The_list_for_a_new_scheduler_is_completed_even_where_nothing_more_is_to_be_said()
-    {
-        Finish(Assign(0), 1);
-        _journal.Follow(Eight);
-        Taken(Report(everything: false)!);
-
-        var last = Reported();
-
-        Assert.Empty(last.Samples);
-        Assert.False(last.More);
-        Taken(last);
-        Assert.Null(Report(everything: true));
+        Assert.Equal(0, Journal.Holding);
     }
 
     [Fact]
@@ -250,8 +155,8 @@ public sealed class DecoderJournalTests
         var before = Reported();
 
         var again = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
-        Assert.True(_journal.Assign(Group, SampleStart.New(0), Attempt + 1), "it was held");
-        _underway.Add(again);
+        Assert.True(Journal.Assign(Group, SampleStart.New(0), Attempt + 1), "it was held");
+        Underway.Add(again);
         Sample(again, 1);
         Taken(before);
 
@@ -266,17 +171,17 @@ public sealed class DecoderJournalTests
         Finish(Assign(0), 1);
         Assign(1);
         Assign(2);
-        _underway.Clear();
+        Underway.Clear();
 
-        _journal.Reject(Group, "no block is left");
-        _journal.Reject(Group, "and again");
+        Journal.Reject(Group, "no block is left");
+        Journal.Reject(Group, "and again");
 
         var report = Reported();
         Assert.Equal([new GroupRejection(Group, Attempt, "no block is left")], report.Rejected);
-        Assert.Equal(1, _journal.Holding);
-        Assert.True(_journal.HasNews);
+        Assert.Equal(1, Journal.Holding);
+        Assert.True(Journal.HasNews);
         Taken(report);
-        Assert.False(_journal.HasNews);
+        Assert.False(Journal.HasNews);
         Assert.Null(Report(everything: true));
     }
 
@@ -304,58 +209,6 @@ public sealed class DecoderJournalTests
             }
             return known.SequenceEqual(Enumerable.Range(100, next - 100)) && !journal.IsReportOut;
         }).QuickCheckThrowOnFailure();
-
-    private static ForgetGroups Command(SchedulerEpoch epoch, long number) => new ForgetGroups(epoch, number, []);
-
-    private static GroupRequest Request(int maxTokens, int samples = 1) => Groups.Of(
-        Group.Value, 4, [.. Enumerable.Repeat(maxTokens, samples)]) with
-    { Id = Group };
-
-    private Sequence Assign(int sample, SampleStart? start = null, int maxTokens = 1000)
-    {
-        start ??= SampleStart.New(sample);
-        Assert.False(_journal.Assign(Group, start, Attempt));
-        var sequence = new Sequence(Request(maxTokens, sample + 1), start, key: 0, age: 0);
-        _underway.Add(sequence);
-        return sequence;
-    }
-
-    private static void Sample(Sequence sequence, params int[] tokens)
-    {
-        foreach (var token in tokens)
-            sequence.Append(token, -token, default);
-    }
-
-    private void Finish(Sequence sequence, params int[] tokens)
-    {
-        Sample(sequence, tokens);
-        End(sequence);
-    }
-
-    private void End(Sequence sequence)
-    {
-        _underway.Remove(sequence);
-        _journal.Finish(Group, sequence.ToCompletion() with { Reason = FinishReason.Length });
-    }
-
-    private void HandBack(Sequence sequence)
-    {
-        _underway.Remove(sequence);
-        _journal.HandBack(Group, sequence.ToStart());
-    }
-
-    private DecoderReport? Report(bool everything) => _journal.Report(
-        new DecoderId(new HostId("here:1", 1), "cpu"), 1, everything ? _underway : null, default);
-
-    private DecoderReport Reported() => Assert.IsType<DecoderReport>(Report(everything: true));
-
-    private DecoderReport Reported(Sequence sequence, params int[] tokens)
-    {
-        Sample(sequence, tokens);
-        return Reported();
-    }
-
-    private void Taken(DecoderReport report) => _journal.Acknowledge(report.Epoch, report.Number);
 
     private enum Fate
     {

@@ -75,12 +75,14 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     /// <summary>Ends a member as kill -9 does: nobody is told, and its sockets are closed.</summary>
     public static void Crash(RolloutTopology member) => ((ExtendedActorSystem)member.System).Abort();
 
+    /// <summary>Ends all at once: leaving in order would wait for members that have died to be removed.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var member in Enumerable.Reverse(_members))
+        _members.ForEach(Crash);
+        foreach (var member in _members)
         {
-            if (!member.System.WhenTerminated.IsCompleted)
-                await member.DisposeAsync();
+            await member.System.WhenTerminated;
+            member.Certificates?.Dispose();
         }
     }
 }

@@ -1,6 +1,7 @@
 using Rollout.Gpu.Execution;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
+using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Xunit;
 using static TorchSharp.torch;
@@ -8,6 +9,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Tests.Execution;
 
 /// <summary>y = x Wᵀ + b in buffers, against double precision on the CPU.</summary>
+[Collection(GpuTests.Name)]
 public sealed class MatrixProductsTests
 {
     public MatrixProductsTests() => GpuMachine.Require();

@@ -10,6 +10,8 @@ namespace Rollout.Gpu.Tests.Kernels;
 [Collection(GpuTests.Name)]
 public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
 {
+    private const int GuardRows = 3;
+
     [Theory]
     [InlineData(1, 1, ScalarType.BFloat16)]
     [InlineData(5, 37, ScalarType.BFloat16)]
@@ -43,14 +45,15 @@ public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
     [InlineData(9, 4096, ScalarType.BFloat16)]
     [InlineData(9, 20000, ScalarType.Float32)]
     [InlineData(33, 999, ScalarType.Float32)]
+    [InlineData(0, 64, ScalarType.BFloat16)]
     public void The_norm_of_a_row_is_that_of_the_model(int rows, int width, ScalarType dtype)
     {
-        var (x, weight) = (OnDevice(Random(1, dtype, rows, width)), OnDevice(Random(2, dtype, width)));
-        var result = Poisoned(dtype, rows, width);
+        var (x, weight) = (Guarded(Random(1, dtype, rows, width)), OnDevice(Random(2, dtype, width)));
+        var result = Poisoned(dtype, rows + GuardRows, width);
 
         Kernels(PlainShape(dtype)).Norm.Normalize(Stream, At(x), At(weight), At(result), rows, width, 1e-6f);
 
-        AssertRounded(Norm(x, weight, 1e-6, dtype), result, dtype);
+        AssertRounded(Norm(Computed(x), weight, 1e-6, dtype), result, dtype);
     }
 
     [Theory]
@@ -58,16 +61,18 @@ public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
     [InlineData(64, 1024, ScalarType.BFloat16)]
     [InlineData(5, 37, ScalarType.BFloat16)]
     [InlineData(5, 2048, ScalarType.Float32)]
+    [InlineData(0, 64, ScalarType.BFloat16)]
     public void A_sum_is_kept_in_the_residual_and_normed(int rows, int width, ScalarType dtype)
     {
-        var (x, residual) = (OnDevice(Random(1, dtype, rows, width)), OnDevice(Random(3, dtype, rows, width)));
+        var (x, residual) = (Guarded(Random(1, dtype, rows, width)), Guarded(Random(3, dtype, rows, width)));
         var weight = OnDevice(Random(2, dtype, width));
-        var sum = residual.add(x);
+        var sum = Computed(residual).add(Computed(x));
 
         Kernels(PlainShape(dtype)).Norm.AddNormalize(
             Stream, At(x), At(residual), At(weight), At(x), rows, width, 1e-5f);
 
-        Assert.True(Read(residual).equal(Read(sum)).all().ToBoolean());
+        Assert.True(Read(Computed(residual)).equal(Read(sum)).all().ToBoolean());
+        AssertGuardUntouched(residual);
         AssertRounded(Norm(sum, weight, 1e-5, dtype), x, dtype);
     }
 
@@ -77,14 +82,15 @@ public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
     [InlineData(70, 3072, ScalarType.BFloat16)]
     [InlineData(2, 12288, ScalarType.Float32)]
     [InlineData(2, 65, ScalarType.Float32)]
+    [InlineData(0, 65, ScalarType.Float32)]
     public void The_gate_is_silu_times_up(int rows, int width, ScalarType dtype)
     {
-        var both = OnDevice(Random(1, dtype, rows, 2 * width).mul(4));
-        var result = Poisoned(dtype, rows, width);
+        var both = Guarded(Random(1, dtype, rows, 2 * width).mul(4));
+        var result = Poisoned(dtype, rows + GuardRows, width);
 
         Kernels(PlainShape(dtype)).Gate.Launch(Stream, At(both), At(result), rows, width);
 
-        var halves = both.chunk(2, -1);
+        var halves = Computed(both).chunk(2, -1);
         AssertRounded(nn.functional.silu(halves[0]).mul(halves[1]), result, dtype);
     }
 
@@ -130,10 +136,22 @@ public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
         return norm.Normalize(x).mul(weight);
     }
 
-    // Equal but for where another order of additions or another exponential rounds to the neighbour.
-    private void AssertRounded(Tensor expected, Tensor actual, ScalarType dtype)
+    // The same rows on the device, and NaN behind them: nothing of it is to be read into a result, or to be written.
+    private static Tensor Guarded(Tensor rows) =>
+        cat([OnDevice(rows), Poisoned(rows.dtype, GuardRows, rows.size(1))]).contiguous();
+
+    private static Tensor Computed(Tensor guarded) => guarded.narrow(0, 0, guarded.size(0) - GuardRows);
+
+    private void AssertGuardUntouched(Tensor guarded) =>
+        Assert.True(Read(guarded.narrow(0, guarded.size(0) - GuardRows, GuardRows)).isnan().all().ToBoolean());
+
+    // Equal but for where another order of additions or another exponential rounds to the neighbour; rows of NaN follow.
+    private void AssertRounded(Tensor expected, Tensor guarded, ScalarType dtype)
     {
-        var (left, right) = (Read(expected), Read(actual));
+        AssertGuardUntouched(guarded);
+        if (expected.numel() == 0)
+            return;
+        var (left, right) = (Read(expected), Read(Computed(guarded)));
         Assert.InRange(Error(right, left), 0, dtype == ScalarType.BFloat16 ? 1e-3 : 1e-6);
         var different = left.ne(right).to(ScalarType.Float32).mean().ToDouble();
         if (dtype == ScalarType.BFloat16)

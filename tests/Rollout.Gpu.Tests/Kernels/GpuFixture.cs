@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Kernels;
 
-/// <summary>One GPU for all tests of kernels, which run one after another; kernels are compiled once a shape.</summary>
+/// <summary>
+/// One GPU for all tests that use it, which run one after another: some read how much of its memory is free, and nobody
+/// may wait for the device while another records a graph. Kernels of their own tests are compiled once a shape.
+/// </summary>
 public sealed class GpuFixture : IDisposable
 {
     private readonly Dictionary<KernelShape, KernelLibrary> _libraries = [];

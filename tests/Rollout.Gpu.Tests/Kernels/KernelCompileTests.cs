@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Kernels;
 using Rollout.Gpu.Tests.Support;
@@ -49,7 +50,7 @@ public sealed class KernelCompileTests
     public void A_shape_without_kernels_is_refused_in_a_sentence(
         int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype, string told)
     {
-        var error = Assert.Throws<NotSupportedException>(
+        var error = Assert.Throws<UnsupportedModelException>(
             () => new KernelShape(headDim, heads, kvHeads, blockSize, dtype).Checked());
 
         Assert.Contains(told, error.Message, StringComparison.Ordinal);

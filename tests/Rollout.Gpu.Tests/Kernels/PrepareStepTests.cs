@@ -56,6 +56,33 @@ public sealed class PrepareStepTests(GpuFixture gpu) : GpuTest(gpu)
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(6)]
+    public void A_step_without_tokens_prepares_its_padding_and_nothing_behind_it(int padded)
+    {
+        var shape = PlainShape(ScalarType.BFloat16);
+        var kernels = Kernels(shape);
+        var layout = new StepInputs(new StepCapacity(8, 2, 1, 0, 4, kernels.Attention.Parts), shape);
+        var buffer = new int[layout.Ints];
+        var nothing = new ForwardBatch { QueryStart = [0], BlockTableStart = [0] };
+        new StepInputsBuilder(new AttentionSchedule(shape, kernels.Attention.Parts)).Write(nothing, layout, buffer);
+        Tensor NewInts() => full([8], -7, ScalarType.Int32, CUDA);
+        var (tokens, positions, slots) = (NewInts(), NewInts(), NewInts());
+        var angles = Poisoned(ScalarType.Float32, 8, shape.HeadDim / 2, 2);
+        var prepared = new PreparedTokens(At(tokens), At(positions), At(slots), At(angles));
+        var inputs = Upload(buffer);
+        var frequencies = ones([shape.HeadDim / 2], device: CUDA);
+
+        kernels.Prepare.Launch(Stream, layout, At(inputs), At(inputs), At(frequencies), prepared, padded);
+
+        int[] Then(int value) => [.. Enumerable.Repeat(value, padded), .. Enumerable.Repeat(-7, 8 - padded)];
+        Assert.Equal(Then(0), Ints(tokens));
+        Assert.Equal(Then(0), Ints(positions));
+        Assert.Equal(Then(-1), Ints(slots));
+        Assert.Equal(8 - padded, Read(angles).isnan().all(1).all(1).sum().ToInt64());
+    }
+
     internal static int[] Positions(ForwardBatch batch) => [.. Enumerable.Range(0, batch.RowCount).SelectMany(row =>
     {
         var tokens = batch.QueryStart[row + 1] - batch.QueryStart[row];

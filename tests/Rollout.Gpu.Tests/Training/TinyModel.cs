@@ -94,7 +94,7 @@ internal static class TinyModel
         return
         [
             .. model.parameters().SelectMany(parameter =>
-                parameter.detach().to_type(ScalarType.Float32).contiguous().data<float>().ToArray()),
+                parameter.detach().to_type(ScalarType.Float32).cpu().contiguous().data<float>().ToArray()),
         ];
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -48,7 +49,7 @@ internal sealed class HostWeights : IDisposable
         ForEach(model, (host, weight) => weight.copy_(host));
         // A copy may still be on its way when its call returns, and whoever computes next has a stream of its own.
         if (model.Device.type == DeviceType.CUDA)
-            cuda.synchronize();
+            TorchTensors.Synchronize(model.Device);
     }
 
     public void Dispose() => Array.ForEach(_tensors, tensor => tensor.Dispose());

@@ -1,0 +1,107 @@
+using Akka;
+using Akka.Actor;
+using Akka.Cluster.Tools.Singleton;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Scheduling;
+using Rollout.Actors.Settings;
+
+namespace Rollout.Actors.Topology;
+
+/// <summary>
+/// From settings to a member that can reach the scheduler. Who is given up on the way, as one is that joined through a
+/// scheduler which is being given up itself, starts over with a new actor system.
+/// </summary>
+/// <param name="settings">The whole configuration.</param>
+/// <param name="certificates">Null without TLS.</param>
+/// <param name="akka">The configuration's own akka section in HOCON.</param>
+/// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+internal sealed class MemberStart(
+    RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say)
+{
+    private readonly ClusterJoin _join = new(settings.Cluster, certificates);
+
+    /// <summary>The actor system, which is up, and its proxy of the cluster's scheduler.</summary>
+    public async Task<(ActorSystem System, IActorRef Scheduler)> RunAsync(CancellationToken stop)
+    {
+        if (settings.Cluster.SeedNodes.Count > 0)
+            say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
+        var started = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            var system = await _join.OpenAsync(akka).ConfigureAwait(false);
+            try
+            {
+                return (system, await WhileMemberAsync(system, JoinAsync(system), stop).ConfigureAwait(false));
+            }
+            catch (Exception)
+            {
+                await LeaveAsync(system).ConfigureAwait(false);
+                if (!IsDowned(system) || TimeProvider.System.GetElapsedTime(started) > settings.Cluster.JoinTimeout)
+                    throw;
+                say?.Invoke("given up by the cluster while joining: joining anew");
+            }
+        }
+    }
+
+    /// <summary>The cluster has given this process up.</summary>
+    public static bool IsDowned(ActorSystem system) =>
+        CoordinatedShutdown.Get(system).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
+
+    /// <summary>Leaves the cluster and stops every actor.</summary>
+    public static Task<Done> LeaveAsync(ActorSystem system) =>
+        CoordinatedShutdown.Get(system).Run(CoordinatedShutdown.ActorSystemTerminateReason.Instance);
+
+    /// <exception cref="MembershipException">It did not answer in time.</exception>
+    public static async Task<SchedulerReport> AskSchedulerAsync(IActorRef scheduler, TimeSpan deadline)
+    {
+        try
+        {
+            return await scheduler.Ask<SchedulerReport>(new QueryScheduler(), deadline).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException fault)
+        {
+            throw new MembershipException(
+                $"no scheduler answered within {deadline.TotalSeconds:0.#} s: expected a member with the role"
+                + $" {ClusterRoles.Scheduler} in the cluster",
+                fault);
+        }
+    }
+
+    /// <summary>What is awaited of others never comes once this process is no member any more.</summary>
+    private static async Task<IActorRef> WhileMemberAsync(
+        ActorSystem system, Task<IActorRef> starting, CancellationToken stop)
+    {
+        if (await Task.WhenAny(starting, system.WhenTerminated).WaitAsync(stop).ConfigureAwait(false) != starting)
+            throw new MembershipException("the cluster gave up this process while it joined");
+        return await starting.ConfigureAwait(false);
+    }
+
+    private async Task<IActorRef> JoinAsync(ActorSystem system)
+    {
+        var roles = settings.Cluster.Roles;
+        system.ActorOf(FastDown.Props(), "fast-down");
+        await _join.JoinAsync(system).ConfigureAwait(false);
+        if (say is not null)
+            system.ActorOf(MembershipLog.Props(say), "membership-log");
+        if (roles.Contains(ClusterRoles.Trainer))
+            await _join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
+        if (roles.Contains(ClusterRoles.Scheduler))
+        {
+            system.ActorOf(
+                ClusterSingletonManager.Props(
+                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System), MembershipWatch.Props),
+                    PoisonPill.Instance,
+                    ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
+                "scheduler");
+        }
+        var scheduler = system.ActorOf(
+            ClusterSingletonProxy.Props(
+                "/user/scheduler",
+                ClusterSingletonProxySettings.Create(system).WithRole(ClusterRoles.Scheduler)),
+            "scheduler-proxy");
+        // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
+        if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
+            await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);
+        return scheduler;
+    }
+}

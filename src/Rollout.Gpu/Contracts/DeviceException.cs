@@ -1,0 +1,21 @@
+namespace Rollout.Gpu.Contracts;
+
+/// <summary>
+/// A device, or a library that it is used through, is missing, refuses or fails. The message is one sentence for
+/// whoever runs the program.
+/// </summary>
+public abstract class DeviceException : Exception
+{
+    protected DeviceException(string message)
+        : base(message)
+    {
+    }
+
+    protected DeviceException(string message, Exception cause)
+        : base(message, cause)
+    {
+    }
+
+    /// <summary>Memory is short; nothing else is wrong.</summary>
+    public virtual bool IsOutOfMemory => false;
+}

@@ -1,0 +1,134 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Execution;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Tests.Kernels;
+using Rollout.Gpu.Tests.Support;
+using Rollout.Gpu.Weights;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Tests.Execution;
+
+/// <summary>What the driver says is free of the device's memory, around steps and around a sleep.</summary>
+[Collection(GpuTests.Name)]
+public sealed class CudaDeviceMemoryTests : IDisposable
+{
+    private const int MaxNumSeqs = 64, MaxNumBatchedTokens = 2048, MaxModelLength = 1024;
+
+    private readonly PolicyWeights _weights;
+    private readonly CudaMemory _memory;
+
+    public CudaDeviceMemoryTests()
+    {
+        GpuMachine.Require();
+        _memory = new CudaMemory(0);
+        var model = new CausalLm(Shape, ScalarType.BFloat16, CudaPolicy.Gpu);
+        model.InitializeRandom(1, std: 0.05);
+        _weights = new PolicyWeights(model, new PolicyVersion(1));
+        _memory.Trim();
+    }
+
+    private static ModelConfig Shape { get; } = new()
+    {
+        ModelType = "qwen3",
+        VocabSize = 4096,
+        HiddenSize = 512,
+        IntermediateSize = 1536,
+        LayerCount = 3,
+        HeadCount = 8,
+        KvHeadCount = 4,
+        HeadDim = 128,
+        RmsNormEps = 1e-6,
+        TieWordEmbeddings = true,
+        Rope = new RopeSettings(),
+        HasQkNorm = true,
+        HasQkvBias = false,
+        HasOutputBias = false,
+        HasMlpBias = false,
+        MaxPositionEmbeddings = MaxModelLength,
+    };
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Once_a_runner_is_made_its_steps_take_nothing_more_of_the_device(bool graphs)
+    {
+        using var runner = Runner(blocks: 500, graphs);
+        var before = _memory.Read();
+        var (products, recorded) = (runner.ProductCount, runner.GraphCount);
+        var run = new PlannedRun(runner, MaxNumSeqs, MaxNumBatchedTokens, MaxModelLength);
+
+        run.Run(Groups());
+
+        Assert.True(run.Preemptions > 0 && run.MixedSteps > 0 && run.DecodeSteps > 100);
+        Assert.Equal(before.Free, _memory.Read().Free);
+        Assert.Equal(before.InUse, _memory.Read().InUse);
+        Assert.Equal((products, recorded), (runner.ProductCount, runner.GraphCount));
+        Assert.Equal(graphs ? BatchLadder.Sizes(MaxNumSeqs).Count() : 0, recorded);
+    }
+
+    [Fact]
+    public void A_sleep_gives_the_pool_back_and_a_wake_takes_it_again_with_every_graph_as_it_was()
+    {
+        using var runner = Runner(blocks: 20_000, graphs: true);
+        var prompts = TinyPolicy.Prompts(new Random(6), [40, 3, 300]);
+        Generated[] Generate() =>
+            new StepDriver(runner).Generate(prompts, 3, new SamplingParams { MaxTokens = 1 }, _ => 12);
+        var expected = Generate();
+        var (awake, recorded) = (_memory.Read(), runner.GraphCount);
+        for (var round = 0; round < 2; round++)
+        {
+            runner.Sleep();
+            Assert.InRange(_memory.Read().Free - awake.Free, runner.PoolBytes, long.MaxValue);
+
+            runner.Wake();
+            Assert.Equal(awake.Free, _memory.Read().Free);
+            Assert.Equal(recorded, runner.GraphCount);
+            var actual = Generate();
+            Assert.Equal(awake.Free, _memory.Read().Free); // nothing was recorded anew
+            Assert.Equal(expected.Select(one => one.Tokens), actual.Select(one => one.Tokens));
+            Assert.Equal(expected.Select(one => one.Logprobs), actual.Select(one => one.Logprobs));
+        }
+    }
+
+    public void Dispose()
+    {
+        _weights.Dispose();
+        _memory.Dispose();
+    }
+
+    private CudaModelRunner Runner(int blocks, bool graphs) => new(_weights, new CudaRunnerOptions
+    {
+        Ordinal = 0,
+        BlockSize = 16,
+        BlockCount = blocks,
+        MemoryUtilization = 0.1,
+        MaxNumSeqs = MaxNumSeqs,
+        MaxNumBatchedTokens = MaxNumBatchedTokens,
+        MaxModelLength = MaxModelLength,
+        UsesGraphs = graphs,
+        SharesDevice = true,
+    });
+
+    // Prompts of all lengths, alone and in groups, every way of sampling, ends that come one by one.
+    private static GroupRequest[] Groups()
+    {
+        var random = new Random(3);
+        return
+        [
+            .. Enumerable.Range(0, 60).Select(group => new GroupRequest(
+                new GroupId(group),
+                TinyPolicy.Prompts(random, [random.Next(1, 600)])[0],
+                [
+                    .. Enumerable.Range(0, random.Next(1, 6)).Select(sample => new SamplingParams
+                    {
+                        MaxTokens = random.Next(1, 300),
+                        Seed = 7,
+                        TopK = group % 3 == 1 ? 20 : 0,
+                        TopP = group % 3 == 2 ? 0.9f : 1,
+                    }),
+                ])),
+        ];
+    }
+}

@@ -1,0 +1,81 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Interop;
+using Rollout.Gpu.Kernels;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Tests.Interop;
+
+/// <summary>What fails on a device, or because of it; needs none.</summary>
+public sealed class DeviceExceptionTests
+{
+    private static readonly CudaDeviceInfo Hopper = new(0, "NVIDIA H200", 9, 0, 132, 227 << 10, 60 << 20, 13000);
+
+    [Fact]
+    public void Everything_that_is_thrown_of_a_device_is_a_device_exception()
+    {
+        var thrown = typeof(CudaException).Assembly.GetTypes()
+            .Where(type => type.Namespace == typeof(CudaException).Namespace && type.IsSubclassOf(typeof(Exception)))
+            .ToArray();
+
+        Assert.Contains(typeof(CudaLibraryException), thrown);
+        Assert.All(thrown, type => Assert.True(type.IsSubclassOf(typeof(DeviceException)), type.Name));
+    }
+
+    [Theory]
+    [MemberData(nameof(Failures), DisableDiscoveryEnumeration = true)]
+    public void What_fails_in_a_step_is_a_fault_of_the_device_that_says_why(DeviceException failure)
+    {
+        var fault = DeviceFaultException.Of("cuda:1", "failed in a step", failure);
+
+        Assert.Equal($"cuda:1 failed in a step: {failure.Message}", fault.Message);
+        Assert.Same(failure, fault.InnerException);
+    }
+
+    public static TheoryData<DeviceException> Failures => new()
+    {
+        new CudaLibraryException("cuBLASLt could not multiply: status 14 of cublasStatus_t."),
+        new KernelCompileException("gate.cu", "error: identifier is undefined"),
+        new LibTorchException("libtorch cannot tell a tensor's address."),
+    };
+
+    [Fact]
+    public void A_fault_stays_the_fault_it_is()
+    {
+        var fault = new DeviceFaultException("The KV pool can't be allocated.");
+
+        Assert.Same(fault, DeviceFaultException.Of("cuda:0", "failed in a step", fault));
+    }
+
+    [Fact]
+    public void An_old_device_is_refused_by_its_name_and_capability()
+    {
+        var old = Hopper with { Name = "Tesla T4", ComputeMajor = 7, ComputeMinor = 5 };
+
+        var error = Assert.Throws<UnsupportedDeviceException>(() => KernelLibrary.RequireSupported(old, Shape(128)));
+
+        Assert.Equal(
+            "The GPU kernels need compute capability 8.0 (Ampere) or newer, and Tesla T4 has 7.5.", error.Message);
+    }
+
+    [Fact]
+    public void A_device_with_too_little_shared_memory_for_the_heads_is_refused()
+    {
+        var small = Hopper with { Name = "NVIDIA RTX", ComputeMajor = 8, ComputeMinor = 6, SharedBytesPerBlock = 99 << 10 };
+
+        var error = Assert.Throws<UnsupportedDeviceException>(() => KernelLibrary.RequireSupported(small, Shape(256)));
+
+        Assert.Contains("heads of 256 numbers", error.Message, StringComparison.Ordinal);
+        Assert.Contains("NVIDIA RTX has 101376", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_model_that_the_kernels_take_no_heads_of_is_refused_on_any_device()
+    {
+        KernelLibrary.RequireSupported(Hopper, Shape(128));
+
+        Assert.Throws<UnsupportedModelException>(() => KernelLibrary.RequireSupported(Hopper, Shape(100)));
+    }
+
+    private static KernelShape Shape(int headDim) => new(headDim, 16, 8, 16, ScalarType.BFloat16);
+}
