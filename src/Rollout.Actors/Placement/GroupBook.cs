@@ -13,7 +13,6 @@ public sealed class GroupBook
     private readonly GroupRegister _groups = new();
     private readonly SchedulerEpoch _epoch;
     private readonly double _queueDepth;
-    private readonly DecoderRoster _decoders;
     private readonly WorkDispatch _work;
     private readonly SampleIntake _samples;
     private readonly UnservedGroups _unserved;
@@ -24,11 +23,10 @@ public sealed class GroupBook
     /// <param name="patience">How long groups wait where there is no decoder for them.</param>
     public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth, TimeSpan patience)
     {
-        (_epoch, _queueDepth) = (epoch, queueDepth);
-        _decoders = new DecoderRoster(epoch);
-        _work = new WorkDispatch(policy, _decoders.Ranking);
+        (_epoch, _queueDepth, Decoders) = (epoch, queueDepth, new DecoderRoster(epoch));
+        _work = new WorkDispatch(policy, Decoders.Ranking);
         _samples = new SampleIntake(policy, _work);
-        _unserved = new UnservedGroups(_work.Waiting, _decoders, patience);
+        _unserved = new UnservedGroups(_work.Waiting, Decoders, patience);
     }
 
     /// <summary>Groups that haven't ended.</summary>
@@ -37,15 +35,15 @@ public sealed class GroupBook
     /// <summary>Sequences that no decoder has.</summary>
     public int WaitingSequences => _work.WaitingSequences;
 
-    public DecoderRoster Decoders => _decoders;
+    public DecoderRoster Decoders { get; }
 
     /// <summary>Less than half of what may wait is waiting.</summary>
     public bool HasAmpleRoom => WaitingSequences <= QueueCapacity / 2;
 
-    private double QueueCapacity => _queueDepth * _decoders.Places;
+    private double QueueCapacity => _queueDepth * Decoders.Places;
 
     /// <summary>Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.</summary>
-    public string? Fingerprint => _decoders.Fingerprint(hasWork: GroupsOnTheirWay > 0);
+    public string? Fingerprint => Decoders.Fingerprint(hasWork: GroupsOnTheirWay > 0);
 
     /// <summary>A group that was submitted and not yet acknowledged.</summary>
     public RolloutGroup? Find(GroupId id) => _groups.Find(id);
@@ -109,11 +107,7 @@ public sealed class GroupBook
     }
 
     /// <summary>All groups that haven't ended fail.</summary>
-    public void FailAll(string reason)
-    {
-        foreach (var group in _groups.Wanted.ToArray())
-            Fail(group.Id, reason);
-    }
+    public void FailAll(string reason) => FailEach([.. _groups.Wanted.Select(group => (group.Id, reason))]);
 
     /// <summary>
     /// Groups fail that no decoder can ever run: they are longer than any that there was. To be called where no other
@@ -151,12 +145,12 @@ public sealed class GroupBook
     /// </summary>
     public DecoderLoad? Welcome(DecoderHere here, out string? refusal)
     {
-        var isKnown = _decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
-        (var decoder, refusal, var displaced) = _decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
+        var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
+        (var decoder, refusal, var displaced) = Decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
         if (decoder is null)
             return null;
         if (!isKnown)
-            _work.Measure(_decoders.All);
+            _work.Measure(Decoders.All);
         foreach (var other in displaced)
             Lose(other, other.Id == here.Id ? "it was started anew" : null);
         if (here.Seen == _epoch)
@@ -165,7 +159,7 @@ public sealed class GroupBook
             decoder.IsSettled |= here.Holding == 0;
         }
         decoder.Commands.Flush();
-        _decoders.Ranking.Update(decoder);
+        Decoders.Ranking.Update(decoder);
         _work.Fill(decoder);
         _work.Balance(decoder);
         return decoder;
@@ -174,18 +168,17 @@ public sealed class GroupBook
     /// <summary>An incarnation of a decoder is gone; its host is not.</summary>
     public void DecoderDown(DecoderLost lost)
     {
-        if (_decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
+        if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
             return;
-        _work.Measure(_decoders.All);
+        _work.Measure(Decoders.All);
         Lose(decoder, lost.Reason);
     }
 
     /// <summary>All decoders of a host are gone, for good: a process that takes its address later is another host.</summary>
     public IReadOnlyList<DecoderLoad> HostDown(HostId host)
     {
-        var lost = _decoders.Remove(host);
-        if (lost.Count > 0)
-            _work.Measure(_decoders.All);
+        var lost = Decoders.Remove(host);
+        _work.Measure(Decoders.All);
         foreach (var decoder in lost)
             Lose(decoder, fault: null);
         return lost;
@@ -194,7 +187,7 @@ public sealed class GroupBook
     /// <summary>Takes a report. Null where it comes from nobody who counts, and is not to be answered.</summary>
     public DecoderLoad? Take(DecoderReport report, TimeSpan orphansDue)
     {
-        if (report.Epoch != _epoch || _decoders.Find(report.Decoder) is not { } decoder
+        if (report.Epoch != _epoch || Decoders.Find(report.Decoder) is not { } decoder
             || decoder.Here.Incarnation != report.Incarnation)
         {
             return null;
@@ -218,7 +211,7 @@ public sealed class GroupBook
                 Fail(rejection.Group, rejection.Reason);
         }
         decoder.IsSettled |= !report.More;
-        _decoders.Ranking.Update(decoder);
+        Decoders.Ranking.Update(decoder);
         _work.Fill(decoder);
         _work.Balance(decoder);
         return decoder;
@@ -252,11 +245,11 @@ public sealed class GroupBook
     }
 
     /// <param name="decoder">It is out.</param>
-    /// <param name="fault">What it was lost by, where a group that it worked on may be to blame.</param>
+    /// <param name="fault">What it was lost by, where a group of it may be to blame.</param>
     private void Lose(DecoderLoad decoder, string? fault)
     {
         decoder.IsGone = true;
-        _decoders.Ranking.Update(decoder);
+        Decoders.Ranking.Update(decoder);
         foreach (var group in decoder.Groups.Keys.ToArray())
         {
             var released = 0;
@@ -285,7 +278,7 @@ public sealed class GroupBook
                 continue;
             decoder.Remove(group, slot);
             slot.Release();
-            _decoders.Ranking.Update(decoder);
+            Decoders.Ranking.Update(decoder);
         }
     }
 

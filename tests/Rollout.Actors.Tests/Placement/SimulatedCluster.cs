@@ -276,8 +276,11 @@ internal sealed class SimulatedCluster(int seed)
     {
         if (message is DecoderHere here)
         {
+            var before = _book.Decoders.All.Select(known => known.Id).ToArray();
             if (_book.Welcome(here, out var refusal) is { } decoder)
             {
+                if (Array.Exists(before, id => _book.Decoders.Find(id) is null))
+                    Note("make way");
                 Tell(here.Id, here.Incarnation, new SchedulerHere(new SchedulerEpoch(_epoch), TimeSpan.Zero));
                 Send(decoder);
             }
