@@ -115,6 +115,9 @@ public sealed class GroupBook
     /// </summary>
     public void FailUnfit() => FailEach(IsHeld ? [] : _unserved.Unfit());
 
+    /// <summary>Groups wait that no decoder can run which is there.</summary>
+    public bool AnyTooLong => _unserved.AnyTooLong;
+
     /// <summary>To be called every second or so: groups fail that have waited too long without a decoder for them.</summary>
     /// <param name="now">The time.</param>
     /// <param name="loss">What became of the decoder that was lost last.</param>
@@ -123,8 +126,11 @@ public sealed class GroupBook
     /// <summary>Groups that a decoder works on for the first time since the last call are due at this time.</summary>
     public void StartClocks(TimeSpan due)
     {
-        foreach (var group in _work.TakeBegun().Where(group => group.Request is not null))
-            _groups.SetDue(group, due);
+        foreach (var group in _work.TakeBegun())
+        {
+            if (group.Request is not null)
+                _groups.SetDue(group, due);
+        }
     }
 
     /// <summary>Groups that ended since the last call.</summary>

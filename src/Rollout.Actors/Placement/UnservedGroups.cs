@@ -10,13 +10,27 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderRoster decoders, 
 {
     private readonly Dictionary<WorkLine, TimeSpan> _since = [];
 
+    /// <summary>Groups wait that no decoder can run which is there.</summary>
+    public bool AnyTooLong
+    {
+        get
+        {
+            foreach (var line in waiting.Lines)
+            {
+                if (line.Reach == WorkLine.Nowhere)
+                    return true;
+            }
+            return false;
+        }
+    }
+
     /// <summary>Groups that are longer than what any decoder could run that there was.</summary>
     public IReadOnlyList<(GroupId Id, string Reason)> Unfit()
     {
         var reach = decoders.GreatestReach;
         return reach == 0 ? [] :
         [
-            .. waiting.Lines.Where(line => line.Reach == WorkQueue.Nowhere).SelectMany(waiting.GroupsIn)
+            .. waiting.Lines.Where(line => line.Reach == WorkLine.Nowhere).SelectMany(line => line.Groups)
                 .Where(group => group.Longest > reach).Select(group => (group.Id, WhyUnfit(group))),
         ];
 
@@ -43,7 +57,7 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderRoster decoders, 
         Array.ForEach(overdue, line => _since.Remove(line));
         return
         [
-            .. overdue.SelectMany(waiting.GroupsIn)
+            .. overdue.SelectMany(line => line.Groups)
                 .Select(group => (group.Id, $"there has been no decoder {Wanted(group)}for {patience}; {loss}")),
         ];
     }
@@ -52,6 +66,6 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderRoster decoders, 
         decoder.Capacity.Reach >= line.Reach && (line.Required is not { } policy || policy == decoder.Here.Policy));
 
     private string Wanted(RolloutGroup group) => decoders.Count == 0 ? ""
-        : group.Line!.Value.Reach == WorkQueue.Nowhere ? $"that can run sequences of {group.Longest} tokens "
+        : group.Line!.Reach == WorkLine.Nowhere ? $"that can run sequences of {group.Longest} tokens "
         : $"that holds {group.Required} ";
 }

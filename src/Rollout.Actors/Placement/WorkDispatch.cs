@@ -15,6 +15,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
 
     private readonly List<RolloutGroup> _begun = [];
     private readonly WorkRecall _recall = new(policy);
+    private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
     private int _attempts;
     private int _mostSeqs;          // samples that a decoder takes at most
     private long _mostTokens;       // that the blocks hold that it takes at most
@@ -62,7 +63,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
             return;
         WaitingSequences += group.Waiting;
         Waiting.Add(group);
-        if (!_isBlocked || Waiting.First(group.Line!.Value) == group)
+        if (!_isBlocked || group.Line!.First == group)
             PlaceAll();
     }
 
@@ -90,7 +91,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         if (group.Request is null || group.Waiting == 0)
             return;
         WaitingSequences -= group.Waiting;
-        _isBlocked &= Waiting.First(group.Line!.Value) != group;
+        _isBlocked &= group.Line!.First != group;
         Waiting.Remove(group);
     }
 
@@ -99,12 +100,11 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
     {
         if (IsHeld || Waiting.IsEmpty)
             return;
-        var lines = Waiting.Lines.ToList();
-        while (lines.Count > 0)
+        _stuck.Clear();
+        while (Waiting.Oldest(except: _stuck) is { } line)
         {
-            var line = lines.Count == 1 ? lines[0] : lines.MinBy(line => Waiting.First(line)!.Order);
-            if (!Place(Waiting.First(line)!) || Waiting.First(line) is null)
-                lines.Remove(line);
+            if (!Place(line.First!))
+                _stuck.Add(line);
         }
         _isBlocked = !Waiting.IsEmpty;
     }
@@ -141,7 +141,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
     {
         var places = dry.Capacity.MaxNumSeqs - dry.AssignedSeqs;
         if (IsHeld || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching
-            || Waiting.Lines.Any(line => dry.MayWorkOn(Waiting.First(line)!)))
+            || HasWaiting(dry))
         {
             return;
         }
@@ -155,13 +155,23 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         }
     }
 
+    private bool HasWaiting(DecoderLoad decoder)
+    {
+        foreach (var line in Waiting.Lines)
+        {
+            if (decoder.MayWorkOn(line.First!))
+                return true;
+        }
+        return false;
+    }
+
     /// <summary>The oldest of the groups at the heads of lines that a decoder has room for, and for how much of it.</summary>
     private (RolloutGroup? Group, int Samples) Oldest(DecoderLoad decoder)
     {
         var (oldest, samples) = ((RolloutGroup?)null, 0);
         foreach (var line in Waiting.Lines)
         {
-            var head = Waiting.First(line)!;
+            var head = line.First!;
             if ((oldest is null || head.Order < oldest.Order) && Room(head, decoder) is > 0 and var room)
                 (oldest, samples) = (head, room);
         }

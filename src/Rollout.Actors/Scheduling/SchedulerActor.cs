@@ -223,7 +223,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         if (_book.Decoders.Count == 0 && _watch.NobodyLeft is { } reason)
             _book.FailAll(reason);
-        if (!_watch.MayBringMore)
+        if (_book.AnyTooLong && !_watch.MayBringMore)
             _book.FailUnfit();
     }
 
