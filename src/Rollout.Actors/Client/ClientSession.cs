@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Akka.Actor;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
@@ -109,6 +110,8 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
             {
                 if (!_source.MoveNext())
                     _isSourceRead = true;
+                else if (WireLimits.WhyTooLarge(_source.Current) is { } reason)
+                    _outcomes.TryWrite(_submissions.Refuse(_source.Current.Id, reason));
                 else if (!_submissions.Add(_source.Current, _required))
                     throw new InvalidOperationException($"{_source.Current.Id} is submitted twice");
             }

@@ -104,6 +104,13 @@ internal sealed class Submissions(int client)
         }
     }
 
+    /// <summary>The outcome of a group that can't be submitted.</summary>
+    public GroupFailed Refuse(GroupId id, string reason)
+    {
+        _unread.Add(id with { Client = client });
+        return new GroupFailed(id, reason);
+    }
+
     /// <summary>An outcome has reached whoever wants it: the scheduler need not remember it.</summary>
     public void Read(GroupOutcome outcome)
     {

@@ -62,7 +62,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _link = new SchedulerLink(
             setup.Id,
             incarnation,
-            new DecoderCapacity(settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize),
+            new DecoderCapacity(
+                settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize, setup.MaxModelLength),
             setup.Fingerprint,
             _planner,
             Self,

@@ -27,4 +27,7 @@ public sealed record DecoderSetup(
 
     /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
     public string Fingerprint { get; init; } = "";
+
+    /// <summary>Decoders that its host runs, this one among them.</summary>
+    public int DecodersOfHost { get; init; } = 1;
 }

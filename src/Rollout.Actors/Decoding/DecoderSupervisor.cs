@@ -76,7 +76,7 @@ public sealed class DecoderSupervisor : ReceiveActor
         var reason = _fault?.Message ?? "it stopped";
         var comesBack = _incarnation <= _settings.MaxRestarts && _drainer is null;
         _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
-        var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack);
+        var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack, _setup.DecodersOfHost);
         _scheduler.Tell(lost);
         Context.System.EventStream.Publish(lost);
         _barrier.Tell(new LeaveBarrier(_setup.Id, _incarnation));

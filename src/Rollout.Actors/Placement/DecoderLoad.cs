@@ -12,6 +12,7 @@ public sealed class DecoderLoad
     public DecoderLoad(DecoderHere here, SchedulerEpoch epoch, long order, ISet<DecoderLoad> toTell)
     {
         (Here, Order) = (here, order);
+        HasWorkedBefore = WorkedBefore(here, epoch);
         Commands = new CommandStream(epoch, () => toTell.Add(this));
         Load = new DeviceLoad(0, 0, here.Capacity.Blocks);
     }
@@ -25,6 +26,9 @@ public sealed class DecoderLoad
 
     /// <summary>Its place in the order of arrival.</summary>
     public long Order { get; }
+
+    /// <summary>It worked for an earlier scheduler when this one heard of it.</summary>
+    public bool HasWorkedBefore { get; }
 
     /// <summary>What it is told.</summary>
     public CommandStream Commands { get; }
@@ -85,6 +89,19 @@ public sealed class DecoderLoad
 
     /// <summary>How many sequences waited there when <see cref="DecoderRanking"/> ranked it.</summary>
     public int RankedWaiting { get; set; }
+
+    /// <summary>What a decoder says shows that it worked for an earlier scheduler than this one.</summary>
+    public static bool WorkedBefore(DecoderHere here, SchedulerEpoch epoch) =>
+        here.Seen != epoch && (here.Seen.Value > 0 || here.Holding > 0);
+
+    /// <summary>
+    /// It holds the weights, can run the longest sample, and has no other group that may have killed decoders where this one
+    /// may.
+    /// </summary>
+    public bool MayWorkOn(RolloutGroup group) =>
+        (group.Required is not { } required || required == Here.Policy)
+        && group.Longest <= Capacity.Reach
+        && !(group.IsSuspect && Groups.Keys.Any(other => other.IsSuspect && other != group));
 
     /// <summary>It works on a sample from now on.</summary>
     public void Add(RolloutGroup group, SampleSlot slot, int promptBlocks)

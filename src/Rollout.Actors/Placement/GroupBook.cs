@@ -13,19 +13,20 @@ public sealed class GroupBook
     private readonly GroupRegister _groups = new();
     private readonly SchedulerEpoch _epoch;
     private readonly double _queueDepth;
-    private readonly DecoderRoster _decoders;
     private readonly WorkDispatch _work;
     private readonly SampleIntake _samples;
+    private readonly UnservedGroups _unserved;
 
     /// <param name="epoch">The scheduler's.</param>
     /// <param name="policy">Where there is room.</param>
     /// <param name="queueDepth">Waiting sequences, as a multiple of those that the decoders can run at once.</param>
-    public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth)
+    /// <param name="patience">How long groups wait where there is no decoder for them.</param>
+    public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth, TimeSpan patience)
     {
-        (_epoch, _queueDepth) = (epoch, queueDepth);
-        _decoders = new DecoderRoster(epoch);
-        _work = new WorkDispatch(policy, _decoders.Ranking);
+        (_epoch, _queueDepth, Decoders) = (epoch, queueDepth, new DecoderRoster(epoch));
+        _work = new WorkDispatch(policy, Decoders.Ranking);
         _samples = new SampleIntake(policy, _work);
+        _unserved = new UnservedGroups(_work.Waiting, Decoders, patience);
     }
 
     /// <summary>Groups that haven't ended.</summary>
@@ -34,12 +35,15 @@ public sealed class GroupBook
     /// <summary>Sequences that no decoder has.</summary>
     public int WaitingSequences => _work.WaitingSequences;
 
-    public DecoderRoster Decoders => _decoders;
+    public DecoderRoster Decoders { get; }
 
     /// <summary>Less than half of what may wait is waiting.</summary>
     public bool HasAmpleRoom => WaitingSequences <= QueueCapacity / 2;
 
-    private double QueueCapacity => _queueDepth * _decoders.Places;
+    private double QueueCapacity => _queueDepth * Decoders.Places;
+
+    /// <summary>Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.</summary>
+    public string? Fingerprint => Decoders.Fingerprint(hasWork: GroupsOnTheirWay > 0);
 
     /// <summary>A group that was submitted and not yet acknowledged.</summary>
     public RolloutGroup? Find(GroupId id) => _groups.Find(id);
@@ -57,20 +61,20 @@ public sealed class GroupBook
         _work.PlaceAll();
     }
 
-    /// <summary>Takes a group, due at a time.</summary>
-    public Submission Submit(GroupRequest request, Policy? required, TimeSpan due)
+    /// <summary>Takes a group. Its time begins with its work: see <see cref="StartClocks"/>.</summary>
+    public Submission Submit(GroupRequest request, Policy? required)
     {
         if (_groups.Find(request.Id) is { } group)
         {
             if (group.Outcome is not null)
                 return Submission.Ended;
             if (group.Request is null)
-                Adopt(group, request, required, due);
+                Adopt(group, request, required);
             return Submission.Taken;
         }
         if (WaitingSequences > 0 && WaitingSequences + request.Samples.Length > QueueCapacity)
             return Submission.NoRoom;
-        group = _groups.Add(request.Id, due);
+        group = _groups.Add(request.Id);
         group.Attach(request, required);
         _work.Queue(group);
         return Submission.Taken;
@@ -103,10 +107,30 @@ public sealed class GroupBook
     }
 
     /// <summary>All groups that haven't ended fail.</summary>
-    public void FailAll(string reason)
+    public void FailAll(string reason) => FailEach([.. _groups.Wanted.Select(group => (group.Id, reason))]);
+
+    /// <summary>
+    /// Groups fail that no decoder can ever run: they are longer than any that there was. To be called where no other
+    /// decoder is expected.
+    /// </summary>
+    public void FailUnfit() => FailEach(IsHeld ? [] : _unserved.Unfit());
+
+    /// <summary>Groups wait that no decoder can run which is there.</summary>
+    public bool AnyTooLong => _unserved.AnyTooLong;
+
+    /// <summary>To be called every second or so: groups fail that have waited too long without a decoder for them.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="loss">What became of the decoder that was lost last.</param>
+    public void FailStranded(TimeSpan now, string loss) => FailEach(_unserved.Stranded(now, loss, IsHeld));
+
+    /// <summary>Groups that a decoder works on for the first time since the last call are due at this time.</summary>
+    public void StartClocks(TimeSpan due)
     {
-        foreach (var group in _groups.Wanted.ToArray())
-            Fail(group.Id, reason);
+        foreach (var group in _work.TakeBegun())
+        {
+            if (group.Request is not null)
+                _groups.SetDue(group, due);
+        }
     }
 
     /// <summary>Groups that ended since the last call.</summary>
@@ -127,46 +151,49 @@ public sealed class GroupBook
     /// </summary>
     public DecoderLoad? Welcome(DecoderHere here, out string? refusal)
     {
-        var before = _decoders.Find(here.Id);
-        var decoder = _decoders.Welcome(here, out refusal);
+        var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
+        (var decoder, refusal, var displaced) = Decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
         if (decoder is null)
             return null;
-        if (before is not null && before != decoder)
-            Lose(before);
+        if (!isKnown)
+            _work.Measure(Decoders.All);
+        foreach (var other in displaced)
+            Lose(other, other.Id == here.Id ? "it was started anew" : null);
         if (here.Seen == _epoch)
         {
             decoder.Commands.Acknowledge(here.CommandsTaken);
             decoder.IsSettled |= here.Holding == 0;
         }
         decoder.Commands.Flush();
-        _decoders.Ranking.Update(decoder);
+        Decoders.Ranking.Update(decoder);
         _work.Fill(decoder);
         _work.Balance(decoder);
         return decoder;
     }
 
-    /// <summary>An incarnation of a decoder is gone. False where it wasn't the one at work.</summary>
-    public bool DecoderDown(DecoderId id, int incarnation)
+    /// <summary>An incarnation of a decoder is gone; its host is not.</summary>
+    public void DecoderDown(DecoderLost lost)
     {
-        if (_decoders.Remove(id, incarnation) is not { } decoder)
-            return false;
-        Lose(decoder);
-        return true;
+        if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
+            return;
+        _work.Measure(Decoders.All);
+        Lose(decoder, lost.Reason);
     }
 
     /// <summary>All decoders of a host are gone, for good: a process that takes its address later is another host.</summary>
     public IReadOnlyList<DecoderLoad> HostDown(HostId host)
     {
-        var lost = _decoders.Remove(host);
+        var lost = Decoders.Remove(host);
+        _work.Measure(Decoders.All);
         foreach (var decoder in lost)
-            Lose(decoder);
+            Lose(decoder, fault: null);
         return lost;
     }
 
     /// <summary>Takes a report. Null where it comes from nobody who counts, and is not to be answered.</summary>
     public DecoderLoad? Take(DecoderReport report, TimeSpan orphansDue)
     {
-        if (report.Epoch != _epoch || _decoders.Find(report.Decoder) is not { } decoder
+        if (report.Epoch != _epoch || Decoders.Find(report.Decoder) is not { } decoder
             || decoder.Here.Incarnation != report.Incarnation)
         {
             return null;
@@ -190,7 +217,7 @@ public sealed class GroupBook
                 Fail(rejection.Group, rejection.Reason);
         }
         decoder.IsSettled |= !report.More;
-        _decoders.Ranking.Update(decoder);
+        Decoders.Ranking.Update(decoder);
         _work.Fill(decoder);
         _work.Balance(decoder);
         return decoder;
@@ -202,23 +229,33 @@ public sealed class GroupBook
             _groups.End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
     }
 
-    private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, TimeSpan due)
+    private void Adopt(RolloutGroup group, GroupRequest request, Policy? required)
     {
-        _groups.SetDue(group, due);
+        _groups.ClearDue(group);
         if (!group.Attach(request, required))
         {
             Fail(request.Id, $"decoders have samples of it that it doesn't have: it has {request.Samples.Length}");
             return;
         }
         EndIfComplete(group);
-        if (group.Outcome is null)
-            _work.Queue(group);
+        if (group.Outcome is not null)
+            return;
+        _work.Begin(group);
+        _work.Queue(group);
     }
 
-    private void Lose(DecoderLoad decoder)
+    private void FailEach(IReadOnlyList<(GroupId Id, string Reason)> failed)
+    {
+        foreach (var (id, reason) in failed)
+            Fail(id, reason);
+    }
+
+    /// <param name="decoder">It is out.</param>
+    /// <param name="fault">What it was lost by, where a group of it may be to blame.</param>
+    private void Lose(DecoderLoad decoder, string? fault)
     {
         decoder.IsGone = true;
-        _decoders.Ranking.Update(decoder);
+        Decoders.Ranking.Update(decoder);
         foreach (var group in decoder.Groups.Keys.ToArray())
         {
             var released = 0;
@@ -229,7 +266,10 @@ public sealed class GroupBook
                 slot.Release();
                 released++;
             }
+            group.Losses += fault is null ? 0 : 1;
             _work.Requeue(group, released);
+            if (group is { Losses: >= RolloutGroup.MostLosses, Request: not null })
+                Fail(group.Id, $"its decoder was lost {group.Losses} times; the last one was {decoder.Id}: {fault}");
         }
         _work.PlaceAll();
     }
@@ -244,7 +284,7 @@ public sealed class GroupBook
                 continue;
             decoder.Remove(group, slot);
             slot.Release();
-            _decoders.Ranking.Update(decoder);
+            Decoders.Ranking.Update(decoder);
         }
     }
 

@@ -22,18 +22,28 @@ public sealed class GroupRegister
 
     public RolloutGroup? Find(GroupId id) => _groups.GetValueOrDefault(id);
 
-    /// <summary>A new group, due at a time.</summary>
-    public RolloutGroup Add(GroupId id, TimeSpan due)
+    /// <summary>A new group.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="due">When it is overdue; null for a time that is set later.</param>
+    public RolloutGroup Add(GroupId id, TimeSpan? due = null)
     {
         var group = new RolloutGroup(id, _arrivals++);
         _groups.Add(id, group);
-        _due.Set(group, due);
+        if (due is { } time)
+            _due.Set(group, time);
         OnTheirWay++;
         return group;
     }
 
-    /// <summary>A group is due at another time.</summary>
-    public void SetDue(RolloutGroup group, TimeSpan due) => _due.Set(group, due);
+    /// <summary>A group that has not ended is due at this time, whatever was said before.</summary>
+    public void SetDue(RolloutGroup group, TimeSpan due)
+    {
+        if (group.Outcome is null && Find(group.Id) == group)
+            _due.Set(group, due);
+    }
+
+    /// <summary>A group has as much time as it takes, for now.</summary>
+    public void ClearDue(RolloutGroup group) => _due.Remove(group);
 
     /// <summary>A group ends; its outcome is kept until it is removed.</summary>
     public void End(RolloutGroup group, GroupOutcome outcome)

@@ -3,8 +3,8 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// How much room a group needs and where there is enough: a decoder takes samples while, with them, it has no more than
-/// it can run and a little ahead of it, in places as in blocks. An idle one takes any group.
+/// How much room a group needs and how much there is: a decoder takes samples while, with them, it has no more than it
+/// can run and a little ahead of it, in places as in blocks.
 /// </summary>
 /// <param name="lookaheadSeqs">Sequences that a decoder may have beyond those it can run.</param>
 public sealed class PlacementPolicy(int lookaheadSeqs)
@@ -33,19 +33,13 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     public int TokensToCome(GroupRequest group, SampleSlot slot) =>
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
-    /// <summary>The decoder can take so many more samples with so many blocks.</summary>
-    /// <param name="decoder">Who is to take them.</param>
-    /// <param name="seqs">Samples.</param>
-    /// <param name="blocks">That they are expected to need.</param>
-    /// <param name="ahead">They may wait there; else they can run at once.</param>
-    public bool HasRoom(DecoderLoad decoder, int seqs, int blocks, bool ahead = true)
+    /// <summary>Samples that a decoder has at most, and the blocks that those may be expected to need.</summary>
+    /// <param name="capacity">The decoder's.</param>
+    /// <param name="ahead">With those that wait there; else only those that run.</param>
+    public (int Seqs, long Blocks) Most(DecoderCapacity capacity, bool ahead = true)
     {
-        if (decoder.AssignedSeqs == 0)
-            return true;
-        var places = decoder.Capacity.MaxNumSeqs;
-        var most = places + (ahead ? lookaheadSeqs : 0);
-        return decoder.AssignedSeqs + seqs <= most
-            && decoder.ReservedBlocks + blocks <= (long)decoder.Capacity.Blocks * most / places;
+        var seqs = capacity.MaxNumSeqs + (ahead ? lookaheadSeqs : 0);
+        return (seqs, (long)capacity.Blocks * seqs / capacity.MaxNumSeqs);
     }
 
     /// <summary>

@@ -9,6 +9,9 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 public sealed class RolloutGroup(GroupId id, long order)
 {
+    /// <summary>Losses with which it fails.</summary>
+    public const int MostLosses = 3;
+
     private readonly List<SampleSlot> _slots = [];
 
     public GroupId Id { get; } = id;
@@ -21,6 +24,24 @@ public sealed class RolloutGroup(GroupId id, long order)
 
     /// <summary>The only weights that it may be decoded with; null for any.</summary>
     public Policy? Required { get; private set; }
+
+    /// <summary>Tokens of its longest sample at most, prompt included.</summary>
+    public long Longest { get; private set; }
+
+    /// <summary>The line that it waits in; null while nothing of it waits, or nobody has asked for it.</summary>
+    public WorkLine? Line { get; set; }
+
+    /// <summary>A decoder has worked on it.</summary>
+    public bool HasBegun { get; set; }
+
+    /// <summary>It was larger than what any decoder takes: it goes in parts.</summary>
+    public bool IsSplit { get; set; }
+
+    /// <summary>Decoders that were lost while they worked on it, their hosts staying.</summary>
+    public int Losses { get; set; }
+
+    /// <summary>It may be what they were lost by: from the last try on it runs apart from others of which that is so.</summary>
+    public bool IsSuspect => Losses >= MostLosses - 1;
 
     /// <summary>When it fails, or is dropped where nobody has asked for it.</summary>
     public TimeSpan Due { get; set; }
@@ -46,8 +67,8 @@ public sealed class RolloutGroup(GroupId id, long order)
         if (_slots.Count > request.Samples.Length)
             return false;
         (Request, Required) = (request, required);
-        if (request.Samples.Length > 0)
-            Slot(request.Samples.Length - 1);
+        Longest = request.Prompt.Length + request.Samples.Max(sample => (long)sample.MaxTokens);
+        Slot(request.Samples.Length - 1);
         return true;
     }
 

@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 
 namespace Rollout.Actors.Placement;
 
@@ -9,11 +10,15 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
 {
-    /// <summary>Tokens of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
-    private const int AssignedTokens = 65_536;
+    /// <summary>Bytes of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
+    private const int AssignedBytes = 512 * 1024;
 
-    private readonly WorkQueue _queue = new();
+    private readonly List<RolloutGroup> _begun = [];
+    private readonly WorkRecall _recall = new(policy);
+    private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
     private int _attempts;
+    private int _mostSeqs;          // samples that a decoder takes at most
+    private long _mostTokens;       // that the blocks hold that it takes at most
     private bool _isBlocked;        // for every group at the head of a line it is known that no decoder has room
 
     /// <summary>Nothing is given to anybody.</summary>
@@ -22,14 +27,43 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
     /// <summary>Sequences in the queue.</summary>
     public int WaitingSequences { get; private set; }
 
+    /// <summary>Groups that wait.</summary>
+    public WorkQueue Waiting { get; } = new();
+
+    /// <summary>Other decoders are there.</summary>
+    public void Measure(IReadOnlyCollection<DecoderLoad> decoders)
+    {
+        (_mostSeqs, _mostTokens) = (0, 0);
+        foreach (var capacity in decoders.Select(decoder => decoder.Capacity))
+        {
+            var (seqs, blocks) = policy.Most(capacity);
+            (_mostSeqs, _mostTokens) = (Math.Max(_mostSeqs, seqs), Math.Max(_mostTokens, blocks * capacity.BlockSize));
+        }
+        Waiting.Reline(decoders.Select(decoder => decoder.Capacity.Reach));
+        _isBlocked = false;
+    }
+
+    /// <summary>Groups that a decoder works on for the first time, since the last call.</summary>
+    public IReadOnlyList<RolloutGroup> TakeBegun()
+    {
+        if (_begun.Count == 0)
+            return [];
+        var begun = _begun.ToArray();
+        _begun.Clear();
+        return begun;
+    }
+
+    /// <summary>A group's time begins.</summary>
+    public void Begin(RolloutGroup group) => _begun.Add(group);
+
     /// <summary>A submitted group's waiting samples want a decoder.</summary>
     public void Queue(RolloutGroup group)
     {
         if (group.Waiting == 0)
             return;
         WaitingSequences += group.Waiting;
-        _queue.Add(group);
-        if (!_isBlocked || _queue.First(group.Required) == group)
+        Waiting.Add(group);
+        if (!_isBlocked || group.Line!.First == group)
             PlaceAll();
     }
 
@@ -40,20 +74,14 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         if (group.Request is null)
             return;
         WaitingSequences += samples;
-        _queue.Add(group);
+        Waiting.Add(group);
         _isBlocked = false;
     }
 
     /// <summary>A decoder works on a waiting sample already.</summary>
     public void Take(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, int attempt)
     {
-        group.Waiting--;
-        if (group.Request is not null)
-        {
-            WaitingSequences--;
-            if (group.Waiting == 0)
-                _queue.Remove(group);
-        }
+        Placed(group, 1);
         Give(group, slot, decoder, attempt);
     }
 
@@ -63,20 +91,22 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         if (group.Request is null || group.Waiting == 0)
             return;
         WaitingSequences -= group.Waiting;
-        _queue.Remove(group);
+        _isBlocked &= group.Line!.First != group;
+        Waiting.Remove(group);
     }
 
     /// <summary>Gives waiting groups to decoders, the oldest to the emptiest.</summary>
     public void PlaceAll()
     {
-        if (IsHeld || _queue.IsEmpty)
+        if (IsHeld || Waiting.IsEmpty)
             return;
-        foreach (var line in _queue.Lines)
+        _stuck.Clear();
+        while (Waiting.Oldest(except: _stuck) is { } line)
         {
-            while (_queue.First(line) is { } group && Choose(group) is { } decoder)
-                Assign(group, decoder);
+            if (!Place(line.First!))
+                _stuck.Add(line);
         }
-        _isBlocked = !_queue.IsEmpty;
+        _isBlocked = !Waiting.IsEmpty;
     }
 
     /// <summary>A decoder has changed, and may have room for what waits.</summary>
@@ -87,9 +117,11 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
             PlaceAll();
             return;
         }
-        while (!IsHeld && decoder.TakesWork && Oldest(decoder) is { } group)
-            Assign(group, decoder);
-        _isBlocked = !_queue.IsEmpty;
+        if (IsHeld)
+            return;
+        while (Oldest(decoder) is ({ } group, var samples))
+            Assign(group, decoder, samples);
+        _isBlocked = !Waiting.IsEmpty;
     }
 
     /// <summary>
@@ -109,13 +141,13 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
     {
         var places = dry.Capacity.MaxNumSeqs - dry.AssignedSeqs;
         if (IsHeld || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching
-            || _queue.First(null) is not null || _queue.First(dry.Here.Policy) is not null)
+            || HasWaiting(dry))
         {
             return;
         }
         foreach (var donor in ranking.MostWaitingFirst)
         {
-            if (donor == dry || donor.IsRecallOut || !Recall(donor, dry, Math.Min(places, donor.Load.Waiting)))
+            if (donor == dry || donor.IsRecallOut || !_recall.Recall(donor, dry, Math.Min(places, donor.Load.Waiting)))
                 continue;
             donor.LastRecall = donor.Commands.Last;
             dry.FetchesFrom = donor;
@@ -123,50 +155,105 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         }
     }
 
+    private bool HasWaiting(DecoderLoad decoder)
+    {
+        foreach (var line in Waiting.Lines)
+        {
+            if (decoder.MayWorkOn(line.First!))
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>The oldest of the groups at the heads of lines that a decoder has room for, and for how much of it.</summary>
+    private (RolloutGroup? Group, int Samples) Oldest(DecoderLoad decoder)
+    {
+        var (oldest, samples) = ((RolloutGroup?)null, 0);
+        foreach (var line in Waiting.Lines)
+        {
+            var head = line.First!;
+            if ((oldest is null || head.Order < oldest.Order) && Room(head, decoder) is > 0 and var room)
+                (oldest, samples) = (head, room);
+        }
+        return (oldest, samples);
+    }
+
     /// <summary>
-    /// Where its siblings are, if they can run there at once; what was recalled from there for want of room would only go
-    /// back. Else the emptiest decoder that has room.
+    /// Gives a group to where its siblings are, if it can run there at once; what was recalled from there for want of room
+    /// would only go back. Else to the emptiest decoder that has room. False where none has.
     /// </summary>
-    private DecoderLoad? Choose(RolloutGroup group) =>
-        group.Holders.Find(decoder =>
-            decoder.Groups.ContainsKey(group) && decoder.Load.Waiting == 0 && Fits(group, decoder, ahead: false))
-        ?? ranking.EmptiestFirst.FirstOrDefault(decoder => Fits(group, decoder));
-
-    /// <summary>The oldest group that this decoder may work on, if it has room for it.</summary>
-    private RolloutGroup? Oldest(DecoderLoad decoder)
+    private bool Place(RolloutGroup group)
     {
-        var (any, required) = (_queue.First(null), _queue.First(decoder.Here.Policy));
-        var (first, second) = required is null || any?.Order < required.Order ? (any, required) : (required, any);
-        return first is not null && Fits(first, decoder) ? first
-            : second is not null && Fits(second, decoder) ? second
-            : null;
+        foreach (var holder in group.Holders)
+        {
+            if (holder.Groups.ContainsKey(group) && holder.Load.Waiting == 0
+                && Room(group, holder, ahead: false) is > 0 and var most)
+            {
+                Assign(group, holder, most);
+                return true;
+            }
+        }
+        foreach (var decoder in ranking.EmptiestFirst)
+        {
+            if (Room(group, decoder) is > 0 and var most)
+            {
+                Assign(group, decoder, most);
+                return true;
+            }
+        }
+        return false;
     }
 
-    private bool Fits(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
+    /// <summary>
+    /// How many of a group's waiting samples a decoder has room for: all of them or none; of a group that is larger than
+    /// what any decoder takes, those that there is room for. An idle one takes any group, as far as it has places: its pool
+    /// takes turns.
+    /// </summary>
+    private int Room(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
     {
-        if (!decoder.TakesWork || (group.Required is { } required && required != decoder.Here.Policy))
-            return false;
-        var (request, blockSize) = (group.Request!, decoder.Capacity.BlockSize);
-        var blocks = decoder.Groups.ContainsKey(group) ? 0 : PlacementPolicy.PromptBlocks(request, blockSize);
-        foreach (var slot in group.Slots)
-            blocks += slot.IsWaiting ? policy.OwnBlocks(request, slot, blockSize) : 0;
-        return policy.HasRoom(decoder, group.Waiting, blocks, ahead);
-    }
-
-    private void Assign(RolloutGroup group, DecoderLoad decoder)
-    {
-        WaitingSequences -= group.Waiting;
-        _queue.Remove(group);
-        group.Waiting = 0;
-        var (starts, tokens) = (new List<SampleStart>(), 0);
+        if (!decoder.TakesWork || !decoder.MayWorkOn(group))
+            return 0;
+        var (request, capacity) = (group.Request!, decoder.Capacity);
+        var (seqs, free) = policy.Most(capacity, ahead);
+        seqs -= decoder.AssignedSeqs;
+        free -= decoder.ReservedBlocks;
+        var prompt = PlacementPolicy.PromptBlocks(request, capacity.BlockSize);
+        var blocks = decoder.Groups.ContainsKey(group) ? 0L : prompt;
+        var (fit, all) = (0, (long)prompt);
         foreach (var slot in group.Slots)
         {
             if (!slot.IsWaiting)
                 continue;
-            if (starts.Count > 0 && tokens + slot.Count > AssignedTokens)
+            var own = policy.OwnBlocks(request, slot, capacity.BlockSize);
+            (blocks, all) = (blocks + own, all + own);
+            if (fit < seqs && blocks <= free)
+                fit++;
+        }
+        if (fit == group.Waiting)
+            return fit;
+        var isTooLarge = group.IsSplit || group.Waiting > _mostSeqs || all * capacity.BlockSize > _mostTokens;
+        return decoder.AssignedSeqs > 0 ? (isTooLarge ? fit : 0)
+            : isTooLarge ? Math.Min(group.Waiting, seqs)
+            : group.Waiting;
+    }
+
+    private void Assign(RolloutGroup group, DecoderLoad decoder, int most)
+    {
+        var (starts, bytes) = (new List<SampleStart>(), 0L);
+        group.IsSplit |= most < group.Waiting;
+        Placed(group, most);
+        foreach (var slot in group.Slots)
+        {
+            if (!slot.IsWaiting)
+                continue;
+            if (most-- == 0)
+                break;
+            var start = slot.ToStart();
+            var size = WireLimits.BytesOf(start);
+            if (starts.Count > 0 && bytes + size > AssignedBytes)
                 Send();
-            tokens += slot.Count;
-            starts.Add(slot.ToStart());
+            bytes += size;
+            starts.Add(start);
             Give(group, slot, decoder, _attempts + 1);
         }
         Send();
@@ -176,8 +263,19 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         {
             decoder.Commands.Assign(++_attempts, group.Request!, [.. starts], group.Required);
             starts.Clear();
-            tokens = 0;
+            bytes = 0;
         }
+    }
+
+    /// <summary>So many samples of a group wait no more.</summary>
+    private void Placed(RolloutGroup group, int samples)
+    {
+        group.Waiting -= samples;
+        if (group.Request is null)
+            return;
+        WaitingSequences -= samples;
+        if (group.Waiting == 0)
+            Waiting.Remove(group);
     }
 
     private void Give(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, int attempt)
@@ -185,40 +283,9 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         var blockSize = decoder.Capacity.BlockSize;
         slot.Assign(decoder, attempt, group.Request is { } own ? policy.OwnBlocks(own, slot, blockSize) : 0);
         decoder.Add(group, slot, group.Request is { } request ? PlacementPolicy.PromptBlocks(request, blockSize) : 0);
-    }
-
-    private bool Recall(DecoderLoad donor, DecoderLoad dry, int most)
-    {
-        var (left, waiting) = (most, donor.Load.Waiting);
-        foreach (var (group, share) in donor.Groups.OrderByDescending(entry => entry.Key.Order))
-        {
-            if (left == 0)
-                break;
-            if (group.Request is not { } request || (group.Required is { } policyOf && policyOf != dry.Here.Policy))
-                continue;
-            var idle = group.Slots.Where(slot => slot.Decoder == donor && slot.Count == 0).Take(left + 1).ToList();
-            waiting -= idle.Count;
-            var whole = idle.Count == share.Seqs && idle.Count <= left;
-            if (idle.Count > left)
-                idle.RemoveAt(left);
-            if (idle.Count == 0 || !(whole || policy.PaysToSplit(request, idle)))
-                continue;
-            donor.Commands.Recall(group.Id, [.. idle.Select(slot => slot.Sample)], runningToo: false);
-            left -= idle.Count;
-        }
-        return left < most || (waiting > 0 && RecallPreempted(donor, dry, most));
-    }
-
-    /// <summary>What waits has begun before: the pool preempts the youngest, and they are computed again anywhere.</summary>
-    private static bool RecallPreempted(DecoderLoad donor, DecoderLoad dry, int most)
-    {
-        var youngest = donor.Groups.Keys
-            .Where(group => group.Request is not null && (group.Required ?? dry.Here.Policy) == dry.Here.Policy)
-            .MaxBy(group => group.Order);
-        if (youngest is null)
-            return false;
-        var begun = youngest.Slots.Where(slot => slot.Decoder == donor).Reverse().Take(most);
-        donor.Commands.Recall(youngest.Id, [.. begun.Select(slot => slot.Sample)], runningToo: false);
-        return true;
+        if (group.HasBegun)
+            return;
+        group.HasBegun = true;
+        Begin(group);
     }
 }

@@ -3,44 +3,73 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Groups with samples that wait for a decoder, the oldest first; apart from one another where they may run only under
-/// certain weights, so that none of them keeps the others waiting.
+/// Groups with samples that wait for a decoder, the oldest first; in lines by what decoder they need, so that none keeps
+/// those waiting that another decoder may take.
 /// </summary>
 public sealed class WorkQueue
 {
-    private readonly SortedSet<RolloutGroup> _any = new(ByOrder);
-    private readonly Dictionary<Policy, SortedSet<RolloutGroup>> _required = [];
+    private readonly Dictionary<(Policy? Required, long Reach, bool IsSuspect), WorkLine> _lines = [];
+    private long[] _reaches = [];       // of the decoders that are there, ascending
 
-    private static Comparer<RolloutGroup> ByOrder { get; } =
-        Comparer<RolloutGroup>.Create((one, other) => one.Order.CompareTo(other.Order));
+    public bool IsEmpty => _lines.Count == 0;
 
-    public bool IsEmpty => _any.Count == 0 && _required.Count == 0;
+    /// <summary>Lines in which a group waits.</summary>
+    public IReadOnlyCollection<WorkLine> Lines => _lines.Values;
 
-    /// <summary>The weights that the waiting groups may run under, null for any: one entry a line that they stand in.</summary>
-    public IReadOnlyList<Policy?> Lines =>
-        [.. _any.Count > 0 ? (Policy?[])[null] : [], .. _required.Keys.Select(policy => (Policy?)policy)];
+    /// <summary>The line of the oldest group.</summary>
+    /// <param name="except">Lines that aren't looked at.</param>
+    public WorkLine? Oldest(IReadOnlyCollection<WorkLine> except)
+    {
+        WorkLine? oldest = null;
+        foreach (var line in _lines.Values)
+        {
+            if ((oldest is null || line.First!.Order < oldest.First!.Order) && !except.Contains(line))
+                oldest = line;
+        }
+        return oldest;
+    }
 
+    /// <summary>A group waits; again, where it needs another decoder than before.</summary>
     public void Add(RolloutGroup group)
     {
-        if (group.Required is not { } policy)
-        {
-            _any.Add(group);
+        var (required, reach, isSuspect) = (group.Required, ReachFor(group), group.IsSuspect);
+        if (group.Line is { } before && before.Reach == reach && before.IsSuspect == isSuspect)
             return;
-        }
-        if (!_required.TryGetValue(policy, out var line))
-            _required.Add(policy, line = new SortedSet<RolloutGroup>(ByOrder));
-        line.Add(group);
+        Remove(group);
+        if (!_lines.TryGetValue((required, reach, isSuspect), out var line))
+            _lines.Add((required, reach, isSuspect), line = new WorkLine(required, reach, isSuspect));
+        group.Line = line;
+        line.Groups.Add(group);
     }
 
     public void Remove(RolloutGroup group)
     {
-        if (group.Required is not { } policy)
-            _any.Remove(group);
-        else if (_required.TryGetValue(policy, out var line) && line.Remove(group) && line.Count == 0)
-            _required.Remove(policy);
+        if (group.Line is not { } line)
+            return;
+        group.Line = null;
+        line.Groups.Remove(group);
+        if (line.Groups.Count == 0)
+            _lines.Remove((line.Required, line.Reach, line.IsSuspect));
     }
 
-    /// <summary>The oldest group of a line.</summary>
-    public RolloutGroup? First(Policy? line) =>
-        line is not { } policy ? _any.Min : _required.TryGetValue(policy, out var groups) ? groups.Min : null;
+    /// <summary>Other decoders are there: their reaches.</summary>
+    public void Reline(IEnumerable<long> reaches)
+    {
+        long[] sorted = [.. reaches.Distinct().Order()];
+        if (sorted.AsSpan().SequenceEqual(_reaches))
+            return;
+        _reaches = sorted;
+        foreach (var group in _lines.Values.SelectMany(line => line.Groups).ToArray())
+            Add(group);
+    }
+
+    private long ReachFor(RolloutGroup group)
+    {
+        foreach (var reach in _reaches)
+        {
+            if (reach >= group.Longest)
+                return reach;
+        }
+        return WorkLine.Nowhere;
+    }
 }

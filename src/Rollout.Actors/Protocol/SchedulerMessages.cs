@@ -16,7 +16,9 @@ public sealed record QueryScheduler(SchedulerEpoch Seen = default) : ISchedulerM
 /// <param name="Groups">On their way, of all clients.</param>
 /// <param name="Epoch">The scheduler's: a client that sees a higher one than before submits again what it misses.</param>
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
-/// <param name="Fingerprint">Of the decoders' model and tokenizer; null while there is no decoder.</param>
+/// <param name="Fingerprint">
+/// Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.
+/// </param>
 /// <param name="Policy">The weights that all decoders hold; null while there is none, or they differ.</param>
 public sealed record SchedulerReport(
     int Decoders,
@@ -36,7 +38,12 @@ public sealed record DecoderHostsUp(HostId[] Hosts) : ISchedulerMessage;
 /// <param name="MaxNumSeqs">Sequences that it can run at once.</param>
 /// <param name="Blocks">Blocks of its pool.</param>
 /// <param name="BlockSize">Tokens of a block.</param>
-public readonly record struct DecoderCapacity(int MaxNumSeqs, int Blocks, int BlockSize);
+/// <param name="MaxModelLength">Tokens of a sequence at most, prompt included.</param>
+public readonly record struct DecoderCapacity(int MaxNumSeqs, int Blocks, int BlockSize, int MaxModelLength)
+{
+    /// <summary>Tokens of the longest sequence that can ever run there: its length is allowed, and the whole pool holds it.</summary>
+    public long Reach => Math.Min(MaxModelLength, (long)Blocks * BlockSize);
+}
 
 /// <summary>
 /// From a decoder that has weights: every few seconds, and when something of it changes. Answered by
@@ -134,9 +141,12 @@ public sealed record GroupRejection(GroupId Group, int Attempt, string Reason);
 /// <param name="FreeBlocks">Blocks that nobody holds, cached ones included.</param>
 public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlocks);
 
-/// <summary>From a decoder's supervisor or from membership: its unfinished groups must go elsewhere.</summary>
+/// <summary>From a decoder's supervisor: its unfinished groups must go elsewhere.</summary>
 /// <param name="Id">The device.</param>
 /// <param name="Incarnation">The one that is gone.</param>
 /// <param name="Reason">Why, for the groups that nobody can take.</param>
 /// <param name="ComesBack">A next incarnation is being started.</param>
-public sealed record DecoderLost(DecoderId Id, int Incarnation, string Reason, bool ComesBack) : ISchedulerMessage, IWireMessage;
+/// <param name="DecodersOfHost">Decoders that its host runs, working or not: the others may still come.</param>
+public sealed record DecoderLost(
+    DecoderId Id, int Incarnation, string Reason, bool ComesBack, int DecodersOfHost = 1)
+    : ISchedulerMessage, IWireMessage;

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 
@@ -17,7 +18,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives anything to anybody.</summary>
-    private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(5);
 
     /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
     private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
@@ -49,8 +50,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _clients = new ClientDesk(_epoch, Context);
         _time = time;
         _started = time.GetTimestamp();
-        _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth);
-        _watch = new DecoderWatch(settings.DecoderTimeout);
+        _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth, settings.DecoderTimeout);
+        _watch = new DecoderWatch(isMembershipKnown: membership is null);
         if (membership is not null)
         {
             _book.Hold();
@@ -68,7 +69,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
                 _book.GroupsOnTheirWay,
                 _epoch,
                 _book.WaitingSequences,
-                _book.Decoders.Fingerprint,
+                _book.Fingerprint,
                 _book.Decoders.Policy));
         });
         Receive<DecoderHere>(Welcome);
@@ -78,6 +79,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<DecoderHostsUp>(up =>
         {
             _watch.HostsUp(up.Hosts);
+            FailWhatNobodyWillRun();
             OpenIfSettled();
         });
         Receive<Tick>(_ => LookAtTheClock());
@@ -117,20 +119,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         StartOverIfBehind(submit.Seen);
         var (request, client) = (submit.Group, Sender);
-        if (request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1))
-        {
-            _clients.GiveUp(
-                client,
-                request.Id,
-                "a group has at least one prompt token and one sample, each of at least one new token");
-            return;
-        }
-        if (_watch.NobodyLeft is { } reason)
+        if (WhyNever(request) is { } reason)
         {
             _clients.GiveUp(client, request.Id, reason);
             return;
         }
-        switch (_book.Submit(request, submit.Required, Now + _settings.GroupTimeout))
+        switch (_book.Submit(request, submit.Required))
         {
             case Submission.NoRoom:
                 _clients.SendAway(client, request.Id);
@@ -141,10 +135,16 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
                 return;
             default:
                 _clients.Add(request.Id, client);
+                FailWhatNobodyWillRun();
                 SendAll();
                 return;
         }
     }
+
+    private static string? WhyNever(GroupRequest request) =>
+        request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1)
+            ? "a group has at least one prompt token and one sample, each of at least one new token"
+            : WireLimits.WhyTooLarge(request);
 
     private void Cancel(IReadOnlyCollection<GroupId> groups)
     {
@@ -174,6 +174,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         {
             _log.Warning("{Refusal}", refusal);
             here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
+            _watch.Refused(here.Id);
+            OpenIfSettled();
         }
         if (decoder is null)
             return;
@@ -224,10 +226,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void Lose(DecoderLost lost)
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
-        _book.DecoderDown(lost.Id, lost.Incarnation);
+        _book.DecoderDown(lost);
         _watch.Lost(lost);
-        if (_book.Decoders.Count == 0 && _watch.NobodyLeft is { } reason)
-            _book.FailAll(reason);
+        FailWhatNobodyWillRun();
         SendAll();
     }
 
@@ -243,6 +244,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         OpenIfSettled();
     }
 
+    /// <summary>Groups need not wait for a decoder where none will come, or none that can run them.</summary>
+    private void FailWhatNobodyWillRun()
+    {
+        if (_book.Decoders.Count == 0 && _watch.NobodyLeft is { } reason)
+            _book.FailAll(reason);
+        if (_book.AnyTooLong && !_watch.MayBringMore)
+            _book.FailUnfit();
+    }
+
     private void OpenIfSettled()
     {
         if (_book.IsHeld && (_watch.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
@@ -255,9 +265,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         if (_book.IsHeld && Now > TakeoverTime)
             _book.Open();
         foreach (var group in _book.TakeOverdue(Now))
-            _book.Fail(group.Id, $"not finished within {_settings.GroupTimeout}, {Whereabouts(group)}");
-        if (_watch.TooLongWithout(_book.Decoders.Count, Now) is { } reason)
-            _book.FailAll(reason);
+            _book.Fail(group.Id, $"not finished within {_settings.GroupTimeout} of its first assignment, {Whereabouts(group)}");
+        _book.FailStranded(Now, _watch.LastLoss ?? "none has joined");
+        FailWhatNobodyWillRun();
         SendAll();
     }
 
@@ -274,6 +284,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>Answers what has ended, and tells decoders what they are to be told.</summary>
     private void SendAll()
     {
+        _book.StartClocks(Now + _settings.GroupTimeout);
         foreach (var group in _book.TakeEnded())
             _clients.Answer(group);
         foreach (var decoder in _book.Decoders.TakeToTell())

@@ -110,13 +110,15 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="maxModelLength">Tokens of a sequence at most.</param>
     /// <param name="weights">Where its weights come from.</param>
     /// <param name="tokenizer">The model's, where groups may have stop texts.</param>
+    /// <param name="decodersOfHost">How many are added in all.</param>
     /// <returns>Its supervisor, which answers <see cref="QueryDecoderStats"/>.</returns>
     public IActorRef AddDecoder(
         string device,
         Func<IModelRunner> createRunner,
         int maxModelLength,
         PolicySource weights,
-        HuggingFaceTokenizer? tokenizer = null)
+        HuggingFaceTokenizer? tokenizer = null,
+        int decodersOfHost = 1)
     {
         var setup = new DecoderSetup(
             new DecoderId(Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress), device),
@@ -128,6 +130,7 @@ public sealed class RolloutTopology : IAsyncDisposable
             tokenizer)
         {
             Fingerprint = _fingerprint,
+            DecodersOfHost = decodersOfHost,
         };
         var decoder = System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),

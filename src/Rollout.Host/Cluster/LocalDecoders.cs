@@ -60,7 +60,8 @@ internal sealed class LocalDecoders : IDisposable
                 () => CreateRunner(device, maxModelLength),
                 maxModelLength,
                 new PolicySource.Fetched(new DeviceIntake(receiver, device.Weights)),
-                _tokenizer);
+                _tokenizer,
+                _devices.Count);
         }
     }
 

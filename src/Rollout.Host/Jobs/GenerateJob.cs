@@ -130,7 +130,7 @@ public static class GenerateJob
         .Add(options.Model, options.Engine)
         // One seed gives one file, whatever --max-num-seqs says.
         .Add("decoder.batch-invariant", "on")
-        // All prompts are submitted at once, and the last one's turn may come after hours.
+        // A slow device is not a lost one, and there is no other to go on with a group.
         .Add("scheduler.group-timeout", "24h");
 
     private static EngineOverrides Sampling(GenerateOptions options) => new EngineOverrides()

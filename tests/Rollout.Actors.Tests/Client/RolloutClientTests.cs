@@ -37,6 +37,17 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
+    public async Task A_group_that_can_not_be_sent_fails_at_once_and_the_others_are_submitted()
+    {
+        var all = CollectAsync([Groups.Of(1, 600_000, 5), Groups.Of(2, 3, 5)]);
+        Answer((await SubmissionsAsync(1))[0].Session, 2);
+
+        var outcomes = await all;
+        Assert.Contains("prompt of 600000 tokens", Assert.IsType<GroupFailed>(outcomes[0]).Reason);
+        Assert.Equal(2, Assert.IsType<GroupFinished>(outcomes[1]).Id.Value);
+    }
+
+    [Fact]
     public async Task Nothing_to_do_ends_at_once() => Assert.Empty(await CollectAsync([]));
 
     [Fact]

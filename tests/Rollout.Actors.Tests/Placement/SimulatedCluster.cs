@@ -12,13 +12,21 @@ namespace Rollout.Actors.Tests.Placement;
 /// </summary>
 internal sealed class SimulatedCluster(int seed)
 {
+    private const string OtherModel = "other";
+
+    /// <summary>No group is longer.</summary>
+    private const int Longest = 28;
+
+    private static readonly Policy[] Policies = [default, new Policy(Run: 3, new PolicyVersion(1))];
     private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
 
     private readonly Random _random = new(seed);
     private readonly List<SimulatedDecoder> _decoders = [];
     private readonly List<(SimulatedDecoder To, IDecoderMessage Message)> _toDecoders = [];
     private readonly List<(GroupBook To, object Message)> _toScheduler = [];
-    private readonly Dictionary<GroupId, GroupRequest> _wanted = [];        // submitted, without an answer
+    private readonly Dictionary<GroupId, SubmitGroup> _wanted = [];         // submitted, without an answer
+    private readonly Dictionary<GroupId, Policy?> _required = [];
+    private readonly HashSet<SchedulerCommand> _commands = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<GroupId, GroupOutcome> _answers = [];
     private readonly HashSet<GroupId> _cancelled = [];
     private readonly List<GroupId> _unacknowledged = [];
@@ -35,7 +43,7 @@ internal sealed class SimulatedCluster(int seed)
 
     public void Run(int events)
     {
-        AddDecoder();
+        AddDecoder(Policies[0], SimulatedDecoder.Model, Longest);
         for (var i = 0; i < events; i++)
         {
             Act();
@@ -45,7 +53,7 @@ internal sealed class SimulatedCluster(int seed)
     }
 
     private static GroupBook NewBook(long epoch) =>
-        new(new SchedulerEpoch(epoch), new PlacementPolicy(lookaheadSeqs: 2), queueDepth: 2);
+        new(new SchedulerEpoch(epoch), new PlacementPolicy(lookaheadSeqs: 2), queueDepth: 2, TimeSpan.MaxValue);
 
     private void Act()
     {
@@ -53,7 +61,7 @@ internal sealed class SimulatedCluster(int seed)
         switch (_random.Next(100))
         {
             case < 8:
-                Submit(Groups.Of(++_groups, 1 + _random.Next(20), NewLengths()));
+                Submit(new SubmitGroup(Groups.Of(++_groups, 1 + _random.Next(20), NewLengths()), NewRequired()));
                 break;
             case < 14 when _unheard.Count > 0:
                 // Its answer got lost: it is given again when the client submits again.
@@ -80,7 +88,7 @@ internal sealed class SimulatedCluster(int seed)
                 Announce(Any());
                 break;
             case < 68:
-                AddDecoder();
+                AddDecoder(NewPolicy(), _random.Next(8) == 0 ? OtherModel : SimulatedDecoder.Model, 6 + _random.Next(Longest));
                 break;
             case < 69 when _decoders.Count > 1:
                 Kill(Any()!, hostToo: _random.Next(2) == 0);
@@ -89,7 +97,11 @@ internal sealed class SimulatedCluster(int seed)
                 Note("drain");
                 Any()!.Drain();
                 break;
-            case < 71 when _random.Next(4) == 0:
+            case < 71 when _random.Next(2) == 0:
+                if (Any() is { } changed)
+                    changed.Policy = NewPolicy();
+                break;
+            case < 72 when _random.Next(4) == 0:
                 HandOver();
                 break;
             default:
@@ -103,11 +115,11 @@ internal sealed class SimulatedCluster(int seed)
     private void Calm()
     {
         _isCalm = true;
-        AddDecoder();
         for (var round = 0; _wanted.Count > 0 || _decoders.Exists(decoder => decoder.Journal.Holding > 0); round++)
         {
             Assert.True(round < 2000, $"seed {seed}: {_wanted.Count} groups are never answered, {_book.WaitingSequences} sequences wait");
             _now += TimeSpan.FromSeconds(1);
+            AddWhoIsMissing();
             foreach (var group in _wanted.Values.ToArray())
                 Submit(group);
             Acknowledge();
@@ -130,17 +142,23 @@ internal sealed class SimulatedCluster(int seed)
 
     private int[] NewLengths() => [.. Enumerable.Range(0, 1 + _random.Next(5)).Select(_ => 1 + _random.Next(8))];
 
+    private Policy NewPolicy() => Policies[_random.Next(Policies.Length)];
+
+    private Policy? NewRequired() => _random.Next(3) == 0 ? NewPolicy() : null;
+
     private SimulatedDecoder? Any() => _decoders.Count == 0 ? null : _decoders[_random.Next(_decoders.Count)];
 
     private void Note(string what) => Seen[what] = Seen.GetValueOrDefault(what) + 1;
 
-    private void Submit(GroupRequest group)
+    private void Submit(SubmitGroup submit)
     {
-        _wanted[group.Id] = group;
-        var came = _book.Submit(group, required: null, due: TimeSpan.MaxValue);
+        var id = submit.Group.Id;
+        _wanted[id] = submit;
+        _required[id] = submit.Required;
+        var came = _book.Submit(submit.Group, submit.Required);
         Note(came.ToString());
         if (came == Submission.Ended)
-            Answer(_book.Find(group.Id)!.Outcome!);
+            Answer(_book.Find(id)!.Outcome!);
         Flush();
     }
 
@@ -159,10 +177,25 @@ internal sealed class SimulatedCluster(int seed)
         Flush();
     }
 
-    private void AddDecoder()
+    private void AddDecoder(Policy policy, string model, int longest)
     {
         var id = new DecoderId(new HostId($"host-{++_hosts}:1", _hosts), "cpu");
-        _decoders.Add(new SimulatedDecoder(id, 1, new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4)));
+        var capacity = new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4, longest);
+        _decoders.Add(new SimulatedDecoder(id, 1, capacity, model) { Policy = policy });
+    }
+
+    /// <summary>All groups can be run by somebody.</summary>
+    private void AddWhoIsMissing()
+    {
+        var model = _book.Fingerprint ?? SimulatedDecoder.Model;
+        foreach (var policy in Policies)
+        {
+            if (!_decoders.Exists(decoder => decoder.Fingerprint == model && decoder.Policy == policy
+                && decoder.Here() is { Leaving: false, Capacity.Reach: >= Longest }))
+            {
+                AddDecoder(policy, model, Longest);
+            }
+        }
     }
 
     private void Kill(SimulatedDecoder decoder, bool hostToo)
@@ -178,8 +211,12 @@ internal sealed class SimulatedCluster(int seed)
         {
             // Word of its end may be lost: the next incarnation says it too.
             if (_random.Next(2) == 0)
-                _book.DecoderDown(decoder.Id, decoder.Incarnation);
-            _decoders.Add(new SimulatedDecoder(decoder.Id, decoder.Incarnation + 1, decoder.Here().Capacity));
+                _book.DecoderDown(new DecoderLost(decoder.Id, decoder.Incarnation, "a fault", ComesBack: true));
+            _decoders.Add(new SimulatedDecoder(
+                decoder.Id, decoder.Incarnation + 1, decoder.Here().Capacity, decoder.Fingerprint)
+            {
+                Policy = decoder.Policy,
+            });
         }
         Flush();
     }
@@ -239,12 +276,16 @@ internal sealed class SimulatedCluster(int seed)
     {
         if (message is DecoderHere here)
         {
+            var before = _book.Decoders.All.Select(known => known.Id).ToArray();
             if (_book.Welcome(here, out var refusal) is { } decoder)
             {
+                if (Array.Exists(before, id => _book.Decoders.Find(id) is null))
+                    Note("make way");
                 Tell(here.Id, here.Incarnation, new SchedulerHere(new SchedulerEpoch(_epoch), TimeSpan.Zero));
                 Send(decoder);
             }
-            Assert.Null(refusal);
+            if (refusal is not null)
+                Refuse(here);
         }
         else if (_book.Take((DecoderReport)message, _now + OrphanTime) is { } decoder)
         {
@@ -262,6 +303,7 @@ internal sealed class SimulatedCluster(int seed)
 
     private void Flush()
     {
+        _book.StartClocks(TimeSpan.MaxValue);
         foreach (var group in _book.TakeEnded())
         {
             if (_isCalm || _random.Next(4) > 0)
@@ -284,8 +326,27 @@ internal sealed class SimulatedCluster(int seed)
         {
             if (command is RecallSamples)
                 Note("recall");
+            if (command is AssignSamples assign && _commands.Add(command))
+            {
+                Assert.Equal(_required[assign.Group.Id] ?? decoder.Here.Policy, decoder.Here.Policy);
+                Assert.InRange(
+                    assign.Group.Prompt.Length + assign.Group.Samples.Max(sample => sample.MaxTokens),
+                    0,
+                    decoder.Capacity.Reach);
+            }
             Tell(decoder.Id, decoder.Here.Incarnation, command);
         }
+    }
+
+    /// <summary>One of another model ends.</summary>
+    private void Refuse(DecoderHere here)
+    {
+        Note("refusal");
+        Assert.NotEqual(_book.Fingerprint, here.Fingerprint);
+        if (_decoders.RemoveAll(decoder => decoder.Id == here.Id) == 0)
+            return;
+        _toDecoders.RemoveAll(sent => sent.To.Id == here.Id);
+        _book.HostDown(here.Id.Host);
     }
 
     private void Tell(DecoderId id, int incarnation, IDecoderMessage message)
@@ -298,11 +359,22 @@ internal sealed class SimulatedCluster(int seed)
     private void Answer(GroupOutcome outcome)
     {
         _unacknowledged.Add(outcome.Id);
-        if (_cancelled.Contains(outcome.Id) || !_wanted.Remove(outcome.Id, out var group))
+        if (_cancelled.Contains(outcome.Id) || !_wanted.Remove(outcome.Id, out var submitted))
             return;
         Assert.True(_answers.TryAdd(outcome.Id, outcome), $"seed {seed}: {outcome.Id} is answered twice");
+        if (outcome is GroupFailed { Reason: var reason } && reason.Contains("was lost 3 times"))
+        {
+            Note("suspect");
+            return;
+        }
         var finished = Assert.IsType<GroupFinished>(outcome);
-        Groups.AssertExpected(group, finished.Completions, (_, id) => Groups.Key(0, id));
+        var group = submitted.Group;
+        var key = (ulong _, SequenceId id) => Groups.Key(0, id);
+        // All of it comes from one model.
+        var model = Groups.Expected(group, 0, key).SequenceEqual(finished.Completions[0].Tokens)
+            ? SimulatedDecoder.Model
+            : OtherModel;
+        Groups.AssertExpected(group, finished.Completions, key, SimulatedDecoder.VersionOf(model));
     }
 
     private void Check()

@@ -9,8 +9,12 @@ namespace Rollout.Actors.Tests.Placement;
 /// A decoder with the real journal and no model: it samples a token of its oldest sequences when it is told to, and
 /// says and does what a decoder's link with the scheduler does.
 /// </summary>
-internal sealed class SimulatedDecoder(DecoderId id, int incarnation, DecoderCapacity capacity)
+internal sealed class SimulatedDecoder(
+    DecoderId id, int incarnation, DecoderCapacity capacity, string model = SimulatedDecoder.Model)
 {
+    /// <summary>That of most decoders.</summary>
+    public const string Model = "tiny";
+
     private readonly List<(GroupRequest Group, Sequence Sequence)> _sequences = [];     // oldest first
 
     public DecoderId Id { get; } = id;
@@ -27,8 +31,16 @@ internal sealed class SimulatedDecoder(DecoderId id, int incarnation, DecoderCap
     /// <summary>Samples that it works on.</summary>
     public IEnumerable<SequenceId> Underway => _sequences.Select(entry => entry.Sequence.Id);
 
-    public DecoderHere Here(Policy policy = default) => new(
-        Id, Incarnation, null!, capacity, policy, "tiny", Journal.Epoch, Journal.CommandsTaken, Journal.Holding, IsLeaving);
+    /// <summary>What it holds; it samples the same with all of them.</summary>
+    public Policy Policy { get; set; }
+
+    public string Fingerprint => model;
+
+    /// <summary>What tokens come of a model, in the words of <see cref="FakeModelRunner"/>.</summary>
+    public static PolicyVersion VersionOf(string model) => new(model == Model ? 0 : 1);
+
+    public DecoderHere Here() => new(
+        Id, Incarnation, null!, capacity, Policy, model, Journal.Epoch, Journal.CommandsTaken, Journal.Holding, IsLeaving);
 
     public void Take(IDecoderMessage message)
     {
@@ -52,7 +64,7 @@ internal sealed class SimulatedDecoder(DecoderId id, int incarnation, DecoderCap
         foreach (var (group, sequence) in _sequences.Take(capacity.MaxNumSeqs).ToArray())
         {
             Steps++;
-            var token = FakeModelRunner.Next(sequence.Tokens, sequence.Key, default);
+            var token = FakeModelRunner.Next(sequence.Tokens, sequence.Key, VersionOf(model));
             sequence.Append(token, -token, default);
             if (sequence.Status != SequenceStatus.Finished)
                 continue;

@@ -133,6 +133,22 @@ public sealed class DecoderLossTests : SchedulerActorTest
     }
 
     [Fact]
+    public async Task Where_no_decoder_is_left_a_group_that_had_finished_is_still_answered_again()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
+        await ExpectMsgAsync<CompletionsReady>();       // and say that it got lost
+        Tell(scheduler, new DecoderLost(Decoder(0), 1, "the device fell off the bus", ComesBack: false));
+
+        Tell(scheduler, new SubmitGroup(Groups.Of(2, 4, 8)), new SubmitGroup(Groups.Of(1, 4, 8)));
+
+        Assert.Equal(2, (await ExpectMsgAsync<GroupGivenUp>()).Id.Value);
+        Assert.Equal(1, (await ExpectMsgAsync<CompletionsReady>()).Id.Value);
+    }
+
+    [Fact]
     public async Task Groups_wait_for_a_decoder_that_comes_back_even_when_the_others_do_not()
     {
         var scheduler = Start();

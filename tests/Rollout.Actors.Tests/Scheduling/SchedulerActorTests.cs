@@ -113,7 +113,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task Overdue_groups_fail_and_say_where_they_were()
+    public async Task Overdue_groups_fail_and_say_where_they_were_and_waiting_for_the_first_decoder_does_not_count()
     {
         var timeout = TimeSpan.FromSeconds(100);
         var scheduler = Start(TestSettings.Scheduler with { LookaheadSeqs = 0, GroupTimeout = timeout });
@@ -123,19 +123,56 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         var first = await decoder.AssignedAsync();
         await SettledAsync(scheduler);
 
+        Advance(timeout + TimeSpan.FromSeconds(1));
+        await AssertOverdueAsync(1);
+        Assert.Equal([first.Group.Id], ((ForgetGroups)await decoder.CommandAsync()).Groups);
+        decoder.Report(scheduler, []);
+        Assert.Equal(2, (await decoder.AssignedAsync()).Group.Id.Value);
+
         Advance(timeout);
         Tell(scheduler, new SubmitGroup(Groups.Of(3, 4, 8)));
         await SettledAsync(scheduler);
         Advance(TimeSpan.FromSeconds(1));
+        await AssertOverdueAsync(2);
 
-        var failed = new[] { await ExpectMsgAsync<GroupGivenUp>(), await ExpectMsgAsync<GroupGivenUp>() };
-        Assert.Equal([1, 2], failed.Select(group => group.Id.Value));
-        Assert.Contains($"on {Decoder(0)}", failed[0].Reason);
-        Assert.Contains("waiting for a decoder", failed[1].Reason);
-        Assert.All(failed, group => Assert.Contains(timeout.ToString(), group.Reason));
-        Assert.Equal([first.Group.Id], ((ForgetGroups)await decoder.CommandAsync()).Groups);
-        decoder.Report(scheduler, []);
-        Assert.Equal(3, (await decoder.AssignedAsync()).Group.Id.Value);
+        async Task AssertOverdueAsync(long id)
+        {
+            var failed = await ExpectMsgAsync<GroupGivenUp>();
+            Assert.Equal(id, failed.Id.Value);
+            Assert.Contains(timeout.ToString(), failed.Reason);
+            Assert.Contains($"on {Decoder(0)}", failed.Reason);
+        }
+    }
+
+    [Fact]
+    public async Task A_group_that_is_too_long_for_every_decoder_is_answered_at_once_and_others_are_not_held_up()
+    {
+        var scheduler = Start();
+        var small = new DecoderDouble(CreateTestProbe(), Decoder(0), maxModelLength: 20);
+        await small.JoinAsync(scheduler);
+        var large = new DecoderDouble(CreateTestProbe(), Decoder(1), maxModelLength: 40);
+        await large.JoinAsync(scheduler);
+        foreach (var maxTokens in (int[])[41, 31, 30])
+            Tell(scheduler, new SubmitGroup(Groups.Of(maxTokens, 10, maxTokens)));
+
+        foreach (var maxTokens in (int[])[41, 31])
+        {
+            Assert.Equal(
+                $"prompt of 10 and {maxTokens} new tokens exceed the longest sequence of 40 tokens that a decoder can run",
+                (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        }
+        Assert.Equal(30, (await large.AssignedAsync()).Group.Id.Value);
+    }
+
+    [Fact]
+    public async Task A_group_that_can_not_be_sent_is_answered_with_the_size()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 600_000, 1)));
+
+        Assert.Contains("prompt of 600000 tokens", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        await ExpectNothingMoreAsync(scheduler, decoder);
     }
 
     [Fact]

@@ -77,7 +77,7 @@ public sealed class SchedulingUnderFaultsTests() : ActorTest(VirtualTime)
         AddDecoder(seat, seed: -1);
         var id = default(DecoderId);
 
-        await AssertComeUndisturbedAsync(seat, [Groups.Of(1, 5, [.. Enumerable.Repeat(60, 40)])], (_, rounds) =>
+        await AssertComeUndisturbedAsync(seat, [Groups.Of(1, 5, [.. Enumerable.Repeat(60, 8)]), Groups.Of(2, 5, 60, 60, 60, 60)], (_, rounds) =>
         {
             if (rounds == 2)
                 id = AddDecoder(seat, seed: -1).Id;

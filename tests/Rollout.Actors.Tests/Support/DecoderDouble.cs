@@ -8,7 +8,8 @@ namespace Rollout.Actors.Tests.Support;
 
 /// <summary>A decoder that does what a test says, and keeps the protocol: it follows a scheduler and numbers its reports.</summary>
 public sealed class DecoderDouble(
-    TestProbe probe, DecoderId id, int incarnation = 1, int maxNumSeqs = 4, int blocks = 1000, int blockSize = 4)
+    TestProbe probe, DecoderId id, int incarnation = 1, int maxNumSeqs = 4, int blocks = 100_000, int blockSize = 4,
+    int maxModelLength = 1_000_000)
 {
     private readonly Queue<SchedulerCommand> _commands = [];
     private long _reports;
@@ -32,8 +33,8 @@ public sealed class DecoderDouble(
     public long CommandsTaken { get; private set; }
 
     public DecoderHere Here => new(
-        Id, incarnation, Ref, new DecoderCapacity(maxNumSeqs, blocks, blockSize), Policy, Fingerprint, Epoch,
-        CommandsTaken, Holding, IsLeaving);
+        Id, incarnation, Ref, new DecoderCapacity(maxNumSeqs, blocks, blockSize, maxModelLength), Policy,
+        Fingerprint, Epoch, CommandsTaken, Holding, IsLeaving);
 
     /// <summary>Announces itself until it is known and has nothing that the scheduler doesn't know of.</summary>
     public async Task JoinAsync(IActorRef scheduler)

@@ -8,7 +8,7 @@ internal static class DecoderFormats
     public static IReadOnlyList<WireFormat> All { get; } =
     [
         new WireFormat<DecoderHere>(
-            "decoder-here:1",
+            "decoder-here:2",
             static (ref writer, here) =>
             {
                 WriteDecoder(ref writer, here.Id);
@@ -17,6 +17,7 @@ internal static class DecoderFormats
                 writer.Whole(here.Capacity.MaxNumSeqs);
                 writer.Whole(here.Capacity.Blocks);
                 writer.Whole(here.Capacity.BlockSize);
+                writer.Whole(here.Capacity.MaxModelLength);
                 WritePolicy(ref writer, here.Policy);
                 writer.Text(here.Fingerprint);
                 WriteEpoch(ref writer, here.Seen);
@@ -28,7 +29,7 @@ internal static class DecoderFormats
                 ReadDecoder(ref reader),
                 reader.Whole(),
                 reader.Actor(),
-                new DecoderCapacity(reader.Whole(), reader.Whole(), reader.Whole()),
+                new DecoderCapacity(reader.Whole(), reader.Whole(), reader.Whole(), reader.Whole()),
                 ReadPolicy(ref reader),
                 reader.Text(),
                 ReadEpoch(ref reader),
@@ -64,16 +65,17 @@ internal static class DecoderFormats
                 new DeviceLoad(reader.Whole(), reader.Whole(), reader.Whole()),
                 reader.Bool())),
         new WireFormat<DecoderLost>(
-            "decoder-lost:1",
+            "decoder-lost:2",
             static (ref writer, lost) =>
             {
                 WriteDecoder(ref writer, lost.Id);
                 writer.Whole(lost.Incarnation);
                 writer.Text(lost.Reason);
                 writer.Bool(lost.ComesBack);
+                writer.Whole(lost.DecodersOfHost);
             },
-            static (ref reader) =>
-                new DecoderLost(ReadDecoder(ref reader), reader.Whole(), reader.Text(), reader.Bool())),
+            static (ref reader) => new DecoderLost(
+                ReadDecoder(ref reader), reader.Whole(), reader.Text(), reader.Bool(), reader.Whole())),
     ];
 
     private static void WriteProgress(ref WireWriter writer, SampleProgress progress)

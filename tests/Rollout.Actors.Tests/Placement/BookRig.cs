@@ -1,0 +1,61 @@
+using Rollout.Actors.Placement;
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Tests.Placement;
+
+/// <summary>A scheduler's book, and decoders that are as large as the test says.</summary>
+internal sealed class BookRig(int lookahead = 0)
+{
+    public static SchedulerEpoch Epoch { get; } = new(7);
+
+    public GroupBook Book { get; } = new(Epoch, new PlacementPolicy(lookahead), queueDepth: 100, TimeSpan.FromMinutes(5));
+
+    public static DecoderId Id(int number, string host = "here:1") => new(new HostId(host, 1), $"cuda:{number}");
+
+    public static DecoderHere Here(
+        int number,
+        int maxNumSeqs = 4,
+        int blocks = 1000,
+        int maxModelLength = 1000,
+        string model = "tiny",
+        int incarnation = 1,
+        string? host = null,
+        Policy policy = default) => new(
+            Id(number, host ?? $"host-{number}:1"), incarnation, null!,
+            new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength), policy, model, Epoch, 0, 0, Leaving: false);
+
+    /// <summary>A decoder that is ready, or null where it is refused.</summary>
+    public DecoderLoad? Join(DecoderHere here) => Book.Welcome(here, out _);
+
+    /// <summary>Assignments since the last call.</summary>
+    public static AssignSamples[] Assigned(DecoderLoad decoder) =>
+        [.. decoder.Commands.TakeSendable(default).OfType<AssignSamples>()];
+
+    /// <summary>Samples that a decoder is given since the last call, by group and number.</summary>
+    public static (long Group, int Sample)[] Given(DecoderLoad decoder) =>
+    [
+        .. Assigned(decoder).SelectMany(assign => assign.Samples.Select(start => (assign.Group.Id.Value, start.Sample))),
+    ];
+
+    /// <summary>All samples of a group that a decoder has finish there.</summary>
+    public void Finish(DecoderLoad decoder, GroupId id)
+    {
+        var slots = Book.Find(id)!.Slots.Where(slot => slot.Decoder == decoder);
+        Report(decoder, [.. slots.Select(slot => new SampleProgress(
+            id, slot.Sample, slot.Attempt, slot.Count, [5], [-1], [new VersionSpan(default, 0)], SampleState.Stopped))]);
+    }
+
+    public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Book.Take(
+        new DecoderReport(
+            decoder.Id, decoder.Here.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Here.Policy,
+            samples, [], load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false),
+        TimeSpan.MaxValue);
+
+    /// <summary>A decoder's device fails.</summary>
+    public void Lose(DecoderHere here, bool comesBack) =>
+        Book.DecoderDown(new DecoderLost(here.Id, here.Incarnation, "an illegal memory access", comesBack));
+
+    /// <summary>Why a group failed.</summary>
+    public string Failure(GroupId id) => ((GroupFailed)Book.Find(id)!.Outcome!).Reason;
+}

@@ -1,0 +1,91 @@
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Placement;
+
+/// <summary>Which model the decoders of a cluster must have, whoever comes and goes.</summary>
+public sealed class CommonModelTests
+{
+    private readonly BookRig _rig = new();
+
+    [Fact]
+    public void While_groups_wait_for_a_decoder_none_of_another_model_goes_on_with_them()
+    {
+        var first = BookRig.Here(0);
+        _rig.Join(first);
+        _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
+        _rig.Book.HostDown(first.Id.Host);
+
+        Assert.Null(_rig.Book.Welcome(BookRig.Here(1, model: "another"), out var refusal));
+
+        Assert.Contains("another model or tokenizer", refusal);
+        Assert.Equal("tiny", _rig.Book.Fingerprint);
+        Assert.Equal([(1, 0)], BookRig.Given(_rig.Join(BookRig.Here(2))!));
+    }
+
+    [Fact]
+    public void While_the_only_decoder_is_started_anew_none_of_another_model_takes_its_place()
+    {
+        var first = BookRig.Here(0);
+        _rig.Join(first);
+        _rig.Lose(first, comesBack: true);
+
+        Assert.Null(_rig.Join(BookRig.Here(1, model: "another")));
+
+        Assert.NotNull(_rig.Join(first with { Incarnation = 2 }));
+    }
+
+    [Fact]
+    public void Where_nothing_is_to_be_done_and_no_decoder_is_left_the_next_one_decides()
+    {
+        var first = BookRig.Here(0);
+        var decoder = _rig.Join(first)!;
+        _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
+        _rig.Finish(decoder, Groups.Of(1, 4, 8).Id);
+        _rig.Book.HostDown(first.Id.Host);
+
+        Assert.Null(_rig.Book.Fingerprint);
+        Assert.NotNull(_rig.Join(BookRig.Here(1, model: "another")));
+        Assert.Null(_rig.Join(BookRig.Here(2)));
+    }
+
+    [Theory]
+    [InlineData(3, 0)]
+    [InlineData(0, 2)]
+    public void After_a_hand_over_a_decoder_that_worked_before_decides_and_a_new_one_makes_way(long seen, int holding)
+    {
+        _rig.Book.Hold();
+        var stranger = BookRig.Here(0, model: "another");
+        var early = _rig.Join(stranger with { Seen = default })!;
+        _rig.Join(stranger);        // and it follows this scheduler, as it was told to
+
+        var rightful = BookRig.Here(1) with { Seen = new SchedulerEpoch(seen), Holding = holding };
+        Assert.NotNull(_rig.Join(rightful));
+
+        Assert.True(early.IsGone);
+        Assert.Equal("tiny", _rig.Book.Fingerprint);
+        Assert.Null(_rig.Book.Welcome(stranger, out var refusal));
+        Assert.Contains("another model or tokenizer", refusal);
+    }
+
+    [Fact]
+    public void Of_two_that_worked_before_the_first_decides()
+    {
+        _rig.Book.Hold();
+        var veteran = new SchedulerEpoch(3);
+        Assert.NotNull(_rig.Join(BookRig.Here(0) with { Seen = veteran }));
+        Assert.NotNull(_rig.Join(BookRig.Here(0)));
+        Assert.Null(_rig.Join(BookRig.Here(1, model: "another") with { Seen = veteran }));
+    }
+
+    [Fact]
+    public void Once_groups_are_given_out_nobody_makes_way_any_more()
+    {
+        var decoder = _rig.Join(BookRig.Here(0));
+
+        Assert.Null(_rig.Join(BookRig.Here(1, model: "another") with { Seen = new SchedulerEpoch(3), Holding = 4 }));
+
+        Assert.False(decoder!.IsGone);
+    }
+}
