@@ -101,7 +101,7 @@ internal sealed class PacedDecoder : ReceiveActor, IWithTimers
         _offered.AddRange(news);
         var running = Math.Min(_samples.Count, _capacity.MaxNumSeqs);
         _scheduler.Tell(new DecoderReport(
-            _id, 1, _epoch, ++_reports, _commands, Array.ConvertAll(news, sample => sample.Offer()), [],
+            _id, 1, _epoch, ++_reports, _commands, default, Array.ConvertAll(news, sample => sample.Offer()), [],
             new DeviceLoad(running, _samples.Count - running, _capacity.Blocks), More: false));
     }
 

@@ -30,6 +30,13 @@ internal sealed class BarrierRoster(HostId self)
 
     public Participant Of(DecoderId id) => _participants[id];
 
+    /// <summary>Who takes part as this actor.</summary>
+    public IReadOnlyList<(DecoderId Id, int Incarnation)> Of(IActorRef decoder) =>
+    [
+        .. _participants.Where(entry => entry.Value.Decoder.Equals(decoder))
+            .Select(entry => (entry.Key, entry.Value.Incarnation)),
+    ];
+
     public bool Shares(DecoderId id) => _participants.TryGetValue(id, out var known) && known.SharesWeights;
 
     /// <summary>Counts a decoder in. <see cref="Entry.Refused"/> when it speaks for a host or an incarnation that is gone.</summary>

@@ -43,7 +43,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
     {
         Receive<JoinBarrier>(join =>
         {
-            if (_roster.Enter(join) != Entry.Refused && join.Holds != _policy)
+            if (Enter(join) != Entry.Refused && join.Holds != _policy)
                 TellPolicy(_roster.Of(join.Id));
         });
         Receive<ParkAll>(park =>
@@ -70,7 +70,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         // it replaces one that was waited for, that one is gone, whether or not word of it has come.
         Receive<JoinBarrier>(join =>
         {
-            if (_roster.Enter(join) == Entry.New)
+            if (Enter(join) == Entry.New)
                 phase.Leave(join.Id);
             EndParkingIfOver(phase, trainer);
         });
@@ -106,7 +106,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         });
         // A trainer that gave up on its step starts over: everybody is parked already.
         Receive<ParkAll>(park => Sender.Tell(new AllParked(park.Next)));
-        Receive<JoinBarrier>(join => _roster.Enter(join));
+        Receive<JoinBarrier>(join => Enter(join));
         Losses(null, () => { });
     }
 
@@ -121,7 +121,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         // Who joins again while it is waited for may have missed what it was told, or its answer was lost.
         Receive<JoinBarrier>(join =>
         {
-            if (_roster.Enter(join) != Entry.Refused && (join.Holds != _policy || phase.Awaits(join.Id)))
+            if (Enter(join) != Entry.Refused && (join.Holds != _policy || phase.Awaits(join.Id)))
                 TellPolicy(_roster.Of(join.Id));
         });
         Receive<Deadline>(deadline => deadline.Policy == phase.Policy, deadline =>
@@ -147,6 +147,12 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
     private void Losses(BarrierProgress? phase, Action released)
     {
         Receive<LeaveBarrier>(leave => Leave(leave.Id, leave.Incarnation));
+        // What its supervisor says is said once, and may be lost.
+        Receive<Terminated>(stopped =>
+        {
+            foreach (var (id, incarnation) in _roster.Of(stopped.ActorRef))
+                Leave(id, incarnation);
+        });
         Receive<WeightsNotTaken>(failed =>
         {
             _log.Warning("step barrier: {Decoder} did not take {Policy}: {Reason}", failed.Id, failed.Policy, failed.Reason);
@@ -168,6 +174,14 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
                 phase?.Leave(id);
             released();
         }
+    }
+
+    private Entry Enter(JoinBarrier join)
+    {
+        var entry = _roster.Enter(join);
+        if (entry == Entry.New)
+            Context.Watch(join.Decoder);
+        return entry;
     }
 
     private void TellPolicy(Participant participant) =>

@@ -5,8 +5,9 @@ namespace Rollout.Actors.Batching;
 
 /// <summary>
 /// What one decoder holds for the scheduler that it follows, and what of it that one knows. A report has everything
-/// after what was acknowledged; one is outstanding at a time, and one that isn't acknowledged is made again. Finished
-/// samples are kept until their group is over, so that the next scheduler needs nobody to sample them again.
+/// after what was acknowledged; one is outstanding at a time, as it was made, until it is acknowledged: so an answer that
+/// takes long is an answer all the same. Finished samples are kept until their group is over, so that the next scheduler
+/// needs nobody to sample them again.
 /// </summary>
 public sealed class DecoderJournal
 {
@@ -21,6 +22,7 @@ public sealed class DecoderJournal
     private readonly LinkedList<JournalEntry> _ended = [];          // that the scheduler doesn't know of
     private readonly List<GroupRejection> _rejected = [];
     private readonly List<(JournalEntry Entry, int Attempt, int Tokens, bool Ends)> _offered = [];
+    private DecoderReport? _out;        // made, and not acknowledged
     private int _offeredRejections;
     private bool _offeredAll;
     private bool _isListed = true;      // the scheduler that it follows knows of every sample here
@@ -33,7 +35,7 @@ public sealed class DecoderJournal
     public long CommandsTaken { get; private set; }
 
     /// <summary>A report has been made and not been acknowledged.</summary>
-    public bool IsReportOut { get; private set; }
+    public bool IsReportOut => _out is not null;
 
     /// <summary>Something has ended that the scheduler doesn't know of.</summary>
     public bool HasNews => _ended.Count > 0 || _rejected.Count > 0;
@@ -49,7 +51,7 @@ public sealed class DecoderJournal
         Epoch = epoch;
         CommandsTaken = _number = 0;
         _isListed = _entries.Count == 0;
-        IsReportOut = false;
+        _out = null;
         _offered.Clear();
         _ended.Clear();
         foreach (var entry in _entries.Values)
@@ -71,13 +73,17 @@ public sealed class DecoderJournal
     }
 
     /// <summary>Works on a sample from now on, from what the scheduler knows of it. True where it was held before.</summary>
-    public bool Assign(GroupId group, SampleStart start, int attempt)
+    /// <param name="group">The sample's.</param>
+    /// <param name="start">What the scheduler knows of it.</param>
+    /// <param name="attempt">Under which it is reported.</param>
+    /// <param name="required">The only weights that it may be sampled with; null for any.</param>
+    public bool Assign(GroupId group, SampleStart start, int attempt, Policy? required = null)
     {
         var id = new SequenceId(group, start.Sample);
         var wasHeld = _entries.TryGetValue(id, out var held);
         if (wasHeld)
             Remove(held!);
-        var entry = new JournalEntry(id, attempt) { Known = start.Tokens.Length };
+        var entry = new JournalEntry(id, attempt, required) { Known = start.Tokens.Length };
         _entries.Add(id, entry);
         if (!_groups.TryGetValue(group, out var members))
             _groups.Add(group, members = []);
@@ -109,6 +115,14 @@ public sealed class DecoderJournal
         Array.ForEach(unfinished, Remove);
     }
 
+    /// <summary>Groups with unfinished samples that may not be sampled with these weights.</summary>
+    public IReadOnlyList<GroupId> NotUnder(Policy policy) =>
+    [
+        .. _groups
+            .Where(group => group.Value.Any(entry => entry.End is null && (entry.Required ?? policy) != policy))
+            .Select(group => group.Key),
+    ];
+
     /// <summary>A group is over.</summary>
     public void Forget(GroupId group)
     {
@@ -118,14 +132,21 @@ public sealed class DecoderJournal
             Remove(member);
     }
 
-    /// <summary>The next report, or null where there is nothing to say.</summary>
+    /// <summary>The report that is out, as it was, or else the next one; null where there is nothing to say.</summary>
     /// <param name="decoder">Who reports.</param>
     /// <param name="incarnation">Its own.</param>
+    /// <param name="policy">What it decodes with.</param>
     /// <param name="underway">Sequences that are worked on; null reports only what has ended.</param>
     /// <param name="load">How full the device is.</param>
     public DecoderReport? Report(
-        DecoderId decoder, int incarnation, IReadOnlyCollection<Sequence>? underway, DeviceLoad load)
+        DecoderId decoder,
+        int incarnation,
+        Policy policy,
+        IReadOnlyCollection<Sequence>? underway,
+        DeviceLoad load)
     {
+        if (_out is not null)
+            return _out;
         _offered.Clear();
         var (samples, budget, more) = (new List<SampleProgress>(), ReportTokens, false);
         for (var node = _ended.First; node is not null && !more; node = node.Next)
@@ -149,10 +170,9 @@ public sealed class DecoderJournal
             return null;
         _offeredAll = underway is not null && !more;
         more |= !_isListed && !_offeredAll;
-        IsReportOut = true;
         _offeredRejections = _rejected.Count;
-        return new DecoderReport(
-            decoder, incarnation, Epoch, ++_number, CommandsTaken, [.. samples], [.. _rejected], load, more);
+        return _out = new DecoderReport(
+            decoder, incarnation, Epoch, ++_number, CommandsTaken, policy, [.. samples], [.. _rejected], load, more);
 
         bool Add(
             JournalEntry entry, ReadOnlySpan<int> tokens, float[] logprobs, VersionSpan[] versions, SampleState state)
@@ -180,9 +200,9 @@ public sealed class DecoderJournal
     /// <summary>The scheduler has taken a report. True where it is the one that is out.</summary>
     public bool Acknowledge(SchedulerEpoch epoch, long number)
     {
-        if (epoch != Epoch || number != _number || !IsReportOut)
+        if (epoch != Epoch || number != _out?.Number)
             return false;
-        IsReportOut = false;
+        _out = null;
         _isListed |= _offeredAll;
         _rejected.RemoveRange(0, _offeredRejections);
         foreach (var (entry, attempt, tokens, ends) in _offered)
@@ -229,9 +249,12 @@ public sealed class DecoderJournal
 
     private sealed record JournalEnd(int[] Tokens, float[] Logprobs, VersionSpan[] Versions, SampleState State);
 
-    private sealed class JournalEntry(SequenceId id, int attempt)
+    private sealed class JournalEntry(SequenceId id, int attempt, Policy? required)
     {
         public SequenceId Id { get; } = id;
+
+        /// <summary>The only weights that it may be sampled with; null for any.</summary>
+        public Policy? Required { get; } = required;
 
         public int Attempt { get; set; } = attempt;
 

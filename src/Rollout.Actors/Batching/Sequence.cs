@@ -34,7 +34,7 @@ public sealed class Sequence
         {
             while (span + 1 < start.Versions.Length && start.Versions[span + 1].Start <= i)
                 span++;
-            Append(start.Tokens[i], start.Logprobs[i], start.Versions[span].Version);
+            Append(start.Tokens[i], start.Logprobs[i], start.Versions[span].Policy);
         }
     }
 
@@ -92,13 +92,13 @@ public sealed class Sequence
     /// Takes a sampled token; the sequence is finished when it is a stop token, completes a stop text, or is the last
     /// one allowed.
     /// </summary>
-    public void Append(int token, float logprob, PolicyVersion version)
+    public void Append(int token, float logprob, Policy policy)
     {
         Pending = Math.Max(0, Pending - 1);
         if (Count == _tokens.Length)
             Array.Resize(ref _tokens, Math.Min(2 * Count, MaxLength));
-        if (_versions.Count == 0 || _versions[^1].Version != version)
-            _versions.Add(new VersionSpan(version, Count - PromptLength));
+        if (_versions.Count == 0 || _versions[^1].Policy != policy)
+            _versions.Add(new VersionSpan(policy, Count - PromptLength));
         _tokens[Count++] = token;
         _logprobs.Add(logprob);
 

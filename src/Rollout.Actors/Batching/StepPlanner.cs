@@ -149,8 +149,8 @@ public sealed class StepPlanner
         return _composer.Batch;
     }
 
-    /// <summary>Takes what the oldest planned step has sampled.</summary>
-    public void Complete(StepOutput output, PolicyVersion version)
+    /// <summary>Takes what the oldest planned step has sampled under a policy.</summary>
+    public void Complete(StepOutput output, Policy policy)
     {
         var step = _planned.Dequeue();
         if (output.Count != step.Draws.Count)
@@ -163,7 +163,7 @@ public sealed class StepPlanner
                 continue;
             var sequence = step.Draws[i].Sequence;
             sequence.Failures = 0;      // only a token is progress: a prompt that fails in its third chunk would go on for ever
-            sequence.Append(output.Tokens[i], output.Logprobs[i], version);
+            sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
             if (sequence.Status == SequenceStatus.Finished)
                 Finish(sequence);
         }

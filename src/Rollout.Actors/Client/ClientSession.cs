@@ -8,7 +8,8 @@ namespace Rollout.Actors.Client;
 
 /// <summary>
 /// One enumeration of a <see cref="RolloutClient"/>: keeps the window full, and its groups until they have come,
-/// whatever happens to schedulers meanwhile (<see cref="Submissions"/>).
+/// whatever happens to schedulers meanwhile (<see cref="Submissions"/>). Outcomes that nobody has read count towards the
+/// window: a slow reader holds back what is submitted.
 /// </summary>
 internal sealed class ClientSession : ReceiveActor, IWithTimers
 {
@@ -23,6 +24,7 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     private readonly IActorRef _scheduler;
     private readonly ChannelWriter<GroupOutcome> _outcomes;
     private readonly Submissions _submissions = new();
+    private bool _isSourceRead;
     private int _ticks;
 
     public ClientSession(
@@ -40,16 +42,19 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
         Receive<IClientMessage>(message =>
         {
             if (_submissions.Take(message) is { } outcome)
-            {
                 _outcomes.TryWrite(outcome);
-                Acknowledge(all: false);
-            }
+            Fill();
+        });
+        Receive<OutcomeRead>(read =>
+        {
+            _submissions.Read(read.Outcome);
+            Acknowledge(all: false);
             Fill();
         });
         Receive<Tick>(_ =>
         {
             if (++_ticks % AskEvery == 0)
-                _scheduler.Tell(new QueryScheduler());
+                _scheduler.Tell(new QueryScheduler(_submissions.Epoch));
             _submissions.Tick();
             Acknowledge(all: true);
             Fill();
@@ -57,7 +62,7 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     }
 
     /// <param name="groups">Read and disposed of by the session alone.</param>
-    /// <param name="window">Groups without an answer at most.</param>
+    /// <param name="window">Groups without an answer, or with one that hasn't been read, at most.</param>
     /// <param name="required">The only weights that they may be decoded with; null for any.</param>
     /// <param name="scheduler">Gets the groups.</param>
     /// <param name="outcomes">Gets each group's outcome; completed at the end, with a fault where groups are unanswered.</param>
@@ -71,6 +76,9 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
+    /// <summary>Every group has its outcome.</summary>
+    private bool IsOver => _isSourceRead && _submissions.Count == 0;
+
     protected override void PreStart()
     {
         Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
@@ -81,15 +89,16 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     {
         _source.Dispose();
         Acknowledge(all: true);
-        if (_submissions.Count == 0)
+        if (IsOver)
         {
             _outcomes.TryComplete();
             return;
         }
-        _scheduler.Tell(new CancelGroups(_submissions.Open));
+        if (_submissions.Count > 0)
+            _scheduler.Tell(new CancelGroups(_submissions.Open));
         // An enumeration that just ended would be taken for a complete one.
         _outcomes.TryComplete(new InvalidOperationException(
-            $"the actor system stopped before {_submissions.Count} groups were answered"));
+            $"the actor system stopped before the end: {_submissions.Count} groups on their way were not answered"));
     }
 
     /// <summary>A fault of the source is the caller's to see.</summary>
@@ -97,9 +106,11 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     {
         try
         {
-            while (_submissions.Count < _window && _source.MoveNext())
+            while (!_isSourceRead && _submissions.Count + _submissions.Unread < _window)
             {
-                if (WireLimits.WhyTooLarge(_source.Current) is { } reason)
+                if (!_source.MoveNext())
+                    _isSourceRead = true;
+                else if (WireLimits.WhyTooLarge(_source.Current) is { } reason)
                     _outcomes.TryWrite(new GroupFailed(_source.Current.Id, reason));
                 else if (!_submissions.Add(_source.Current, _required))
                     throw new InvalidOperationException($"{_source.Current.Id} is submitted twice");
@@ -112,7 +123,7 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
         }
         foreach (var submit in _submissions.TakeSendable())
             _scheduler.Tell(submit);
-        if (_submissions.Count == 0)
+        if (IsOver && _submissions.Unread == 0)
             Context.Stop(Self);
     }
 
@@ -121,6 +132,9 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
         if (_submissions.TakeAcknowledgement(all) is { } taken)
             _scheduler.Tell(taken);
     }
+
+    /// <summary>From the client: whoever enumerates has this outcome.</summary>
+    public sealed record OutcomeRead(GroupOutcome Outcome);
 
     private sealed record Tick
     {

@@ -4,9 +4,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Client;
 
 /// <summary>
-/// What a client keeps of its groups until they have come: each is offered, offered again where the scheduler had no
-/// room, where it has been replaced, and where nothing was heard for long; each outcome is given once. Time is counted
-/// in ticks of a second.
+/// What a client keeps of its groups until they have come and been read: each is offered, offered again where the scheduler
+/// had no room, where it has been replaced, and where nothing was heard for long; each outcome is given once, and
+/// acknowledged when it has been read. Time is counted in ticks of a second.
 /// </summary>
 /// <param name="client">Keeps this client's groups apart from others' of equal numbers.</param>
 internal sealed class Submissions(int client)
@@ -20,8 +20,8 @@ internal sealed class Submissions(int client)
     private readonly Dictionary<GroupId, Entry> _entries = [];
     private readonly SortedDictionary<long, Entry> _unsent = [];        // by order of arrival
     private readonly LinkedList<Entry> _underway = [];                  // by the time of submission
-    private readonly List<GroupId> _outcomes = [];
-    private SchedulerEpoch _epoch;
+    private readonly HashSet<GroupId> _unread = [];                     // given, and perhaps not looked at
+    private readonly List<GroupId> _read = [];                          // of which the scheduler is to be told
     private long _arrivals;
     private int _now;
     private int _limit = int.MaxValue;
@@ -34,8 +34,14 @@ internal sealed class Submissions(int client)
     /// <summary>Groups without an outcome.</summary>
     public int Count => _entries.Count;
 
-    /// <summary>Their ids, as the scheduler knows them.</summary>
+    /// <summary>Groups whose outcomes have been given and not been read.</summary>
+    public int Unread => _unread.Count;
+
+    /// <summary>Groups without an outcome, as the scheduler knows them.</summary>
     public GroupId[] Open => [.. _entries.Keys];
+
+    /// <summary>The highest that was heard of.</summary>
+    public SchedulerEpoch Epoch { get; private set; }
 
     /// <summary>Takes a group. False for one that is on its way already.</summary>
     public bool Add(GroupRequest group, Policy? required)
@@ -68,7 +74,7 @@ internal sealed class Submissions(int client)
             _unsent.Remove(entry.Order);
             entry.SubmittedAt = _now;
             _underway.AddLast(entry.Place);
-            sendable.Add(new SubmitGroup(entry.Group, entry.Required));
+            sendable.Add(new SubmitGroup(entry.Group, entry.Required, Epoch));
         }
         return sendable;
     }
@@ -76,16 +82,15 @@ internal sealed class Submissions(int client)
     /// <summary>Takes what the scheduler said. Gives a group's outcome when that is what it comes to.</summary>
     public GroupOutcome? Take(IClientMessage message)
     {
-        if (message.Epoch.Value < _epoch.Value)
+        if (message.Epoch.Value < Epoch.Value)
             return null;
-        if (message.Epoch != _epoch)
+        if (message.Epoch != Epoch)
             FollowNext(message.Epoch);
         switch (message)
         {
             case CompletionsReady ready:
                 return Take(ready);
             case GroupGivenUp failed:
-                _outcomes.Add(failed.Id);
                 return End(failed.Id) ? new GroupFailed(Plain(failed.Id), failed.Reason) : null;
             case NoRoom refused when _entries.TryGetValue(refused.Id, out var entry) && entry.IsUnderway:
                 Withdraw(entry);
@@ -99,13 +104,21 @@ internal sealed class Submissions(int client)
         }
     }
 
-    /// <summary>Groups whose outcomes have come, once there are enough of them or when asked for all.</summary>
+    /// <summary>An outcome has reached whoever wants it: the scheduler need not remember it.</summary>
+    public void Read(GroupOutcome outcome)
+    {
+        var id = outcome.Id with { Client = client };
+        if (_unread.Remove(id))
+            _read.Add(id);
+    }
+
+    /// <summary>Groups whose outcomes have been read, once there are enough of them or when asked for all.</summary>
     public OutcomesTaken? TakeAcknowledgement(bool all)
     {
-        if (_outcomes.Count == 0 || (!all && _outcomes.Count < AcknowledgedAtOnce))
+        if (_read.Count == 0 || (!all && _read.Count < AcknowledgedAtOnce))
             return null;
-        var taken = new OutcomesTaken([.. _outcomes]);
-        _outcomes.Clear();
+        var taken = new OutcomesTaken([.. _read]);
+        _read.Clear();
         return taken;
     }
 
@@ -115,12 +128,11 @@ internal sealed class Submissions(int client)
     {
         if (!_entries.TryGetValue(ready.Id, out var entry))
         {
-            _outcomes.Add(ready.Id);
+            End(ready.Id);
             return null;
         }
         if (ready.Samples != entry.Completions.Length)
         {
-            _outcomes.Add(ready.Id);
             End(ready.Id);
             return new GroupFailed(
                 Plain(ready.Id), $"it came with {ready.Samples} samples of {entry.Completions.Length}");
@@ -129,15 +141,21 @@ internal sealed class Submissions(int client)
             entry.Completions[completion.Sample] = completion;
         if (Array.Exists(entry.Completions, completion => completion is null))
             return null;
-        _outcomes.Add(ready.Id);
         End(ready.Id);
         return new GroupFinished(Plain(ready.Id), entry.Completions!);
     }
 
+    /// <summary>A group has its outcome. False where it had it before, or nobody wants it.</summary>
     private bool End(GroupId id)
     {
         if (!_entries.Remove(id, out var entry))
+        {
+            // Word of it was lost on the way to the scheduler, unless it is still to be said.
+            if (!_unread.Contains(id))
+                _read.Add(id);
             return false;
+        }
+        _unread.Add(id);
         if (entry.IsUnderway)
             _underway.Remove(entry.Place);
         _unsent.Remove(entry.Order);
@@ -150,8 +168,8 @@ internal sealed class Submissions(int client)
     /// <summary>Another scheduler: it knows nothing of what was submitted to the one before.</summary>
     private void FollowNext(SchedulerEpoch epoch)
     {
-        var isFirst = _epoch == default;
-        _epoch = epoch;
+        var isFirst = Epoch == default;
+        Epoch = epoch;
         _limit = int.MaxValue;
         while (!isFirst && _underway.First is { Value: var entry })
             Withdraw(entry);

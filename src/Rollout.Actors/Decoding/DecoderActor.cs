@@ -58,7 +58,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             _runner.Geometry,
             SamplingRng.SequenceKey,
             setup.Tokenizer);
-        _steps = new StepLoop(setup.Id, _runner, _planner, _allocator, Self, _log);
+        _steps = new StepLoop(setup.Id, _runner, _planner, _follower, _allocator, Self, _log);
         _link = new SchedulerLink(
             setup.Id,
             incarnation,
@@ -68,7 +68,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             _planner,
             Self,
             scheduler,
-            every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every));
+            every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every),
+            after => Timers.StartSingleTimer(nameof(AnswerDue), new AnswerDue(), after));
         if (_follower.IsAlone)
             Serving();
         else
@@ -149,8 +150,11 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         ReceiveAny(_ => Stash.Stash());
     }
 
-    private void TellScheduler() => _link.Announce(
-        _follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+    private void TellScheduler()
+    {
+        _link.Take(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+        _link.Announce();
+    }
 
     /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
     private void ReceiveFromScheduler(Action afterwards)
@@ -163,8 +167,11 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         });
         Receive<ReportTaken>(_link.Take);
         Receive<ReportDue>(_ => _link.Tick());
+        Receive<AnswerDue>(_ => _link.CheckAnswer());
         Receive<DecoderRefused>(refused =>
         {
+            if (!_link.Obeys(refused))
+                return;
             _log.Error("{Reason}", refused.Reason);
             Context.System.EventStream.Publish(refused);
         });
@@ -249,9 +256,13 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         });
     }
 
-    /// <summary>Between two steps: new weights, and nothing computed with the old ones is used again.</summary>
+    /// <summary>
+    /// Between two steps: new weights, nothing computed with the old ones is used again, and who requires the old ones goes
+    /// on elsewhere.
+    /// </summary>
     private void SwapWeights(Policy policy, IActorRef barrier)
     {
+        _link.Take(policy);
         _planner.RequeueAll();
         _follower.Take(policy);
         _runner.LoadWeights(policy.Version);
@@ -272,4 +283,6 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private sealed record Announce;
 
     private sealed record ReportDue;
+
+    private sealed record AnswerDue;
 }

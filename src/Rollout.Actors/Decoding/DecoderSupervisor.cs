@@ -19,7 +19,7 @@ public sealed class DecoderSupervisor : ReceiveActor
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private int _incarnation;
     private Exception? _fault;
-    private bool _isLeaving;
+    private IActorRef? _drainer;        // its host is about to leave, and waits for the decoder
 
     public DecoderSupervisor(DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier)
     {
@@ -30,7 +30,7 @@ public sealed class DecoderSupervisor : ReceiveActor
         Receive<Terminated>(_ => Replace());
         Receive<Drain>(drain =>
         {
-            _isLeaving = true;
+            _drainer = Sender;
             var decoder = Context.Child(ChildName);
             if (decoder.IsNobody())
                 Sender.Tell(new Drained(_setup.Id, 0));
@@ -74,12 +74,14 @@ public sealed class DecoderSupervisor : ReceiveActor
     private void Replace()
     {
         var reason = _fault?.Message ?? "it stopped";
-        var comesBack = _incarnation <= _settings.MaxRestarts && !_isLeaving;
+        var comesBack = _incarnation <= _settings.MaxRestarts && _drainer is null;
         _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
         var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack, _setup.DecodersOfHost);
         _scheduler.Tell(lost);
         Context.System.EventStream.Publish(lost);
         _barrier.Tell(new LeaveBarrier(_setup.Id, _incarnation));
+        // Nothing of it is here any more: what it was told to hand back goes on elsewhere, as far as it was reported.
+        _drainer?.Tell(new Drained(_setup.Id, 0));
         if (comesBack)
             Start();
     }

@@ -17,6 +17,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="decoder">The decoder itself.</param>
 /// <param name="scheduler">Leads to the scheduler of the time, wherever it is.</param>
 /// <param name="tickEvery">Sets the time after which <see cref="Tick"/> is to be called, again and again.</param>
+/// <param name="checkAfter">Sets the time after which <see cref="CheckAnswer"/> is to be called, once, instead of before.</param>
 internal sealed class SchedulerLink(
     DecoderId id,
     int incarnation,
@@ -25,28 +26,45 @@ internal sealed class SchedulerLink(
     StepPlanner planner,
     IActorRef decoder,
     IActorRef scheduler,
-    Action<TimeSpan> tickEvery)
+    Action<TimeSpan> tickEvery,
+    Action<TimeSpan> checkAfter)
 {
-    /// <summary>How long a report may go without an answer before it is made again, and the scheduler looked for.</summary>
+    /// <summary>How long a report may go without an answer before it is sent again, and the scheduler looked for.</summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// The same in report intervals, whichever is longer: a scheduler that asks for few reports has many decoders to answer.
+    /// </summary>
+    private const int AnswerIntervals = 4;
 
     private readonly DecoderJournal _journal = new();
     private IActorRef _reportTo = ActorRefs.Nobody;
     private IActorRef? _drainer;
     private TimeSpan _interval;
-    private TimeSpan _unansweredFor;
-    private Policy _policy;
+    private Policy? _policy;
     private int _handedBack;
     private int _freeBlocks = capacity.Blocks;
     private bool _saidMore;
 
     private bool IsLeaving => _drainer is not null;
 
-    /// <summary>Tells the scheduler, whoever it is, that the decoder is there.</summary>
-    /// <param name="policy">What it decodes with.</param>
-    public void Announce(Policy policy)
+    /// <summary>
+    /// No step is under way, and the next ones run under this policy: what requires another one is handed back with the
+    /// tokens that it has.
+    /// </summary>
+    public void Take(Policy policy)
     {
         _policy = policy;
+        foreach (var group in _journal.NotUnder(policy))
+            HandBack(group, null, runningToo: true);
+        ReportNews();
+    }
+
+    /// <summary>Tells the scheduler, whoever it is, that the decoder is there; nothing where it has served nobody yet.</summary>
+    public void Announce()
+    {
+        if (_policy is not { } policy)
+            return;
         scheduler.Tell(
             new DecoderHere(
                 id,
@@ -72,12 +90,14 @@ internal sealed class SchedulerLink(
         if (!_journal.Follow(here.Epoch))
             return;
         _reportTo = from;
-        _unansweredFor = TimeSpan.Zero;
         if (_journal.Holding > 0)
             Report(everything: true);
         else
-            Announce(_policy);
+            Announce();
     }
+
+    /// <summary>False for a refusal by a scheduler of the past.</summary>
+    public bool Obeys(DecoderRefused refused) => refused.Epoch.Value >= _journal.Epoch.Value;
 
     /// <summary>Carries out a command, unless that has been done or it comes from a scheduler of the past.</summary>
     public void Take(SchedulerCommand command)
@@ -108,7 +128,6 @@ internal sealed class SchedulerLink(
     {
         if (!_journal.Acknowledge(taken.Epoch, taken.Number))
             return;
-        _unansweredFor = TimeSpan.Zero;
         if (_saidMore)
             Report(everything: true);
         ReportNews();
@@ -123,19 +142,19 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>Time for the tokens since the last report, or to make it again where it had no answer.</summary>
+    /// <summary>Time for the tokens since the last report.</summary>
     public void Tick()
     {
         if (!_journal.IsReportOut)
-        {
             Report(everything: true);
+    }
+
+    /// <summary>A report that has had no answer since it was sent is sent again.</summary>
+    public void CheckAnswer()
+    {
+        if (!_journal.IsReportOut)
             return;
-        }
-        _unansweredFor += _interval;
-        if (_unansweredFor < AnswerTime)
-            return;
-        _unansweredFor = TimeSpan.Zero;
-        Announce(_policy);
+        Announce();
         Report(everything: true);
     }
 
@@ -145,7 +164,7 @@ internal sealed class SchedulerLink(
         _drainer = asker;
         foreach (var group in planner.Sequences.Select(sequence => sequence.Id.Group).Distinct().ToArray())
             HandBack(group, null, runningToo: true);
-        Announce(_policy);
+        Announce();
         ReportNews();
         EndDrainIfDone();
     }
@@ -156,11 +175,11 @@ internal sealed class SchedulerLink(
         foreach (var start in assign.Samples)
         {
             // What it was before is of no use to anybody: the scheduler goes on from what it knows.
-            if (_journal.Assign(group, start, assign.Attempt))
+            if (_journal.Assign(group, start, assign.Attempt, assign.Required))
                 planner.Recall(group, [start.Sample], runningToo: true);
         }
         planner.Add(assign.Group, assign.Samples);
-        if (IsLeaving)
+        if (IsLeaving || (assign.Required ?? _policy) != _policy)
             HandBack(group, null, runningToo: true);
     }
 
@@ -195,13 +214,16 @@ internal sealed class SchedulerLink(
     private void Report(bool everything)
     {
         TakeOutcomes();
+        if (_policy is not { } policy)
+            return;
         var running = planner.Sequences.Count(
             sequence => sequence.Status is SequenceStatus.Running or SequenceStatus.Prefilling);
         var load = new DeviceLoad(running, planner.Sequences.Count - running, _freeBlocks);
-        if (_journal.Report(id, incarnation, everything ? planner.Sequences : null, load) is not { } report)
+        if (_journal.Report(id, incarnation, policy, everything ? planner.Sequences : null, load) is not { } report)
             return;
         _saidMore = report.More;
         _reportTo.Tell(report, decoder);
+        checkAfter(TimeSpan.FromTicks(Math.Max(AnswerTime.Ticks, AnswerIntervals * _interval.Ticks)));
     }
 
     private void EndDrainIfDone()

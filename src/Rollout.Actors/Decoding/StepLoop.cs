@@ -14,6 +14,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="id">The decoder's.</param>
 /// <param name="runner">Its device.</param>
 /// <param name="planner">Decides what each step computes.</param>
+/// <param name="follower">Says what the device decodes with.</param>
 /// <param name="allocator">Answers demands with <see cref="BlocksReserved"/>, to the decoder.</param>
 /// <param name="decoder">The decoder itself.</param>
 /// <param name="log">The decoder's.</param>
@@ -21,6 +22,7 @@ internal sealed class StepLoop(
     DecoderId id,
     IModelRunner runner,
     StepPlanner planner,
+    PolicyFollower follower,
     IActorRef allocator,
     IActorRef decoder,
     ILoggingAdapter log)
@@ -89,7 +91,8 @@ internal sealed class StepLoop(
         {
             var output = runner.Finish();
             _clock.StepDone(output, planner.PlannedPrefillTokens);
-            planner.Complete(output, runner.Version);
+            planner.Complete(
+                output, follower.Policy ?? throw new InvalidOperationException($"{id} ran a step without a policy"));
         }
         catch (Exception fault) when (fault is not DeviceFaultException)
         {

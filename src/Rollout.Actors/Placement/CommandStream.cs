@@ -28,11 +28,11 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
     /// <summary>The number of the last one that was carried out.</summary>
     public long Taken { get; private set; }
 
-    /// <summary>Work on samples of a group.</summary>
-    public void Assign(int attempt, GroupRequest group, SampleStart[] samples)
+    /// <summary>Work on samples of a group, under the required weights alone where some are.</summary>
+    public void Assign(int attempt, GroupRequest group, SampleStart[] samples, Policy? required = null)
     {
         Flush();
-        Send(new AssignSamples(epoch, ++_numbers, attempt, group, samples));
+        Send(new AssignSamples(epoch, ++_numbers, attempt, group, samples, required));
     }
 
     /// <summary>Give samples back.</summary>

@@ -261,7 +261,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
 
         void Send()
         {
-            decoder.Commands.Assign(++_attempts, group.Request!, [.. starts]);
+            decoder.Commands.Assign(++_attempts, group.Request!, [.. starts], group.Required);
             starts.Clear();
             bytes = 0;
         }

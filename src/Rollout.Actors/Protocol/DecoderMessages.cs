@@ -44,8 +44,12 @@ public abstract record SchedulerCommand(SchedulerEpoch Epoch, long Number) : IDe
 /// <param name="Attempt">No two assignments of an epoch have the same.</param>
 /// <param name="Group">All of the group.</param>
 /// <param name="Samples">Those of its samples that are assigned, with what they have sampled elsewhere.</param>
+/// <param name="Required">
+/// The only weights that they may be sampled with, null for any: a decoder that holds others, or takes others, hands them
+/// back with the tokens that they have.
+/// </param>
 public sealed record AssignSamples(
-    SchedulerEpoch Epoch, long Number, int Attempt, GroupRequest Group, SampleStart[] Samples)
+    SchedulerEpoch Epoch, long Number, int Attempt, GroupRequest Group, SampleStart[] Samples, Policy? Required = null)
     : SchedulerCommand(Epoch, Number), IWireMessage;
 
 /// <summary>
@@ -69,9 +73,9 @@ public sealed record ReportTaken(SchedulerEpoch Epoch, long Number) : IDecoderMe
 
 /// <summary>
 /// From the scheduler, as the answer to <see cref="DecoderHere"/>: this decoder can't work here, and why in a sentence.
-/// The decoder publishes it on its actor system's event stream.
+/// The decoder publishes it on its actor system's event stream, unless it follows a later scheduler.
 /// </summary>
-public sealed record DecoderRefused(DecoderId Id, string Reason) : IDecoderMessage, IWireMessage;
+public sealed record DecoderRefused(SchedulerEpoch Epoch, DecoderId Id, string Reason) : IDecoderMessage, IWireMessage;
 
 /// <summary>
 /// From the decoder's own host, which is about to leave: hand every unfinished sample back. Answered by

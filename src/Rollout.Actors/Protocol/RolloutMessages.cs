@@ -19,7 +19,9 @@ public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Sam
 /// </summary>
 /// <param name="Group">What to sample.</param>
 /// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
-public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null) : ISchedulerMessage, IWireMessage;
+/// <param name="Seen">The highest scheduler epoch that the client has heard of, 0 at first: it listens to no lower one.</param>
+public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null, SchedulerEpoch Seen = default)
+    : ISchedulerMessage, IWireMessage;
 
 /// <summary>The mailbox of a client, whatever actor it is: what the scheduler tells those that submit groups.</summary>
 public interface IClientMessage
@@ -69,5 +71,11 @@ public sealed record GroupFailed(GroupId Id, string Reason) : GroupOutcome(Id);
 public sealed record Completion(
     int Sample, int[] Tokens, float[] Logprobs, VersionSpan[] Versions, FinishReason Reason);
 
-/// <summary>From token <paramref name="Start"/> of the completion on, this policy sampled.</summary>
-public readonly record struct VersionSpan(PolicyVersion Version, int Start);
+/// <summary>
+/// From token <paramref name="Start"/> of the completion on, this policy sampled. Versions of two runs may have equal
+/// numbers: it is their run that tells them apart.
+/// </summary>
+public readonly record struct VersionSpan(Policy Policy, int Start)
+{
+    public PolicyVersion Version => Policy.Version;
+}

@@ -8,7 +8,8 @@ namespace Rollout.Actors.Protocol;
 /// From whoever wants to know whether the scheduler is there, and from clients every few seconds. Answered by
 /// <see cref="SchedulerReport"/>.
 /// </summary>
-public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
+/// <param name="Seen">As in <see cref="SubmitGroup"/>.</param>
+public sealed record QueryScheduler(SchedulerEpoch Seen = default) : ISchedulerMessage, IWireMessage;
 
 /// <summary>How the cluster stands.</summary>
 /// <param name="Decoders">Those that take samples.</param>
@@ -72,13 +73,14 @@ public sealed record DecoderHere(
 
 /// <summary>
 /// From a decoder: what happened since the last report that was taken. One is outstanding at a time; one that isn't
-/// answered by <see cref="ReportTaken"/> in time is made again, with what has come since, under the next number.
+/// answered by <see cref="ReportTaken"/> in time is sent again as it was, under its number, and what has come since waits.
 /// </summary>
 /// <param name="Decoder">Its host and device.</param>
 /// <param name="Incarnation">Its own.</param>
 /// <param name="Epoch">The scheduler that it reports to.</param>
 /// <param name="Number">From 1 in each epoch.</param>
 /// <param name="CommandsTaken">Commands of the epoch that it has carried out.</param>
+/// <param name="Policy">The weights that it decodes with: what it hands back for others isn't given to it again.</param>
 /// <param name="Samples">Those with news.</param>
 /// <param name="Rejected">Groups that can't be finished, there or anywhere.</param>
 /// <param name="Load">How full it is.</param>
@@ -89,6 +91,7 @@ public sealed record DecoderReport(
     SchedulerEpoch Epoch,
     long Number,
     long CommandsTaken,
+    Policy Policy,
     SampleProgress[] Samples,
     GroupRejection[] Rejected,
     DeviceLoad Load,
@@ -143,7 +146,7 @@ public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlock
 /// <param name="Incarnation">The one that is gone.</param>
 /// <param name="Reason">Why, for the groups that nobody can take.</param>
 /// <param name="ComesBack">A next incarnation is being started.</param>
-/// <param name="DecodersOfHost">Decoders that its host runs, working or not: the others may still come.</param>
+/// <param name="DecodersOfHost">Decoders that its host runs, working or not: the others may still come. 0 where unknown.</param>
 public sealed record DecoderLost(
     DecoderId Id, int Incarnation, string Reason, bool ComesBack, int DecodersOfHost = 1)
     : ISchedulerMessage, IWireMessage;

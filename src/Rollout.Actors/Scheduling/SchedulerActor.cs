@@ -60,14 +60,18 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<SubmitGroup>(Submit);
         Receive<CancelGroups>(cancel => Cancel(cancel.Groups));
         Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
-        Receive<Terminated>(gone => Cancel(_clients.Remove(gone.ActorRef)));
-        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
-            _book.Decoders.Count,
-            _book.GroupsOnTheirWay,
-            _epoch,
-            _book.WaitingSequences,
-            _book.Fingerprint,
-            _book.Decoders.Policy)));
+        Receive<Terminated>(Lose);
+        Receive<QueryScheduler>(query =>
+        {
+            StartOverIfBehind(query.Seen);
+            Sender.Tell(new SchedulerReport(
+                _book.Decoders.Count,
+                _book.GroupsOnTheirWay,
+                _epoch,
+                _book.WaitingSequences,
+                _book.Fingerprint,
+                _book.Decoders.Policy));
+        });
         Receive<DecoderHere>(Welcome);
         Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);
@@ -113,6 +117,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Submit(SubmitGroup submit)
     {
+        StartOverIfBehind(submit.Seen);
         var (request, client) = (submit.Group, Sender);
         if (WhyNever(request) is { } reason)
         {
@@ -162,26 +167,23 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Welcome(DecoderHere here)
     {
-        if (here.Seen.Value > _epoch.Value)
-        {
-            // Whoever writes to this one takes it for the oldest: it is the younger of the two, with a slower clock.
-            _epochs.Hear(here.Seen);
-            throw new InvalidOperationException(
-                $"{_epoch} comes after {here.Seen} by membership, and before it by the clocks: it starts over above it");
-        }
+        StartOverIfBehind(here.Seen);
         var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
         var decoder = _book.Welcome(here, out var refusal);
         if (refusal is not null)
         {
             _log.Warning("{Refusal}", refusal);
-            here.Decoder.Tell(new DecoderRefused(here.Id, refusal));
+            here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
             _watch.Refused(here.Id);
             OpenIfSettled();
         }
         if (decoder is null)
             return;
         if (isNew)
+        {
+            Context.Watch(here.Decoder);
             _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
+        }
         _watch.Heard(here.Id);
         here.Decoder.Tell(new SchedulerHere(_epoch, ReportEvery));
         Send(decoder);
@@ -197,10 +199,42 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         OpenIfSettled();
     }
 
-    private void Lose(DecoderLost lost)
+    /// <summary>
+    /// Whoever writes to this one takes it for the oldest member. Where they have followed a higher epoch, that one was a
+    /// scheduler before it, with a faster clock, and they would listen to this one never.
+    /// </summary>
+    private void StartOverIfBehind(SchedulerEpoch seen)
+    {
+        if (seen.Value <= _epoch.Value)
+            return;
+        _epochs.Hear(seen);
+        throw new InvalidOperationException(
+            $"{_epoch} comes after {seen} by membership, and before it by the clocks: it starts over above it");
+    }
+
+    /// <summary>
+    /// A client or a decoder has stopped. A decoder's supervisor says so too, with the reason and whether it comes back; but
+    /// once, and what is said once may be lost.
+    /// </summary>
+    private void Lose(Terminated gone)
+    {
+        foreach (var decoder in _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(gone.ActorRef)).ToArray())
+        {
+            var lost = new DecoderLost(
+                decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true, DecodersOfHost: 0);
+            Lose(lost, isFault: !gone.AddressTerminated);
+        }
+        Cancel(_clients.Remove(gone.ActorRef));
+    }
+
+    private void Lose(DecoderLost lost) => Lose(lost, isFault: true);
+
+    /// <param name="lost">It is gone.</param>
+    /// <param name="isFault">Its host is not: what it worked on may be to blame.</param>
+    private void Lose(DecoderLost lost, bool isFault)
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
-        _book.DecoderDown(lost);
+        _book.DecoderDown(lost, isFault);
         _watch.Lost(lost);
         FailWhatNobodyWillRun();
         SendAll();
@@ -250,6 +284,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var decoders = group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct();
         var on = string.Join(" and ", decoders);
         return on.Length > 0 ? $"on {on}"
+            : group.Required is not null && _book.Decoders.Count > 0 ? "waiting for a decoder with the weights that it requires"
             : _book.Decoders.Count == 0 && _watch.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
             : "waiting for a decoder";
     }

@@ -18,6 +18,8 @@ namespace Rollout.Actors.Topology;
 internal sealed class MemberStart(
     RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say)
 {
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
+
     private readonly ClusterJoin _join = new(settings.Cluster, certificates);
 
     /// <summary>The actor system, which is up, and its proxy of the cluster's scheduler.</summary>
@@ -54,16 +56,24 @@ internal sealed class MemberStart(
     /// <exception cref="MembershipException">It did not answer in time.</exception>
     public static async Task<SchedulerReport> AskSchedulerAsync(IActorRef scheduler, TimeSpan deadline)
     {
-        try
+        for (var left = deadline; ; left -= AskAgain)
         {
-            return await scheduler.Ask<SchedulerReport>(new QueryScheduler(), deadline).ConfigureAwait(false);
-        }
-        catch (AskTimeoutException fault)
-        {
-            throw new MembershipException(
-                $"no scheduler answered within {deadline.TotalSeconds:0.#} s: expected a member with the role"
-                + $" {ClusterRoles.Scheduler} in the cluster",
-                fault);
+            try
+            {
+                // A question that is on its way to a scheduler that dies is lost.
+                return await scheduler.Ask<SchedulerReport>(new QueryScheduler(), left < AskAgain ? left : AskAgain)
+                    .ConfigureAwait(false);
+            }
+            catch (AskTimeoutException) when (left > AskAgain)
+            {
+            }
+            catch (AskTimeoutException fault)
+            {
+                throw new MembershipException(
+                    $"no scheduler answered within {deadline.TotalSeconds:0.#} s: expected a member with the role"
+                    + $" {ClusterRoles.Scheduler} in the cluster",
+                    fault);
+            }
         }
     }
 

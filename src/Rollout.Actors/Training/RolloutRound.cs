@@ -45,6 +45,8 @@ internal sealed class RolloutRound(
         var outcome = _submissions.Take(message);
         if (outcome is GroupFinished group && Groups.Finish(group) is { } item)
             rewards.Tell(new ScoreGroup(item, group, maxTokens));
+        if (outcome is not null)
+            _submissions.Read(outcome);
         Acknowledge(all: false);
         SendAll();
         return outcome as GroupFailed;
@@ -54,7 +56,7 @@ internal sealed class RolloutRound(
     public void Tick()
     {
         if (++_ticks % AskEvery == 0)
-            scheduler.Tell(new QueryScheduler());
+            scheduler.Tell(new QueryScheduler(_submissions.Epoch));
         _submissions.Tick();
         Acknowledge(all: true);
         SendAll();

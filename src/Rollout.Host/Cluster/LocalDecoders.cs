@@ -29,7 +29,10 @@ internal sealed class LocalDecoders : IDisposable
         var tokenizer = File.Exists(Path.Combine(settings.Model.Path, "tokenizer.json"))
             ? HuggingFaceTokenizer.Load(settings.Model.Path)
             : null;
-        PolicyModel.PrepareDevice(tree, settings);
+        if (settings.Cluster.Devices.Count == 0)
+            PolicyModel.PrepareDevice(tree, settings);
+        foreach (var device in settings.Cluster.Devices)
+            PolicyModel.PrepareDevice(tree, settings with { Device = device }, tree.Rollout.Section("cluster"), "devices");
         var decoders = new LocalDecoders(tokenizer);
         try
         {

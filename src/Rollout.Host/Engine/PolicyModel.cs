@@ -14,15 +14,23 @@ namespace Rollout.Host.Engine;
 public static class PolicyModel
 {
     /// <summary>Loads libtorch, and sets how many threads it uses.</summary>
+    /// <param name="tree">Where the device is named.</param>
+    /// <param name="settings">The device and the type.</param>
+    /// <param name="section">Of the key that names the device; null for rollout itself.</param>
+    /// <param name="key">That key.</param>
     /// <exception cref="ConfigurationException">The device cannot compute in the type that is asked for.</exception>
     /// <exception cref="LibTorchException">libtorch, or what it needs for a GPU, is not there.</exception>
-    public static void PrepareDevice(ConfigTree tree, RolloutSettings settings)
+    public static void PrepareDevice(
+        ConfigTree tree, RolloutSettings settings, ConfigSection? section = null, string key = "device")
     {
         RequireSupported(tree, settings);
         LibTorch.Load(cuda: IsCuda(settings));
         var ordinal = Ordinal(settings);
         if (IsCuda(settings) && ordinal >= torch.cuda.device_count())
-            throw tree.Rollout.Invalid("device", $"one of the {torch.cuda.device_count()} GPUs that libtorch sees, from cuda:0");
+        {
+            throw (section ?? tree.Rollout).Invalid(
+                key, $"one of the {torch.cuda.device_count()} GPUs that libtorch sees, from cuda:0");
+        }
         torch.set_num_threads(Threads(settings));
     }
 

@@ -43,6 +43,11 @@ public static class TrainJob
         var settings = ClusterMembers.WithRoles(RolloutSettings.ForTraining(tree), ClusterRoles.Trainer);
         var decodes = settings.Cluster.Roles.Contains(ClusterRoles.Decoder);
         resumed?.RequireSeed(settings.Seed);
+        if (decodes && settings.Cluster.Devices.Count > 0)
+        {
+            throw tree.Rollout.Section("cluster").Invalid(
+                "devices", "[] in a process that trains, whose decoder uses rollout.device: a rollout host takes the other GPUs");
+        }
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
         PolicyModel.PrepareDevice(tree, settings);

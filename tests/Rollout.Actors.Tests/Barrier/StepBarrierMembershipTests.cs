@@ -8,22 +8,33 @@ namespace Rollout.Actors.Tests.Barrier;
 public sealed class StepBarrierMembershipTests : StepBarrierTest
 {
     [Theory]
-    [InlineData("before", false)]
-    [InlineData("before", true)]
-    [InlineData("while the others park", false)]
-    [InlineData("while the others park", true)]
-    [InlineData("when all are parked", false)]
-    [InlineData("when all are parked", true)]
-    [InlineData("while the others update", false)]
-    [InlineData("while the others update", true)]
-    public async Task One_that_is_gone_is_waited_for_in_no_later_phase(string when, bool withItsHost)
+    [InlineData("before", "failed")]
+    [InlineData("before", "with its host")]
+    [InlineData("before", "silently")]
+    [InlineData("while the others park", "failed")]
+    [InlineData("while the others park", "with its host")]
+    [InlineData("while the others park", "silently")]
+    [InlineData("when all are parked", "failed")]
+    [InlineData("when all are parked", "with its host")]
+    [InlineData("when all are parked", "silently")]
+    [InlineData("while the others update", "failed")]
+    [InlineData("while the others update", "with its host")]
+    [InlineData("while the others update", "silently")]
+    public async Task One_that_is_gone_is_waited_for_in_no_later_phase(string when, string how)
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
         var id = Elsewhere(7);
-        await JoinedAsync(barrier, id);
-        void GoneIf(string now) =>
-            Tell(barrier, when != now ? [] : withItsHost ? [new HostLost(id.Host)] : [new LeaveBarrier(id, 1)]);
+        var decoder = await JoinedAsync(barrier, id);
+        void GoneIf(string now)
+        {
+            if (when != now)
+                return;
+            if (how == "silently")
+                Sys.Stop(decoder);
+            else
+                Tell(barrier, how == "failed" ? new LeaveBarrier(id, 1) : new HostLost(id.Host));
+        }
 
         GoneIf("before");
         Tell(barrier, new ParkAll(One));

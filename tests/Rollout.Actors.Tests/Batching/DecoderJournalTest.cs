@@ -58,7 +58,7 @@ public abstract class DecoderJournalTest
     }
 
     protected DecoderReport? Report(bool everything) => Journal.Report(
-        new DecoderId(new HostId("here:1", 1), "cpu"), 1, everything ? Underway : null, default);
+        new DecoderId(new HostId("here:1", 1), "cpu"), 1, default, everything ? Underway : null, default);
 
     protected DecoderReport Reported() => Assert.IsType<DecoderReport>(Report(everything: true));
 

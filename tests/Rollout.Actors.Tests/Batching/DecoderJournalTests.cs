@@ -35,22 +35,41 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     }
 
     [Fact]
-    public void What_nobody_took_is_said_again_under_the_next_number_with_what_has_come_since()
+    public void What_nobody_took_is_said_again_as_it_was_and_what_has_come_since_comes_after_it()
     {
         var sequence = Assign(0);
         Sample(sequence, 1, 2);
-        Reported();
+        var report = Reported();
         Sample(sequence, 3);
 
-        var again = Reported();
+        Assert.Same(report, Reported());
+        Assert.Same(report, Report(everything: false));
 
-        Assert.Equal(2, again.Number);
-        Assert.Equal([1, 2, 3], Assert.Single(again.Samples).Tokens);
-        Assert.False(Journal.Acknowledge(Seven, 1), "the answer to the first one is late");
         Assert.True(Journal.IsReportOut);
-        Assert.True(Journal.Acknowledge(Seven, 2));
+        Assert.False(Journal.Acknowledge(Seven, report.Number + 1), "nobody has made that one");
+        Assert.True(Journal.Acknowledge(Seven, report.Number), "an answer that comes late is one");
         Assert.False(Journal.IsReportOut);
-        Assert.False(Journal.Acknowledge(Seven, 2), "an answer that comes twice");
+        Assert.False(Journal.Acknowledge(Seven, report.Number), "an answer that comes twice");
+        var next = Reported();
+        Assert.Equal(report.Number + 1, next.Number);
+        Assert.Equal([3], Assert.Single(next.Samples).Tokens);
+    }
+
+    [Fact]
+    public void It_knows_what_may_not_be_sampled_under_other_weights_until_that_has_ended()
+    {
+        var (one, two) = (new Policy(Run: 1, default), new Policy(Run: 2, default));
+        var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+        Journal.Assign(Group, SampleStart.New(0), Attempt, required: one);
+        Journal.Assign(new GroupId(2), SampleStart.New(0), Attempt);
+        Assert.Empty(Journal.NotUnder(one));
+        Assert.Equal([Group], Journal.NotUnder(two));
+
+        Journal.Follow(new SchedulerEpoch(8));
+        Assert.Equal([Group], Journal.NotUnder(two));
+        HandBack(sequence);
+
+        Assert.Empty(Journal.NotUnder(two));
     }
 
     [Fact]
@@ -116,7 +135,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         var sequence = Assign(0, maxTokens: tokens.Length);
         sequence.Append(tokens[0], -tokens[0], default);
         foreach (var token in tokens[1..])
-            sequence.Append(token, -token, new PolicyVersion(token < 100 + ReportTokens + 5 ? 1 : 2));
+            sequence.Append(token, -token, new Policy(Run: 0, new PolicyVersion(token < 100 + ReportTokens + 5 ? 1 : 2)));
         End(sequence);
 
         var first = Reported();
@@ -187,33 +206,49 @@ public sealed class DecoderJournalTests : DecoderJournalTest
 
     [Fact]
     public void Whatever_reports_and_answers_get_lost_the_scheduler_has_every_token_once_in_the_end() => Prop.ForAll(
-        Gen.Elements(Fate.ReportLost, Fate.AnswerLost, Fate.Taken).ArrayOf(40).ToArbitrary(),
+        Gen.Elements(Fate.ReportLost, Fate.AnswerLost, Fate.AnswerLate, Fate.Taken).ArrayOf(40).ToArbitrary(),
         fates =>
         {
             var (journal, known, next) = (new DecoderJournal(), new List<int>(), 100);
             journal.Follow(Seven);
             journal.Assign(Group, SampleStart.New(0), Attempt);
             var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
-            foreach (var fate in fates.Append(Fate.Taken))
+            var late = 0L;
+            foreach (var fate in fates)
             {
                 for (var i = 0; i < 1 + (next % 3); i++)
                     sequence.Append(next, -next++, default);
-                var report = journal.Report(default, 1, [sequence], default)!;
+                var report = Report();
+                journal.Acknowledge(Seven, late);
                 if (fate == Fate.ReportLost)
                     continue;
+                Take(report!);
+                late = fate == Fate.AnswerLate ? report!.Number : 0;
+                if (fate == Fate.Taken)
+                    journal.Acknowledge(Seven, report!.Number);
+            }
+            while (Report() is { } rest)
+            {
+                Take(rest);
+                journal.Acknowledge(Seven, rest.Number);
+            }
+            return known.SequenceEqual(Enumerable.Range(100, next - 100)) && !journal.IsReportOut;
+
+            DecoderReport? Report() => journal.Report(default, 1, default, [sequence], default);
+
+            void Take(DecoderReport report)
+            {
                 var progress = Assert.Single(report.Samples);
                 Assert.True(progress.Start <= known.Count, "tokens are missing before those of the report");
                 known.AddRange(progress.Tokens.Skip(known.Count - progress.Start));
-                if (fate == Fate.Taken)
-                    journal.Acknowledge(report.Epoch, report.Number);
             }
-            return known.SequenceEqual(Enumerable.Range(100, next - 100)) && !journal.IsReportOut;
         }).QuickCheckThrowOnFailure();
 
     private enum Fate
     {
         ReportLost,
         AnswerLost,
+        AnswerLate,
         Taken,
     }
 }

@@ -92,7 +92,7 @@ internal sealed class PlannerRig
     {
         try
         {
-            Planner.Complete(Runner.Finish(), Runner.Version);
+            Planner.Complete(Runner.Finish(), new Policy(Run: 0, Runner.Version));
         }
         catch (InvalidOperationException fault)
         {

@@ -146,7 +146,7 @@ public sealed class StepPlannerTests
         var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Resume(group)));
 
         var completion = done.Completions[0];
-        Assert.Equal([new(new PolicyVersion(0), 0), new(new PolicyVersion(1), completion.Versions[1].Start)],
+        Assert.Equal([new(default, 0), new(new Policy(Run: 0, new PolicyVersion(1)), completion.Versions[1].Start)],
             completion.Versions);
         var context = group.Prompt.Concat(completion.Tokens).ToArray();
         for (var i = 0; i < completion.Tokens.Length; i++)

@@ -165,7 +165,8 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         var (_, session) = (await SubmissionsAsync(2))[0];
         Tell(session, new SchedulerReport(1, 2, Epoch, 0, null));
         Tell(session, new SchedulerReport(1, 0, new SchedulerEpoch(Epoch.Value + 1), 0, null));
-        await SubmissionsAsync(2);
+        for (var i = 0; i < 2; i++)
+            Assert.Equal(Epoch.Value + 1, (await FishForMessageAsync<SubmitGroup>(_ => true)).Seen.Value);
         // Frozen meanwhile, the old one has taken everybody for dead.
         Tell(session, new GroupGivenUp(Epoch, _ids[0], "no decoder is left"), new GroupGivenUp(Epoch, _ids[1], "no decoder is left"));
         _epoch = new SchedulerEpoch(Epoch.Value + 1);
@@ -225,15 +226,64 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     [Fact]
     public async Task It_says_what_it_has_so_that_the_scheduler_need_not_remember_it()
     {
-        var all = CollectAsync(Requests(2));
+        await using var reader = Client().GenerateAsync(Requests(2)).GetAsyncEnumerator();
+        var first = reader.MoveNextAsync();
         var (_, session) = (await SubmissionsAsync(2))[0];
         Answer(session, 0);
+        Assert.True(await first);
         await PassAsync(session, seconds: 1);
         Assert.Equal([_ids[0]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
         Answer(session, 1);
 
-        await all;
+        Assert.True(await reader.MoveNextAsync());
+        Assert.False(await reader.MoveNextAsync());
         Assert.Equal([_ids[1]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
+    }
+
+    [Fact]
+    public async Task Whoever_reads_slowly_holds_back_what_is_submitted_and_acknowledged()
+    {
+        await using var reader = Client().GenerateAsync(Requests(5), window: 2).GetAsyncEnumerator();
+        var first = reader.MoveNextAsync();
+        var (_, session) = (await SubmissionsAsync(2))[0];
+        Answer(session, 0);
+        Answer(session, 1);
+        Assert.True(await first);
+        Assert.Equal(0, reader.Current.Id.Value);
+        Assert.Equal(2, (await SubmissionsAsync(1))[0].Group.Id.Value);
+        Answer(session, 1);         // again: it has it, but nobody has read it
+        Answer(session, 2);
+        await PassAsync(session, seconds: 1);
+        Assert.Equal([_ids[0]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
+        await PassAsync(session, seconds: 1);
+        Assert.False(HasMessages);
+
+        Assert.True(await reader.MoveNextAsync());
+
+        Assert.Equal(1, reader.Current.Id.Value);
+        Assert.Equal(3, (await SubmissionsAsync(1))[0].Group.Id.Value);
+        await PassAsync(session, seconds: 1);
+        Assert.Equal([_ids[1]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
+    }
+
+    [Fact]
+    public async Task A_system_that_stops_where_all_was_answered_and_not_all_submitted_does_not_look_like_the_end()
+    {
+        await using var reader = Client().GenerateAsync(Requests(4), window: 2).GetAsyncEnumerator();
+        var first = reader.MoveNextAsync();
+        var (_, session) = (await SubmissionsAsync(2))[0];
+        Answer(session, 0);
+        Answer(session, 1);
+        Assert.True(await first);
+        await SubmissionsAsync(1);
+        Answer(session, 2);
+        await SettledAsync(session);
+
+        Sys.Stop(session);
+
+        for (var unread = 1; unread <= 2; unread++)
+            Assert.True(await reader.MoveNextAsync());
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await reader.MoveNextAsync());
     }
 
     [Fact]

@@ -104,6 +104,21 @@ public sealed class DecoderHandOverTests : ActorTest
         Assert.Equal(Second.Id, (await _new.DecodedAsync()).Id);
     }
 
+    [Fact]
+    public async Task A_replaced_scheduler_that_refuses_it_is_not_heard()
+    {
+        await _old.WelcomeAsync();
+        await HandOverAsync();
+        Sys.EventStream.Subscribe(TestActor, typeof(DecoderRefused));
+        var late = new DecoderRefused(_old.Epoch, Decoder(0), "it has another model");
+        var said = late with { Epoch = _new.Epoch };
+
+        _decoder.Tell(late, _old.Ref);
+        _decoder.Tell(said, _new.Ref);
+
+        Assert.Equal(said, await ExpectMsgAsync<DecoderRefused>());
+    }
+
     /// <summary>The next scheduler takes the seat, and the decoder hears of it when it says again that it is there.</summary>
     private async Task<DecoderHere> HandOverAsync()
     {

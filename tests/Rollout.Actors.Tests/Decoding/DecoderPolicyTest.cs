@@ -43,6 +43,9 @@ public abstract class DecoderPolicyTest : ActorTest
 
     protected IActorRef Decoder0 { get; }
 
+    /// <summary>The last one that was read.</summary>
+    protected DecoderReport? LastReport { get; private set; }
+
     /// <summary>There when the decoder has started.</summary>
     protected FakeModelRunner Runner { get; private set; } = null!;
 
@@ -65,12 +68,12 @@ public abstract class DecoderPolicyTest : ActorTest
         message => message is DecoderHere, TimeSpan.FromSeconds(30)) as DecoderHere)!.Policy;
 
     /// <summary>The scheduler answers its announcement and assigns all samples of a group.</summary>
-    protected void Assign(GroupRequest group)
+    protected void Assign(GroupRequest group, Policy? required = null)
     {
         Decoder0.Tell(new SchedulerHere(Epoch, TimeSpan.FromMilliseconds(100)), Scheduler);
         Decoder0.Tell(
             new AssignSamples(
-                Epoch, ++_commands, (int)_commands, group, [.. group.Samples.Select((_, i) => SampleStart.New(i))]),
+                Epoch, ++_commands, (int)_commands, group, [.. group.Samples.Select((_, i) => SampleStart.New(i))], required),
             Scheduler);
     }
 
@@ -79,7 +82,18 @@ public abstract class DecoderPolicyTest : ActorTest
         Decoder0.Tell(new ForgetGroups(Epoch, ++_commands, [group]), Scheduler);
 
     /// <summary>All samples of a group, when the last has been reported.</summary>
-    protected async Task<Completion[]> DecodedAsync(GroupRequest group)
+    protected async Task<Completion[]> DecodedAsync(GroupRequest group) =>
+    [
+        .. (await EndedAsync(group)).Select(sample => new Completion(
+            sample.Sample,
+            sample.Tokens,
+            sample.Logprobs,
+            sample.Versions,
+            sample.State == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length)),
+    ];
+
+    /// <summary>All samples of a group with all of their tokens, when the last has finished or been handed back.</summary>
+    protected async Task<SampleProgress[]> EndedAsync(GroupRequest group)
     {
         while (true)
         {
@@ -96,6 +110,7 @@ public abstract class DecoderPolicyTest : ActorTest
                 parts.Add(progress);
             }
             Decoder0.Tell(new ReportTaken(Epoch, report.Number), Scheduler);
+            LastReport = report;
         }
     }
 
@@ -111,12 +126,12 @@ public abstract class DecoderPolicyTest : ActorTest
         });
     }
 
-    private static Completion Joined(List<SampleProgress> parts) => new(
-        parts[0].Sample,
-        [.. parts.SelectMany(part => part.Tokens)],
-        [.. parts.SelectMany(part => part.Logprobs)],
-        parts[^1].Versions,
-        parts[^1].State == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length);
+    private static SampleProgress Joined(List<SampleProgress> parts) => parts[^1] with
+    {
+        Start = parts[0].Start,
+        Tokens = [.. parts.SelectMany(part => part.Tokens)],
+        Logprobs = [.. parts.SelectMany(part => part.Logprobs)],
+    };
 
     private FakeModelRunner NewRunner() =>
         Runner = new FakeModelRunner(new KvCacheGeometry(BlockCount: 60, BlockSize: 4));

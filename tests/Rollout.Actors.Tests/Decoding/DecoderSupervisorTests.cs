@@ -120,6 +120,30 @@ public sealed class DecoderSupervisorTests : ActorTest
     }
 
     [Fact]
+    public async Task One_that_fails_before_it_has_drained_keeps_its_host_no_longer()
+    {
+        var supervisor = Start(NewRunner);
+        var decoder = await WelcomeAsync(1);
+        Assert.True(_runners.TryPeek(out var runner));
+        using var opened = new ManualResetEventSlim();
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        runner.BeforeStep = (_, _) =>
+        {
+            reached.SetResult();
+            opened.Wait();
+            throw new DeviceFaultException("out of memory");
+        };
+        _scheduler.Assign(decoder, Groups.Of(1, 10, 60), 1);
+        await reached.Task;
+        Tell(supervisor, new Drain());
+        await SettledAsync(supervisor);
+        opened.Set();
+
+        Assert.Equal(new Drained(Decoder(0), 0), await ExpectMsgAsync<Drained>());
+        Assert.False((await LostAsync()).ComesBack);
+    }
+
+    [Fact]
     public async Task Weights_that_can_not_be_loaded_cost_the_incarnation()
     {
         Start(() => new UnloadableRunner());

@@ -23,6 +23,15 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
     }
 
     [Fact]
+    public async Task One_that_leaves_before_it_has_served_anybody_says_nothing_of_weights_that_it_has_not()
+    {
+        Tell(Decoder0, new Drain());
+
+        Assert.Equal(new Drained(Decoder(0), 0), await ExpectMsgAsync<Drained>());
+        Assert.False(Scheduler.HasMessages);
+    }
+
+    [Fact]
     public async Task Where_somebody_trains_it_serves_nobody_before_it_has_the_current_weights()
     {
         Follow(Trainer);
@@ -59,6 +68,67 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
             Assert.Equal(1, completion.Versions[0].Version.Value);
         }
         await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task What_requires_the_policy_of_before_goes_back_with_its_tokens_and_the_rest_goes_on()
+    {
+        await ServeAsync(One);
+        Intake.ArrivesAtOnce = true;
+        using var gate = new StepGate(Runner, closedAt: 6);
+        var (bound, free) = (Groups.Of(2, 11, 40, 40), Groups.Of(3, 9, 40));
+        Assign(bound, required: One);
+        Assign(free);
+        await gate.ReachedAsync();
+        Update(Two);
+        gate.Open();
+
+        foreach (var sample in await EndedAsync(bound))
+        {
+            Assert.Equal(SampleState.HandedBack, sample.State);
+            Assert.NotEmpty(sample.Tokens);
+            Assert.Equal(
+                Groups.Expected(bound, sample.Sample, SamplingRng.SequenceKey, One.Version)[..sample.Tokens.Length],
+                sample.Tokens);
+            Assert.Equal([new VersionSpan(One, 0)], sample.Versions);
+        }
+        Assert.Equal(Two, LastReport!.Policy);
+        var completion = (await DecodedAsync(free))[0];
+        Assert.Equal([One, Two], completion.Versions.Select(span => span.Policy));
+        Groups.AssertSampledAsSaid(free, completion, SamplingRng.SequenceKey);
+        await AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task What_requires_another_policy_than_it_holds_goes_back_untouched()
+    {
+        await ServeAsync(One);
+        var group = Groups.Of(2, 11, 40, 40);
+
+        Assign(group, required: Two);
+
+        Assert.All(await EndedAsync(group), sample =>
+        {
+            Assert.Equal(SampleState.HandedBack, sample.State);
+            Assert.Empty(sample.Tokens);
+        });
+        Assert.Equal(0, Runner.Steps);
+    }
+
+    [Fact]
+    public async Task Equal_numbers_of_two_runs_are_told_apart_in_what_they_sampled()
+    {
+        var next = One with { Run = 78 };
+        await ServeAsync(One);
+        Intake.ArrivesAtOnce = true;
+        using var gate = new StepGate(Runner, closedAt: 6);
+        var group = Groups.Of(2, 11, 40);
+        Assign(group);
+        await gate.ReachedAsync();
+        Update(next);
+        gate.Open();
+
+        Assert.Equal([One, next], (await DecodedAsync(group))[0].Versions.Select(span => span.Policy));
     }
 
     [Fact]

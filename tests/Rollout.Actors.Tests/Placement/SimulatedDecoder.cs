@@ -75,7 +75,7 @@ internal sealed class SimulatedDecoder(
 
     /// <summary>What happened since the last report that was taken, again where it was not.</summary>
     public DecoderReport? Report(bool everything) => Journal.Epoch == default ? null : Journal.Report(
-        Id, Incarnation, everything ? [.. _sequences.Select(entry => entry.Sequence)] : null, Load);
+        Id, Incarnation, default, everything ? [.. _sequences.Select(entry => entry.Sequence)] : null, Load);
 
     public void Drain()
     {

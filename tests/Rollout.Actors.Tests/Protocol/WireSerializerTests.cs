@@ -72,7 +72,7 @@ public sealed class WireSerializerTests : ActorTest
     [Theory]
     [InlineData("")]
     [InlineData("submit-group")]
-    [InlineData("submit-group:2")]
+    [InlineData("submit-group:0")]
     [InlineData("System.IO.FileInfo, System.Private.CoreLib\n")]
     public void An_unknown_kind_of_message_is_refused_in_one_line(string manifest)
     {

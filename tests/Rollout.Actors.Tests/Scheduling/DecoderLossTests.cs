@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Xunit;
@@ -56,6 +57,37 @@ public sealed class DecoderLossTests : SchedulerActorTest
         Assert.Equal([7], ready.Completions[0].Tokens);
         var process = new DecoderDouble(CreateTestProbe(), new DecoderId(new HostId("gone:1", 2), "cuda:0"));
         await process.JoinAsync(scheduler);     // another process at that address
+    }
+
+    [Fact]
+    public async Task One_that_stops_is_lost_also_where_nobody_says_so()
+    {
+        var scheduler = Start();
+        var first = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        await first.AssignedAsync();
+        var second = await JoinAsync(scheduler, 1);
+
+        Sys.Stop(first.Ref);
+
+        Assert.Equal(1, (await second.AssignedAsync()).Group.Id.Value);
+    }
+
+    [Fact]
+    public async Task Groups_wait_for_the_next_incarnation_of_one_that_stops_until_its_host_says_that_there_is_none()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        await decoder.AssignedAsync();
+        Sys.Stop(decoder.Ref);
+        await AwaitAssertAsync(async () => Assert.Equal(
+            0, (await scheduler.Ask<SchedulerReport>(new QueryScheduler(), TimeSpan.FromSeconds(30))).Decoders));
+        Assert.False(HasMessages);
+
+        Tell(scheduler, new DecoderLost(Decoder(0), 1, "the device fell off the bus", ComesBack: false));
+
+        Assert.Contains("the device fell off the bus", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
     }
 
     [Fact]

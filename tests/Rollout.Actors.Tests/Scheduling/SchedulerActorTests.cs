@@ -245,9 +245,58 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         var stranger = new DecoderDouble(CreateTestProbe(), Decoder(1)) { Fingerprint = "another" };
         scheduler.Tell(stranger.Here, stranger.Ref);
 
-        Assert.Contains("another model or tokenizer", (await stranger.ExpectAsync<DecoderRefused>()).Reason);
+        var refused = await stranger.ExpectAsync<DecoderRefused>();
+        Assert.Contains("another model or tokenizer", refused.Reason);
+        Assert.Equal(decoder.Epoch, refused.Epoch);
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
         await decoder.AssignedAsync();
+    }
+
+    [Fact]
+    public async Task What_a_decoder_hands_back_for_its_new_weights_goes_to_nobody_but_one_that_has_those_it_requires()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), decoder.Policy));
+        var assigned = await decoder.AssignedAsync();
+        Assert.Equal(decoder.Policy, assigned.Required);
+
+        decoder.Policy = new Policy(Run: 5, new PolicyVersion(3));
+        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.HandedBack, 1, 2)]);
+
+        Tell(scheduler, new SubmitGroup(Groups.Of(2, 4, 8)));
+        Assert.Equal(2, (await decoder.AssignedAsync()).Group.Id.Value);
+        var moved = await (await JoinAsync(scheduler, 1)).AssignedAsync();
+        Assert.Equal(1, moved.Group.Id.Value);
+        Assert.Equal([1, 2], moved.Samples[0].Tokens);
+    }
+
+    [Fact]
+    public async Task A_group_that_nobody_has_the_weights_for_ends_after_its_time_and_says_so()
+    {
+        var scheduler = Start();
+        await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), new Policy(Run: 9, default)));
+        await SettledAsync(scheduler);
+
+        Advance(TestSettings.Scheduler.GroupTimeout + TimeSpan.FromSeconds(1));
+
+        Assert.Contains("with the weights that it requires", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_that_has_followed_a_scheduler_with_a_faster_clock_is_answered_by_one_above_it(bool submits)
+    {
+        var scheduler = Start();
+        var seen = new SchedulerEpoch(1L << 60);
+
+        Tell(scheduler, submits ? new SubmitGroup(Groups.Of(1, 4, 8), null, seen) : new QueryScheduler(seen));
+        Tell(scheduler, new QueryScheduler());
+
+        var report = await FishForMessageAsync<SchedulerReport>(_ => true);
+        Assert.True(report.Epoch.Value > seen.Value, $"{report.Epoch}");
     }
 
     [Fact]

@@ -74,7 +74,7 @@ public sealed class DecoderDouble(
         bool more = false)
     {
         var report = new DecoderReport(
-            Id, incarnation, Epoch, ++_reports, CommandsTaken, samples, rejected ?? [],
+            Id, incarnation, Epoch, ++_reports, CommandsTaken, Policy, samples, rejected ?? [],
             load ?? new DeviceLoad(0, 0, blocks), more);
         scheduler.Tell(report, Ref);
         return report;

@@ -8,6 +8,9 @@ public sealed class FakeWeightIntake : IWeightIntake
     private readonly Lock _gate = new();
     private readonly List<Fetch> _fetches = [];
 
+    /// <summary>What is asked for from now on is there already.</summary>
+    public bool ArrivesAtOnce { get; set; }
+
     public Policy? Held { get; set; } = new Policy(Run: 0, default);
 
     /// <summary>What was asked for, in order.</summary>
@@ -26,6 +29,8 @@ public sealed class FakeWeightIntake : IWeightIntake
         cancel.Register(() => fetch.Arrived.TrySetCanceled(cancel));
         lock (_gate)
             _fetches.Add(fetch);
+        if (ArrivesAtOnce)
+            fetch.Arrive();
         return fetch.Arrived.Task;
     }
 

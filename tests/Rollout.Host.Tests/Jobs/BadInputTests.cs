@@ -101,6 +101,11 @@ public sealed class BadInputTests : IDisposable
             "--set", $"barrier.transfer-port={port}", "--out", _folder.Child("out"));
     }
 
+    [Fact]
+    public async Task Devices_that_a_process_which_trains_would_not_use_are_refused() => await AssertRefusedAsync(
+        "rollout.cluster.devices = […]: expected [] in a process that trains", "", "train", "--config",
+        RolloutRun.Job("smoke.conf"), "--set", "cluster.devices=[cpu]", "--out", _folder.Child("out"));
+
     [Theory]
     [InlineData("train", "--config", "/nowhere.conf")]
     [InlineData("train", "--set", "train.steps")]

@@ -72,7 +72,7 @@ internal sealed class EngineRig : IDisposable
             if (batch.RowCount > 0)
             {
                 _runner.Start(batch);
-                _planner.Complete(_runner.Finish(), _runner.Version);
+                _planner.Complete(_runner.Finish(), new Policy(Run: 0, _runner.Version));
             }
             samples.AddRange(_planner.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
         }

@@ -8,15 +8,17 @@ internal static class ClientFormats
     public static IReadOnlyList<WireFormat> All { get; } =
     [
         new WireFormat<SubmitGroup>(
-            "submit-group:1",
+            "submit-group:2",
             static (ref writer, submit) =>
             {
                 WriteRequest(ref writer, submit.Group);
                 WriteOptionalPolicy(ref writer, submit.Required);
+                WriteEpoch(ref writer, submit.Seen);
             },
-            static (ref reader) => new SubmitGroup(ReadRequest(ref reader), ReadOptionalPolicy(ref reader))),
+            static (ref reader) =>
+                new SubmitGroup(ReadRequest(ref reader), ReadOptionalPolicy(ref reader), ReadEpoch(ref reader))),
         new WireFormat<CompletionsReady>(
-            "completions-ready:1",
+            "completions-ready:2",
             static (ref writer, ready) =>
             {
                 WriteEpoch(ref writer, ready.Epoch);
@@ -56,7 +58,9 @@ internal static class ClientFormats
             static (ref writer, cancel) => WriteEach(ref writer, cancel.Groups, WriteGroup),
             static (ref reader) => new CancelGroups(ReadEach(ref reader, ReadGroup))),
         new WireFormat<QueryScheduler>(
-            "query-scheduler:1", static (ref _, _) => { }, static (ref _) => new QueryScheduler()),
+            "query-scheduler:2",
+            static (ref writer, query) => WriteEpoch(ref writer, query.Seen),
+            static (ref reader) => new QueryScheduler(ReadEpoch(ref reader))),
         new WireFormat<SchedulerReport>(
             "scheduler-report:1",
             static (ref writer, report) =>

@@ -16,7 +16,7 @@ internal static class CommandFormats
             },
             static (ref reader) => new SchedulerHere(ReadEpoch(ref reader), TimeSpan.FromTicks(reader.Whole64()))),
         new WireFormat<AssignSamples>(
-            "assign-samples:1",
+            "assign-samples:2",
             static (ref writer, assign) =>
             {
                 WriteEpoch(ref writer, assign.Epoch);
@@ -24,10 +24,11 @@ internal static class CommandFormats
                 writer.Whole(assign.Attempt);
                 WriteRequest(ref writer, assign.Group);
                 WriteEach(ref writer, assign.Samples, WriteStart);
+                WriteOptionalPolicy(ref writer, assign.Required);
             },
             static (ref reader) => new AssignSamples(
                 ReadEpoch(ref reader), reader.Whole64(), reader.Whole(), ReadRequest(ref reader),
-                ReadEach(ref reader, ReadStart))),
+                ReadEach(ref reader, ReadStart), ReadOptionalPolicy(ref reader))),
         new WireFormat<RecallSamples>(
             "recall-samples:1",
             static (ref writer, recall) =>
@@ -59,12 +60,13 @@ internal static class CommandFormats
             },
             static (ref reader) => new ReportTaken(ReadEpoch(ref reader), reader.Whole64())),
         new WireFormat<DecoderRefused>(
-            "decoder-refused:1",
+            "decoder-refused:2",
             static (ref writer, refused) =>
             {
+                WriteEpoch(ref writer, refused.Epoch);
                 WriteDecoder(ref writer, refused.Id);
                 writer.Text(refused.Reason);
             },
-            static (ref reader) => new DecoderRefused(ReadDecoder(ref reader), reader.Text())),
+            static (ref reader) => new DecoderRefused(ReadEpoch(ref reader), ReadDecoder(ref reader), reader.Text())),
     ];
 }

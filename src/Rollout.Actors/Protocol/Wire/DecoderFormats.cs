@@ -37,7 +37,7 @@ internal static class DecoderFormats
                 reader.Whole(),
                 reader.Bool())),
         new WireFormat<DecoderReport>(
-            "decoder-report:1",
+            "decoder-report:2",
             static (ref writer, report) =>
             {
                 WriteDecoder(ref writer, report.Decoder);
@@ -45,6 +45,7 @@ internal static class DecoderFormats
                 WriteEpoch(ref writer, report.Epoch);
                 writer.Whole(report.Number);
                 writer.Whole(report.CommandsTaken);
+                WritePolicy(ref writer, report.Policy);
                 WriteEach(ref writer, report.Samples, WriteProgress);
                 WriteEach(ref writer, report.Rejected, WriteRejection);
                 writer.Whole(report.Load.Running);
@@ -58,6 +59,7 @@ internal static class DecoderFormats
                 ReadEpoch(ref reader),
                 reader.Whole64(),
                 reader.Whole64(),
+                ReadPolicy(ref reader),
                 ReadEach(ref reader, ReadProgress),
                 ReadEach(ref reader, ReadRejection),
                 new DeviceLoad(reader.Whole(), reader.Whole(), reader.Whole()),

@@ -73,11 +73,11 @@ internal static class WireFields
 
     public static void WriteSpan(ref WireWriter writer, VersionSpan span)
     {
-        WriteVersion(ref writer, span.Version);
+        WritePolicy(ref writer, span.Policy);
         writer.Whole(span.Start);
     }
 
-    public static VersionSpan ReadSpan(ref WireReader reader) => new(ReadVersion(ref reader), reader.Whole());
+    public static VersionSpan ReadSpan(ref WireReader reader) => new(ReadPolicy(ref reader), reader.Whole());
 
     /// <summary>As many log-probabilities as tokens.</summary>
     public static void WriteTokens(ref WireWriter writer, int[] tokens, float[] logprobs)

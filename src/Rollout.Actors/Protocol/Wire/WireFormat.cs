@@ -10,7 +10,7 @@ internal delegate T ReadFields<out T>(ref WireReader reader);
 internal abstract class WireFormat(string manifest, Type type)
 {
     /// <summary>
-    /// The message's name and the version of its schema, as in "submit-group:1". Other fields, or another meaning of
+    /// The message's name and the version of its schema, as in "submit-group:2". Other fields, or another meaning of
     /// one, are another version.
     /// </summary>
     public string Manifest { get; } = manifest;

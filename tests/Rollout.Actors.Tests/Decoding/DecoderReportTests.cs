@@ -1,0 +1,79 @@
+using Akka.Actor;
+using Akka.TestKit;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
+using Xunit;
+
+namespace Rollout.Actors.Tests.Decoding;
+
+/// <summary>A decoder whose reports are answered late, by a probe for the scheduler.</summary>
+public sealed class DecoderReportTests : ActorTest
+{
+    private static readonly SchedulerEpoch Epoch = new(1);
+    private static readonly GroupRequest First = Groups.Of(1, 10, 5);
+    private static readonly GroupRequest Second = Groups.Of(2, 10, 5);
+
+    private readonly TestProbe _scheduler;
+    private readonly IActorRef _decoder;
+    private int _commands;
+
+    public DecoderReportTests()
+        : base(VirtualTime)
+    {
+        _scheduler = CreateTestProbe();
+        _decoder = Sys.ActorOf(DecoderActor.Props(
+            new DecoderSetup(
+                Decoder(0), () => new FakeModelRunner(new KvCacheGeometry(BlockCount: 60, BlockSize: 4)), MaxModelLength: 80,
+                StaticBatch: false, PrefixCaching: true, new PolicySource.Loaded()),
+            TestSettings.Decoder, 1, _scheduler, ActorRefs.Nobody));
+    }
+
+    [Fact]
+    public async Task One_that_is_not_answered_is_sent_again_as_it_was_and_a_late_answer_to_it_lets_the_next_one_go()
+    {
+        Follow(TimeSpan.FromMilliseconds(100));
+        Assign(First);
+        var report = await ReportAsync();
+        Assert.Equal(First.Id, report.Samples.Single().Group);
+        Assign(Second);
+
+        foreach (var _ in (int[])[1, 2, 3])
+        {
+            await SettledAsync(_decoder);
+            Advance(TimeSpan.FromSeconds(1));
+            Assert.Same(report, await ReportAsync());
+        }
+        _decoder.Tell(new ReportTaken(Epoch, report.Number), _scheduler);
+
+        var next = await ReportAsync();
+        Assert.Equal((report.Number + 1, Second.Id), (next.Number, next.Samples.Single().Group));
+    }
+
+    [Fact]
+    public async Task Where_reports_are_rare_an_answer_may_take_four_intervals_from_the_moment_of_sending()
+    {
+        var interval = TimeSpan.FromSeconds(1.2);
+        Follow(interval);
+        await SettledAsync(_decoder);
+        Advance(0.9 * interval);
+        Assign(First);
+        var report = await ReportAsync();
+        await SettledAsync(_decoder);
+
+        Advance(0.2 * interval);        // the interval is over, and hardly any time since the report
+        await SettledAsync(_decoder);
+        Assert.False(_scheduler.HasMessages);
+        Advance(3.9 * interval);
+
+        Assert.Same(report, await ReportAsync());
+    }
+
+    private void Follow(TimeSpan reportEvery) => _decoder.Tell(new SchedulerHere(Epoch, reportEvery), _scheduler);
+
+    private void Assign(GroupRequest group) => _decoder.Tell(
+        new AssignSamples(Epoch, ++_commands, _commands, group, [SampleStart.New(0)]), _scheduler);
+
+    private async Task<DecoderReport> ReportAsync() => await _scheduler.FishForMessageAsync<DecoderReport>(_ => true);
+}
