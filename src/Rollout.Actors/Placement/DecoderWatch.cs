@@ -66,7 +66,8 @@ public sealed class DecoderWatch(bool isMembershipKnown)
     {
         if (_gone.Contains(lost.Id.Host))
             return;
-        _decodersOf[lost.Id.Host] = lost.DecodersOfHost;
+        if (lost.DecodersOfHost > 0)
+            _decodersOf[lost.Id.Host] = lost.DecodersOfHost;
         _present.Remove(lost.Id);
         _returning.Remove(lost.Id);
         (lost.ComesBack ? _returning : _lost).Add(lost.Id);

@@ -171,13 +171,13 @@ public sealed class GroupBook
         return decoder;
     }
 
-    /// <summary>An incarnation of a decoder is gone; its host is not.</summary>
-    public void DecoderDown(DecoderLost lost)
+    /// <summary>An incarnation of a decoder is gone; what it worked on may be to blame where it is a fault.</summary>
+    public void DecoderDown(DecoderLost lost, bool isFault = true)
     {
         if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
             return;
         _work.Measure(Decoders.All);
-        Lose(decoder, lost.Reason);
+        Lose(decoder, isFault ? lost.Reason : null);
     }
 
     /// <summary>All decoders of a host are gone, for good: a process that takes its address later is another host.</summary>

@@ -146,7 +146,7 @@ public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlock
 /// <param name="Incarnation">The one that is gone.</param>
 /// <param name="Reason">Why, for the groups that nobody can take.</param>
 /// <param name="ComesBack">A next incarnation is being started.</param>
-/// <param name="DecodersOfHost">Decoders that its host runs, working or not: the others may still come.</param>
+/// <param name="DecodersOfHost">Decoders that its host runs, working or not: the others may still come. 0 where unknown.</param>
 public sealed record DecoderLost(
     DecoderId Id, int Incarnation, string Reason, bool ComesBack, int DecodersOfHost = 1)
     : ISchedulerMessage, IWireMessage;

@@ -219,14 +219,22 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void Lose(Terminated gone)
     {
         foreach (var decoder in _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(gone.ActorRef)).ToArray())
-            Lose(new DecoderLost(decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true));
+        {
+            var lost = new DecoderLost(
+                decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true, DecodersOfHost: 0);
+            Lose(lost, isFault: !gone.AddressTerminated);
+        }
         Cancel(_clients.Remove(gone.ActorRef));
     }
 
-    private void Lose(DecoderLost lost)
+    private void Lose(DecoderLost lost) => Lose(lost, isFault: true);
+
+    /// <param name="lost">It is gone.</param>
+    /// <param name="isFault">Its host is not: what it worked on may be to blame.</param>
+    private void Lose(DecoderLost lost, bool isFault)
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
-        _book.DecoderDown(lost);
+        _book.DecoderDown(lost, isFault);
         _watch.Lost(lost);
         FailWhatNobodyWillRun();
         SendAll();

@@ -49,7 +49,8 @@ internal sealed class BookRig(int lookahead = 0)
     public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Book.Take(
         new DecoderReport(
             decoder.Id, decoder.Here.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Here.Policy,
-            samples, [], load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false),
+            samples, [],
+            load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false),
         TimeSpan.MaxValue);
 
     /// <summary>A decoder's device fails.</summary>

@@ -48,7 +48,8 @@ public sealed class WireLimitsTests : ActorTest
     [Fact]
     public void An_assigned_sample_is_never_larger_than_was_said()
     {
-        var versions = Enumerable.Repeat(new VersionSpan(new Policy(long.MaxValue, new PolicyVersion(int.MaxValue)), int.MaxValue), 100).ToArray();
+        var versions = Enumerable.Repeat(new VersionSpan(
+            new Policy(long.MaxValue, new PolicyVersion(int.MaxValue)), int.MaxValue), 100).ToArray();
         var start = new SampleStart(int.MaxValue, new int[70_000], new float[70_000], versions);
         var assign = new AssignSamples(default, 1, 1, Request(), []);
 
