@@ -276,12 +276,15 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     {
         var scheduler = Start();
         await JoinAsync(scheduler, 0);
-        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), new Policy(Run: 9, default)));
+        var required = new Policy(Run: 9, default);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), required));
         await SettledAsync(scheduler);
 
-        Advance(TestSettings.Scheduler.GroupTimeout + TimeSpan.FromSeconds(1));
+        Advance(TimeSpan.FromSeconds(2));       // it looks at the clock
+        await SettledAsync(scheduler);
+        Advance(TestSettings.Scheduler.DecoderTimeout + TimeSpan.FromSeconds(1));
 
-        Assert.Contains("with the weights that it requires", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        Assert.Contains($"there has been no decoder that holds {required}", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
     }
 
     [Theory]
