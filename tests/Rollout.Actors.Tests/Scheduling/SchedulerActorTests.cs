@@ -279,9 +279,11 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), new Policy(Run: 9, default)));
         await SettledAsync(scheduler);
 
-        Advance(TestSettings.Scheduler.GroupTimeout + TimeSpan.FromSeconds(1));
+        Advance(TimeSpan.FromSeconds(1));
+        await SettledAsync(scheduler);
+        Advance(TestSettings.Scheduler.DecoderTimeout);
 
-        Assert.Contains("with the weights that it requires", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        Assert.Contains("there has been no decoder that holds policy 0", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
     }
 
     [Theory]
