@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Rollout.Gpu.Tests.Execution;
 
-/// <summary>A whole model in bfloat16 with heads of 128 numbers: a group's prompt read once against read by every sample.</summary>
+/// <summary>A whole model in bfloat16 with heads of 128 numbers: a group's prompt read once, or by every sample.</summary>
 [Collection(GpuTests.Name)]
 public sealed class CudaSharedPromptTests
 {

@@ -24,14 +24,13 @@ public sealed class CudaTwoDevicesTests
         using var second = CudaPolicy.Copy(cpu.Model, ScalarType.Float32, ordinal: 1);
         var prompts = TinyPolicy.Prompts(new Random(4), [9, 30, 70, 333]);
         using var host = TinyPolicy.Paged(cpu, 600, 16);
-        var expected = new StepDriver(host).Generate(prompts, 8, Sampled, i => 3 + i).Select(one => one.Tokens.ToArray()).ToArray();
+        var expected = Tokens(new StepDriver(host).Generate(prompts, 8, Sampled, i => 3 + i));
         using var ready = new Barrier(2);
         int[][] Decode(PolicyWeights weights, int ordinal)
         {
             using var runner = CudaPolicy.Runner(weights, ordinal: ordinal);
             Assert.True(ready.SignalAndWait(Patience), "The other runner was not made.");
-            var generated = new StepDriver(runner).Generate(prompts, 8, Sampled, i => 3 + i);
-            return [.. generated.Select(one => one.Tokens.ToArray())];
+            return Tokens(new StepDriver(runner).Generate(prompts, 8, Sampled, i => 3 + i));
         }
 
         // A device is current to a thread, and stays so: threads of their own, which no other test runs on.
@@ -43,4 +42,6 @@ public sealed class CudaTwoDevicesTests
         Assert.Equal(expected, tokens[0]);
         Assert.Equal(expected, tokens[1]);
     }
+
+    private static int[][] Tokens(Generated[] sequences) => [.. sequences.Select(one => one.Tokens.ToArray())];
 }
