@@ -15,15 +15,16 @@ internal sealed class Device : IDisposable
 
     public Device()
     {
+        LibTorch.Load(cuda: true); // finds cuBLASLt and NVRTC beside it, where the loader's path has neither
         Context = CudaContext.Open(0);
         Stream = new CudaStream(Context);
-        Compiler = Nvrtc.Load(Environment.GetEnvironmentVariable("LIBTORCH"));
+        Compiler = Nvrtc.Load(LibTorch.Folder);
         Timer = new GraphTimer(Stream);
         using var source = Assembly.GetExecutingAssembly().GetManifestResourceStream("ceilings.cu")!;
         using var reader = new StreamReader(source);
         _ceilings = new CudaModule(Compiler.Compile(
             "ceilings.cu", reader.ReadToEnd(), new Dictionary<string, string>(),
-            [$"--gpu-architecture={Context.Info.Architecture}", "--std=c++17"]));
+            Context.Info.Architecture, ["--std=c++17"]));
         (_fill, _read) = (_ceilings.Function("fill"), _ceilings.Function("read"));
         _fillLogits = _ceilings.Function("fill_logits");
     }
@@ -37,7 +38,7 @@ internal sealed class Device : IDisposable
     public GraphTimer Timer { get; }
 
     public KernelLibrary Kernels(KernelShape shape) =>
-        KernelLibrary.Load(Context, shape, Compiler, KernelCache.Default());
+        KernelLibrary.Load(Context.Info, shape, Compiler, KernelCache.Default());
 
     /// <summary>Memory with bfloat16 numbers in −1 … 1.</summary>
     public nint Numbers(long bytes) => Filled(_fill, bytes, bytes / sizeof(uint));

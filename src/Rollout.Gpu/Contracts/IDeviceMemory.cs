@@ -3,6 +3,9 @@ namespace Rollout.Gpu.Contracts;
 /// <summary>Tells how a device's memory is used. Safe to ask from any thread that may use the device.</summary>
 public interface IDeviceMemory
 {
+    /// <summary>What the device's maker calls it.</summary>
+    string DeviceName { get; }
+
     /// <summary>How it is now, with the peak since <see cref="StartPeak"/>.</summary>
     DeviceMemoryUse Read();
 

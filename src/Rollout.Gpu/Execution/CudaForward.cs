@@ -49,14 +49,18 @@ internal sealed class CudaForward : IDisposable
     {
         _model = model;
         _stream = stream;
+        using var owned = new Owned();
         var config = model.Config;
         // Logits are float32 sums: rounded to bfloat16, neighbours would tie, and differ from what a trainer computes.
         var shape = KernelShape.Of(KvCacheShape.Of(config), options.BlockSize, model.Dtype)
             with
         { LogitsDtype = ScalarType.Float32 };
-        _kernels = KernelLibrary.Load(context, shape, Nvrtc.Load(LibTorch.Folder), KernelCache.Default());
-        _builder = new StepInputsBuilder(new AttentionSchedule(shape, _kernels.Attention.Parts));
-        _products = new MatrixProducts(context, stream, model.Dtype);
+        RmsNormKernel.RequireSupported(context.Info, config.HiddenSize);
+        _kernels = owned.Add(
+            KernelLibrary.Load(context.Info, shape, Nvrtc.Load(LibTorch.Folder), KernelCache.Default()));
+        _builder = new StepInputsBuilder(
+            new AttentionSchedule(shape, _kernels.Attention.Parts, options.SharesPrompts));
+        _products = owned.Add(new MatrixProducts(context, stream, model.Dtype));
 
         var longest = (Math.Min(options.MaxModelLength, config.MaxPositionEmbeddings) + options.BlockSize - 1)
             / options.BlockSize;
@@ -69,8 +73,8 @@ internal sealed class CudaForward : IDisposable
         _mixed = Layout(tokens, largest);
         _decode = BatchLadder.Sizes(options.MaxNumSeqs).ToDictionary(rows => rows, rows => Layout(rows, rows));
         StepInputs[] layouts = [_mixed, .. _decode.Values];
-        _values = new WorkBuffers(config, MatrixProducts.Room(tokens), shape.ElementBytes);
-        _memory = new StepMemory(config, shape, layouts, layouts.Max(_kernels.Attention.WorkspaceBytes));
+        _values = owned.Add(new WorkBuffers(config, MatrixProducts.Room(tokens), shape.ElementBytes));
+        _memory = owned.Add(new StepMemory(config, shape, layouts, layouts.Max(_kernels.Attention.WorkspaceBytes)));
         _pass = new CudaPass(_kernels, _products, _values, _memory, config, stream);
 
         using var frequencies = new PinnedMemory(config.HeadDim / 2 * sizeof(float));
@@ -78,6 +82,7 @@ internal sealed class CudaForward : IDisposable
             .CopyTo(MemoryMarshal.Cast<byte, float>(frequencies.Span));
         _stream.CopyToDevice(_memory.Frequencies, frequencies.Pointer, frequencies.Bytes);
         _stream.Synchronize();
+        owned.Keep();
     }
 
     /// <summary>Of the largest step's inputs on the host.</summary>

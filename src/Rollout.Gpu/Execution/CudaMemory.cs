@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 
@@ -6,6 +7,11 @@ namespace Rollout.Gpu.Execution;
 /// <summary>The memory of one GPU, as the driver tells it: every process' part, libtorch's cache apart.</summary>
 public sealed class CudaMemory : IDeviceMemory, IDisposable
 {
+    // By device, as the driver counts the peak of its pool: whoever gives back what is outside of that pool, a decoder,
+    // is not who reads the peak, the trainer.
+    private static readonly ConcurrentDictionary<int, long> Noted = new();
+
+    private readonly int _ordinal;
     private readonly CudaContext _context;
     private readonly CudaMemoryPool _pool;
 
@@ -14,9 +20,15 @@ public sealed class CudaMemory : IDeviceMemory, IDisposable
     /// <exception cref="CudaException">There is no such device, or it cannot be used.</exception>
     public CudaMemory(int ordinal)
     {
-        _context = CudaContext.Open(ordinal);
+        using var owned = new Owned();
+        _ordinal = ordinal;
+        _context = owned.Add(CudaContext.Open(ordinal));
         _pool = new CudaMemoryPool(ordinal);
+        owned.Keep();
     }
+
+    /// <inheritdoc/>
+    public string DeviceName => _context.Info.Name;
 
     /// <inheritdoc/>
     public DeviceMemoryUse Read()
@@ -24,11 +36,26 @@ public sealed class CudaMemory : IDeviceMemory, IDisposable
         _context.MakeCurrent();
         var (free, total) = _context.MemoryInfo();
         var others = total - free - _pool.Reserved; // not libtorch's: the KV pool, work buffers, the driver
-        return new DeviceMemoryUse(others + _pool.Used, total - free, free, others + _pool.UsedPeak);
+        var peak = Math.Max(others + _pool.UsedPeak, Noted.GetValueOrDefault(_ordinal));
+        return new DeviceMemoryUse(others + _pool.Used, total - free, free, peak);
     }
 
     /// <inheritdoc/>
-    public void StartPeak() => _pool.StartPeak();
+    public void StartPeak()
+    {
+        Noted.TryRemove(_ordinal, out _);
+        _pool.StartPeak();
+    }
+
+    /// <summary>
+    /// Counts what is in use now in the peak. The driver keeps the peak of libtorch's memory alone, so whoever is about to
+    /// give back much else says so before.
+    /// </summary>
+    public void NotePeak()
+    {
+        var inUse = Read().InUse;
+        Noted.AddOrUpdate(_ordinal, inUse, (_, noted) => Math.Max(noted, inUse));
+    }
 
     /// <inheritdoc/>
     public void Trim()

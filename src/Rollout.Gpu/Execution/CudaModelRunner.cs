@@ -43,27 +43,22 @@ public sealed class CudaModelRunner : IModelRunner
         _weights = weights;
         _options = options;
         Version = weights.Version;
-        var owned = new Stack<IDisposable>();
-        T Own<T>(T made) where T : IDisposable
-        {
-            owned.Push(made);
-            return made;
-        }
-
         try
         {
+            using var owned = new Owned();
             var model = weights.Model;
-            _context = Own(CudaContext.Open(options.Ordinal));
-            _memory = Own(new CudaMemory(options.Ordinal));
-            _stream = Own(new CudaStream(_context));
-            _forward = Own(new CudaForward(model, options, _context, _stream));
+            _context = owned.Add(CudaContext.Open(options.Ordinal));
+            _memory = owned.Add(new CudaMemory(options.Ordinal));
+            _stream = owned.Add(new CudaStream(_context));
+            _forward = owned.Add(new CudaForward(model, options, _context, _stream));
             for (var i = 0; i < Ahead; i++)
-                _slots[i] = Own(new StepSlot(_forward.InputBytes, _forward.MaxDraws));
+                _slots[i] = owned.Add(new StepSlot(_forward.InputBytes, _forward.MaxDraws));
             _forward.WarmUp(_slots[0].Inputs);
             _memory.Trim();
-            _pool = Own(new CudaKvPool(options.Ordinal, KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
+            _pool = owned.Add(
+                new CudaKvPool(options.Ordinal, KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
             _forward.Use(_pool);
-            _graphs = Own(new DecodeGraphs(_stream));
+            _graphs = owned.Add(new DecodeGraphs(_stream));
             if (options.UsesGraphs)
             {
                 foreach (var rows in BatchLadder.Sizes(options.MaxNumSeqs))
@@ -71,14 +66,11 @@ public sealed class CudaModelRunner : IModelRunner
             }
 
             _stream.Synchronize();
+            owned.Keep();
         }
-        catch (Exception cause)
+        catch (DeviceException cause) when (cause is CudaException or CudaLibraryException)
         {
-            while (owned.TryPop(out var made))
-                made.Dispose();
-            if (cause is CudaException or CudaLibraryException)
-                throw Fault((DeviceException)cause, "cannot be prepared");
-            throw;
+            throw Fault(cause, "cannot be prepared");
         }
     }
 
@@ -92,6 +84,7 @@ public sealed class CudaModelRunner : IModelRunner
         var shape = KernelShape.Of(KvCacheShape.Of(config), blockSize, dtype); // the model first: it needs no device
         using var context = CudaContext.Open(ordinal);
         KernelLibrary.RequireSupported(context.Info, shape);
+        RmsNormKernel.RequireSupported(context.Info, config.HiddenSize);
     }
 
     /// <inheritdoc/>
@@ -182,6 +175,7 @@ public sealed class CudaModelRunner : IModelRunner
         try
         {
             _stream.Synchronize();
+            _memory.NotePeak(); // while the pool still counts
             _pool.Sleep();
         }
         catch (DeviceException cause)
@@ -208,6 +202,7 @@ public sealed class CudaModelRunner : IModelRunner
 
     public void Dispose()
     {
+        _stream.Settle(); // a step may be under way, and read the pool
         _graphs.Dispose();
         _pool.Dispose();
         foreach (var slot in _slots)

@@ -29,4 +29,10 @@ public sealed record CudaRunnerOptions
 
     /// <summary>Decode steps are recorded once per padded batch size and launched as a whole.</summary>
     public required bool UsesGraphs { get; init; }
+
+    /// <summary>
+    /// Keys that rows of a step share are read once for all of them; otherwise by each row for itself, which tests compare
+    /// with.
+    /// </summary>
+    internal bool SharesPrompts { get; init; } = true;
 }

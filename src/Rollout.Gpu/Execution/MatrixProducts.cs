@@ -30,9 +30,11 @@ internal sealed class MatrixProducts : IDisposable
     public MatrixProducts(CudaContext context, CudaStream stream, ScalarType dtype)
     {
         _type = dtype == ScalarType.Float32 ? CublasLt.Real32 : CublasLt.RealBfloat16;
-        _library = new CublasLt(context);
+        using var owned = new Owned();
+        _library = owned.Add(new CublasLt(context));
         _stream = stream;
         _workspace = new DeviceMemory(WorkspaceBytes);
+        owned.Keep();
     }
 
     /// <summary>

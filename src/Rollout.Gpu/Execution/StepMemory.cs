@@ -25,16 +25,19 @@ internal sealed class StepMemory : IDisposable
     /// <exception cref="CudaException">The memory is not there.</exception>
     public StepMemory(ModelConfig config, KernelShape shape, IReadOnlyCollection<StepInputs> layouts, long partialBytes)
     {
+        using var owned = new Owned();
+        DeviceMemory Allocate(long bytes) => owned.Add(new DeviceMemory(bytes));
         var tokens = layouts.Max(layout => layout.Capacity.Tokens);
         _draws = layouts.Max(layout => layout.Capacity.Draws);
         InputBytes = layouts.Max(layout => layout.Ints) * sizeof(int);
-        _inputs = new DeviceMemory(InputBytes);
-        _prepared = new DeviceMemory(PreparedTokens.BytesFor(tokens, shape));
+        _inputs = Allocate(InputBytes);
+        _prepared = Allocate(PreparedTokens.BytesFor(tokens, shape));
         Prepared = PreparedTokens.At(_prepared.Pointer, tokens);
-        _partials = new DeviceMemory(partialBytes);
-        _logits = new DeviceMemory((long)_draws * config.VocabSize * sizeof(float));
-        _outputs = new DeviceMemory(_draws * (sizeof(int) + sizeof(float)));
-        _frequencies = new DeviceMemory(config.HeadDim / 2 * sizeof(float));
+        _partials = Allocate(partialBytes);
+        _logits = Allocate((long)_draws * config.VocabSize * sizeof(float));
+        _outputs = Allocate(_draws * (sizeof(int) + sizeof(float)));
+        _frequencies = Allocate(config.HeadDim / 2 * sizeof(float));
+        owned.Keep();
     }
 
     /// <summary>Of the largest step's inputs.</summary>

@@ -10,18 +10,22 @@ namespace Rollout.Gpu.Execution;
 /// </summary>
 internal sealed class StepSlot : IDisposable
 {
-    private readonly CudaEvent _begun = new(timed: true);
-    private readonly CudaEvent _done = new(timed: true);
-
+    private readonly CudaEvent _begun;
+    private readonly CudaEvent _done;
     private readonly int _maxDraws;
 
     /// <param name="inputBytes">Of the largest step.</param>
     /// <param name="maxDraws">Likewise.</param>
+    /// <exception cref="CudaException">The memory is not there.</exception>
     public StepSlot(int inputBytes, int maxDraws)
     {
+        using var owned = new Owned();
         _maxDraws = maxDraws;
-        Inputs = new PinnedMemory(inputBytes);
-        Outputs = new PinnedMemory(maxDraws * (sizeof(int) + sizeof(float)));
+        _begun = owned.Add(new CudaEvent(timed: true));
+        _done = owned.Add(new CudaEvent(timed: true));
+        Inputs = owned.Add(new PinnedMemory(inputBytes));
+        Outputs = owned.Add(new PinnedMemory(maxDraws * (sizeof(int) + sizeof(float))));
+        owned.Keep();
     }
 
     public PinnedMemory Inputs { get; }

@@ -29,6 +29,9 @@ internal sealed class CudaStream : IDisposable
     /// <exception cref="CudaException">Something given before failed.</exception>
     public void Synchronize() => CudaException.Check(CudaDriver.cuStreamSynchronize(_handle), "finish a stream's work");
 
+    /// <summary>Waits likewise, whatever became of the work: its memory can be given back then.</summary>
+    public void Settle() => _ = CudaDriver.cuStreamSynchronize(_handle);
+
     /// <summary>Lets the device wait, not the host, until the event has happened.</summary>
     public void Wait(CudaEvent awaited) =>
         CudaException.Check(CudaDriver.cuStreamWaitEvent(_handle, awaited.Handle, 0), "wait for an event");

@@ -6,6 +6,9 @@ namespace Rollout.Gpu.Interop;
 /// <summary>Compiles CUDA C++ for one architecture at run time.</summary>
 internal sealed unsafe class Nvrtc
 {
+    private const int InvalidOption = 5; // NVRTC_ERROR_INVALID_OPTION
+    private const string ArchitectureOption = "--gpu-architecture";
+
     private readonly delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int> _create;
     private readonly delegate* unmanaged<nint, int, byte**, int> _compile;
     private readonly delegate* unmanaged<nint*, int> _destroy;
@@ -53,10 +56,13 @@ internal sealed unsafe class Nvrtc
     /// <param name="name">How errors name the source.</param>
     /// <param name="source">CUDA C++.</param>
     /// <param name="headers">What it includes, by name.</param>
-    /// <param name="options">The architecture among them.</param>
+    /// <param name="architecture">Such as sm_90a.</param>
+    /// <param name="options">All others.</param>
+    /// <exception cref="LibTorchException">This NVRTC does not know the architecture.</exception>
     /// <exception cref="KernelCompileException">It does not compile; the compiler's log is in the message.</exception>
     public byte[] Compile(
-        string name, string source, IReadOnlyDictionary<string, string> headers, IReadOnlyList<string> options)
+        string name, string source, IReadOnlyDictionary<string, string> headers, string architecture,
+        IReadOnlyList<string> options)
     {
         using var strings = new NativeStrings();
         var headerTexts = strings.Array(headers.Values);
@@ -68,7 +74,15 @@ internal sealed unsafe class Nvrtc
             throw new KernelCompileException(name, $"NVRTC cannot take it, error {created}");
         try
         {
-            var result = _compile(program, options.Count, strings.Array(options));
+            string[] all = [$"{ArchitectureOption}={architecture}", .. options];
+            var result = _compile(program, all.Length, strings.Array(all));
+            if (result == InvalidOption && Log(program).Contains(ArchitectureOption, StringComparison.Ordinal))
+            {
+                throw new LibTorchException(
+                    $"NVRTC {Version} does not know {architecture}: install a newer one (pip's nvidia-cuda-nvrtc, or the "
+                    + $"CUDA toolkit), or set {NvrtcLibrary.Variable} to its file.");
+            }
+
             if (result != 0)
                 throw new KernelCompileException(name, $"NVRTC error {result}\n{Log(program)}");
             nuint size;

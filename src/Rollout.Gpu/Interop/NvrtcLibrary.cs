@@ -18,29 +18,34 @@ internal static class NvrtcLibrary
     /// <summary>Loads it.</summary>
     /// <param name="torchFolder">Where libtorch was loaded from; null or empty: no place to look at.</param>
     /// <exception cref="LibTorchException">It is nowhere.</exception>
-    public static nint Load(string? torchFolder)
+    public static nint Load(string? torchFolder) =>
+        Find(Environment.GetEnvironmentVariable(Variable), Names, Folders(torchFolder));
+
+    /// <summary>Loads the file that is named, or else one of the names in the loader's path, or what a folder has.</summary>
+    /// <exception cref="LibTorchException">It is nowhere.</exception>
+    internal static nint Find(string? named, IReadOnlyList<string> names, IEnumerable<string> folders)
     {
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
+        if (!string.IsNullOrEmpty(named))
         {
             return TryLoad(named, out var chosen)
                 ? chosen
                 : throw new LibTorchException($"{Variable} is '{named}', which cannot be loaded as a library.");
         }
 
-        foreach (var name in Names)
+        foreach (var name in names)
         {
             if (NativeLibrary.TryLoad(name, out var found))
                 return found;
         }
 
-        foreach (var file in Folders(torchFolder).SelectMany(Candidates))
+        foreach (var file in folders.SelectMany(Candidates))
         {
             if (TryLoad(file, out var found))
                 return found;
         }
 
         throw new LibTorchException(
-            $"Device cuda compiles its kernels with NVIDIA's NVRTC, and no {string.Join(" or ", Names)} was found: "
+            $"Device cuda compiles its kernels with NVIDIA's NVRTC, and no {string.Join(" or ", names)} was found: "
             + $"install it (pip's nvidia-cuda-nvrtc, or the CUDA toolkit), or set {Variable} to its file.");
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 
@@ -24,7 +25,7 @@ internal sealed class KernelLibrary : IDisposable
             CudaModule Of(string file) => _modules[Array.IndexOf(KernelSource.FilesFor(shape.Dtype), file)];
             Prepare = new PrepareStep(Of("prepare_step"), shape);
             Gather = new GatherRows(Of("gather_rows"));
-            Norm = new RmsNormKernel(Of("rms_norm"));
+            Norm = new RmsNormKernel(Of("rms_norm"), device);
             WriteKv = new QkNormRopeWriteKv(Of("qk_norm_rope_write_kv"), shape);
             Attention = new PagedAttentionKernel(_modules[0], Of("merge_attention"), shape, device);
             Gate = new SiluMul(Of("silu_mul"), shape);
@@ -59,18 +60,20 @@ internal sealed class KernelLibrary : IDisposable
     public SampleTokens Sample { get; }
 
     /// <summary>Compiles or finds the kernels and loads them.</summary>
-    /// <param name="context">Current on this thread.</param>
+    /// <param name="device">Whose context is current on this thread.</param>
     /// <param name="shape">The model's.</param>
     /// <param name="compiler">NVRTC.</param>
     /// <param name="cache">Where compiled kernels are kept.</param>
     /// <exception cref="CudaException">The device does not take them.</exception>
     /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
     /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <exception cref="LibTorchException">NVRTC does not know the device's architecture.</exception>
     /// <exception cref="KernelCompileException">NVRTC does not take a source.</exception>
-    public static KernelLibrary Load(CudaContext context, KernelShape shape, Nvrtc compiler, KernelCache cache)
+    public static KernelLibrary Load(CudaDeviceInfo device, KernelShape shape, Nvrtc compiler, KernelCache cache)
     {
-        RequireSupported(context.Info, shape);
-        return new KernelLibrary(context.Info, shape, Compile(shape, context.Info.Architecture, compiler, cache));
+        RequireSupported(device, shape);
+        var cubins = Compile(shape, device.Architecture, device.SharedBytesPerBlock, compiler, cache);
+        return new KernelLibrary(device, shape, cubins);
     }
 
     /// <summary>Refuses what no kernel can be compiled or launched for; compiles nothing.</summary>
@@ -78,7 +81,7 @@ internal sealed class KernelLibrary : IDisposable
     /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
     public static void RequireSupported(CudaDeviceInfo device, KernelShape shape)
     {
-        var needed = AttentionLaunch.SharedBytes(shape.Checked());
+        var needed = AttentionLaunch.SharedBytes(shape.Checked(), device.SharedBytesPerBlock);
         if (device.ComputeMajor < OldestComputeMajor)
         {
             throw new UnsupportedDeviceException(
@@ -95,22 +98,33 @@ internal sealed class KernelLibrary : IDisposable
     }
 
     /// <summary>Machine code of every source, in the order of <see cref="KernelSource.FilesFor"/>.</summary>
-    internal static byte[][] Compile(KernelShape shape, string architecture, Nvrtc compiler, KernelCache cache)
+    internal static byte[][] Compile(
+        KernelShape shape, string architecture, int sharedBytes, Nvrtc compiler, KernelCache cache)
     {
         var headers = KernelSource.Headers();
-        var ofModel = KernelSource.Options(shape, architecture);
-        var ofLogits = KernelSource.Options(shape with { Dtype = shape.LogitsDtype }, architecture);
+        var ofModel = KernelSource.Options(shape, sharedBytes);
+        var ofLogits = KernelSource.Options(shape with { Dtype = shape.LogitsDtype }, sharedBytes);
         var files = KernelSource.FilesFor(shape.Dtype);
         var cubins = new byte[files.Length][];
-        Parallel.For(0, files.Length, i =>
+        try
         {
-            var source = KernelSource.Read($"{files[i]}.cu");
-            var options = files[i] == "sample_tokens" ? ofLogits : ofModel;
-            string[] texts = [source, .. headers.Keys, .. headers.Values, .. options, $"NVRTC {compiler.Version}"];
-            cubins[i] = cache.GetOrAdd(
-                KernelCache.KeyOf(files[i], texts),
-                () => compiler.Compile($"{files[i]}.cu", source, headers, options));
-        });
+            Parallel.For(0, files.Length, i =>
+            {
+                var source = KernelSource.Read($"{files[i]}.cu");
+                var options = files[i] == "sample_tokens" ? ofLogits : ofModel;
+                string[] texts =
+                    [source, .. headers.Keys, .. headers.Values, architecture, .. options, $"NVRTC {compiler.Version}"];
+                cubins[i] = cache.GetOrAdd(
+                    KernelCache.KeyOf(files[i], texts),
+                    () => compiler.Compile($"{files[i]}.cu", source, headers, architecture, options));
+            });
+        }
+        catch (AggregateException several)
+        {
+            // What fails one fails most of them: the first says it.
+            ExceptionDispatchInfo.Throw(several.InnerExceptions[0]);
+        }
+
         return cubins;
     }
 

@@ -30,17 +30,18 @@ internal static class KernelSource
             .Order(StringComparer.Ordinal)
             .ToDictionary(name => name, Read);
 
-    /// <summary>The compiler's options for a shape on an architecture, e.g. sm_90a.</summary>
-    public static string[] Options(KernelShape shape, string architecture) =>
+    /// <summary>The compiler's options for a shape, besides the architecture.</summary>
+    /// <param name="shape">The model's.</param>
+    /// <param name="sharedBytes">Shared memory that a thread block can have.</param>
+    public static string[] Options(KernelShape shape, int sharedBytes) =>
     [
-        $"--gpu-architecture={architecture}",
         "--std=c++17",
         $"-DROLLOUT_BF16={(shape.Dtype == ScalarType.BFloat16 ? 1 : 0)}",
         $"-DROLLOUT_HEAD_DIM={shape.HeadDim}",
         $"-DROLLOUT_HEADS={shape.QueryHeads}",
         $"-DROLLOUT_KV_HEADS={shape.KvHeads}",
         $"-DROLLOUT_BLOCK_SIZE={shape.BlockSize}",
-        $"-DROLLOUT_STAGES={AttentionLaunch.Stages(shape)}",
+        $"-DROLLOUT_STAGES={AttentionLaunch.Stages(shape, sharedBytes)}",
         $"-DROLLOUT_MIN_BLOCKS={AttentionLaunch.MinBlocks(shape)}",
     ];
 }

@@ -25,7 +25,7 @@ internal sealed class PagedAttentionKernel
         _attend = attend.Function("paged_attention");
         _merge = merge.Function("merge_attention");
         _threads = AttentionLaunch.Threads(shape);
-        _sharedBytes = AttentionLaunch.SharedBytes(shape);
+        _sharedBytes = AttentionLaunch.SharedBytes(shape, device.SharedBytesPerBlock);
         _scale = (float)(Log2E / Math.Sqrt(shape.HeadDim));
         _attend.AllowDynamicShared(_sharedBytes);
         BlocksPerMultiprocessor = Math.Max(1, _attend.BlocksPerMultiprocessor(_threads, _sharedBytes));

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
@@ -7,15 +8,33 @@ internal sealed class RmsNormKernel
 {
     private const int MaxSharedBytes = 160 << 10;
 
+    // What the kernel has besides the row.
+    private const int StaticSharedBytes = 1 << 10;
+
     private readonly CudaFunction _norm;
     private readonly CudaFunction _addNorm;
+    private readonly int _sharedBytes;
 
-    public RmsNormKernel(CudaModule module)
+    public RmsNormKernel(CudaModule module, CudaDeviceInfo device)
     {
         _norm = module.Function("rms_norm");
         _addNorm = module.Function("add_rms_norm");
-        _norm.AllowDynamicShared(MaxSharedBytes);
-        _addNorm.AllowDynamicShared(MaxSharedBytes);
+        _sharedBytes = SharedBytes(device);
+        _norm.AllowDynamicShared(_sharedBytes);
+        _addNorm.AllowDynamicShared(_sharedBytes);
+    }
+
+    /// <summary>Refuses rows that do not fit a thread block's shared memory.</summary>
+    /// <exception cref="UnsupportedDeviceException">The device has too little.</exception>
+    public static void RequireSupported(CudaDeviceInfo device, int width)
+    {
+        var most = SharedBytes(device) / sizeof(float);
+        if (width > most)
+        {
+            throw new UnsupportedDeviceException(
+                $"The norm keeps a row in shared memory, of which {device.Name} has room for {most} numbers, and "
+                + $"hidden_size is {width}.");
+        }
     }
 
     /// <summary>result = norm(x) · weight.</summary>
@@ -24,7 +43,7 @@ internal sealed class RmsNormKernel
     /// <param name="weight">[width].</param>
     /// <param name="result">[rows, width], may be x.</param>
     /// <param name="rows">Rows.</param>
-    /// <param name="width">Numbers of a row, up to 40,960.</param>
+    /// <param name="width">Numbers of a row, up to 40,960, or what the device has room for.</param>
     /// <param name="epsilon">Added to the mean square.</param>
     public void Normalize(
         CudaStream stream, nint x, nint weight, nint result, int rows, int width, float epsilon)
@@ -43,7 +62,7 @@ internal sealed class RmsNormKernel
     /// <param name="weight">[width].</param>
     /// <param name="result">[rows, width].</param>
     /// <param name="rows">Rows.</param>
-    /// <param name="width">Numbers of a row, up to 40,960.</param>
+    /// <param name="width">Numbers of a row, up to 40,960, or what the device has room for.</param>
     /// <param name="epsilon">Added to the mean square.</param>
     public void AddNormalize(
         CudaStream stream, nint x, nint residual, nint weight, nint result, int rows, int width, float epsilon)
@@ -56,11 +75,14 @@ internal sealed class RmsNormKernel
         Launch(_addNorm, stream, ref arguments, rows, width, epsilon);
     }
 
-    private static void Launch(
+    private static int SharedBytes(CudaDeviceInfo device) =>
+        Math.Min(MaxSharedBytes, device.SharedBytesPerBlock - StaticSharedBytes);
+
+    private void Launch(
         CudaFunction function, CudaStream stream, ref KernelArguments arguments, int rows, int width, float epsilon)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(width * sizeof(float), MaxSharedBytes, nameof(width));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(width * sizeof(float), _sharedBytes, nameof(width));
         arguments.Add(width);
         arguments.Add(1f / width);
         arguments.Add(epsilon);

@@ -17,6 +17,9 @@ public sealed record BenchReport
 
     public required string Device { get; init; }
 
+    /// <summary>What a GPU's maker calls it. Null on a CPU.</summary>
+    public required string? DeviceName { get; init; }
+
     /// <summary>float32 or bfloat16.</summary>
     public required string Dtype { get; init; }
 
@@ -55,7 +58,8 @@ public sealed record BenchReport
 
     /// <summary>
     /// Share of the steps' time in neither: planning, messages, block tables, bookkeeping. On a GPU, where these go on
-    /// beside the device's work: the share in which the device had nothing to do.
+    /// beside the device's work: the share that lies between steps, in which the device had nothing to do. Within a step,
+    /// where one kernel waits for another, all counts as forward.
     /// </summary>
     public required double OutsideForwardAndSamplingShare { get; init; }
 
@@ -83,16 +87,18 @@ public sealed record BenchReport
     /// <param name="settings">What that made of the configuration.</param>
     /// <param name="stats">The decoder's, of the workload alone.</param>
     /// <param name="times">What was measured from outside.</param>
+    /// <param name="deviceName">A GPU's; null on a CPU.</param>
     /// <param name="before">A GPU's memory before the workload; null on a CPU.</param>
     /// <param name="after">And after it.</param>
     public static BenchReport Of(
-        BenchOptions options, RolloutSettings settings, DecoderStats stats, BenchTimes times, DeviceMemoryUse? before,
-        DeviceMemoryUse? after) => new()
+        BenchOptions options, RolloutSettings settings, DecoderStats stats, BenchTimes times, string? deviceName,
+        DeviceMemoryUse? before, DeviceMemoryUse? after) => new()
         {
             Model = options.Shape ?? options.Model!,
             Workload = Path.GetFileName(options.Workload),
             Engine = settings.Engine == CacheEngine.Paged ? "paged" : "contiguous",
             Device = settings.Device,
+            DeviceName = deviceName,
             Dtype = settings.Dtype == WeightType.Bfloat16 ? "bfloat16" : "float32",
             MaxNumSeqs = settings.Decoder.MaxNumSeqs,
             LoadSeconds = times.Load,

@@ -64,7 +64,7 @@ public static class BenchJob
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
         var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
         var report = JsonSerializer.Serialize(
-            BenchReport.Of(options, settings, stats, times, before, memory?.Read()), Json);
+            BenchReport.Of(options, settings, stats, times, memory?.DeviceName, before, memory?.Read()), Json);
         if (options.Json is null)
             await context.Console.Profile.Out.Writer.WriteLineAsync(report);
         else

@@ -16,6 +16,33 @@ public sealed class WireFormatTests : ActorTest
 
     private static readonly string[] Known =
     [
+        "assign-samples:2 799af2c7d8a30840",
+        "cancel-groups:1 4bcbcaf61c00a8e2",
+        "completions-ready:2 27b2a8d12e170647",
+        "decoder-here:2 31e60ab8f6960838",
+        "decoder-lost:2 126158747c5a032e",
+        "decoder-refused:2 8a95d3a6662c9941",
+        "decoder-report:2 0a212e2f3718f3b8",
+        "decoder-stats:1 2884821a5b38f9b6",
+        "forget-groups:1 acbafb6c87128746",
+        "group-given-up:1 207f9f34f2538469",
+        "join-barrier:1 d7b7ee16ef67017b",
+        "leave-barrier:1 db88c3f8b9070754",
+        "ledger-report:1 8df55c90bf08fb83",
+        "no-room:1 f99716ed43c715c4",
+        "outcomes-taken:1 4bcbcaf61c00a8e2",
+        "query-decoder-stats:1 af7d782186fe9602",
+        "query-ledger:1 e3b0c44298fc1c14",
+        "query-scheduler:2 9ff3bb275840e579",
+        "recall-samples:1 dac2d5ddf12616b2",
+        "report-taken:1 8c75c08181e0479d",
+        "room-again:1 9ff3bb275840e579",
+        "scheduler-here:1 64e622dce9841aaa",
+        "scheduler-report:1 fb763aa33ae60ad6",
+        "submit-group:2 112d7561ed16b78e",
+        "update-weights:1 6752a14fb4bf4d6d",
+        "weights-not-taken:1 9e04e1540ed38b7e",
+        "weights-updated:1 54942c1e186728e9",
     ];
 
     [Fact]

@@ -1,12 +1,10 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
-using Rollout.Gpu.Models;
 using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;
-using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Execution;
 
@@ -14,7 +12,7 @@ namespace Rollout.Gpu.Tests.Execution;
 [Collection(GpuTests.Name)]
 public sealed class CudaDeviceMemoryTests : IDisposable
 {
-    private const int MaxNumSeqs = 64, MaxNumBatchedTokens = 2048, MaxModelLength = 1024;
+    private const int MaxNumSeqs = 64, MaxNumBatchedTokens = 2048, MaxModelLength = CudaPolicy.MaxPositions;
 
     private readonly PolicyWeights _weights;
     private readonly CudaMemory _memory;
@@ -23,31 +21,9 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     {
         GpuMachine.Require();
         _memory = new CudaMemory(0);
-        var model = new CausalLm(Shape, ScalarType.BFloat16, CudaPolicy.Gpu);
-        model.InitializeRandom(1, std: 0.05);
-        _weights = new PolicyWeights(model, new PolicyVersion(1));
+        _weights = CudaPolicy.Wide(layers: 3);
         _memory.Trim();
     }
-
-    private static ModelConfig Shape { get; } = new()
-    {
-        ModelType = "qwen3",
-        VocabSize = 4096,
-        HiddenSize = 512,
-        IntermediateSize = 1536,
-        LayerCount = 3,
-        HeadCount = 8,
-        KvHeadCount = 4,
-        HeadDim = 128,
-        RmsNormEps = 1e-6,
-        TieWordEmbeddings = true,
-        Rope = new RopeSettings(),
-        HasQkNorm = true,
-        HasQkvBias = false,
-        HasOutputBias = false,
-        HasMlpBias = false,
-        MaxPositionEmbeddings = MaxModelLength,
-    };
 
     [Theory]
     [InlineData(true)]
@@ -90,6 +66,22 @@ public sealed class CudaDeviceMemoryTests : IDisposable
             Assert.Equal(expected.Select(one => one.Tokens), actual.Select(one => one.Tokens));
             Assert.Equal(expected.Select(one => one.Logprobs), actual.Select(one => one.Logprobs));
         }
+    }
+
+    [Fact]
+    public void A_peak_counts_the_pool_that_was_given_back_since()
+    {
+        using var runner = Runner(blocks: 20_000, graphs: false);
+        var slack = runner.PoolBytes / 2;
+        _memory.StartPeak();
+        var awake = _memory.Read().InUse;
+
+        runner.Sleep();
+        Assert.InRange(_memory.Read().InUse, 0, awake - slack);
+        Assert.InRange(_memory.Read().Peak, awake - slack, long.MaxValue);
+
+        _memory.StartPeak();
+        Assert.InRange(_memory.Read().Peak, 0, awake - slack);
     }
 
     public void Dispose()

@@ -41,8 +41,8 @@ public sealed class CudaModelRunnerTests
     }
 
     /// <summary>
-    /// Within 0.02 on average, or, where rounding the weights alone does more than that (stories260K), about what libtorch's
-    /// own forward in bfloat16 differs by.
+    /// Within 0.02 on average; for stories260K, where rounding the weights alone does more than that, about what libtorch's own
+    /// forward in bfloat16 differs by.
     /// </summary>
     [Theory]
     [InlineData("tiny-qwen3")]
@@ -72,7 +72,8 @@ public sealed class CudaModelRunnerTests
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{fixture}: mean |difference| {ours.Average():0.0000}, largest {ours.Max():0.0000}; of libtorch's forward "
             + $"{libtorchs.Average():0.0000}, {libtorchs.Max():0.0000}");
-        Assert.InRange(ours.Average(), 0, Math.Max(0.02, 1.2 * libtorchs.Average()));
+        var bound = fixture == "stories260K" ? Math.Max(0.02, 1.2 * libtorchs.Average()) : 0.02;
+        Assert.InRange(ours.Average(), 0, bound);
     }
 
     [Theory]
@@ -140,35 +141,6 @@ public sealed class CudaModelRunnerTests
     }
 
     [Fact]
-    public void A_runner_that_sleeps_starts_nothing()
-    {
-        using var cpu = Create(seed: 8);
-        using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.BFloat16);
-        using var runner = CudaPolicy.Runner(weights, sharesDevice: true);
-        runner.Sleep();
-        Assert.Throws<InvalidOperationException>(() => runner.Start(new ForwardBatch()));
-    }
-
-    [Fact]
-    public void Weights_that_are_not_finite_fail_the_step_and_not_the_device()
-    {
-        using var cpu = Create(seed: 9);
-        using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.Float32);
-        using var runner = CudaPolicy.Runner(weights);
-        var prompts = TinyPolicy.Prompts(new Random(7), [12]);
-        var before = new StepDriver(runner).Generate(prompts, 1, Sampled, _ => 4);
-        using var noGrad = no_grad();
-        using var kept = weights.Model.Stack.Norm.Weight.clone();
-        weights.Model.Stack.Norm.Weight.fill_(float.NaN);
-        cuda.synchronize();
-        Assert.Throws<ArithmeticException>(() => new StepDriver(runner).Generate(prompts, 1, Sampled, _ => 4));
-        weights.Model.Stack.Norm.Weight.copy_(kept);
-        cuda.synchronize();
-        var after = new StepDriver(runner).Generate(prompts, 1, Sampled, _ => 4);
-        Assert.Equal(before[0].Tokens, after[0].Tokens);
-    }
-
-    [Fact]
     public void A_step_may_name_tokens_that_the_step_before_has_yet_to_sample()
     {
         using var cpu = Create(seed: 10);
@@ -177,31 +149,16 @@ public sealed class CudaModelRunnerTests
         var prompt = TinyPolicy.Prompts(new Random(8), [5])[0];
         var expected = new StepDriver(runner).Generate([prompt], 1, Sampled, _ => 3)[0];
 
-        runner.Start(Batch(prompt, start: 0, expected));
+        runner.Start(CudaPolicy.Step(prompt, start: 0, expected, Sampled));
         var tokens = new List<int>();
         for (var step = 1; step < 3; step++)
         {
-            runner.Start(Batch([~0], start: prompt.Length + step - 1, expected));
+            runner.Start(CudaPolicy.Step([~0], start: prompt.Length + step - 1, expected, Sampled));
             tokens.Add(runner.Finish().Tokens[0]);
         }
         tokens.Add(runner.Finish().Tokens[0]);
         Assert.Equal(expected.Tokens.Skip(prompt.Length), tokens);
     }
-
-    private static ForwardBatch Batch(int[] tokens, int start, Generated sequence) => new()
-    {
-        TokenCount = tokens.Length,
-        RowCount = 1,
-        DrawCount = 1,
-        TokenIds = tokens,
-        Positions = [.. Enumerable.Range(start, tokens.Length)],
-        SlotMapping = [.. Enumerable.Range(start, tokens.Length)],
-        QueryStart = [0, tokens.Length],
-        ContextLengths = [start + tokens.Length],
-        BlockTableStart = [0, 1],
-        BlockTables = [0],
-        Draws = [new Draw(0, start + tokens.Length, sequence.Key(Sampled.Seed), Sampled)],
-    };
 
     private static int[][] Prompts(GoldenCase[] cases) =>
         [.. cases.Select(golden => golden.Prompt.Select(token => (int)token).ToArray())];

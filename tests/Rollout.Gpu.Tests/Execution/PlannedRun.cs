@@ -57,7 +57,7 @@ internal sealed class PlannedRun
                 Start(batch);
             var mayStay = batch.RowCount > 0 && demand is not null ? _runner.StepsAhead - 1 : 0;
             while (_planner.StepsUnderWay > mayStay)
-                _planner.Complete(_runner.Finish(), _runner.Version);
+                _planner.Complete(_runner.Finish(), new Policy(Run: 0, _runner.Version));
             finished.AddRange(_planner.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
             demand ??= Demand();
         }

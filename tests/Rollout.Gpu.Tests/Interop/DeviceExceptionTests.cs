@@ -11,6 +11,9 @@ public sealed class DeviceExceptionTests
 {
     private static readonly CudaDeviceInfo Hopper = new(0, "NVIDIA H200", 9, 0, 132, 227 << 10, 60 << 20, 13000);
 
+    private static readonly CudaDeviceInfo Small =
+        Hopper with { Name = "NVIDIA RTX", ComputeMajor = 8, ComputeMinor = 6, SharedBytesPerBlock = 99 << 10 };
+
     [Fact]
     public void Everything_that_is_thrown_of_a_device_is_a_device_exception()
     {
@@ -61,12 +64,38 @@ public sealed class DeviceExceptionTests
     [Fact]
     public void A_device_with_too_little_shared_memory_for_the_heads_is_refused()
     {
-        var small = Hopper with { Name = "NVIDIA RTX", ComputeMajor = 8, ComputeMinor = 6, SharedBytesPerBlock = 99 << 10 };
-
-        var error = Assert.Throws<UnsupportedDeviceException>(() => KernelLibrary.RequireSupported(small, Shape(256)));
+        var error = Assert.Throws<UnsupportedDeviceException>(() => KernelLibrary.RequireSupported(Small, Shape(256)));
 
         Assert.Contains("heads of 256 numbers", error.Message, StringComparison.Ordinal);
         Assert.Contains("NVIDIA RTX has 101376", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(64, 227 << 10, 4, 74_496)]
+    [InlineData(64, 99 << 10, 4, 74_496)]
+    [InlineData(128, 227 << 10, 3, 115_456)]
+    [InlineData(128, 99 << 10, 2, 82_688)]
+    public void Attention_has_as_many_tiles_on_their_way_as_fit(int headDim, int sharedBytes, int stages, int bytes)
+    {
+        var device = Small with { SharedBytesPerBlock = sharedBytes };
+
+        KernelLibrary.RequireSupported(device, Shape(headDim));
+
+        Assert.Equal(stages, AttentionLaunch.Stages(Shape(headDim), sharedBytes));
+        Assert.Equal(bytes, AttentionLaunch.SharedBytes(Shape(headDim), sharedBytes));
+    }
+
+    [Fact]
+    public void A_row_that_does_not_fit_the_norms_shared_memory_is_refused_with_the_width_that_would()
+    {
+        RmsNormKernel.RequireSupported(Hopper, 40_960);
+        RmsNormKernel.RequireSupported(Small, 25_088);
+
+        Assert.Equal(
+            "The norm keeps a row in shared memory, of which NVIDIA RTX has room for 25088 numbers, and hidden_size is "
+            + "25089.",
+            Assert.Throws<UnsupportedDeviceException>(() => RmsNormKernel.RequireSupported(Small, 25_089)).Message);
+        Assert.Throws<UnsupportedDeviceException>(() => RmsNormKernel.RequireSupported(Hopper, 40_961));
     }
 
     [Fact]

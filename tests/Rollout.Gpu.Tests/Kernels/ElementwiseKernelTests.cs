@@ -20,16 +20,18 @@ public sealed class ElementwiseKernelTests(GpuFixture gpu) : GpuTest(gpu)
     [InlineData(0, 64, ScalarType.Float32)]
     public void Rows_are_gathered_by_index_and_padding_is_zero(int rows, int width, ScalarType dtype)
     {
-        var table = Random(1, dtype, 50, width);
+        const int Named = 40; // rows of the table that an index may name; the others are NaN
+        var table = Random(1, dtype, Named, width);
         var random = new Random(2);
-        var indices = Enumerable.Range(0, rows).Select(i => i % 4 == 3 ? -1 : random.Next(50)).ToArray();
-        var result = Poisoned(dtype, Math.Max(rows, 1), width);
-        var deviceTable = OnDevice(table);
+        var indices = Enumerable.Range(0, rows).Select(i => i % 4 == 3 ? -1 : random.Next(Named)).ToArray();
+        var result = Poisoned(dtype, rows + GuardRows, width);
+        var deviceTable = cat([OnDevice(table), Poisoned(dtype, 10, width)]).contiguous();
         var deviceIndices = OnDevice(indices.Append(0).ToArray());
 
         Kernels(PlainShape(dtype)).Gather.Launch(
             Stream, At(deviceTable), At(deviceIndices), At(result), rows, width);
 
+        AssertGuardUntouched(result);
         var actual = Read(result);
         for (var row = 0; row < rows; row++)
         {

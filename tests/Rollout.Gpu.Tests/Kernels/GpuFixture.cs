@@ -11,7 +11,7 @@ namespace Rollout.Gpu.Tests.Kernels;
 /// </summary>
 public sealed class GpuFixture : IDisposable
 {
-    private readonly Dictionary<KernelShape, KernelLibrary> _libraries = [];
+    private readonly Dictionary<(CudaDeviceInfo, KernelShape), KernelLibrary> _libraries = [];
     private readonly CudaContext? _context;
     private readonly CudaStream? _stream;
     private readonly Nvrtc? _compiler;
@@ -37,12 +37,15 @@ public sealed class GpuFixture : IDisposable
         _context.MakeCurrent();
     }
 
-    internal KernelLibrary Kernels(KernelShape shape)
+    /// <param name="shape">The model's.</param>
+    /// <param name="sharedBytes">As if a thread block could have no more shared memory; null: what it can have.</param>
+    internal KernelLibrary Kernels(KernelShape shape, int? sharedBytes = null)
     {
-        if (!_libraries.TryGetValue(shape, out var library))
+        var device = Context.Info with { SharedBytesPerBlock = sharedBytes ?? Context.Info.SharedBytesPerBlock };
+        if (!_libraries.TryGetValue((device, shape), out var library))
         {
-            library = KernelLibrary.Load(Context, shape, _compiler!, KernelCache.Default());
-            _libraries[shape] = library;
+            library = KernelLibrary.Load(device, shape, _compiler!, KernelCache.Default());
+            _libraries[(device, shape)] = library;
         }
 
         return library;

@@ -25,7 +25,8 @@ public abstract class GpuTest : IDisposable
 
     private protected CudaStream Stream => _gpu.Stream;
 
-    private protected KernelLibrary Kernels(KernelShape shape) => _gpu.Kernels(shape);
+    private protected KernelLibrary Kernels(KernelShape shape, int? sharedBytes = null) =>
+        _gpu.Kernels(shape, sharedBytes);
 
     private protected static KernelShape PlainShape(ScalarType dtype) => new(64, 4, 2, 16, dtype);
 

@@ -10,17 +10,22 @@ namespace Rollout.Gpu.Tests.Kernels;
 /// <summary>NVRTC needs no GPU, so that kernels can be compiled on any machine that has it.</summary>
 public sealed class KernelCompileTests
 {
+    private const int HopperBytes = 227 << 10;
+
     [Theory]
-    [InlineData(128, 16, 8, 16, ScalarType.BFloat16)]
-    [InlineData(72, 6, 3, 5, ScalarType.BFloat16)]
-    [InlineData(8, 8, 4, 1, ScalarType.Float32)]
-    public void Every_kernel_compiles_for_the_shape(int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype)
+    [InlineData(128, 16, 8, 16, ScalarType.BFloat16, "sm_90", HopperBytes)]
+    [InlineData(72, 6, 3, 5, ScalarType.BFloat16, "sm_90", HopperBytes)]
+    [InlineData(8, 8, 4, 1, ScalarType.Float32, "sm_90", HopperBytes)]
+    [InlineData(128, 16, 8, 16, ScalarType.BFloat16, "sm_86", 99 << 10)]
+    public void Every_kernel_compiles_for_the_shape(
+        int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype, string architecture, int sharedBytes)
     {
         var compiler = Compiler();
         var shape = new KernelShape(headDim, heads, kvHeads, blockSize, dtype).Checked();
         using var folder = new TemporaryFolder();
 
-        var cubins = KernelLibrary.Compile(shape, "sm_90", compiler, new KernelCache(folder.Root));
+        var cubins = KernelLibrary.Compile(
+            shape, architecture, sharedBytes, compiler, new KernelCache(folder.Root));
 
         Assert.Equal(KernelSource.FilesFor(dtype).Length, cubins.Length);
         Assert.All(cubins, cubin => Assert.Equal("\u007fELF"u8, cubin.AsSpan(0, 4)));
@@ -34,10 +39,26 @@ public sealed class KernelCompileTests
 
         var error = Assert.Throws<KernelCompileException>(() => compiler.Compile(
             "broken.cu", "#include \"part.cuh\"\nint x = nothing;", new Dictionary<string, string> { ["part.cuh"] = "" },
-            ["--gpu-architecture=sm_90"]));
+            "sm_90", []));
 
         Assert.Contains("broken.cu", error.Message, StringComparison.Ordinal);
         Assert.Contains("nothing", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_architecture_that_the_compiler_does_not_know_is_said_in_one_sentence()
+    {
+        var compiler = Compiler();
+        using var folder = new TemporaryFolder();
+        var shape = new KernelShape(128, 16, 8, 16, ScalarType.BFloat16);
+
+        var error = Assert.Throws<LibTorchException>(
+            () => KernelLibrary.Compile(shape, "sm_999", HopperBytes, compiler, new KernelCache(folder.Root)));
+
+        Assert.Equal(
+            $"NVRTC {compiler.Version} does not know sm_999: install a newer one (pip's nvidia-cuda-nvrtc, or the CUDA "
+            + "toolkit), or set ROLLOUT_NVRTC to its file.",
+            error.Message);
     }
 
     [Theory]

@@ -64,6 +64,18 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
             [new(1600, 1), new(300, 300), new(700, 1, Family: 1, Shared: 320), new(650, 1, Family: 1, Shared: 320)],
             sharpness: 16);
 
+    // As on compute capability 8.6, 8.9 and 12.0: two tiles on their way instead of three.
+    [Theory]
+    [InlineData(128, 16, 8, 16)]
+    [InlineData(128, 10, 2, 5)]
+    public void A_thread_block_with_little_shared_memory_attends_to_the_same(int d, int h, int kv, int block) =>
+        AssertAttends(new KernelShape(d, h, kv, block, ScalarType.BFloat16),
+            [
+                new(1, 1), new(1600, 1), new(300, 300), new(513, 65), new(65, 1),
+                .. Enumerable.Range(0, 15).Select(i => new Row(320 + (7 * i), 1, Family: 1, Shared: 320)),
+            ],
+            sharedBytes: 99 << 10);
+
     [Fact]
     public void An_empty_step_writes_nothing()
     {
@@ -71,9 +83,9 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
         Assert.True(Read(test.Run()).isnan().all().ToBoolean());
     }
 
-    private void AssertAttends(KernelShape shape, Row[] rows, int sharpness = 1)
+    private void AssertAttends(KernelShape shape, Row[] rows, int sharpness = 1, int? sharedBytes = null)
     {
-        var test = new AttentionCase(this, shape, rows, padding: 2, sharpness);
+        var test = new AttentionCase(this, shape, rows, padding: 2, sharpness, sharedBytes);
         var actual = Read(test.Run());
         var expected = test.Reference();
         var tolerance = shape.Dtype == ScalarType.BFloat16 ? 6e-3 : 2e-6;
@@ -95,15 +107,17 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
     {
         private readonly PagedAttentionKernelTests _test;
         private readonly KernelShape _shape;
+        private readonly int? _sharedBytes;
         private readonly int _padded;
         private readonly Tensor _query;
         private readonly Tensor _keys; // [blocks, kv_heads, block_size, head_dim]
         private readonly Tensor _values;
 
         public AttentionCase(
-            PagedAttentionKernelTests test, KernelShape shape, Row[] rows, int padding, int sharpness = 1)
+            PagedAttentionKernelTests test, KernelShape shape, Row[] rows, int padding, int sharpness = 1,
+            int? sharedBytes = null)
         {
-            (_test, _shape) = (test, shape);
+            (_test, _shape, _sharedBytes) = (test, shape, sharedBytes);
             Batch = PrefixFamilies.Of(rows, shape.BlockSize, new Random(1), out var blocks);
             _padded = Batch.TokenCount + padding;
             _query = Random(2, shape.Dtype, _padded, shape.QueryHeads, shape.HeadDim).mul(sharpness);
@@ -118,7 +132,7 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
 
         public Tensor Run(bool share = true)
         {
-            var kernels = _test.Kernels(_shape);
+            var kernels = _test.Kernels(_shape, _sharedBytes);
             var parts = kernels.Attention.Parts;
             var layout = new StepInputs(
                 new StepCapacity(_padded, Batch.RowCount + 1, 1, 0, Batch.BlockTables.Length, parts), _shape);

@@ -21,6 +21,7 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         { 151_936, ScalarType.BFloat16 },
         { 37, ScalarType.Float32 },
         { 8191, ScalarType.Float32 },
+        { 151_936, ScalarType.Float32 },
     };
 
     [Theory]
@@ -54,6 +55,21 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
 
         Assert.Equal(0, tokens[0]);
         Assert.Equal([0, 1, 2], tokens[1..].Distinct().Order());
+    }
+
+    // Five of nine equal logits have half of the probability, four do not; 75,969 and 75,968 of 151,937 likewise.
+    [Theory]
+    [InlineData(9, 5, ScalarType.Float32)]
+    [InlineData(9, 5, ScalarType.BFloat16)]
+    [InlineData(151_937, 75_969, ScalarType.Float32)]
+    public void Of_equal_logits_top_p_keeps_the_lower_ids(int vocabulary, int kept, ScalarType dtype)
+    {
+        var draws = Enumerable.Range(0, 200).Select(i => new Draw(0, i, 5, Plain with { TopP = 0.5f })).ToArray();
+
+        var (tokens, _) = Sample(zeros([1, vocabulary]).to(dtype), vocabulary, draws);
+
+        Assert.InRange(tokens.Max(), kept * 9 / 10, kept - 1);
+        Assert.InRange(tokens.Min(), 0, kept / 10);
     }
 
     [Fact]

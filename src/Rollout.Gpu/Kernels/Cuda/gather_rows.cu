@@ -4,7 +4,7 @@
 //   indices  [rows] int32; a negative one gives zeros
 //   result   [rows, width] elements
 // One thread block a row, 16 bytes an access where the width allows. Bound by memory. Reference:
-// GatherRowsTests.
+// ElementwiseKernelTests.
 #include "common.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)

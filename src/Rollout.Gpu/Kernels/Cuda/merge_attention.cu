@@ -6,7 +6,8 @@
 //   result         [tokens, heads, head_dim] elements, written
 // With m the largest of the entries' maxima: sum(2^(m_i - m) o_i) / sum(2^(m_i - m) s_i).
 // One warp a (token, head); thread blocks (tokens or fewer, heads / 4), each for every gridDim.x-th token, of
-// which most have nothing to merge in prompts. Bound by latency and memory. Reference: PagedAttentionTests.
+// which most have nothing to merge in prompts. Bound by latency and memory. Reference:
+// PagedAttentionKernelTests.
 #include "attention_work.cuh"
 
 constexpr int kPerLane = (kHeadDim / 4 + 31) / 32;

@@ -10,7 +10,7 @@
 //   scale         of the scores, 1 / sqrt(head_dim) * log2(e): the softmax is taken with powers of two
 // One persistent thread block for each (KV head, part). Keys and values stream through kStages stages of
 // shared memory by 16-byte asynchronous copies that run on across segments; scores and sums are float. Bound
-// by memory at decode, by the tensor cores in prompts. Reference: PagedAttentionTests.
+// by memory at decode, by the tensor cores in prompts. Reference: PagedAttentionKernelTests.
 #include "attention_narrow.cuh"
 #include "attention_wide.cuh"
 

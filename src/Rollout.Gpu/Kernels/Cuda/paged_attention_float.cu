@@ -2,7 +2,7 @@
 // (no tf32), for models that are computed in single precision.
 // A warp takes every eighth query vector of a segment. Scores: a lane a key of half a tile; output: a lane
 // every 32nd number of the head. Keys and values of half a tile and the segment's queries lie in shared
-// memory. Bound by arithmetic. Reference: PagedAttentionTests.
+// memory. Bound by arithmetic. Reference: PagedAttentionKernelTests.
 #include "attention_work.cuh"
 
 constexpr int kWarps = 8;

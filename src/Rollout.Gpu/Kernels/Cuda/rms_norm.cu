@@ -5,7 +5,7 @@
 //   inverse_width        1 / width
 // Mean and root are float, and the quotient is rounded before the weight, as in Models/RootMeanSquare.
 // One thread block a row; the row stays in shared memory (4 * width bytes) between the two passes over it.
-// Bound by memory. Reference: RmsNormKernelTests.
+// Bound by memory. Reference: ElementwiseKernelTests.
 #include "common.cuh"
 
 extern __shared__ __align__(16) float row[];

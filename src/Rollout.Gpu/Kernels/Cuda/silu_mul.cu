@@ -2,7 +2,7 @@
 //   gate_up  [rows, 2 * width] elements: gate, then up
 //   result   [rows, width] elements
 // A thread 16 bytes of the result where the width allows; thread blocks (columns, rows). Bound by memory.
-// Reference: SiluMulTests.
+// Reference: ElementwiseKernelTests.
 #include "common.cuh"
 
 __device__ __forceinline__ Element gated(Element gate, Element up) {
