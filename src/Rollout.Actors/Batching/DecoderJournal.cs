@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Batching;
@@ -111,7 +112,7 @@ public sealed class DecoderJournal
         if (!_groups.TryGetValue(group, out var members) || members.All(member => member.End is not null))
             return;
         var unfinished = members.Where(member => member.End is null).ToArray();
-        _rejected.Add(new GroupRejection(group, unfinished[0].Attempt, reason));
+        _rejected.Add(new GroupRejection(group, unfinished[0].Attempt, WireLimits.Reason(reason)));
         Array.ForEach(unfinished, Remove);
     }
 

@@ -2,6 +2,7 @@ using System.Reflection;
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Decoding;
@@ -73,7 +74,7 @@ public sealed class DecoderSupervisor : ReceiveActor
 
     private void Replace()
     {
-        var reason = _fault?.Message ?? "it stopped";
+        var reason = WireLimits.Reason(_fault?.Message ?? "it stopped");
         var comesBack = _incarnation <= _settings.MaxRestarts && _drainer is null;
         _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
         var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack, _setup.DecodersOfHost);

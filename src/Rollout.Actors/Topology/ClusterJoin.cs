@@ -21,6 +21,7 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
 
     /// <summary>Opens the port, as yet a member of nothing.</summary>
     /// <exception cref="ConfigurationException">The address or the akka section can't be used.</exception>
+    /// <exception cref="MembershipException">It took too long.</exception>
     public async Task<ActorSystem> OpenAsync(string akka)
     {
         try
@@ -29,6 +30,11 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
             await RequireFreeAsync(ClusterConfiguration.ListeningAt(config)).ConfigureAwait(false);
             return ActorSystem.Create(
                 RolloutTopology.SystemName, ClusterConfiguration.Setup(config, certificates));
+        }
+        catch (Exception fault) when (fault.GetBaseException() is AskTimeoutException or TimeoutException)
+        {
+            // As when it was stopped meanwhile, or the machine had no time for it.
+            throw new MembershipException("this process could not open its port within akka.remote.startup-timeout", fault);
         }
         catch (Exception fault) when (fault is not ConfigurationException)
         {

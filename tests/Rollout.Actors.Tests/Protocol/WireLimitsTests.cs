@@ -23,6 +23,16 @@ public sealed class WireLimitsTests : ActorTest
             .GetByteSize("akka.remote.dot-netty.tcp.maximum-frame-size"));
 
     [Fact]
+    public void A_reason_of_any_length_can_be_sent()
+    {
+        var reason = WireLimits.Reason(new string('漢', 1 << 20));
+        var sent = new GroupGivenUp(default, new GroupId(1), reason);
+
+        Assert.Equal(sent, _wire.FromBinary(_wire.ToBinary(sent), _wire.Manifest(sent)));
+        Assert.Equal("short", WireLimits.Reason("short"));
+    }
+
+    [Fact]
     public void The_largest_groups_that_are_taken_can_be_submitted_and_assigned()
     {
         foreach (var group in (GroupRequest[])

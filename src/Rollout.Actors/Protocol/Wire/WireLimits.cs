@@ -24,6 +24,12 @@ public static class WireLimits
     /// <summary>A token's id and its log-probability.</summary>
     private const int TokenBytes = 8;
 
+    /// <summary>Characters of a reason at most: what a library says of a fault may be long.</summary>
+    private const int ReasonLength = 4000;
+
+    /// <summary>A reason as it can be sent.</summary>
+    public static string Reason(string text) => text.Length <= ReasonLength ? text : $"{text[..ReasonLength]}…";
+
     /// <summary>
     /// Why a group can't be sent between hosts, or come back whole, in a sentence; null where it can.
     /// </summary>
