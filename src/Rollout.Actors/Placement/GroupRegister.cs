@@ -42,7 +42,7 @@ public sealed class GroupRegister
             _due.Set(group, due);
     }
 
-    /// <summary>A group has as much time as it takes, for now.</summary>
+    /// <summary>A group is due at no time until <see cref="SetDue"/> gives it one.</summary>
     public void ClearDue(RolloutGroup group) => _due.Remove(group);
 
     /// <summary>A group ends; its outcome is kept until it is removed.</summary>

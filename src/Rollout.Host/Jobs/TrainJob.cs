@@ -35,7 +35,7 @@ public static class TrainJob
     {
         if (options is { Resume: not null, Out: not null })
             throw new CommandLineException("--resume goes on in the run's own folder: leave out --out.");
-        using var earlier = options.Resume is null ? null : RunFolder.Hold(options.Resume);
+        using var resumedHold = options.Resume is null ? null : RunFolder.Hold(options.Resume);
         var resumed = options.Resume is null ? null : ResumePoint.Find(options.Resume);
         var tree = ConfigTree.Load(
             options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory),
@@ -79,7 +79,7 @@ public static class TrainJob
             await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
         var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
-        using var held = resumed is null ? RunFolder.Hold(run.Path) : null;
+        using var newHold = resumed is null ? RunFolder.Hold(run.Path) : null;
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         var order = new BuildOrder();
         if (pool is not null)

@@ -52,7 +52,7 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
 
         var sampling = SampleAsync("disturbed", $"127.0.0.1:{next.Port},127.0.0.1:{third.Port}");
         await third.WaitForAsync("(client) is up");
-        await SomeAreDoneAsync("disturbed");
+        await GrowingFile.ReachesAsync(_folder.Path, "disturbed*.part", bytes: 1);
         killed.Kill();
         await next.WaitForAsync($"127.0.0.1:{killed.Port} (decoder) is down");
         Assert.Equal(ExitCodes.Ok, await drained.TerminateAsync());
@@ -142,17 +142,6 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
         Assert.True(code == ExitCodes.Ok, error);
         return await File.ReadAllTextAsync(output);
     });
-
-    /// <summary>The output grows under a temporary name.</summary>
-    private async Task SomeAreDoneAsync(string name)
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (!Directory.EnumerateFiles(_folder.Path).Any(file =>
-            Path.GetFileName(file).Contains(name, StringComparison.Ordinal) && new FileInfo(file).Length > 0))
-        {
-            await Task.Delay(20, deadline.Token);
-        }
-    }
 
     private static async Task RunAsync(params string[] arguments)
     {

@@ -132,13 +132,6 @@ public sealed class GenerateJobTests : IDisposable
         var expected = await Generate(model, sampled);
         File.Delete(Out);
         using var stop = new StopSignal(_ => { }, _ => { });
-        using var grows = new FileSystemWatcher(_folder.Path, "*.part") { NotifyFilter = NotifyFilters.Size };
-        grows.Changed += (_, part) =>
-        {
-            if (new FileInfo(part.FullPath) is { Exists: true, Length: > 2000 })
-                stop.Press();
-        };
-        grows.EnableRaisingEvents = true;
         var options = new GenerateOptions
         {
             Model = model,
@@ -151,8 +144,11 @@ public sealed class GenerateJobTests : IDisposable
             Engine = new EngineOptions(),
         };
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+        var generating = Task.Run(() =>
             GenerateJob.RunAsync(options, new CommandContext(Consoles.Plain(_output), _error, stop)));
+        await GrowingFile.ReachesAsync(_folder.Path, "*.part", bytes: 2000);
+        stop.Press();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating);
         Assert.False(File.Exists(Out));
         Assert.Matches("""of 150 prompts are in .*\.part: the same command goes on with --resume\.""", _error.ToString());
 
