@@ -16,11 +16,10 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
 
     private const int ForgetAtOnce = 64;
 
-    private readonly Queue<SchedulerCommand> _unanswered = [];
+    private readonly Queue<(SchedulerCommand Command, TimeSpan SentAt)> _unanswered = [];       // oldest first
     private readonly List<SchedulerCommand> _unsent = [];
     private readonly List<GroupId> _forgotten = [];
     private long _numbers;
-    private TimeSpan _lastSent;
 
     /// <summary>The number of the last one.</summary>
     public long Last => _numbers;
@@ -63,20 +62,23 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
     public void Acknowledge(long taken)
     {
         Taken = Math.Max(Taken, Math.Min(taken, _numbers));
-        while (_unanswered.TryPeek(out var first) && first.Number <= Taken)
+        while (_unanswered.TryPeek(out var first) && first.Command.Number <= Taken)
             _unanswered.Dequeue();
     }
 
     /// <summary>Those that are to be sent now: new ones, after those without an answer for too long.</summary>
     public IReadOnlyList<SchedulerCommand> TakeSendable(TimeSpan now)
     {
-        var late = _unanswered.Count > 0 && now - _lastSent > AnswerTime;
-        if (!late && _unsent.Count == 0)
+        // The decoder takes none after one that is missing: all that follow go again too.
+        var isLate = _unanswered.TryPeek(out var oldest) && now - oldest.SentAt > AnswerTime;
+        if (!isLate && _unsent.Count == 0)
             return [];
-        SchedulerCommand[] sendable = late ? [.. _unanswered, .. _unsent] : [.. _unsent];
-        _unsent.ForEach(_unanswered.Enqueue);
+        SchedulerCommand[] sendable = isLate ? [.. _unanswered.Select(sent => sent.Command), .. _unsent] : [.. _unsent];
+        if (isLate)
+            _unanswered.Clear();
         _unsent.Clear();
-        _lastSent = now;
+        foreach (var command in sendable)
+            _unanswered.Enqueue((command, now));
         return sendable;
     }
 
