@@ -126,10 +126,15 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         });
         Receive<Deadline>(deadline => deadline.Policy == phase.Policy, deadline =>
         {
-            if (!deadline.OfSharers)
-                Fail(phase, trainer, $"did not take the weights of {_policy} within {_settings.TransferTimeout + _settings.Timeout}");
-            else if (phase.Missing.Any(_roster.Shares))
+            if (phase.Missing.Any(_roster.Shares))
+            {
                 Fail(phase, trainer, $"did not take the weights of {_policy} within {_settings.Timeout}");
+                return;
+            }
+            if (deadline.OfSharers)
+                return;
+            GoOnWithout(phase);
+            EndUpdatingIfOver(phase, stats, trainer);
         });
         Losses(phase, () => EndUpdatingIfOver(phase, stats, trainer));
     }
@@ -192,10 +197,30 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         var reason = $"{string.Join(", ", phase.Missing)} {what}";
         _log.Error("step barrier: {Reason}", reason);
         Timers.CancelAll();
-        foreach (var late in phase.Missing.ToArray())
-            _roster.Drop(late);
+        Drop(phase);
         trainer.Tell(new BarrierFailed(phase.Policy, reason));
         Become(Open);
+    }
+
+    /// <summary>
+    /// Decoders with memory of their own that take too long sample nothing that requires the new weights: nobody needs to
+    /// wait for them. They join again when they can.
+    /// </summary>
+    private void GoOnWithout(BarrierProgress phase)
+    {
+        _log.Warning(
+            "step barrier: {Decoders} did not take the weights of {Policy} within {Deadline}: the run goes on without them",
+            string.Join(", ", phase.Missing), _policy, _settings.TransferTimeout + _settings.Timeout);
+        Drop(phase);
+    }
+
+    private void Drop(BarrierProgress phase)
+    {
+        foreach (var late in phase.Missing.ToArray())
+        {
+            _roster.Drop(late);
+            phase.Leave(late);
+        }
     }
 
     private const string DeadlineTimer = "deadline";

@@ -10,7 +10,7 @@ using Xunit;
 namespace Rollout.Actors.Tests.Barrier;
 
 /// <summary>A step barrier whose trainer is the test's own actor, in virtual time.</summary>
-public abstract class StepBarrierTest() : ActorTest(VirtualTime)
+public abstract class StepBarrierTest() : ActorTest($"{VirtualTime}\nakka.loglevel = WARNING")
 {
     protected static readonly BarrierSettings Deadlines = new()
     {
