@@ -18,6 +18,9 @@ public sealed class DecoderJournal
     /// <summary>Samples of a report at most.</summary>
     private const int ReportSamples = 1024;
 
+    /// <summary>Rejections of a report at most, each with a reason of a few thousand characters.</summary>
+    private const int ReportRejections = 64;
+
     private readonly Dictionary<SequenceId, JournalEntry> _entries = [];
     private readonly Dictionary<GroupId, HashSet<JournalEntry>> _groups = [];
     private readonly LinkedList<JournalEntry> _ended = [];          // that the scheduler doesn't know of
@@ -171,9 +174,18 @@ public sealed class DecoderJournal
             return null;
         _offeredAll = underway is not null && !more;
         more |= !_isListed && !_offeredAll;
-        _offeredRejections = _rejected.Count;
+        _offeredRejections = Math.Min(_rejected.Count, ReportRejections);
         return _out = new DecoderReport(
-            decoder, incarnation, Epoch, ++_number, CommandsTaken, policy, [.. samples], [.. _rejected], load, more);
+            decoder,
+            incarnation,
+            Epoch,
+            ++_number,
+            CommandsTaken,
+            policy,
+            [.. samples],
+            [.. _rejected.Take(_offeredRejections)],
+            load,
+            more || _offeredRejections < _rejected.Count);
 
         bool Add(
             JournalEntry entry, ReadOnlySpan<int> tokens, float[] logprobs, VersionSpan[] versions, SampleState state)

@@ -185,6 +185,29 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     }
 
     [Fact]
+    public void Rejections_that_have_no_room_in_a_report_come_with_the_next()
+    {
+        var groups = Enumerable.Range(0, 150).Select(id => new GroupId(id)).ToArray();
+        foreach (var group in groups)
+        {
+            Journal.Assign(group, SampleStart.New(0), Attempt);
+            Journal.Reject(group, new string('漢', 10_000));
+        }
+        var rejected = new List<GroupId>();
+        do
+        {
+            var report = Reported();
+            Assert.InRange(report.Rejected.Length, 1, 64);
+            Assert.Equal(rejected.Count + report.Rejected.Length < groups.Length, report.More);
+            rejected.AddRange(report.Rejected.Select(rejection => rejection.Group));
+            Taken(report);
+        }
+        while (Journal.HasNews);
+
+        Assert.Equal(groups, rejected);
+    }
+
+    [Fact]
     public void A_group_that_can_not_be_finished_is_rejected_once_and_its_finished_samples_stay()
     {
         Finish(Assign(0), 1);

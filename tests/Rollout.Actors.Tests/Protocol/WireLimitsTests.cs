@@ -33,6 +33,17 @@ public sealed class WireLimitsTests : ActorTest
     }
 
     [Fact]
+    public void A_report_full_of_reasons_can_be_sent()
+    {
+        var reason = WireLimits.Reason(new string('漢', 1 << 20));
+        var rejected = Enumerable.Range(0, 64).Select(id => new GroupRejection(new GroupId(id), 1, reason)).ToArray();
+        var report = new DecoderReport(
+            new DecoderId(new HostId("here:1", 1), "cpu"), 1, default, 1, 1, default, [], rejected, default, More: false);
+
+        Assert.InRange(_wire.ToBinary(report).Length, 1, WireLimits.FrameBytes / 2);
+    }
+
+    [Fact]
     public void The_largest_groups_that_are_taken_can_be_submitted_and_assigned()
     {
         foreach (var group in (GroupRequest[])
