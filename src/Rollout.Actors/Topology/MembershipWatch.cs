@@ -6,9 +6,9 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// Turns cluster events into the product's own, for one actor: which processes may have decoders, and which are lost. A
-/// process is lost when it is downed or starts to leave, seconds before it is removed. Whether this one is lost is for
-/// others to know.
+/// Turns cluster events into the product's own, for one actor: which processes may have decoders, and which of them are
+/// lost. A process is lost when it is downed or starts to leave, seconds before it is removed. Whether this one is lost is
+/// for others to know.
 /// </summary>
 public sealed class MembershipWatch : ReceiveActor
 {
@@ -53,7 +53,7 @@ public sealed class MembershipWatch : ReceiveActor
     private void Lose(Member member)
     {
         var host = Hosts.IdOf(member.UniqueAddress);
-        if (!member.UniqueAddress.Equals(_cluster.SelfUniqueAddress) && _lost.Add(host))
+        if (member.HasRole(ClusterRoles.Decoder) && !member.UniqueAddress.Equals(_cluster.SelfUniqueAddress) && _lost.Add(host))
             _listener.Tell(new HostLost(host));
     }
 }

@@ -132,10 +132,11 @@ public sealed class RolloutTopology : IAsyncDisposable
             Fingerprint = _fingerprint,
             DecodersOfHost = decodersOfHost,
         };
+        // First: it may be lost as soon as it is there.
+        _decoderWatch.Tell(setup.Id);
         var decoder = System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),
             $"decoder-{device.Replace(':', '-')}");
-        _decoderWatch.Tell(setup.Id);
         CoordinatedShutdown.Get(System).AddTask(
             CoordinatedShutdown.PhaseBeforeServiceUnbind, $"drain-{device}", () => DrainAsync(decoder));
         return decoder;
