@@ -49,6 +49,8 @@ internal sealed partial class ChildProcess : IDisposable
                 RedirectStandardError = true,
                 RedirectStandardInput = true,
                 WorkingDirectory = folder,
+                // Those that are killed would leave their diagnostic pipes behind.
+                Environment = { ["DOTNET_EnableDiagnostics"] = "0" },
             },
             EnableRaisingEvents = true,
         };

@@ -21,7 +21,10 @@ internal sealed class SupervisedProcess(
     private const int Tries = 3;
 
     /// <summary>A little less than the time after which a member that doesn't answer is removed.</summary>
-    private static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MayBeGivenUpAfter = TimeSpan.FromSeconds(15);
+
+    /// <summary>A little more than that time.</summary>
+    private static readonly TimeSpan IsGivenUpAfter = TimeSpan.FromSeconds(27);
 
     private static readonly TimeSpan ReadyTime = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(60);
@@ -90,9 +93,7 @@ internal sealed class SupervisedProcess(
                 var paused = Stopwatch.GetTimestamp();
                 await DelayAsync(fault.Lasts, over);
                 process.Resume();
-                // Where it was given up meanwhile it finds out, and ends; it must not go on as if nothing had been.
-                if (Stopwatch.GetElapsedTime(paused) > GivenUpAfter)
-                    await EndOfAsync(process);
+                await RequireEndAsync(process, Stopwatch.GetElapsedTime(paused));
                 break;
         }
         await ReleaseAsync(isAsked: true);
@@ -135,6 +136,16 @@ internal sealed class SupervisedProcess(
                 _isAway = false;
         }
         while (_process.HasExited && TryTake());
+    }
+
+    /// <summary>Where it was given up meanwhile it finds out, and ends; it must not go on as if nothing had been.</summary>
+    private async Task RequireEndAsync(ChildProcess process, TimeSpan stopped)
+    {
+        if (stopped < MayBeGivenUpAfter)
+            return;
+        var code = await EndOfAsync(process);
+        if (stopped > IsGivenUpAfter && code is not Failure && !(isJob && code == 0))
+            Surprise ??= $"{name} was stopped for {stopped.TotalSeconds:F0} s and {Said(code)}";
     }
 
     private bool IsOver(int code, bool isAsked)
