@@ -59,6 +59,8 @@ internal sealed class HostProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
+            // Those that are killed would leave their diagnostic pipes behind.
+            Environment = { ["DOTNET_EnableDiagnostics"] = "0" },
         };
         return new HostProcess(Process.Start(start)!);
     }
@@ -95,10 +97,16 @@ internal sealed class HostProcess : IAsyncDisposable
     /// <summary>kill -9.</summary>
     public void Kill() => _process.Kill();
 
+    /// <summary>SIGSTOP: it does nothing at all until <see cref="ResumeAsync"/>.</summary>
+    public Task PauseAsync() => SignalAsync("STOP");
+
+    /// <summary>SIGCONT.</summary>
+    public Task ResumeAsync() => SignalAsync("CONT");
+
     /// <summary>SIGTERM; returns the exit code.</summary>
     public async Task<int> TerminateAsync()
     {
-        using var kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"]);
+        await SignalAsync("TERM");
         return await ExitAsync();
     }
 
@@ -118,6 +126,12 @@ internal sealed class HostProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
         await _reading;
         _process.Dispose();
+    }
+
+    private async Task SignalAsync(string name)
+    {
+        using var kill = Process.Start("sh", ["-c", $"kill -{name} {_process.Id}"]);
+        await kill.WaitForExitAsync();
     }
 
     private async Task ReadAsync(StreamReader reader)

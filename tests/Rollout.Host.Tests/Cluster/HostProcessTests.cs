@@ -9,34 +9,8 @@ namespace Rollout.Host.Tests.Cluster;
 /// is what one process alone writes, whatever happens to the others meanwhile.
 /// </summary>
 [Collection(ProcessCollection.Name)]
-public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
+public sealed class HostProcessTests(ITestOutputHelper log) : HostProcessTest(log)
 {
-    /// <summary>The product's own clocks would make each hand-over take seconds.</summary>
-    private static readonly string[] Fast =
-    [
-        "akka.cluster.split-brain-resolver.stable-after=3s", "akka.cluster.seed-node-timeout=1s",
-        "cluster.port=0", "akka.cluster.failure-detector.acceptable-heartbeat-pause=2s",
-    ];
-
-    private readonly TemporaryFolder _folder = new();
-    private readonly List<HostProcess> _hosts = [];
-
-    private string Prompts => _folder.Child("in.jsonl");
-
-    public async Task InitializeAsync() => await File.WriteAllLinesAsync(
-        Prompts,
-        Enumerable.Range(0, 80).Select(i => $$"""{"id":{{i}},"prompt":"{{i}}+{{(i * 7) % 90}}="}"""));
-
-    public async Task DisposeAsync()
-    {
-        foreach (var host in _hosts)
-        {
-            await host.DisposeAsync();
-            log.WriteLine($"port {host.Port}:\n{host.Said}\n");
-        }
-        _folder.Dispose();
-    }
-
     [Fact]
     public async Task Work_that_loses_its_decoders_and_schedulers_ends_with_the_file_of_one_process()
     {
@@ -52,7 +26,7 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
 
         var sampling = SampleAsync("disturbed", $"127.0.0.1:{next.Port},127.0.0.1:{third.Port}");
         await third.WaitForAsync("(client) is up");
-        await GrowingFile.ReachesAsync(_folder.Path, "disturbed*.part", bytes: 1);
+        await GrowingFile.ReachesAsync(Folder.Path, "disturbed*.part", bytes: 1);
         killed.Kill();
         await next.WaitForAsync($"127.0.0.1:{killed.Port} (decoder) is down");
         Assert.Equal(ExitCodes.Ok, await drained.TerminateAsync());
@@ -74,11 +48,10 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
             "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
             "--set", "output.checkpoint-every=1",
         ];
-        var (alone, together) = (_folder.Child("alone"), _folder.Child("together"));
+        var (alone, together) = (Folder.Child("alone"), Folder.Child("together"));
 
         await RunAsync([.. job, "--out", alone]);
-        var killed = HostProcess.Run([.. job, "--cluster", $"127.0.0.1:{scheduler.Port}", "--out", together]);
-        _hosts.Add(killed);
+        var killed = Keep(HostProcess.Run([.. job, "--cluster", $"127.0.0.1:{scheduler.Port}", "--out", together]));
         await killed.WaitForAsync("checkpoint of step 1");
         killed.Kill();
         await killed.ExitAsync();
@@ -109,43 +82,5 @@ public sealed class HostProcessTests(ITestOutputHelper log) : IAsyncLifetime
                 HostProcess.Start("scheduler.conf", [Seed(scheduler), $"cluster.port={scheduler.Port}"])));
 
         Assert.Equal(await AloneAsync(), await SampleAsync("after", $"127.0.0.1:{scheduler.Port}"));
-    }
-
-    private static string Seed(HostProcess host) => $"cluster.seed-nodes=[\"127.0.0.1:{host.Port}\"]";
-
-    private async Task AssertEndsAsync(int code, string sentence, HostProcess host)
-    {
-        lock (_hosts)
-            _hosts.Add(host);
-        Assert.Equal(code, await host.ExitAsync());
-        Assert.Contains(sentence, host.Said, StringComparison.Ordinal);
-    }
-
-    private async Task<HostProcess> StartAsync(string config, params string[] settings)
-    {
-        var host = await HostProcess.StartAsync(config, [.. Fast, .. settings]);
-        lock (_hosts)
-            _hosts.Add(host);
-        return host;
-    }
-
-    private Task<string> AloneAsync() => SampleAsync("alone");
-
-    private Task<string> SampleAsync(string name, string? cluster = null) => Task.Run(async () =>
-    {
-        var output = _folder.Child($"{name}.jsonl");
-        var (code, _, error) = await RolloutRun.RunAsync(
-        [
-            "generate", "--model", TinyModel.Source, "--prompts", Prompts, "--out", output, "--samples", "8",
-            "--max-tokens", "48", "--ignore-eos", "--seed", "5", .. cluster is null ? (string[])[] : ["--cluster", cluster],
-        ]);
-        Assert.True(code == ExitCodes.Ok, error);
-        return await File.ReadAllTextAsync(output);
-    });
-
-    private static async Task RunAsync(params string[] arguments)
-    {
-        var (code, _, error) = await RolloutRun.RunAsync(arguments);
-        Assert.True(code == ExitCodes.Ok, error);
     }
 }
