@@ -21,6 +21,7 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     private readonly IEnumerator<GroupRequest> _source;
     private readonly int _window;
     private readonly Policy? _required;
+    private readonly string? _fingerprint;
     private readonly IActorRef _scheduler;
     private readonly ChannelWriter<GroupOutcome> _outcomes;
     private readonly Submissions _submissions = new();
@@ -31,18 +32,21 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
         IEnumerator<GroupRequest> groups,
         int window,
         Policy? required,
+        string? fingerprint,
         IActorRef scheduler,
         ChannelWriter<GroupOutcome> outcomes)
     {
         _source = groups;
         _window = window;
         _required = required;
+        _fingerprint = fingerprint;
         _scheduler = scheduler;
         _outcomes = outcomes;
         Receive<IClientMessage>(message =>
         {
             if (_submissions.Take(message) is { } outcome)
                 _outcomes.TryWrite(outcome);
+            Acknowledge(all: message is OutcomesKept);
             Fill();
         });
         Receive<OutcomeRead>(read =>
@@ -64,15 +68,17 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     /// <param name="groups">Read and disposed of by the session alone.</param>
     /// <param name="window">Groups without an answer, or with one that hasn't been read, at most.</param>
     /// <param name="required">The only weights that they may be decoded with; null for any.</param>
+    /// <param name="fingerprint">Of the only model and tokenizer that they may be decoded with; null for any.</param>
     /// <param name="scheduler">Gets the groups.</param>
     /// <param name="outcomes">Gets each group's outcome; completed at the end, with a fault where groups are unanswered.</param>
     public static Props Props(
         IEnumerator<GroupRequest> groups,
         int window,
         Policy? required,
+        string? fingerprint,
         IActorRef scheduler,
         ChannelWriter<GroupOutcome> outcomes) =>
-        Akka.Actor.Props.Create(() => new ClientSession(groups, window, required, scheduler, outcomes));
+        Akka.Actor.Props.Create(() => new ClientSession(groups, window, required, fingerprint, scheduler, outcomes));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -112,7 +118,7 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
                     _isSourceRead = true;
                 else if (WireLimits.WhyTooLarge(_source.Current) is { } reason)
                     _outcomes.TryWrite(_submissions.Refuse(_source.Current.Id, reason));
-                else if (!_submissions.Add(_source.Current, _required))
+                else if (!_submissions.Add(_source.Current, _required, _fingerprint))
                     throw new InvalidOperationException($"{_source.Current.Id} is submitted twice");
             }
         }

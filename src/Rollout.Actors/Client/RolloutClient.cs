@@ -18,18 +18,21 @@ public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
     /// <param name="groups">Read once, in order; ids must be unique.</param>
     /// <param name="window">Groups submitted whose outcomes the caller does not have yet, at most.</param>
     /// <param name="required">The only weights that they may be decoded with; null for any.</param>
+    /// <param name="fingerprint">Of the only model and tokenizer that they may be decoded with; null for any.</param>
     /// <param name="cancellation">Cancels what is on its way.</param>
     public async IAsyncEnumerable<GroupOutcome> GenerateAsync(
         IEnumerable<GroupRequest> groups,
         int window = 4096,
         Policy? required = null,
+        string? fingerprint = null,
         [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(window, 1);
         // Never more than the window: the session submits nothing beyond what has been read.
         var outcomes = Channel.CreateUnbounded<GroupOutcome>(new UnboundedChannelOptions { SingleReader = true });
         var source = groups.GetEnumerator();
-        var session = system.ActorOf(ClientSession.Props(source, window, required, scheduler, outcomes.Writer));
+        var session = system.ActorOf(
+            ClientSession.Props(source, window, required, fingerprint, scheduler, outcomes.Writer));
         try
         {
             await foreach (var outcome in outcomes.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))

@@ -44,10 +44,10 @@ internal sealed class Submissions(int client)
     public SchedulerEpoch Epoch { get; private set; }
 
     /// <summary>Takes a group. False for one that is on its way already.</summary>
-    public bool Add(GroupRequest group, Policy? required)
+    public bool Add(GroupRequest group, Policy? required, string? fingerprint = null)
     {
         var own = group with { Id = group.Id with { Client = client } };
-        var entry = new Entry(own, required, _arrivals++);
+        var entry = new Entry(own, required, fingerprint, _arrivals++);
         if (!_entries.TryAdd(own.Id, entry))
             return false;
         _unsent.Add(entry.Order, entry);
@@ -74,7 +74,7 @@ internal sealed class Submissions(int client)
             _unsent.Remove(entry.Order);
             entry.SubmittedAt = _now;
             _underway.AddLast(entry.Place);
-            sendable.Add(new SubmitGroup(entry.Group, entry.Required, Epoch));
+            sendable.Add(new SubmitGroup(entry.Group, entry.Required, Epoch, entry.Fingerprint));
         }
         return sendable;
     }
@@ -98,6 +98,9 @@ internal sealed class Submissions(int client)
                 return null;
             case RoomAgain:
                 Widen();
+                return null;
+            case OutcomesKept kept:
+                Array.ForEach(kept.Groups, LookFor);
                 return null;
             default:
                 return null;
@@ -152,14 +155,28 @@ internal sealed class Submissions(int client)
         return new GroupFinished(Plain(ready.Id), entry.Completions!);
     }
 
+    /// <summary>The scheduler keeps this group's outcome: word of it, or the outcome itself, was lost on the way.</summary>
+    private void LookFor(GroupId id)
+    {
+        if (!_entries.TryGetValue(id, out var entry))
+            Repeat(id);
+        else if (entry.IsUnderway)
+            Withdraw(entry);
+    }
+
+    /// <summary>The scheduler is told again that a group's outcome has been read, unless that is still to come.</summary>
+    private void Repeat(GroupId id)
+    {
+        if (!_unread.Contains(id))
+            _read.Add(id);
+    }
+
     /// <summary>A group has its outcome. False where it had it before, or nobody wants it.</summary>
     private bool End(GroupId id)
     {
         if (!_entries.Remove(id, out var entry))
         {
-            // Word of it was lost on the way to the scheduler, unless it is still to be said.
-            if (!_unread.Contains(id))
-                _read.Add(id);
+            Repeat(id);
             return false;
         }
         _unread.Add(id);
@@ -196,9 +213,9 @@ internal sealed class Submissions(int client)
 
     private sealed class Entry
     {
-        public Entry(GroupRequest group, Policy? required, long order)
+        public Entry(GroupRequest group, Policy? required, string? fingerprint, long order)
         {
-            (Group, Required, Order) = (group, required, order);
+            (Group, Required, Fingerprint, Order) = (group, required, fingerprint, order);
             Completions = new Completion?[group.Samples.Length];
             Place = new LinkedListNode<Entry>(this);
         }
@@ -206,6 +223,8 @@ internal sealed class Submissions(int client)
         public GroupRequest Group { get; }
 
         public Policy? Required { get; }
+
+        public string? Fingerprint { get; }
 
         public long Order { get; }
 

@@ -41,6 +41,13 @@ public sealed class DecoderRoster(SchedulerEpoch epoch)
     public string? Fingerprint(bool hasWork) =>
         hasWork || _decoders.Count + _returning.Count > 0 ? _fingerprint : null;
 
+    /// <summary>There is no decoder and nothing was begun: decoders to come must have this, or any model where it is null.</summary>
+    public void Expect(string? fingerprint)
+    {
+        if (_fingerprint != fingerprint)
+            (_fingerprint, GreatestReach) = (fingerprint, 0);
+    }
+
     /// <summary>Those that commands have come up for since the last call.</summary>
     public IReadOnlyList<DecoderLoad> TakeToTell()
     {

@@ -62,23 +62,30 @@ public sealed class GroupBook
     }
 
     /// <summary>Takes a group. Its time begins with its work: see <see cref="StartClocks"/>.</summary>
-    public Submission Submit(GroupRequest request, Policy? required)
+    public Submission Submit(GroupRequest request, Policy? required, string? fingerprint = null)
     {
         if (_groups.Find(request.Id) is { } group)
         {
             if (group.Outcome is not null)
                 return Submission.Ended;
             if (group.Request is null)
-                Adopt(group, request, required);
+                Adopt(group, request, required, fingerprint);
             return Submission.Taken;
         }
         if (WaitingSequences > 0 && WaitingSequences + request.Samples.Length > QueueCapacity)
             return Submission.NoRoom;
+        if (Fingerprint is null)
+            Decoders.Expect(fingerprint);
         group = _groups.Add(request.Id);
-        group.Attach(request, required);
+        group.Attach(request, required, fingerprint);
         _work.Queue(group);
         return Submission.Taken;
     }
+
+    /// <summary>Why a group of this model and tokenizer can't be taken, in a sentence; null where it can.</summary>
+    public string? WhyAnotherModel(string? fingerprint) =>
+        fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
+            : $"the decoders have another model or tokenizer than it is for: {theirs}, expected {fingerprint}";
 
     /// <summary>Nobody wants this group any more.</summary>
     public void Cancel(GroupId id)
@@ -128,21 +135,35 @@ public sealed class GroupBook
     {
         foreach (var group in _work.TakeBegun())
         {
-            if (group.Request is not null)
+            if (group is { Request: not null, Outcome: null })
                 _groups.SetDue(group, due);
         }
     }
 
     /// <summary>Groups that ended since the last call.</summary>
-    public IReadOnlyList<RolloutGroup> TakeEnded() => _groups.TakeEnded();
+    /// <param name="due">When their outcomes are expected to have been acknowledged.</param>
+    public IReadOnlyList<RolloutGroup> TakeEnded(TimeSpan due)
+    {
+        var ended = _groups.TakeEnded();
+        foreach (var group in ended)
+            _groups.SetDue(group, due);
+        return ended;
+    }
 
-    /// <summary>Groups that were due before now. Those that no client has asked for are dropped on the way.</summary>
-    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now)
+    /// <summary>
+    /// Groups that were due before now, to end or to be acknowledged. Those that no client has asked for are dropped on
+    /// the way.
+    /// </summary>
+    /// <param name="now">The time.</param>
+    /// <param name="next">When those that have ended are due again.</param>
+    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now, TimeSpan next)
     {
         var overdue = _groups.TakeOverdue(now);
-        foreach (var orphan in overdue.Where(group => group is { Request: null, Outcome: null }))
+        foreach (var orphan in overdue.Where(group => group.Request is null))
             Cancel(orphan.Id);
-        return [.. overdue.Where(group => group is { Request: not null, Outcome: null })];
+        foreach (var kept in overdue.Where(group => group.Outcome is not null))
+            _groups.SetDue(kept, next);
+        return [.. overdue.Where(group => group.Request is not null)];
     }
 
     /// <summary>
@@ -152,6 +173,7 @@ public sealed class GroupBook
     public DecoderLoad? Welcome(DecoderHere here, out string? refusal)
     {
         var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
+        var before = Fingerprint;
         (var decoder, refusal, var displaced) = Decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
         if (decoder is null)
             return null;
@@ -159,6 +181,8 @@ public sealed class GroupBook
             _work.Measure(Decoders.All);
         foreach (var other in displaced)
             Lose(other, other.Id == here.Id ? "it was started anew" : null);
+        if (Fingerprint != before)
+            FailThoseOfAnotherModel();
         if (here.Seen == _epoch)
         {
             decoder.Commands.Acknowledge(here.CommandsTaken);
@@ -229,10 +253,10 @@ public sealed class GroupBook
             _groups.End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
     }
 
-    private void Adopt(RolloutGroup group, GroupRequest request, Policy? required)
+    private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, string? fingerprint)
     {
         _groups.ClearDue(group);
-        if (!group.Attach(request, required))
+        if (!group.Attach(request, required, fingerprint))
         {
             Fail(request.Id, $"decoders have samples of it that it doesn't have: it has {request.Samples.Length}");
             return;
@@ -242,6 +266,15 @@ public sealed class GroupBook
             return;
         _work.Begin(group);
         _work.Queue(group);
+    }
+
+    private void FailThoseOfAnotherModel()
+    {
+        foreach (var group in _groups.Wanted.ToArray())
+        {
+            if (WhyAnotherModel(group.Fingerprint) is { } reason)
+                Fail(group.Id, reason);
+        }
     }
 
     private void FailEach(IReadOnlyList<(GroupId Id, string Reason)> failed)

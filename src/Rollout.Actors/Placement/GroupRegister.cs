@@ -35,10 +35,10 @@ public sealed class GroupRegister
         return group;
     }
 
-    /// <summary>A group that has not ended is due at this time, whatever was said before.</summary>
+    /// <summary>A group is due at this time, whatever was said before: to have ended, or to have its outcome taken.</summary>
     public void SetDue(RolloutGroup group, TimeSpan due)
     {
-        if (group.Outcome is null && Find(group.Id) == group)
+        if (Find(group.Id) == group)
             _due.Set(group, due);
     }
 
@@ -58,10 +58,8 @@ public sealed class GroupRegister
     public void Remove(RolloutGroup group)
     {
         if (group.Outcome is null)
-        {
             OnTheirWay--;
-            _due.Remove(group);
-        }
+        _due.Remove(group);
         _groups.Remove(group.Id);
     }
 

@@ -25,6 +25,9 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>The only weights that it may be decoded with; null for any.</summary>
     public Policy? Required { get; private set; }
 
+    /// <summary>Of the only model and tokenizer that it may be decoded with; null for any.</summary>
+    public string? Fingerprint { get; private set; }
+
     /// <summary>Tokens of its longest sample at most, prompt included.</summary>
     public long Longest { get; private set; }
 
@@ -43,7 +46,9 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>It may be what they were lost by: from the last try on it runs apart from others of which that is so.</summary>
     public bool IsSuspect => Losses >= MostLosses - 1;
 
-    /// <summary>When it fails, or is dropped where nobody has asked for it.</summary>
+    /// <summary>
+    /// When it fails, or is dropped where nobody has asked for it; once it has ended, when its client is asked after it.
+    /// </summary>
     public TimeSpan Due { get; set; }
 
     /// <summary>How it ended; null while it is on its way.</summary>
@@ -62,11 +67,11 @@ public sealed class RolloutGroup(GroupId id, long order)
     public int Unfinished { get; set; }
 
     /// <summary>Its client asks for it. False where what decoders brought is not of this group.</summary>
-    public bool Attach(GroupRequest request, Policy? required)
+    public bool Attach(GroupRequest request, Policy? required, string? fingerprint)
     {
         if (_slots.Count > request.Samples.Length)
             return false;
-        (Request, Required) = (request, required);
+        (Request, Required, Fingerprint) = (request, required, fingerprint);
         Longest = request.Prompt.Length + request.Samples.Max(sample => (long)sample.MaxTokens);
         Slot(request.Samples.Length - 1);
         return true;

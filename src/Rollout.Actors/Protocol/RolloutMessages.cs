@@ -20,7 +20,9 @@ public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Sam
 /// <param name="Group">What to sample.</param>
 /// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
 /// <param name="Seen">The highest scheduler epoch that the client has heard of, 0 at first: it listens to no lower one.</param>
-public sealed record SubmitGroup(GroupRequest Group, Policy? Required = null, SchedulerEpoch Seen = default)
+/// <param name="Fingerprint">Of the only model and tokenizer that it may be sampled with; null takes any.</param>
+public sealed record SubmitGroup(
+    GroupRequest Group, Policy? Required = null, SchedulerEpoch Seen = default, string? Fingerprint = null)
     : ISchedulerMessage, IWireMessage;
 
 /// <summary>The mailbox of a client, whatever actor it is: what the scheduler tells those that submit groups.</summary>
@@ -46,6 +48,12 @@ public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id) : IClientMessage, 
 
 /// <summary>To a client that was told <see cref="NoRoom"/>: much of what waited is gone. What it kept may be offered now.</summary>
 public sealed record RoomAgain(SchedulerEpoch Epoch) : IClientMessage, IWireMessage;
+
+/// <summary>
+/// To a client: these groups' outcomes were given long ago and are still kept. It says <see cref="OutcomesTaken"/> again of
+/// those that it has, and submits again those that it misses.
+/// </summary>
+public sealed record OutcomesKept(SchedulerEpoch Epoch, GroupId[] Groups) : IClientMessage, IWireMessage;
 
 /// <summary>From a client: it has these groups' outcomes, which need not be remembered any more. Not answered.</summary>
 public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage, IWireMessage;

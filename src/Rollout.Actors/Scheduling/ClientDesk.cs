@@ -16,6 +16,9 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, ICanWatch watch)
     /// <summary>Tokens of one answer's samples at most, but for a single longer one.</summary>
     private const int AnsweredTokens = 65_536;
 
+    /// <summary>Groups of one question at most.</summary>
+    private const int AskedAtOnce = 1024;
+
     private readonly ClientRoster _roster = new();
 
     /// <summary>A client wants a group.</summary>
@@ -53,6 +56,16 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, ICanWatch watch)
             return;
         foreach (var client in _roster.TakeSentAway())
             client.Tell(new RoomAgain(epoch));
+    }
+
+    /// <summary>These groups' outcomes were not acknowledged: their clients are asked whether they have them.</summary>
+    public void AskAfter(IEnumerable<RolloutGroup> ended)
+    {
+        foreach (var asked in ended.GroupBy(group => _roster.Of(group.Id)))
+        {
+            foreach (var groups in asked.Select(group => group.Id).Chunk(AskedAtOnce))
+                asked.Key?.Tell(new OutcomesKept(epoch, groups));
+        }
     }
 
     /// <summary>A group has ended: its client, if it has one, is told how.</summary>

@@ -20,6 +20,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives anything to anybody.</summary>
     private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long an outcome is kept without a word before its client is asked whether it has it.</summary>
+    private static readonly TimeSpan KeptTime = TimeSpan.FromSeconds(15);
+
     /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
     private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
 
@@ -119,12 +122,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         StartOverIfBehind(submit.Seen);
         var (request, client) = (submit.Group, Sender);
-        if (WhyNever(request) is { } reason)
+        if ((WhyNever(request) ?? _book.WhyAnotherModel(submit.Fingerprint)) is { } reason)
         {
             _clients.GiveUp(client, request.Id, reason);
             return;
         }
-        switch (_book.Submit(request, submit.Required))
+        switch (_book.Submit(request, submit.Required, submit.Fingerprint))
         {
             case Submission.NoRoom:
                 _clients.SendAway(client, request.Id);
@@ -272,7 +275,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         if (_book.IsHeld && Now > TakeoverTime)
             _book.Open();
-        foreach (var group in _book.TakeOverdue(Now))
+        var overdue = _book.TakeOverdue(Now, Now + KeptTime);
+        _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
+        foreach (var group in overdue.Where(group => group.Outcome is null))
             _book.Fail(group.Id, $"not finished within {_settings.GroupTimeout} of its first assignment, {Whereabouts(group)}");
         _book.FailStranded(Now, _watch.LastLoss ?? "none has joined");
         FailWhatNobodyWillRun();
@@ -293,7 +298,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void SendAll()
     {
         _book.StartClocks(Now + _settings.GroupTimeout);
-        foreach (var group in _book.TakeEnded())
+        foreach (var group in _book.TakeEnded(Now + KeptTime))
             _clients.Answer(group);
         foreach (var decoder in _book.Decoders.TakeToTell())
             Tell(decoder);

@@ -3,6 +3,7 @@ using Rollout.Actors.Client;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
@@ -32,11 +33,15 @@ internal sealed class RolloutRound(
     /// <summary>Since the round began.</summary>
     public double Seconds => time.GetElapsedTime(_started).TotalSeconds;
 
-    public void Submit((PromptItem Item, GroupRequest Request) group)
+    /// <summary>Submits a group. Gives one that failed at once.</summary>
+    public GroupFailed? Submit((PromptItem Item, GroupRequest Request) group)
     {
         Groups.Expect(group.Item, group.Request);
+        if (WireLimits.WhyTooLarge(group.Request) is { } reason)
+            return new GroupFailed(group.Request.Id, reason);
         _submissions.Add(group.Request, required);
         SendAll();
+        return null;
     }
 
     /// <summary>Takes what the scheduler said. Gives a group that failed.</summary>
@@ -47,7 +52,7 @@ internal sealed class RolloutRound(
             rewards.Tell(new ScoreGroup(item, group, maxTokens));
         if (outcome is not null)
             _submissions.Read(outcome);
-        Acknowledge(all: false);
+        Acknowledge(all: message is OutcomesKept);
         SendAll();
         return outcome as GroupFailed;
     }

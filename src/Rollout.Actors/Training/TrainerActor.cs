@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Collection;
+using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
@@ -99,36 +100,33 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Collect();
     }
 
-    private void Collect()
-    {
-        BeginRound();
-        for (var i = 0; i < _job.Train.PromptsPerStep; i++)
-            _round.Submit(_job.TrainingGroup(_progress.DataCursor + i));
-        Become(() => Collecting(Park));
-    }
+    private void Collect() => Collect(
+        Enumerable.Range(0, _job.Train.PromptsPerStep).Select(i => _job.TrainingGroup(_progress.DataCursor + i)), Park);
 
-    private void Evaluate(Action<double> then)
+    private void Evaluate(Action<double> then) => Collect(_job.EvaluationGroups(_progress.Step), () =>
     {
-        BeginRound();
-        foreach (var group in _job.EvaluationGroups(_progress.Step))
-            _round.Submit(group);
-        Become(() => Collecting(() =>
+        if (_round.Groups.Scored.Count == 0)
         {
-            if (_round.Groups.Scored.Count == 0)
-            {
-                throw new InvalidOperationException(
-                    $"all {_round.Groups.Failed.Count()} groups of the evaluation failed, the first with: "
-                    + _round.Groups.Failed.First().Reason);
-            }
-            then(_round.Groups.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
-        }));
-    }
+            throw new InvalidOperationException(
+                $"all {_round.Groups.Failed.Count()} groups of the evaluation failed, the first with: "
+                + _round.Groups.Failed.First().Reason);
+        }
+        then(_round.Groups.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
+    });
 
-    private void BeginRound()
+    /// <summary>A round of groups: each is scored, or fails, and then all are complete.</summary>
+    private void Collect(IEnumerable<(PromptItem Item, GroupRequest Request)> groups, Action complete)
     {
         _round = NewRound();
         Timers.StartSingleTimer(RoundTimer, new RoundOverdue(_round), _job.Train.StepTimeout);
         Timers.StartPeriodicTimer(TickTimer, new RoundTick(_round), TickEvery);
+        Become(() => Collecting(complete));
+        foreach (var group in groups)
+        {
+            if (_round.Submit(group) is { } failed)
+                Fail(failed);
+        }
+        CompleteIfOver(complete);
     }
 
     private RolloutRound NewRound() =>
@@ -139,15 +137,21 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         Receive<IClientMessage>(message => Guarded(() =>
         {
-            if (_round.Take(message) is { } failed)
-                Fail(failed.Id, failed.Reason);
+            if (_round.Take(message) is not { } failed)
+                return;
+            Fail(failed);
+            CompleteIfOver(complete);
         }));
         Receive<GroupScored>(scored =>
         {
             _round.Groups.Score(scored);
-            CompleteIf();
+            CompleteIfOver(complete);
         });
-        Receive<ScoringFailed>(failed => Fail(failed.Id, failed.Reason));
+        Receive<ScoringFailed>(failed =>
+        {
+            Fail(new GroupFailed(failed.Id, failed.Reason));
+            CompleteIfOver(complete);
+        });
         Receive<RoundOverdue>(overdue => ReferenceEquals(overdue.Round, _round), _ =>
         {
             _round.Close();
@@ -156,29 +160,29 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         });
         Receive<RoundTick>(tick => ReferenceEquals(tick.Round, _round), _ => _round.Tick());
         Underway();
+    }
 
-        void Fail(GroupId id, string reason)
-        {
-            _log.Warning("{Group} failed: {Reason}", id, reason);
-            _round.Groups.Fail(id, reason);
-            CompleteIf();
-        }
+    private void Fail(GroupFailed failed)
+    {
+        _log.Warning("{Group} failed: {Reason}", failed.Id, failed.Reason);
+        _round.Groups.Fail(failed.Id, failed.Reason);
+    }
 
-        void CompleteIf()
-        {
-            if (!_round.Groups.IsComplete)
-                return;
-            Timers.Cancel(RoundTimer);
-            Timers.Cancel(TickTimer);
-            _round.Close();
-            Guarded(complete);
-        }
+    private void CompleteIfOver(Action complete)
+    {
+        if (!_round.Groups.IsComplete)
+            return;
+        Timers.Cancel(RoundTimer);
+        Timers.Cancel(TickTimer);
+        _round.Close();
+        Guarded(complete);
     }
 
     /// <summary>What every state of a run has in common: answers that nobody waits for any more change nothing.</summary>
     private void Underway()
     {
         Receive<StopTraining>(_ => _stopRequested = true);
+        Receive<OutcomesKept>(kept => _round.Take(kept));
         Receive<AbandonTraining>(abandon => End($"training step {_progress.Step + 1}: {abandon.Reason}"));
         Receive<StartTraining>(start => Refuse(start, "a run is under way"));
         ReceiveAny(_ => { });

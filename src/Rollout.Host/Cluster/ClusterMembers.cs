@@ -1,6 +1,5 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
-using Rollout.Gpu.Contracts;
 using Rollout.Host.Commands;
 
 namespace Rollout.Host.Cluster;
@@ -48,12 +47,8 @@ internal static class ClusterMembers
     /// Waits until the cluster has a decoder, and compares its model with this process's: whoever brings weights, or
     /// samples with a trainer's, needs the same shape and tokenizer, others the same weights too.
     /// </summary>
-    /// <returns>
-    /// The model, and the weights to sample with, so that no output mixes those of several decoders; null where a trainer
-    /// moves all of them along.
-    /// </returns>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
-    public static async Task<(ModelFingerprint Model, Policy? Weights)> RequireSameModelAsync(
+    public static async Task<ClusterModel> RequireSameModelAsync(
         RolloutTopology topology, RolloutSettings settings, CommandContext context)
     {
         var report = await topology.WaitForDecodersAsync(context.Stop.Token);
@@ -63,7 +58,7 @@ internal static class ClusterMembers
         if (report.Fingerprint is { Length: > 0 } theirs && own.DifferenceFrom(theirs) is { } difference)
             throw new ConfigurationException($"'{folder}' is not the model of the cluster's decoders: they have {difference}");
         if (topology.HasTrainer)
-            return (own, null);
+            return new ClusterModel(own, report.Fingerprint, Weights: null);
         if (report.Policy is not { } policy)
         {
             throw new ConfigurationException(
@@ -72,6 +67,6 @@ internal static class ClusterMembers
         }
         if (areTrained)
             await context.Error.WriteLineAsync($"The cluster's decoders hold {policy} of a training run, not the weights of '{folder}'.");
-        return (own, policy);
+        return new ClusterModel(own, report.Fingerprint, policy);
     }
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Actors.Topology;
-using Rollout.Gpu.Contracts;
+using Rollout.Host.Cluster;
 using Rollout.Host.Commands;
 using SampleProgress = Rollout.Host.View.SampleProgress;
 
@@ -31,10 +31,10 @@ internal sealed class CompletionRun(
 
     /// <summary>Samples what the output does not have, and completes it.</summary>
     /// <param name="topology">Has the decoders, or reaches them.</param>
-    /// <param name="required">See <see cref="SubmitGroup"/>.</param>
+    /// <param name="model">What the decoders must have; null for whatever is in this process.</param>
     /// <param name="output">Takes the lines.</param>
     /// <returns>The exit code.</returns>
-    public async Task<int> SampleAsync(RolloutTopology topology, Policy? required, CompletionFile output)
+    public async Task<int> SampleAsync(RolloutTopology topology, ClusterModel? model, CompletionFile output)
     {
         var missing = prompts.Skip(output.Kept).ToArray();
         var order = new CompletionOrder(missing, tokenizer, output.Write);
@@ -45,7 +45,10 @@ internal sealed class CompletionRun(
                 context.Console, missing.Sum(prompt => prompt.Group.Samples.Length), async finished =>
             {
                 var outcomes = topology.Client.GenerateAsync(
-                    missing.Select(prompt => prompt.Group), required: required, cancellation: context.Stop.Token);
+                    missing.Select(prompt => prompt.Group),
+                    required: model?.Weights,
+                    fingerprint: model?.Fingerprint,
+                    cancellation: context.Stop.Token);
                 await foreach (var outcome in outcomes)
                 {
                     order.Add(outcome);

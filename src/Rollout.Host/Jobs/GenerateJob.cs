@@ -52,7 +52,7 @@ public static class GenerateJob
             settings.Decoder.MaxModelLen,
             new PolicySource.Loaded(),
             model.Tokenizer);
-        return await run.SampleAsync(topology, required: null, output);
+        return await run.SampleAsync(topology, model: null, output);
     }
 
     /// <summary>As a member that only submits: the cluster's decoders have the weights and the memory.</summary>
@@ -73,10 +73,10 @@ public static class GenerateJob
         settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
         var (path, model, prompts) = await ReadAsync(options, settings, context);
         await using var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
-        var (own, weights) = await ClusterMembers.RequireSameModelAsync(topology, settings, context);
+        var shared = await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = new CompletionRun(options, context, prompts, model.Tokenizer);
-        using var output = await run.OpenAsync(path, new GenerateRun(prompts, own, weights, options.Engine));
-        return await run.SampleAsync(topology, weights, output);
+        using var output = await run.OpenAsync(path, new GenerateRun(prompts, shared.Own, shared.Weights, options.Engine));
+        return await run.SampleAsync(topology, shared, output);
     }
 
     /// <summary>Everything of the command line that can be wrong.</summary>

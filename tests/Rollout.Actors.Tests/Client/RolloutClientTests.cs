@@ -48,6 +48,38 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
+    public async Task Asked_after_outcomes_it_says_again_which_it_has_and_submits_again_what_it_misses()
+    {
+        await using var reader = Client().GenerateAsync(Requests(3)).GetAsyncEnumerator();
+        var moving = reader.MoveNextAsync();
+        var session = (await SubmissionsAsync(3))[0].Session;
+        Answer(session, 0);
+        Assert.True(await moving);      // group 0 has been read
+        Answer(session, 1);             // and group 1 waits to be
+        await SettledAsync(session);
+        Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal([0], (await FishForMessageAsync<OutcomesTaken>(_ => true)).Groups.Select(id => id.Value));
+
+        Tell(session, new OutcomesKept(Epoch, [_ids[0], _ids[1], _ids[2]]));
+
+        Assert.Equal([_ids[0]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
+        Assert.Equal(_ids[2], (await ExpectMsgAsync<SubmitGroup>()).Group.Id);
+    }
+
+    [Fact]
+    public async Task The_scheduler_is_told_which_weights_and_which_model_the_groups_require()
+    {
+        var required = new Policy(5, new PolicyVersion(2));
+        await using var reader = Client().GenerateAsync(Requests(1), required: required, fingerprint: "tiny").GetAsyncEnumerator();
+        var moving = reader.MoveNextAsync();
+
+        var submitted = Submitted();
+        Assert.Equal((required, "tiny"), (submitted.Required, submitted.Fingerprint));
+        Answer(LastSender, 0);
+        Assert.True(await moving);
+    }
+
+    [Fact]
     public async Task Nothing_to_do_ends_at_once() => Assert.Empty(await CollectAsync([]));
 
     [Fact]

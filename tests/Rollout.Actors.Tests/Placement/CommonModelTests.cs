@@ -1,5 +1,6 @@
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Placement;
@@ -48,6 +49,49 @@ public sealed class CommonModelTests
         Assert.Null(_rig.Book.Fingerprint);
         Assert.NotNull(_rig.Join(BookRig.Here(1, model: "another")));
         Assert.Null(_rig.Join(BookRig.Here(2)));
+    }
+
+    [Fact]
+    public void A_group_that_names_its_model_waits_for_a_decoder_of_it_whatever_was_there_before()
+    {
+        var gone = BookRig.Here(0, model: "another");
+        _rig.Join(gone);
+        _rig.Book.HostDown(gone.Id.Host);
+        _rig.Book.Submit(Groups.Of(1, 4, 8), required: null, fingerprint: "tiny");
+
+        Assert.Null(_rig.Join(BookRig.Here(1, model: "another")));
+
+        Assert.Equal([(1, 0)], BookRig.Given(_rig.Join(BookRig.Here(2))!));
+    }
+
+    [Fact]
+    public void A_group_that_names_no_model_goes_to_the_next_decoder_whatever_was_there_before()
+    {
+        var gone = BookRig.Here(0, model: "another");
+        _rig.Join(gone);
+        _rig.Book.HostDown(gone.Id.Host);
+        _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
+
+        Assert.Equal([(1, 0)], BookRig.Given(_rig.Join(BookRig.Here(1))!));
+    }
+
+    [Fact]
+    public void A_group_that_names_another_model_than_the_one_of_who_worked_before_fails()
+    {
+        _rig.Book.Hold();
+        _rig.Book.Submit(Groups.Of(1, 4, 8), required: null, fingerprint: "another");
+
+        var rightful = _rig.Join(BookRig.Here(0) with { Seen = new SchedulerEpoch(3) })!;
+        _rig.Join(BookRig.Here(0));     // and has nothing to tell
+        _rig.Book.Open();
+
+        var failed = Assert.Single(_rig.Book.TakeEnded(TimeSpan.MaxValue));
+        Assert.Equal(
+            new GroupFailed(
+                new GroupId(1), "the decoders have another model or tokenizer than it is for: tiny, expected another"),
+            failed.Outcome);
+        Assert.Empty(BookRig.Given(rightful));
+        Assert.Equal("tiny", _rig.Book.Fingerprint);
     }
 
     [Theory]

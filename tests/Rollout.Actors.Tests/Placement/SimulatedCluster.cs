@@ -19,6 +19,7 @@ internal sealed class SimulatedCluster(int seed)
 
     private static readonly Policy[] Policies = [default, new Policy(Run: 3, new PolicyVersion(1))];
     private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan KeptTime = TimeSpan.FromSeconds(15);
 
     private readonly Random _random = new(seed);
     private readonly List<SimulatedDecoder> _decoders = [];
@@ -123,7 +124,7 @@ internal sealed class SimulatedCluster(int seed)
             foreach (var group in _wanted.Values.ToArray())
                 Submit(group);
             Acknowledge();
-            Assert.Empty(_book.TakeOverdue(_now));      // and what nobody wants, after a hand-over, is dropped
+            AnswerForOverdue(_now);
             foreach (var decoder in _decoders)
             {
                 decoder.Step();
@@ -134,7 +135,9 @@ internal sealed class SimulatedCluster(int seed)
                 Deliver();
             Check();
         }
-        Assert.Empty(_book.TakeOverdue(_now + 2 * OrphanTime));
+        AnswerForOverdue(_now + 2 * OrphanTime);
+        Acknowledge();
+        Assert.All(Enumerable.Range(1, _groups), id => Assert.Null(_book.Find(new GroupId(id))));
         Assert.Equal(0, _book.GroupsOnTheirWay);
         Assert.Equal(0, _book.WaitingSequences);
         Assert.All(_book.Decoders.All, decoder => Assert.Equal((0, 0), (decoder.AssignedSeqs, decoder.ReservedBlocks)));
@@ -172,9 +175,29 @@ internal sealed class SimulatedCluster(int seed)
 
     private void Acknowledge()
     {
-        _unacknowledged.ForEach(_book.Acknowledge);
+        foreach (var id in _unacknowledged)
+        {
+            if (_isCalm || _random.Next(4) > 0)
+                _book.Acknowledge(id);
+            else
+                Note("lost acknowledgement");
+        }
         _unacknowledged.Clear();
         Flush();
+    }
+
+    /// <summary>
+    /// The client is asked after outcomes that were not acknowledged, and has them: what it misses it has submitted again.
+    /// What nobody wants, after a hand-over, is dropped.
+    /// </summary>
+    private void AnswerForOverdue(TimeSpan now)
+    {
+        foreach (var kept in _book.TakeOverdue(now, now + KeptTime))
+        {
+            Assert.NotNull(kept.Outcome);
+            if (!_wanted.ContainsKey(kept.Id))
+                _unacknowledged.Add(kept.Id);
+        }
     }
 
     private void AddDecoder(Policy policy, string model, int longest)
@@ -304,7 +327,7 @@ internal sealed class SimulatedCluster(int seed)
     private void Flush()
     {
         _book.StartClocks(TimeSpan.MaxValue);
-        foreach (var group in _book.TakeEnded())
+        foreach (var group in _book.TakeEnded(_now + KeptTime))
         {
             if (_isCalm || _random.Next(4) > 0)
                 Answer(group.Outcome!);

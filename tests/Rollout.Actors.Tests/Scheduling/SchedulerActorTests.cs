@@ -42,6 +42,44 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
+    public async Task A_client_is_asked_after_outcomes_that_it_has_not_acknowledged_until_it_has()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)), new SubmitGroup(Groups.Of(2, 4, 8)));
+        decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
+        decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
+        await ExpectMsgAsync<CompletionsReady>();
+        await ExpectMsgAsync<CompletionsReady>();
+
+        for (var times = 0; times < 2; times++)
+        {
+            Advance(TimeSpan.FromSeconds(17));
+            Assert.Equal([1, 2], (await ExpectMsgAsync<OutcomesKept>()).Groups.Select(id => id.Value));
+        }
+        Tell(scheduler, new OutcomesTaken([new GroupId(1), new GroupId(2)]));
+        await SettledAsync(scheduler);
+        Advance(TimeSpan.FromSeconds(60));
+
+        Tell(scheduler, new SubmitGroup(Groups.Of(3, 4, 8)));
+        Assert.IsType<ForgetGroups>(await decoder.CommandAsync());
+        decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
+        Assert.Equal(3, (await ExpectMsgAsync<CompletionsReady>()).Id.Value);
+    }
+
+    [Fact]
+    public async Task A_group_that_names_another_model_than_the_decoders_is_answered_with_the_reason()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), Fingerprint: "another"));
+
+        var failed = await ExpectMsgAsync<GroupGivenUp>();
+        Assert.StartsWith("the decoders have another model or tokenizer than it is for", failed.Reason);
+        await ExpectNothingMoreAsync(scheduler, decoder);
+    }
+
+    [Fact]
     public async Task A_group_that_is_submitted_and_reported_many_times_gets_one_answer()
     {
         var scheduler = Start();
@@ -116,6 +154,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     public async Task Overdue_groups_fail_and_say_where_they_were_and_waiting_for_the_first_decoder_does_not_count()
     {
         var timeout = TimeSpan.FromSeconds(100);
+        IgnoreMessages(message => message is OutcomesKept);
         var scheduler = Start(TestSettings.Scheduler with { LookaheadSeqs = 0, GroupTimeout = timeout });
         var decoder = new DecoderDouble(CreateTestProbe(), Decoder(0), maxNumSeqs: 1);
         await decoder.JoinAsync(scheduler);

@@ -27,6 +27,17 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
+    public async Task Groups_that_can_not_be_sent_fail_at_once_and_end_the_run_where_all_do()
+    {
+        var job = Job(steps: 5);
+        Start(job with { Sampling = job.Sampling with { MaxTokens = 600_000 } });
+        await StartedAsync();
+
+        var ended = await ExpectMsgAsync<TrainingEnded>();
+        Assert.StartsWith("training step 1: all 2 groups failed, the first with: a sample of up to 600000", ended.Error);
+    }
+
+    [Fact]
     public async Task What_has_no_answer_is_submitted_again_when_nothing_came_for_a_while()
     {
         var trainer = Start(Job(steps: 1));

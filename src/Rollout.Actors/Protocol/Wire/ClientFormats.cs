@@ -8,15 +8,16 @@ internal static class ClientFormats
     public static IReadOnlyList<WireFormat> All { get; } =
     [
         new WireFormat<SubmitGroup>(
-            "submit-group:2",
+            "submit-group:3",
             static (ref writer, submit) =>
             {
                 WriteRequest(ref writer, submit.Group);
                 WriteOptionalPolicy(ref writer, submit.Required);
                 WriteEpoch(ref writer, submit.Seen);
+                writer.OptionalText(submit.Fingerprint);
             },
-            static (ref reader) =>
-                new SubmitGroup(ReadRequest(ref reader), ReadOptionalPolicy(ref reader), ReadEpoch(ref reader))),
+            static (ref reader) => new SubmitGroup(
+                ReadRequest(ref reader), ReadOptionalPolicy(ref reader), ReadEpoch(ref reader), reader.OptionalText())),
         new WireFormat<CompletionsReady>(
             "completions-ready:2",
             static (ref writer, ready) =>
@@ -49,6 +50,14 @@ internal static class ClientFormats
             "room-again:1",
             static (ref writer, room) => WriteEpoch(ref writer, room.Epoch),
             static (ref reader) => new RoomAgain(ReadEpoch(ref reader))),
+        new WireFormat<OutcomesKept>(
+            "outcomes-kept:1",
+            static (ref writer, kept) =>
+            {
+                WriteEpoch(ref writer, kept.Epoch);
+                WriteEach(ref writer, kept.Groups, WriteGroup);
+            },
+            static (ref reader) => new OutcomesKept(ReadEpoch(ref reader), ReadEach(ref reader, ReadGroup))),
         new WireFormat<OutcomesTaken>(
             "outcomes-taken:1",
             static (ref writer, taken) => WriteEach(ref writer, taken.Groups, WriteGroup),
