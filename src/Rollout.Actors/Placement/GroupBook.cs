@@ -142,13 +142,7 @@ public sealed class GroupBook
 
     /// <summary>Groups that ended since the last call.</summary>
     /// <param name="due">When their outcomes are expected to have been acknowledged.</param>
-    public IReadOnlyList<RolloutGroup> TakeEnded(TimeSpan due)
-    {
-        var ended = _groups.TakeEnded();
-        foreach (var group in ended)
-            _groups.SetDue(group, due);
-        return ended;
-    }
+    public IReadOnlyList<RolloutGroup> TakeEnded(TimeSpan due) => _groups.TakeEnded(due);
 
     /// <summary>
     /// Groups that were due before now, to end or to be acknowledged. Those that no client has asked for are dropped on
@@ -158,11 +152,9 @@ public sealed class GroupBook
     /// <param name="next">When those that have ended are due again.</param>
     public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now, TimeSpan next)
     {
-        var overdue = _groups.TakeOverdue(now);
+        var overdue = _groups.TakeOverdue(now, next);
         foreach (var orphan in overdue.Where(group => group.Request is null))
             Cancel(orphan.Id);
-        foreach (var kept in overdue.Where(group => group.Outcome is not null))
-            _groups.SetDue(kept, next);
         return [.. overdue.Where(group => group.Request is not null)];
     }
 

@@ -64,15 +64,25 @@ public sealed class GroupRegister
     }
 
     /// <summary>Groups that ended since the last call.</summary>
-    public IReadOnlyList<RolloutGroup> TakeEnded()
+    /// <param name="due">When their outcomes are expected to have been taken.</param>
+    public IReadOnlyList<RolloutGroup> TakeEnded(TimeSpan due)
     {
         if (_ended.Count == 0)
             return [];
         var ended = _ended.ToArray();
         _ended.Clear();
+        Array.ForEach(ended, group => SetDue(group, due));
         return ended;
     }
 
-    /// <summary>Groups that were due before now; each is given once.</summary>
-    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now) => _due.Take(now);
+    /// <summary>Groups that were due before now.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="next">When those that have ended are due again.</param>
+    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now, TimeSpan next)
+    {
+        var overdue = _due.Take(now);
+        foreach (var ended in overdue.Where(group => group.Outcome is not null))
+            SetDue(ended, next);
+        return overdue;
+    }
 }
