@@ -10,7 +10,8 @@ namespace Rollout.Actors.Topology;
 /// <summary>Makes this process a member: of the cluster of its seed nodes, or of one of its own.</summary>
 /// <param name="settings">The section cluster.</param>
 /// <param name="certificates">Null without TLS.</param>
-internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates? certificates)
+/// <param name="say">Told whom it waits for; null where nobody reads it.</param>
+internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates? certificates, Action<string>? say)
 {
     private static readonly TimeSpan TrainerGrace = TimeSpan.FromSeconds(3);
 
@@ -46,7 +47,9 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
 
     /// <summary>Returns when this process is up.</summary>
     /// <exception cref="ConfigurationException">The seed nodes are not there, or have another idea of TLS.</exception>
-    /// <exception cref="MembershipException">They are there and did not let it join in time.</exception>
+    /// <exception cref="MembershipException">
+    /// They are there and did not let it join in time, or may be and can't be reached.
+    /// </exception>
     public async Task JoinAsync(ActorSystem system)
     {
         var cluster = Cluster.Get(system);
@@ -62,8 +65,10 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
             throw new ConfigurationException(why);
 
         using var deadline = new CancellationTokenSource(settings.JoinTimeout);
-        var joining = cluster.JoinSeedNodesAsync(
-            settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token);
+        var joining = settings.SeedNodes.Count > 1 && settings.SeedNodes[0] == self
+            ? new FirstSeed(settings, probe, say).JoinAsync(system, deadline.Token)
+            : cluster.JoinSeedNodesAsync(
+                settings.SeedNodes.Select(seed => ClusterConfiguration.ToAkka(seed, settings)), deadline.Token);
         await Task.WhenAny(joining, Task.Delay(settings.JoinTimeout < Usual ? settings.JoinTimeout / 2 : Usual, deadline.Token)).ConfigureAwait(false);
         try
         {

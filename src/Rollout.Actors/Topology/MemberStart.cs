@@ -18,9 +18,12 @@ namespace Rollout.Actors.Topology;
 internal sealed class MemberStart(
     RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say)
 {
+    /// <summary>The actor that every member has, and nobody else.</summary>
+    public const string ProxyName = "scheduler-proxy";
+
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
 
-    private readonly ClusterJoin _join = new(settings.Cluster, certificates);
+    private readonly ClusterJoin _join = new(settings.Cluster, certificates, say);
 
     /// <summary>The actor system, which is up, and its proxy of the cluster's scheduler.</summary>
     public async Task<(ActorSystem System, IActorRef Scheduler)> RunAsync(CancellationToken stop)
@@ -108,7 +111,7 @@ internal sealed class MemberStart(
             ClusterSingletonProxy.Props(
                 "/user/scheduler",
                 ClusterSingletonProxySettings.Create(system).WithRole(ClusterRoles.Scheduler)),
-            "scheduler-proxy");
+            ProxyName);
         // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
         if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
             await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);

@@ -19,10 +19,18 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
     /// <summary>In TLS 1.3 a refusal of this side's certificate comes after the handshake.</summary>
     private static readonly TimeSpan RefusalWait = TimeSpan.FromMilliseconds(300);
 
-    private enum Answer
+    internal enum Answer
     {
+        /// <summary>Nothing is known of the process there.</summary>
         Silent,
+
+        /// <summary>The machine itself says that nobody listens there.</summary>
+        Refused,
+
+        /// <summary>The two sides disagree about TLS.</summary>
         Misfit,
+
+        /// <summary>Connections are taken.</summary>
         Ready,
     }
 
@@ -48,7 +56,8 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
             : $"nobody answers at rollout.cluster.seed-nodes: {string.Join("; ", answers.Select(answer => answer.Sentence))}";
     }
 
-    private async Task<(Answer Kind, string Sentence)> AskAsync(NodeAddress seed, bool thorough)
+    /// <summary>What the machine at this address says, and the sentence where that is not <see cref="Answer.Ready"/>.</summary>
+    public async Task<(Answer Kind, string Sentence)> AskAsync(NodeAddress seed, bool thorough)
     {
         using var deadline = new CancellationTokenSource(Deadline);
         using var client = new TcpClient();
@@ -58,7 +67,8 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
         }
         catch (SocketException fault)
         {
-            return (Answer.Silent, $"{seed} ({fault.SocketErrorCode})");
+            var refused = fault.SocketErrorCode == SocketError.ConnectionRefused;
+            return (refused ? Answer.Refused : Answer.Silent, $"{seed} ({fault.SocketErrorCode})");
         }
         catch (OperationCanceledException)
         {

@@ -4,6 +4,7 @@ using Akka.Configuration;
 using Akka.Remote;
 using Akka.Remote.Transport;
 using Google.Protobuf;
+using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
 
 namespace Rollout.Actors.Tests.Cluster;
@@ -19,8 +20,10 @@ public sealed class CuttableTransport : Transport
     public const string Akka =
         "akka.remote.dot-netty.tcp.transport-class = \"Rollout.Actors.Tests.Cluster.CuttableTransport, Rollout.Actors.Tests\"\n";
 
+    private const string BeyondKey = "beyond-the-cut";
+
     private readonly Transport _tcp;
-    private volatile FrozenSet<(string Host, int Port)> _beyond = [];
+    private volatile FrozenSet<NodeAddress> _beyond = [];
 
     public CuttableTransport(ActorSystem system, Config config)
     {
@@ -28,19 +31,30 @@ public sealed class CuttableTransport : Transport
         _tcp = (Transport)Activator.CreateInstance(tcp, system, config)!;
         (System, Config) = (system, config);
         (SchemeIdentifier, MaximumPayloadBytes) = (_tcp.SchemeIdentifier, _tcp.MaximumPayloadBytes);
+        if (config.HasPath(BeyondKey))
+            _beyond = config.GetStringList(BeyondKey).Select(Parse).ToFrozenSet();
     }
+
+    /// <summary>For a member that starts cut off from these.</summary>
+    public static string CutOffFrom(params NodeAddress[] beyond) =>
+        $"akka.remote.dot-netty.tcp.{BeyondKey} = [{string.Join(", ", beyond.Select(node => $"\"{node}\""))}]\n";
 
     /// <summary>From now on no member of one side reaches one of the other.</summary>
     public static async Task CutAsync(IReadOnlyList<RolloutTopology> side, IReadOnlyList<RolloutTopology> other)
     {
-        foreach (var (members, beyond) in ((IReadOnlyList<RolloutTopology>, IReadOnlyList<RolloutTopology>)[])[(side, other), (other, side)])
+        await SetAsync(side, [.. other.Select(member => member.Address)]);
+        await SetAsync(other, [.. side.Select(member => member.Address)]);
+    }
+
+    /// <summary>From now on these members reach everybody again.</summary>
+    public static Task MendAsync(params RolloutTopology[] members) => SetAsync(members, []);
+
+    private static async Task SetAsync(IReadOnlyList<RolloutTopology> members, NodeAddress[] beyond)
+    {
+        foreach (var member in members)
         {
-            var cut = new Cut(beyond.Select(member => member.Address).Select(node => (node.Host, node.Port)).ToFrozenSet());
-            foreach (var member in members)
-            {
-                var provider = (RemoteActorRefProvider)((ExtendedActorSystem)member.System).Provider;
-                await provider.Transport.ManagementCommand(cut);
-            }
+            var provider = (RemoteActorRefProvider)((ExtendedActorSystem)member.System).Provider;
+            await provider.Transport.ManagementCommand(new Cut(beyond.ToFrozenSet()));
         }
     }
 
@@ -61,9 +75,13 @@ public sealed class CuttableTransport : Transport
         return Task.FromResult(true);
     }
 
-    private bool IsCut(Address remote) => _beyond.Contains((remote.Host, remote.Port ?? 0));
+    private static NodeAddress Parse(string text) => NodeAddress.TryParse(text, out var address)
+        ? address
+        : throw new FormatException(text);
 
-    private sealed record Cut(FrozenSet<(string Host, int Port)> Beyond);
+    private bool IsCut(Address remote) => _beyond.Contains(Hosts.AddressOf(remote));
+
+    private sealed record Cut(FrozenSet<NodeAddress> Beyond);
 
     /// <summary>A connection that this side opened: the other one's end of it has no name but a passing port.</summary>
     private sealed class Cable : AssociationHandle

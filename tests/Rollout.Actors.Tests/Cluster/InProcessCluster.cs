@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Akka.Actor;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Tests.Support;
@@ -69,8 +71,40 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
     };
 
     /// <summary>A start that may fail; the caller's to dispose of.</summary>
-    public Task<RolloutTopology> StartAsync(RolloutSettings settings, Action<string>? say = null) =>
-        RolloutTopology.StartAsync(settings, Fast + akka, say: say);
+    /// <param name="settings">All of them.</param>
+    /// <param name="say">Told who comes and goes.</param>
+    /// <param name="more">More configuration of this member's, in HOCON.</param>
+    public Task<RolloutTopology> StartAsync(RolloutSettings settings, Action<string>? say = null, string more = "") =>
+        RolloutTopology.StartAsync(settings, Fast + akka + more, say: say);
+
+    /// <summary>What a member starts with that is one of these seed nodes.</summary>
+    public RolloutSettings SeedSettings(NodeAddress own, params NodeAddress[] seeds)
+    {
+        var settings = Settings(ClusterRoles.Scheduler);
+        return settings with { Cluster = settings.Cluster with { Port = own.Port, SeedNodes = seeds } };
+    }
+
+    /// <summary>Starts one of these seed nodes.</summary>
+    public async Task<RolloutTopology> StartSeedAsync(NodeAddress own, NodeAddress[] seeds, Action<string>? say = null)
+    {
+        var member = await StartAsync(SeedSettings(own, seeds), say);
+        lock (_members)
+            _members.Add(member);
+        return member;
+    }
+
+    /// <summary>Addresses that nobody listens at: held together, so that they are different ones, and free again.</summary>
+    public static NodeAddress[] FreeAddresses(int count)
+    {
+        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
+        Array.ForEach(listeners, listener => listener.Start());
+        NodeAddress[] addresses = [.. listeners.Select(listener => AddressOf(listener.Server))];
+        Array.ForEach(listeners, listener => listener.Dispose());
+        return addresses;
+    }
+
+    public static NodeAddress AddressOf(Socket listening) =>
+        new("127.0.0.1", ((IPEndPoint)listening.LocalEndPoint!).Port);
 
     /// <summary>Ends a member as kill -9 does: nobody is told, and its sockets are closed.</summary>
     public static void Crash(RolloutTopology member) => ((ExtendedActorSystem)member.System).Abort();

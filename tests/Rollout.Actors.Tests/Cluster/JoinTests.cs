@@ -25,7 +25,7 @@ public sealed class JoinTests : IAsyncLifetime
     [Fact]
     public async Task An_address_that_nobody_answers_at_is_named()
     {
-        var nobody = NobodysPort();
+        var nobody = InProcessCluster.FreeAddresses(1)[0];
         var settings = With(ClusterRoles.Client, cluster => cluster with { SeedNodes = [nobody] });
 
         await AssertRefusedAsync(
@@ -35,7 +35,7 @@ public sealed class JoinTests : IAsyncLifetime
     [Fact]
     public async Task A_host_that_started_before_its_cluster_waits_for_it_and_gives_up_at_its_deadline()
     {
-        var nobody = NobodysPort();
+        var nobody = InProcessCluster.FreeAddresses(1)[0];
         var settings = With(
             ClusterRoles.Decoder,
             cluster => cluster with { SeedNodes = [nobody], JoinTimeout = TimeSpan.FromSeconds(1) });
@@ -49,7 +49,7 @@ public sealed class JoinTests : IAsyncLifetime
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        var stranger = new NodeAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
+        var stranger = InProcessCluster.AddressOf(listener.Server);
         var settings = With(
             ClusterRoles.Client,
             cluster => cluster with { SeedNodes = [stranger], JoinTimeout = TimeSpan.FromSeconds(1) });
@@ -142,14 +142,6 @@ public sealed class JoinTests : IAsyncLifetime
     {
         var settings = _cluster.Settings(role);
         return settings with { Cluster = change(settings.Cluster) };
-    }
-
-    /// <summary>A port that was free a moment ago.</summary>
-    private static NodeAddress NobodysPort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return new NodeAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
     }
 
     /// <summary>Gives up the first member that joins, before it is up.</summary>

@@ -64,6 +64,33 @@ public sealed class PartitionTests : IAsyncLifetime
         Assert.Equal((before.Value, after.Value), (epochs[0], epochs[^1]));
     }
 
+    [Fact]
+    public async Task The_first_seed_on_the_lost_side_begins_no_second_cluster_however_often_it_is_started_and_comes_back_when_it_can()
+    {
+        var seeds = InProcessCluster.FreeAddresses(3);
+        var tape = new LineTape();
+        var lost = await _cluster.StartSeedAsync(seeds[0], seeds);
+        var (next, kept) = (await _cluster.StartSeedAsync(seeds[1], seeds, tape.Say), await _cluster.StartSeedAsync(seeds[2], seeds));
+        await tape.WaitForAsync("3 members: 3 schedulers");
+
+        await CuttableTransport.CutAsync([lost], [next, kept]);
+        await lost.System.WhenTerminated.WaitAsync(TimeSpan.FromSeconds(60));
+        await tape.WaitForAsync($"{lost.Address} (scheduler) is gone; 2 members");
+        var again = _cluster.SeedSettings(seeds[0], seeds);
+        var cutOff = await Assert.ThrowsAsync<MembershipException>(() => _cluster.StartAsync(
+            again with { Cluster = again.Cluster with { JoinTimeout = TimeSpan.FromSeconds(4) } },
+            more: CuttableTransport.CutOffFrom(seeds[1], seeds[2])));
+        Assert.StartsWith(
+            $"no answer within 4 s from {seeds[1]} (takes connections and does not answer), {seeds[2]} (", cutOff.Message);
+
+        await CuttableTransport.MendAsync(next, kept);
+        var back = await _cluster.StartSeedAsync(seeds[0], seeds);
+
+        var members = Akka.Cluster.Cluster.Get(back.System).State.Members.Select(member => Hosts.AddressOf(member.Address));
+        Assert.Equal(seeds.ToHashSet(), members.ToHashSet());
+        Assert.Null(next.WhyEnded() ?? kept.WhyEnded());
+    }
+
     private static string RoleOf(RolloutTopology member) =>
         Akka.Cluster.Cluster.Get(member.System).SelfRoles.Single();
 
