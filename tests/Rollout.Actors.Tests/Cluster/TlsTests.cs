@@ -55,6 +55,18 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_first_seed_node_finds_a_cluster_of_the_others_that_has_TLS()
+    {
+        var seeds = InProcessCluster.FreeAddresses(2);
+        _cluster.Tls = _own.Issue();
+        await _cluster.StartSeedAsync(seeds[1], [seeds[1]]);
+
+        var first = await _cluster.StartSeedAsync(seeds[0], seeds);
+
+        Assert.Equal(2, Akka.Cluster.Cluster.Get(first.System).State.Members.Count);
+    }
+
+    [Fact]
     public async Task A_cluster_without_TLS_is_not_joined_with_it()
     {
         await _cluster.StartAsync(ClusterRoles.Scheduler);
