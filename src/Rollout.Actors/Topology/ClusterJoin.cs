@@ -45,12 +45,46 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
         }
     }
 
-    /// <summary>Returns when this process is up.</summary>
+    /// <summary>Returns when this process is up, and sees who else is.</summary>
     /// <exception cref="ConfigurationException">The seed nodes are not there, or have another idea of TLS.</exception>
     /// <exception cref="MembershipException">
-    /// They are there and did not let it join in time, or may be and can't be reached.
+    /// They are there and did not let it join in time, or may be and can't be reached; of a host also that nobody is.
     /// </exception>
     public async Task JoinAsync(ActorSystem system)
+    {
+        await EnterAsync(system).ConfigureAwait(false);
+        // What Akka shows of the cluster follows its events, and may not have them yet.
+        var cluster = Cluster.Get(system);
+        while (!IsSeen(cluster) && !system.WhenTerminated.IsCompleted)
+            await Task.Delay(Pause).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Returns when this member is the cluster's only trainer: it waits for one that can't be reached to be given up,
+    /// which is how the trainer of a run that is resumed may have ended.
+    /// </summary>
+    /// <exception cref="ConfigurationException">Another one trains.</exception>
+    public async Task RequireOnlyTrainerAsync(ActorSystem system)
+    {
+        var cluster = Cluster.Get(system);
+        using var grace = new CancellationTokenSource(TrainerGrace);
+        using var deadline = new CancellationTokenSource(settings.JoinTimeout);
+        while (OlderTrainer(cluster) is { } other)
+        {
+            var lost = cluster.State.Unreachable.Any(member => member.UniqueAddress.Equals(other.UniqueAddress));
+            if (lost ? deadline.IsCancellationRequested : grace.IsCancellationRequested)
+            {
+                throw new ConfigurationException(
+                    $"{Hosts.AddressOf(other.Address)} trains in this cluster: expected no other member of the role trainer");
+            }
+            await Task.Delay(Pause).ConfigureAwait(false);
+        }
+    }
+
+    private static bool IsSeen(Cluster cluster) => cluster.State.Members.Any(member =>
+        member.UniqueAddress.Equals(cluster.SelfUniqueAddress) && member.Status != MemberStatus.Joining);
+
+    private async Task EnterAsync(ActorSystem system)
     {
         var cluster = Cluster.Get(system);
         var self = Hosts.AddressOf(cluster.SelfAddress);
@@ -81,34 +115,14 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
         }
         catch (Exception fault) when (fault is OperationCanceledException or ClusterJoinFailedException)
         {
-            if (await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false) is { } nobody)
-                throw new ConfigurationException(nobody, fault);
+            if (await probe.WhyNotAsync(self, IsPatient, thorough: false).ConfigureAwait(false) is { } reason)
+                throw new ConfigurationException(reason, fault);
+            // A host may find somebody the next time, as after a cut of the network.
+            var nobody = await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false);
             throw new MembershipException(
-                $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
+                nobody ?? $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
                 + $" within {settings.JoinTimeout.TotalSeconds:0.#} s",
                 fault);
-        }
-    }
-
-    /// <summary>
-    /// Returns when this member is the cluster's only trainer: it waits for one that can't be reached to be given up,
-    /// which is how the trainer of a run that is resumed may have ended.
-    /// </summary>
-    /// <exception cref="ConfigurationException">Another one trains.</exception>
-    public async Task RequireOnlyTrainerAsync(ActorSystem system)
-    {
-        var cluster = Cluster.Get(system);
-        using var grace = new CancellationTokenSource(TrainerGrace);
-        using var deadline = new CancellationTokenSource(settings.JoinTimeout);
-        while (OlderTrainer(cluster) is { } other)
-        {
-            var lost = cluster.State.Unreachable.Any(member => member.UniqueAddress.Equals(other.UniqueAddress));
-            if (lost ? deadline.IsCancellationRequested : grace.IsCancellationRequested)
-            {
-                throw new ConfigurationException(
-                    $"{Hosts.AddressOf(other.Address)} trains in this cluster: expected no other member of the role trainer");
-            }
-            await Task.Delay(Pause).ConfigureAwait(false);
         }
     }
 
