@@ -11,6 +11,8 @@ namespace Rollout.Actors.Client;
 /// <param name="trainer">The trainer actor.</param>
 public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
 {
+    private volatile IActorRef? _observer;
+
     /// <summary>
     /// Trains from the given point and gives <see cref="TrainingStarted"/>, <see cref="TrainingStepFinished"/>s,
     /// <see cref="CheckpointSaved"/>s and, last, <see cref="TrainingEnded"/>.
@@ -21,7 +23,8 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
         TrainingProgress from, [EnumeratorCancellation] CancellationToken stop = default)
     {
         var events = Channel.CreateUnbounded<object>(new UnboundedChannelOptions { SingleReader = true });
-        var observer = system.ActorOf(Props.Create(() => new Observer(trainer, events.Writer)));
+        var observer = system.ActorOf(Props.Create(() => new Observer(trainer, from, events.Writer)));
+        _observer = observer;
         trainer.Tell(new StartTraining(from, observer));
         await using var registration = stop.Register(() => trainer.Tell(new StopTraining()));
         try
@@ -35,14 +38,30 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
         }
     }
 
+    /// <summary>
+    /// Ends the run under way, if there is one, for a reason that lies outside of it. Returns when what it has learnt is
+    /// saved and <see cref="TrainAsync"/> has its last event: what the trainer is at, and saving, may take long.
+    /// </summary>
+    /// <exception cref="AskTimeoutException">They took longer than that.</exception>
+    public async Task AbandonAsync(string reason, TimeSpan deadline)
+    {
+        trainer.Tell(new AbandonTraining(reason));
+        // Who has answered this has handled all that it was told before.
+        await trainer.Ask<ActorIdentity>(new Identify(null), deadline).ConfigureAwait(false);
+        if (_observer is { } observer)
+            await observer.Ask<ActorIdentity>(new Identify(null), deadline).ConfigureAwait(false);
+    }
+
     /// <summary>Passes the trainer's events on; a trainer that dies without a word ends the run with an error.</summary>
     private sealed class Observer : ReceiveActor
     {
         private readonly ChannelWriter<object> _events;
-        private TrainingProgress _progress = new(0, 0, 0);
+        private TrainingProgress _progress;
+        private string? _checkpoint;
 
-        public Observer(IActorRef trainer, ChannelWriter<object> events)
+        public Observer(IActorRef trainer, TrainingProgress from, ChannelWriter<object> events)
         {
+            _progress = from;
             _events = events;
             Context.Watch(trainer);
             Receive<TrainingEnded>(ended =>
@@ -50,23 +69,27 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
                 events.TryWrite(ended);
                 events.TryComplete();
             });
-            Receive<Terminated>(_ =>
-            {
-                events.TryWrite(new TrainingEnded(_progress, null, "the trainer stopped before the run ended"));
-                events.TryComplete();
-            });
+            Receive<Terminated>(_ => EndWithout("the trainer stopped before the run ended"));
             Receive<TrainingStepFinished>(report =>
             {
                 _progress = _progress with { Step = report.Step };
                 events.TryWrite(report);
             });
+            Receive<CheckpointSaved>(saved =>
+            {
+                _checkpoint = saved.Folder;
+                events.TryWrite(saved);
+            });
             ReceiveAny(seen => events.TryWrite(seen));
         }
 
-        /// <summary>With the whole actor system too, as when the cluster has given this process up.</summary>
-        protected override void PostStop()
+        /// <summary>With the whole actor system too, where the trainer could not end the run before.</summary>
+        protected override void PostStop() => EndWithout("the actor system stopped before the run ended");
+
+        /// <summary>What the trainer did not say; nothing where it did.</summary>
+        private void EndWithout(string error)
         {
-            _events.TryWrite(new TrainingEnded(_progress, null, "the actor system stopped before the run ended"));
+            _events.TryWrite(new TrainingEnded(_progress, _checkpoint, error));
             _events.TryComplete();
         }
     }

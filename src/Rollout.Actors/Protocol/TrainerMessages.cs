@@ -13,7 +13,10 @@ public sealed record StartTraining(TrainingProgress From, IActorRef Observer) : 
 /// <summary>From the client: finish the training step at hand, save, and end.</summary>
 public sealed record StopTraining : ITrainerMessage;
 
-/// <summary>From this process: the training step at hand can't be finished. Saves what is learnt, and ends with the reason.</summary>
+/// <summary>
+/// From this process, which ends or has nobody to work with: saves what is learnt, and ends with the reason. The training
+/// step at hand is given up, unless its weights are there already.
+/// </summary>
 public sealed record AbandonTraining(string Reason) : ITrainerMessage;
 
 /// <summary>To the observer: the greedy accuracy before the first training step.</summary>

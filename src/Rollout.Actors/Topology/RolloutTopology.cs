@@ -22,8 +22,11 @@ public sealed class RolloutTopology : IAsyncDisposable
 {
     public const string SystemName = "rollout";
 
-    /// <summary>Below the phase's own time (akka.conf), so that a decoder that doesn't answer holds nothing else up.</summary>
+    /// <summary>A decoder that doesn't answer holds nothing else up.</summary>
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(25);
+
+    /// <summary>Below the phase's own time (akka.conf): the optimizer's step ends first, and large models are large files.</summary>
+    private static readonly TimeSpan SaveTimeout = TimeSpan.FromMinutes(9);
 
     private readonly RolloutSettings _settings;
     private readonly string _fingerprint;
@@ -172,7 +175,10 @@ public sealed class RolloutTopology : IAsyncDisposable
             TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
             "trainer");
         _trainer = trainer;
-        return new TrainingClient(System, trainer);
+        var training = new TrainingClient(System, trainer);
+        CoordinatedShutdown.Get(System).AddTask(
+            CoordinatedShutdown.PhaseBeforeServiceUnbind, "save-training", () => SaveAsync(training));
+        return training;
     }
 
     /// <summary>The scheduler's report, when there is a decoder.</summary>
@@ -240,6 +246,20 @@ public sealed class RolloutTopology : IAsyncDisposable
             trainer.Tell(new AbandonTraining(reason));
         else
             _ = MemberStart.LeaveAsync(System);
+    }
+
+    /// <summary>A run that is under way when the actor system ends keeps what it has learnt, and can still say so.</summary>
+    private async Task<Done> SaveAsync(TrainingClient training)
+    {
+        try
+        {
+            await training.AbandonAsync(WhyEnded() ?? "the actor system stops", SaveTimeout).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException)
+        {
+            System.Log.Warning("the trainer did not save what it has learnt within {0}", SaveTimeout);
+        }
+        return Done.Instance;
     }
 
     /// <summary>Others go on with what this decoder has not finished; where there are none, or they gave it up, nobody does.</summary>

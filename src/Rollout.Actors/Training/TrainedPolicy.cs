@@ -16,8 +16,11 @@ internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPub
     /// <summary>False after a training step that failed half way: there is nothing worth saving.</summary>
     public bool IsWhole { get; private set; } = true;
 
-    /// <summary>The last checkpoint; null before the first.</summary>
+    /// <summary>The last checkpoint, which may be the one that the run goes on from; null before the first.</summary>
     public string? LastCheckpoint { get; private set; }
+
+    /// <summary>The run goes on from this checkpoint: there is nothing to save before the next step.</summary>
+    public void LoadedFrom(string checkpoint) => LastCheckpoint = checkpoint;
 
     /// <summary>One training step.</summary>
     public TrainStats Train(TrainBatch batch)

@@ -29,6 +29,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private IActorRef _observer = ActorRefs.Nobody;
     private RolloutRound _round;
     private TrainingProgress _progress = new(0, 0, 0);
+    private (TrainedRound Trained, RolloutRound Round)? _unreported;
     private bool _stopRequested;
 
     /// <param name="setup">What it trains, and on what.</param>
@@ -63,10 +64,10 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     protected override void PostStop() => _policy?.Dispose();
 
-    /// <summary>Nothing restarts a trainer half way: the observer is told, and a resumed run continues.</summary>
+    /// <summary>Nothing restarts a trainer half way: it saves, the observer is told, and a resumed run continues.</summary>
     protected override void PreRestart(Exception reason, object message)
     {
-        _observer.Tell(new TrainingEnded(_progress, _policy?.LastCheckpoint, reason.Message));
+        End(reason.Message);
         base.PreRestart(reason, message);
     }
 
@@ -76,6 +77,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         {
             _observer = start.Observer;
             _progress = start.From;
+            if (_progress.Step > 0)
+                _policy.LoadedFrom(_job.CheckpointFolder(_progress.Step));
             if (_job.Dataset.HeldOut.Count > 0)
                 Evaluate(accuracy => Started(accuracy));
             else
@@ -219,14 +222,13 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void Train(double rolloutSeconds)
     {
         var scored = _round.Groups.Scored;
-        var trained = new TrainedRound
+        _unreported = (new TrainedRound
         {
             Train = _policy.Train(StepSummary.ToTrainBatch(scored)),
             Groups = scored,
             FailedGroups = _round.Groups.Failed.Count(),
             RolloutSeconds = rolloutSeconds,
-        };
-        var round = _round;
+        }, _round);
         _progress = _progress with
         {
             Step = _progress.Step + 1,
@@ -238,22 +240,31 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Receive<StepOpened>(opened => opened.Policy == _policy.Current, opened => Guarded(() =>
             {
                 if (_job.EvaluatesAfter(_progress.Step))
-                    Evaluate(accuracy => Report(opened.Stats, accuracy));
+                    Evaluate(accuracy => Finish(opened.Stats, accuracy));
                 else
-                    Report(opened.Stats, null);
+                    Finish(opened.Stats, null);
             }));
             Receive<BarrierFailed>(failed => End(failed.Reason));
             Underway();
         });
 
-        void Report(DecoderStats decode, double? accuracy)
+        void Finish(DecoderStats decode, double? accuracy)
         {
             // First: a run that is killed once its checkpoint is there goes on after this step, and has its record.
-            _observer.Tell(trained.ToReport(_progress.Step, _job.Train.Steps, decode, accuracy, round.Seconds));
+            Report(decode, accuracy);
             if (_job.CheckpointEvery > 0 && _progress.Step % _job.CheckpointEvery == 0)
                 Save();
             Next(accuracy);
         }
+    }
+
+    /// <summary>Tells of the training step that is done, once.</summary>
+    private void Report(DecoderStats decode, double? accuracy)
+    {
+        if (_unreported is not var (trained, round))
+            return;
+        _unreported = null;
+        _observer.Tell(trained.ToReport(_progress.Step, _job.Train.Steps, decode, accuracy, round.Seconds));
     }
 
     private void Save()
@@ -268,6 +279,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         Timers.CancelAll();
         Become(Ended);
+        // What the decoders did for it, and how good it is, nobody will say any more.
+        Report(DecoderStats.None, null);
         try
         {
             if (_progress.Step > 0 && _policy.IsWhole)

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Akka;
+using Akka.Actor;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
@@ -101,25 +103,8 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     {
         _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Shared());
         var trainer = new FakePolicyTrainer();
-        var training = _topology.AddTrainer(
-            new TrainingJob
-            {
-                Train = TestSettings.Train with { Steps = 3, PromptsPerStep = 4, NumGenerations = 3 },
-                Eval = TestSettings.Eval with { Every = 1 },
-                Sampling = new SamplingParams { MaxTokens = 12, Seed = 7, StopTokenIds = [13] },
-                Tokenizer = new FakeTokenizer(),
-                Dataset = new Prompts(heldOut: 5),
-                CheckpointEvery = 2,
-                CheckpointFolder = step => $"step-{step}",
-            },
-            default,
-            () => trainer,
-            new FakeTokenizer(),
-            new FakeReward((sample, _) => new(sample.Tokens.Length)));
 
-        var events = new List<object>();
-        await foreach (var seen in training.TrainAsync(new TrainingProgress(0, 0, 7)).WithCancellation(_deadline.Token))
-            events.Add(seen);
+        var events = await TrainAsync(trainer, steps: 3, checkpointEvery: 2);
 
         Assert.Equal(
             new TrainingEnded(new TrainingProgress(3, 12, 7), "step-3", null), Assert.IsType<TrainingEnded>(events[^1]));
@@ -146,6 +131,48 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_process_that_ends_under_a_run_finishes_what_the_optimizer_is_at_saves_it_and_says_so(bool isGivenUp)
+    {
+        _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Shared());
+        var ending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var training = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var trained = new ManualResetEventSlim();
+        var trainer = new FakePolicyTrainer
+        {
+            BeforeTrain = batch =>
+            {
+                if (batch.Groups[0].Id.Value != 4)
+                    return;     // the second step is the one with the fifth prompt
+                training.SetResult();
+                trained.Wait(_deadline.Token);
+            },
+        };
+        CoordinatedShutdown.Get(_topology.System).AddTask(CoordinatedShutdown.PhaseBeforeServiceUnbind, "ending", () =>
+        {
+            ending.SetResult();
+            return Task.FromResult(Done.Instance);
+        });
+        var run = TrainAsync(trainer, steps: 5, checkpointEvery: 0);
+        await training.Task.WaitAsync(_deadline.Token);
+
+        var ended = isGivenUp ? GiveUpAsync() : _topology.DisposeAsync().AsTask();
+        await ending.Task.WaitAsync(_deadline.Token);
+        trained.Set();
+
+        var events = await run;
+        Assert.Equal([1, 2], events.OfType<TrainingStepFinished>().Select(step => step.Step));
+        Assert.Equal(new CheckpointSaved(2, "step-2"), Assert.Single(events.OfType<CheckpointSaved>()));
+        Assert.Equal(("step-2", 2), (trainer.Saved[^1].Folder, trainer.Saved[^1].Progress.Step));
+        var last = Assert.IsType<TrainingEnded>(events[^1]);
+        Assert.Equal(("step-2", 2), (last.Checkpoint, last.Progress.Step));
+        await ended;
+        Assert.True(trainer.IsDisposed);
+        Assert.Equal(isGivenUp, _topology.WhyEnded()?.StartsWith("the cluster gave up ", StringComparison.Ordinal) ?? false);
+    }
+
     [Fact]
     public async Task Disposing_leaves_no_actor_system_and_no_runner_behind()
     {
@@ -157,6 +184,39 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
         Assert.True(_topology.System.WhenTerminated.IsCompletedSuccessfully);
         Assert.All(_runners, runner => Assert.True(runner.IsDisposed));
         await _topology.DisposeAsync();     // and again, as nothing
+    }
+
+    /// <summary>The events of a run of 4 prompts a step, evaluated after each.</summary>
+    private async Task<List<object>> TrainAsync(FakePolicyTrainer trainer, int steps, int checkpointEvery)
+    {
+        var training = _topology.AddTrainer(
+            new TrainingJob
+            {
+                Train = TestSettings.Train with { Steps = steps, PromptsPerStep = 4, NumGenerations = 3 },
+                Eval = TestSettings.Eval with { Every = 1 },
+                Sampling = new SamplingParams { MaxTokens = 12, Seed = 7, StopTokenIds = [13] },
+                Tokenizer = new FakeTokenizer(),
+                Dataset = new Prompts(heldOut: 5),
+                CheckpointEvery = checkpointEvery,
+                CheckpointFolder = step => $"step-{step}",
+            },
+            default,
+            () => trainer,
+            new FakeTokenizer(),
+            new FakeReward((sample, _) => new(sample.Tokens.Length)));
+
+        var events = new List<object>();
+        await foreach (var seen in training.TrainAsync(new TrainingProgress(0, 0, 7)).WithCancellation(_deadline.Token))
+            events.Add(seen);
+        return events;
+    }
+
+    /// <summary>As the cluster does with one that it could not reach for too long.</summary>
+    private Task GiveUpAsync()
+    {
+        var cluster = Akka.Cluster.Cluster.Get(_topology.System);
+        cluster.Down(cluster.SelfAddress);
+        return _topology.System.WhenTerminated;
     }
 
     private async Task AssertAllComeBackAsync()

@@ -73,7 +73,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task Decoders_that_do_not_take_the_weights_end_the_run_with_those_saved()
+    public async Task Decoders_that_do_not_take_the_weights_end_the_run_with_those_saved_and_their_step_told()
     {
         var trainer = Start(Job(steps: 5));
         foreach (var group in await StartedAsync(2))
@@ -81,6 +81,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         await ParkAndTrainAsync(trainer, 1);
         Tell(trainer, new BarrierFailed(Of(1), "decoder cuda:0 did not take the weights"));
 
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
         var ended = await EndAsync();
         Assert.Equal("decoder cuda:0 did not take the weights", ended.Error);
         Assert.Equal((1, "step-1"), (ended.Progress.Step, ended.Checkpoint));
@@ -98,6 +99,53 @@ public sealed class TrainerFaultTests : TrainerActorTest
 
         var ended = await EndAsync();
         Assert.Equal(("training step 2: nobody schedules", "step-1"), (ended.Error, ended.Checkpoint));
+    }
+
+    [Fact]
+    public async Task A_run_that_is_abandoned_after_a_training_step_tells_of_that_step_once_and_saves_it()
+    {
+        var trainer = Start(Job(steps: 5, checkpointEvery: 1));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        await ExpectMsgAsync<CheckpointSaved>();
+        foreach (var group in await SubmittedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ParkAndTrainAsync(trainer, 2);
+
+        Tell(trainer, new AbandonTraining("given up"));
+
+        Assert.Equal(2, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
+        Assert.Equal("step-2", (await EndAsync()).Checkpoint);
+        Assert.Equal(["step-1", "step-2"], Policy.Saved.Select(saved => saved.Folder));
+    }
+
+    [Fact]
+    public async Task A_resumed_run_that_is_abandoned_before_a_step_writes_nothing_and_names_its_checkpoint()
+    {
+        var trainer = Start(Job(steps: 5), new TrainingProgress(Step: 4, DataCursor: 8, Seed: 9));
+        await StartedAsync(2);
+
+        Tell(trainer, new AbandonTraining("given up"));
+
+        Assert.Equal("step-4", (await ExpectMsgAsync<TrainingEnded>()).Checkpoint);
+        Assert.Empty(Policy.Saved);
+    }
+
+    [Fact]
+    public async Task A_fault_that_nothing_foresaw_ends_the_run_with_what_was_learnt_saved()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        var policy = Policy;
+        await SubmittedAsync(2);
+
+        Tell(trainer, new StartTraining(new TrainingProgress(0, 0, 9), null!));
+
+        var ended = await EndAsync();
+        Assert.NotNull(ended.Error);
+        Assert.Equal("step-1", ended.Checkpoint);
+        Assert.Equal("step-1", Assert.Single(policy.Saved).Folder);
     }
 
     [Fact]
