@@ -47,6 +47,11 @@ public sealed class CheckpointStore(string root)
         return steps.Count > 0;
     }
 
+    /// <summary>True where nothing is lost by starting over: at most a first checkpoint was begun, not completed.</summary>
+    public bool NeverHeldAny => !Directory.Exists(root)
+        || Directory.EnumerateFileSystemEntries(root)
+            .All(entry => Path.GetFileName(entry).StartsWith(Unfinished, StringComparison.Ordinal));
+
     /// <summary>Reads <see cref="ProgressFile"/> of a checkpoint.</summary>
     /// <exception cref="CheckpointException">
     /// The file is missing or not what <see cref="WriteProgress"/> writes.

@@ -16,7 +16,10 @@ public sealed record TrainOptions(
 public sealed record PretrainOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
 /// <summary>rollout host.</summary>
-public sealed record HostOptions(string Config, IReadOnlyList<string> Set);
+/// <param name="Config">The file that says what this process does, and with whom.</param>
+/// <param name="Set">"key=value" texts in their order.</param>
+/// <param name="Out">The run's folder where it trains, which begins there or goes on; null for a new one.</param>
+public sealed record HostOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
 /// <summary>What generate and bench run on; null keeps the configuration's default.</summary>
 public sealed record EngineOptions

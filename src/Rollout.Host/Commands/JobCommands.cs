@@ -37,9 +37,11 @@ internal static class JobCommands
     {
         var config = OptionKinds.Required("--config", "FILE", "The roles of this process and its cluster.");
         var set = OptionKinds.Settings();
-        var command = new Command("host", "Join a cluster.") { config, set };
-        command.SetAction((parsed, _) =>
-            handler(new HostOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!), context));
+        var output = OptionKinds.Text(
+            "--out", "DIR", "A trainer's: the run's folder. It begins there, and goes on when it is started again.");
+        var command = new Command("host", "Join a cluster.") { config, set, output };
+        command.SetAction((parsed, _) => handler(
+            new HostOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!, parsed.GetValue(output)), context));
         return command;
     }
 }

@@ -7,7 +7,7 @@ namespace Rollout.Host.Jobs;
 
 /// <summary>
 /// rollout host: a member of a cluster that schedules or decodes for others until it is told to leave, is downed, or has
-/// no device left. One of the role trainer trains, as rollout train does.
+/// no device left. One of the role trainer trains, as rollout train does, and goes on with the run of its folder.
 /// </summary>
 public static class HostJob
 {
@@ -22,7 +22,12 @@ public static class HostJob
         }
         var lines = new HostLines(context.Console.Profile.Out.Writer);
         if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
-            return await TrainJob.RunAsync(new TrainOptions(options.Config, options.Set, null, null, null), context, lines);
+            return await TrainAsync(options, settings, context, lines);
+        if (options.Out is not null)
+        {
+            throw new CommandLineException(
+                "--out is the folder of a training run: leave it out where rollout.cluster.roles has no trainer.");
+        }
 
         using var decoders = settings.Cluster.Roles.Contains(ClusterRoles.Decoder)
             ? LocalDecoders.Load(tree, settings)
@@ -51,5 +56,31 @@ public static class HostJob
         await topology.DisposeAsync();
         lines.Say("left the cluster");
         return ExitCodes.Ok;
+    }
+
+    /// <summary>
+    /// Whoever starts the processes of a machine again starts this one with the same command, which therefore goes on.
+    /// </summary>
+    private static async Task<int> TrainAsync(
+        HostOptions options, RolloutSettings settings, CommandContext context, HostLines lines)
+    {
+        using var place = options.Out is null
+            ? RunPlace.Begin(TrainJob.NextFolder(options.Config))
+            : RunPlace.BeginOrGoOn(options.Out);
+        if (place.Resumed is { } resumed && resumed.Progress.Step >= settings.Train.Steps)
+        {
+            lines.Say(
+                $"the run in '{options.Out}' has done all its {settings.Train.Steps} training steps: {resumed.Checkpoint}");
+            return ExitCodes.Ok;
+        }
+        if (place.Notice is { } notice)
+            lines.Say(notice);
+        if (settings.Output.CheckpointEvery == 0)
+        {
+            lines.Say(
+                "WARNING no checkpoint before the end (output.checkpoint-every = 0): a kill loses all steps since this start");
+        }
+        return await TrainJob.RunAsync(
+            new TrainOptions(options.Config, options.Set, Out: null, Resume: null, Cluster: null), place, context, lines);
     }
 }

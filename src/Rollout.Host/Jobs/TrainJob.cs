@@ -25,18 +25,29 @@ public static class TrainJob
 {
     private const string ConfigName = "config.conf";
 
-    public static Task<int> RunAsync(TrainOptions options, CommandContext context) =>
-        RunAsync(options, context, lines: null);
-
-    /// <param name="options">What to train.</param>
-    /// <param name="context">What it runs with.</param>
-    /// <param name="lines">Where a host says what happens in its cluster; null for the command of its own.</param>
-    internal static async Task<int> RunAsync(TrainOptions options, CommandContext context, HostLines? lines)
+    public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
     {
         if (options is { Resume: not null, Out: not null })
             throw new CommandLineException("--resume goes on in the run's own folder: leave out --out.");
-        using var resumedHold = options.Resume is null ? null : RunFolder.Hold(options.Resume);
-        var resumed = options.Resume is null ? null : ResumePoint.Find(options.Resume);
+        using var place = options.Resume is not null
+            ? RunPlace.GoOn(options.Resume)
+            : RunPlace.Begin(options.Out ?? NextFolder(options.Config));
+        return await RunAsync(options, place, context, lines: null);
+    }
+
+    /// <summary>Where a run of a job goes that nobody named a folder for.</summary>
+    /// <param name="config">The job's file; null for the default job.</param>
+    internal static string NextFolder(string? config) =>
+        RunFolder.NextFree("runs", config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(config));
+
+    /// <param name="options">What to train.</param>
+    /// <param name="place">Where to write, and to go on from; held until this has returned.</param>
+    /// <param name="context">What it runs with.</param>
+    /// <param name="lines">Where a host says what happens in its cluster; null for the command of its own.</param>
+    internal static async Task<int> RunAsync(
+        TrainOptions options, RunPlace place, CommandContext context, HostLines? lines)
+    {
+        var resumed = place.Resumed;
         var tree = ConfigTree.Load(
             options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory),
             [.. options.Set, .. ClusterMembers.Override(options.Cluster)]);
@@ -58,7 +69,6 @@ public static class TrainJob
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         var rewards = Datasets.CreateRewards(settings);
-        var folder = resumed?.Folder ?? RunFolder.ForNew(options.Out ?? RunFolder.NextFree("runs", JobName(options)));
         var job = new TrainingJob
         {
             Train = settings.Train,
@@ -67,7 +77,7 @@ public static class TrainJob
             Tokenizer = tokenizer,
             Dataset = Datasets.Create(settings),
             CheckpointEvery = settings.Output.CheckpointEvery,
-            CheckpointFolder = folder.Checkpoint,
+            CheckpointFolder = place.Checkpoint,
         };
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
@@ -78,8 +88,7 @@ public static class TrainJob
         if (!decodes)
             await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
-        var run = resumed?.Folder ?? RunFolder.Create(folder.Path);
-        using var newHold = resumed is null ? RunFolder.Hold(run.Path) : null;
+        var run = place.Open();
         File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
         var order = new BuildOrder();
         if (pool is not null)
@@ -111,6 +120,7 @@ public static class TrainJob
     {
         var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
         TrainingEnded? ended = null;
+        CheckpointSaved? last = null;
         using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output.RolloutsPerStep);
         await using (var view = new TrainingView(context.Console, earlier: record.Earlier))
         {
@@ -126,12 +136,13 @@ public static class TrainJob
                         view.Report(record.Add(report));
                         break;
                     case CheckpointSaved saved:
-                        view.Say($"checkpoint of step {saved.Step}: {Path.GetRelativePath(Environment.CurrentDirectory, saved.Folder)}");
+                        last = saved;
+                        view.Say(CheckpointLine.Of(saved));
                         break;
                     case TrainingEnded end:
                         ended = end;
-                        if (end.Checkpoint is null)
-                            view.Say("nothing was saved: no training step was finished");
+                        if (CheckpointLine.AtEnd(run, end.Progress, last) is { } rest)
+                            view.Say(rest);
                         break;
                 }
             }
@@ -172,7 +183,4 @@ public static class TrainJob
             pool?.RequireRoomFor(group);
         }
     }
-
-    private static string JobName(TrainOptions options) =>
-        options.Config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(options.Config);
 }

@@ -24,6 +24,9 @@ public sealed class RunFolder
 
     public string Checkpoints => System.IO.Path.Combine(Path, CheckpointsName);
 
+    /// <summary>A run that ended before its first step has left nothing worth keeping.</summary>
+    public bool HoldsRun => new FileInfo(Metrics) is { Exists: true, Length: > 0 } || Directory.Exists(Checkpoints);
+
     /// <summary>checkpoints/step-N: the state after training step N.</summary>
     public string Checkpoint(int step) => System.IO.Path.Combine(Checkpoints, $"step-{step}");
 
@@ -35,7 +38,7 @@ public sealed class RunFolder
     public static RunFolder ForNew(string path)
     {
         var folder = For(path);
-        return folder.HoldsRun()
+        return folder.HoldsRun
             ? throw new OutputException(
                 $"'{path}' holds a run already: choose another --out, or go on with it by --resume '{path}'.")
             : folder;
@@ -58,7 +61,7 @@ public sealed class RunFolder
     public static RunFolder Resume(string path)
     {
         var folder = new RunFolder(System.IO.Path.GetFullPath(path));
-        if (!folder.HoldsRun())
+        if (!folder.HoldsRun)
             throw new OutputException($"'{path}' holds no run to go on with: it has neither metrics nor checkpoints.");
         folder.RequireWritable();
         return folder;
@@ -96,9 +99,6 @@ public sealed class RunFolder
                 return path;
         }
     }
-
-    /// <summary>A run that ended before its first step has left nothing worth keeping.</summary>
-    private bool HoldsRun() => new FileInfo(Metrics) is { Exists: true, Length: > 0 } || Directory.Exists(Checkpoints);
 
     private void RequireWritable()
     {

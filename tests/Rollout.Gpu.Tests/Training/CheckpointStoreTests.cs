@@ -31,6 +31,20 @@ public sealed class CheckpointStoreTests : IDisposable
         Assert.False(new CheckpointStore(Path.Combine(_root, "absent")).TryLatest(out _));
     }
 
+    [Theory]
+    [InlineData(".unfinished-step-3-abc", true)]
+    [InlineData("step-3", false)]
+    [InlineData(".replaced-step-3-abc", false)]
+    public void Only_a_first_checkpoint_that_was_not_completed_is_none_at_all(string folder, bool neverHeldAny)
+    {
+        Assert.True(new CheckpointStore(_root).NeverHeldAny);
+        Assert.True(new CheckpointStore(Path.Combine(_root, "absent")).NeverHeldAny);
+
+        Directory.CreateDirectory(Path.Combine(_root, folder));
+
+        Assert.Equal(neverHeldAny, new CheckpointStore(_root).NeverHeldAny);
+    }
+
     [Fact]
     public void A_write_that_fails_leaves_neither_a_checkpoint_nor_its_parts()
     {

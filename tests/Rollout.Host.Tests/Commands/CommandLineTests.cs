@@ -60,6 +60,10 @@ public sealed class CommandLineTests : IDisposable
         var host = Assert.IsType<HostOptions>(_called);
         Assert.Equal("c.conf", host.Config);
         Assert.Equal(["cluster.port=4054"], host.Set);
+        Assert.Null(host.Out);
+
+        await Run("host", "--config", "c.conf", "--out", "run");
+        Assert.Equal("run", Assert.IsType<HostOptions>(_called).Out);
     }
 
     [Fact]

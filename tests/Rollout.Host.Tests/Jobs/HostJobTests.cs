@@ -19,6 +19,18 @@ public sealed class HostJobTests
         sentence, "host", "--config", RolloutRun.Job("cluster/decoder.conf"), "--set", setting);
 
     [Fact]
+    public async Task A_folder_for_the_run_of_a_host_that_does_not_train_is_refused_and_not_made()
+    {
+        using var folder = new TemporaryFolder();
+
+        await AssertRefusedAsync(
+            "--out is the folder of a training run: leave it out where rollout.cluster.roles has no trainer.",
+            "host", "--config", RolloutRun.Job("cluster/decoder.conf"), "--out", folder.Child("run"));
+
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
     public async Task An_address_that_nobody_answers_at_is_one_sentence_for_who_samples_and_who_trains()
     {
         const string Sentence = "nobody answers at rollout.cluster.seed-nodes: 127.0.0.1:1 (ConnectionRefused)";
