@@ -5,7 +5,6 @@ using Xunit.Abstractions;
 namespace Rollout.Host.Tests.Cluster;
 
 /// <summary>A process that was stopped for so long that the others went on without it.</summary>
-[Collection(ProcessCollection.Name)]
 public sealed class FrozenHostTests(ITestOutputHelper log) : HostProcessTest(log)
 {
     [Fact]
@@ -19,9 +18,9 @@ public sealed class FrozenHostTests(ITestOutputHelper log) : HostProcessTest(log
 
         var sampling = SampleAsync("disturbed", $"127.0.0.1:{scheduler.Port}");
         await GrowingFile.ReachesAsync(Folder.Path, "disturbed*.part", bytes: 1);
-        await hosts[0].PauseAsync();
+        await hosts[0].FreezeAsync();
         await scheduler.WaitForAsync($"127.0.0.1:{hosts[0].Port} (decoder) is down");
-        await hosts[0].ResumeAsync();
+        await hosts[0].ThawAsync();
 
         Assert.Equal(ExitCodes.Failure, await hosts[0].ExitAsync());
         Assert.Contains("the cluster gave up 127.0.0.1:", hosts[0].Said, StringComparison.Ordinal);

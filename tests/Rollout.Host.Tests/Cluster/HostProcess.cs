@@ -97,18 +97,18 @@ internal sealed class HostProcess : IAsyncDisposable
     /// <summary>kill -9.</summary>
     public void Kill() => _process.Kill();
 
-    /// <summary>SIGSTOP: it does nothing at all until <see cref="ResumeAsync"/>.</summary>
-    public Task PauseAsync() => SignalAsync("STOP");
-
-    /// <summary>SIGCONT.</summary>
-    public Task ResumeAsync() => SignalAsync("CONT");
-
     /// <summary>SIGTERM; returns the exit code.</summary>
     public async Task<int> TerminateAsync()
     {
         await SignalAsync("TERM");
         return await ExitAsync();
     }
+
+    /// <summary>SIGSTOP: it does nothing at all until <see cref="ThawAsync"/>.</summary>
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    /// <summary>SIGCONT.</summary>
+    public Task ThawAsync() => SignalAsync("CONT");
 
     /// <summary>The exit code, when it ends by itself.</summary>
     public async Task<int> ExitAsync()

@@ -5,6 +5,7 @@ using Xunit.Abstractions;
 namespace Rollout.Host.Tests.Cluster;
 
 /// <summary>Tests with processes of their own, all of which end with the test, whose log has what they said.</summary>
+[Collection(ProcessCollection.Name)]
 public abstract class HostProcessTest(ITestOutputHelper log) : IAsyncLifetime
 {
     /// <summary>The product's own clocks would make each hand-over take seconds.</summary>

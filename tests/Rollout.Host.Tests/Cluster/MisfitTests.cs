@@ -7,7 +7,6 @@ using Xunit.Abstractions;
 namespace Rollout.Host.Tests.Cluster;
 
 /// <summary>Whoever does not fit a cluster is told so in a sentence, and the cluster goes on.</summary>
-[Collection(ProcessCollection.Name)]
 public sealed class MisfitTests(ITestOutputHelper log) : HostProcessTest(log)
 {
     [Fact]
@@ -41,6 +40,26 @@ public sealed class MisfitTests(ITestOutputHelper log) : HostProcessTest(log)
             Assert.Contains($"'{model}' is not the model of the cluster's decoders: {sentence}", error, StringComparison.Ordinal);
             Assert.Empty(Directory.GetFiles(Folder.Path, "refused*"));
         }
+    }
+
+    [Fact]
+    public async Task A_host_that_does_not_fit_says_why_and_the_cluster_goes_on()
+    {
+        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
+        await StartAsync("decoder.conf", Seed(scheduler));
+        await scheduler.WaitForAsync("2 members: 1 scheduler, 1 decoder");
+
+        await Task.WhenAll(
+            AssertEndsAsync(
+                ExitCodes.Failure,
+                "has another model or tokenizer than the cluster's decoders",
+                HostProcess.Start("decoder.conf", [.. Fast, Seed(scheduler), "model.weights=random"])),
+            AssertEndsAsync(
+                ExitCodes.BadInput,
+                $"rollout.cluster.port = {scheduler.Port}: another process listens at 127.0.0.1:{scheduler.Port}",
+                HostProcess.Start("scheduler.conf", [Seed(scheduler), $"cluster.port={scheduler.Port}"])));
+
+        Assert.Equal(await AloneAsync(), await SampleAsync("after", $"127.0.0.1:{scheduler.Port}"));
     }
 
     [Fact]

@@ -9,7 +9,6 @@ namespace Rollout.Host.Tests.Cluster;
 /// The product's own settings, with deaths. Each bound is twice what is promised on a quiet machine and still less than
 /// what the split-brain resolver's patience alone would take.
 /// </summary>
-[Collection(ProcessCollection.Name)]
 public sealed class RecoveryTimeTests(ITestOutputHelper log) : HostProcessTest(log)
 {
     private static readonly TimeSpan ActedOn = TimeSpan.FromSeconds(4);

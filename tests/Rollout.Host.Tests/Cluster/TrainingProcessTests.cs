@@ -1,0 +1,114 @@
+using System.Text.RegularExpressions;
+using Rollout.Host.Output;
+using Rollout.Host.Tests.Support;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Rollout.Host.Tests.Cluster;
+
+/// <summary>
+/// Real processes that train together. What a run samples and learns is what one process alone does, whatever happens to
+/// its decoders and to the trainer itself.
+/// </summary>
+public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostProcessTest(log)
+{
+    [Fact]
+    public async Task Training_that_loses_a_decoder_in_the_middle_of_a_step_learns_what_one_process_learns()
+    {
+        // Steps of a second, whose weights change every sample after them.
+        string[] job =
+        [
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
+            "--set", "train.prompts-per-step=64", "--set", "train.learning-rate=1e-3",
+        ];
+        var (alone, together) = (Folder.Child("alone"), Folder.Child("together"));
+        var expected = Task.Run(() => RunAsync([.. job, "--out", alone]));
+        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
+        string[] decoder = [Seed(scheduler), "decoder.max-num-seqs=4"];
+        var decoders = await Task.WhenAll(StartAsync("decoder.conf", decoder), StartAsync("decoder.conf", decoder));
+        await expected;
+
+        var training = Keep(HostProcess.Run([.. job, "--cluster", $"127.0.0.1:{scheduler.Port}", "--out", together]));
+        await training.WaitForAsync("step 1/3");
+        decoders[0].Kill();
+
+        Assert.Matches(LostInTheMiddle(), await scheduler.WaitForAsync($"127.0.0.1:{decoders[0].Port} is lost with its host"));
+        Assert.True(await training.ExitAsync() == ExitCodes.Ok, training.Said);
+        Assert.Equal(Sampled(alone), Sampled(together));
+        Assert.Equal(Learnt(alone), Learnt(together));
+        Assert.All(Learnt(together), step => Assert.InRange(step.LogprobDifferenceMax, 0, 1e-4));
+    }
+
+    [Fact]
+    public async Task Training_whose_trainer_is_killed_goes_on_from_its_checkpoint_as_if_nothing_had_been()
+    {
+        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
+        await StartAsync("decoder.conf", Seed(scheduler));
+        string[] job =
+        [
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
+            "--set", "output.checkpoint-every=1",
+        ];
+        var (alone, together) = (Folder.Child("alone"), Folder.Child("together"));
+
+        await RunAsync([.. job, "--out", alone]);
+        var killed = Keep(HostProcess.Run([.. job, "--cluster", $"127.0.0.1:{scheduler.Port}", "--out", together]));
+        await killed.WaitForAsync("checkpoint of step 1");
+        killed.Kill();
+        await killed.ExitAsync();
+        await RunAsync("train", "--resume", together);
+
+        Assert.Equal(Sampled(alone), Sampled(together));
+        Assert.Equal(3, TrainRun.Lines(together, "metrics.jsonl").Length);
+    }
+
+    [Fact]
+    public async Task A_trainer_that_the_cluster_gives_up_saves_what_it_has_learnt_and_its_command_goes_on_from_there()
+    {
+        const int Steps = 6;
+        var run = RunFolder.For(Folder.Child("run"));
+        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
+        await StartAsync("decoder.conf", Seed(scheduler));
+        string[] settings =
+        [
+            .. Fast, Seed(scheduler), "threads=1", $"train.steps={Steps}", "eval.prompts=16", "output.checkpoint-every=0",
+        ];
+        string[] command =
+        [
+            "host", "--config", RolloutRun.Job("cluster/trainer.conf"), "--out", run.Path,
+            .. settings.SelectMany(setting => (string[])["--set", setting]),
+        ];
+
+        var frozen = Keep(HostProcess.Run(command));
+        await frozen.WaitForAsync("step 1/");
+        await frozen.FreezeAsync();
+        await scheduler.WaitForAsync("(trainer) is down");
+        await frozen.ThawAsync();
+
+        Assert.Equal(ExitCodes.Failure, await frozen.ExitAsync());
+        Assert.Contains("the cluster gave up", frozen.Said, StringComparison.Ordinal);
+        var learnt = MetricsWriter.Read(run).Count;
+        Assert.InRange(learnt, 1, Steps - 1);
+        Assert.Contains($"checkpoint of step {learnt}: ", frozen.Said, StringComparison.Ordinal);
+        Assert.DoesNotContain("not saved", frozen.Said, StringComparison.Ordinal);
+
+        var again = Keep(HostProcess.Run(command));
+        Assert.True(await again.ExitAsync() == ExitCodes.Ok, again.Said);
+        Assert.Contains(
+            $"going on with the run in '{run.Path}' after training step {learnt}", again.Said, StringComparison.Ordinal);
+        Assert.Equal(Enumerable.Range(1, Steps), MetricsWriter.Read(run).Select(step => step.Step));
+    }
+
+    private static string[] Sampled(string run) => [.. TrainRun.Lines(run, "rollouts.jsonl")
+        .Select(line => $"step {line.GetProperty("step")}: {line.GetProperty("token_ids")}")];
+
+    private static (int Step, double Reward, double Loss, double Gradient, double LogprobDifferenceMax, double? Accuracy)[]
+        Learnt(string run) =>
+    [
+        .. MetricsWriter.Read(RunFolder.For(run)).Select(step => (
+            step.Step, step.RewardMean, step.Loss, step.GradientNorm, step.LogprobDifferenceMax, step.HeldOutAccuracy)),
+    ];
+
+    [GeneratedRegex(": [1-9][0-9]* of its samples go on elsewhere")]
+    private static partial Regex LostInTheMiddle();
+}
