@@ -11,7 +11,9 @@ namespace Rollout.Actors.Topology;
 /// <param name="settings">The section cluster.</param>
 /// <param name="certificates">Null without TLS.</param>
 /// <param name="say">Told whom it waits for; null where nobody reads it.</param>
-internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates? certificates, Action<string>? say)
+/// <param name="waits">It may be the first to start, whatever its roles.</param>
+internal sealed class ClusterJoin(
+    ClusterSettings settings, ClusterCertificates? certificates, Action<string>? say, bool waits = false)
 {
     private static readonly TimeSpan TrainerGrace = TimeSpan.FromSeconds(3);
 
@@ -127,8 +129,8 @@ internal sealed class ClusterJoin(ClusterSettings settings, ClusterCertificates?
     }
 
     /// <summary>Who needs the others to do anything expects them to be there; a host may be the first to start.</summary>
-    private bool IsPatient =>
-        !settings.Roles.Contains(ClusterRoles.Trainer) && !settings.Roles.Contains(ClusterRoles.Client);
+    private bool IsPatient => waits
+        || (!settings.Roles.Contains(ClusterRoles.Trainer) && !settings.Roles.Contains(ClusterRoles.Client));
 
     private static Member? OlderTrainer(Cluster cluster) => cluster.State.Members.FirstOrDefault(member =>
         member.HasRole(ClusterRoles.Trainer)

@@ -15,15 +15,16 @@ namespace Rollout.Actors.Topology;
 /// <param name="certificates">Null without TLS.</param>
 /// <param name="akka">The configuration's own akka section in HOCON.</param>
 /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+/// <param name="waits">See <see cref="ClusterJoin"/>.</param>
 internal sealed class MemberStart(
-    RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say)
+    RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say, bool waits)
 {
     /// <summary>The actor that every member has, and nobody else.</summary>
     public const string ProxyName = "scheduler-proxy";
 
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
 
-    private readonly ClusterJoin _join = new(settings.Cluster, certificates, say);
+    private readonly ClusterJoin _join = new(settings.Cluster, certificates, say, waits);
 
     /// <summary>The actor system, which is up, and its proxy of the cluster's scheduler.</summary>
     public async Task<(ActorSystem System, IActorRef Scheduler)> RunAsync(CancellationToken stop)

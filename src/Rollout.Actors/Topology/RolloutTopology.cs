@@ -81,6 +81,9 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
     /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
     /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+    /// <param name="waits">
+    /// For seed nodes that nobody answers at, whatever its roles; else who trains or samples ends at once.
+    /// </param>
     /// <param name="stop">Ends the start.</param>
     /// <exception cref="OperationCanceledException">It was stopped before it had joined.</exception>
     /// <exception cref="ConfigurationException">The address, the certificates or the akka section can't be used.</exception>
@@ -92,12 +95,13 @@ public sealed class RolloutTopology : IAsyncDisposable
         string akka,
         string fingerprint = "",
         Action<string>? say = null,
+        bool waits = false,
         CancellationToken stop = default)
     {
         var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
         try
         {
-            var (system, scheduler) = await new MemberStart(settings, certificates, akka, say).RunAsync(stop).ConfigureAwait(false);
+            var (system, scheduler) = await new MemberStart(settings, certificates, akka, say, waits).RunAsync(stop).ConfigureAwait(false);
             return new RolloutTopology(system, settings, fingerprint, certificates, scheduler);
         }
         catch (Exception)

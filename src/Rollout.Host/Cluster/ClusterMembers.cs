@@ -36,7 +36,12 @@ internal static class ClusterMembers
         var alone = lines is null && settings.Cluster.SeedNodes.Count == 0;
         var said = lines ?? new HostLines(context.Error);
         var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka(), fingerprint, alone ? null : said.Say, context.Stop.Token);
+            settings,
+            HostLog.Akka + tree.RenderAkka(),
+            fingerprint,
+            alone ? null : said.Say,
+            waits: lines is not null,
+            context.Stop.Token);
         lines?.Write(
             $"READY port={topology.Address.Port} address={topology.Address}"
             + $" roles={string.Join(',', settings.Cluster.Roles)} pid={Environment.ProcessId}");

@@ -32,16 +32,19 @@ public sealed class JoinTests : IAsyncLifetime
             settings, $"nobody answers at rollout.cluster.seed-nodes: {nobody} (ConnectionRefused)");
     }
 
-    [Fact]
-    public async Task A_host_that_started_before_its_cluster_waits_for_it_and_gives_up_at_its_deadline()
+    [Theory]
+    [InlineData(ClusterRoles.Decoder)]
+    [InlineData(ClusterRoles.Trainer)]
+    public async Task A_host_that_started_before_its_cluster_waits_for_it_and_gives_up_at_its_deadline(string role)
     {
         var nobody = InProcessCluster.FreeAddresses(1)[0];
         var settings = With(
-            ClusterRoles.Decoder,
+            role,
             cluster => cluster with { SeedNodes = [nobody], JoinTimeout = TimeSpan.FromSeconds(1) });
 
         // And may be started again: it is not its settings that are wrong.
-        var refused = await Assert.ThrowsAsync<MembershipException>(() => _cluster.StartAsync(settings));
+        var refused = await Assert.ThrowsAsync<MembershipException>(
+            () => RolloutTopology.StartAsync(settings, InProcessCluster.Fast, waits: true));
         Assert.Equal($"nobody answers at rollout.cluster.seed-nodes: {nobody} (ConnectionRefused)", refused.Message);
     }
 
