@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Rollout.Gpu.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,7 +31,7 @@ internal static class RandomInitialization
                     view.zero_();
                     break;
                 default:
-                    view.fill_(1);
+                    view.fill_(Scalars.One);
                     break;
             }
         }
@@ -38,8 +39,7 @@ internal static class RandomInitialization
 
     private static void FillNormal(Tensor flat, long key, double std)
     {
-        // Held for the call: an implicit scalar may be finalised while libtorch still reads it.
-        using Scalar scale = std;
+        using var scale = std.ToScalar();
         var count = flat.size(0);
         for (var start = 0L; start < count; start += ChunkElements)
         {
@@ -54,9 +54,9 @@ internal static class RandomInitialization
     /// </summary>
     private static Tensor Normal(long key, long start, long length, Device device)
     {
-        using Scalar minusTwo = -2;
-        using Scalar fullTurn = 2 * Math.PI;
-        var bits = Mix(arange(start, start + length, ScalarType.Int64, device), key);
+        using Scalar first = start.ToScalar(), end = (start + length).ToScalar();
+        using Scalar minusTwo = (-2).ToScalar(), fullTurn = (2 * Math.PI).ToScalar();
+        var bits = Mix(arange(first, end, Scalars.One, ScalarType.Int64, device), key);
         var radius = Uniform(ShiftRight(bits, 40)).log_().mul_(minusTwo).sqrt_();
         var angle = Uniform(bits.bitwise_and(0xFF_FFFFL)).mul_(fullTurn);
         return radius.mul_(angle.cos_());
@@ -65,9 +65,8 @@ internal static class RandomInitialization
     /// <summary>24 bits → the middle of one of 2²⁴ equal parts of (0, 1), in single precision.</summary>
     private static Tensor Uniform(Tensor bits)
     {
-        using Scalar half = 0.5f;
-        using Scalar part = 1.0 / (1 << 24);
-        return bits.to(ScalarType.Float32).add_(half).mul_(part);
+        using Scalar half = 0.5f.ToScalar(), part = (1.0 / (1 << 24)).ToScalar();
+        return bits.to(ScalarType.Float32).add_(half, Scalars.One).mul_(part);
     }
 
     /// <summary>
@@ -76,11 +75,11 @@ internal static class RandomInitialization
     /// </summary>
     private static Tensor Mix(Tensor counter, long key)
     {
-        using Scalar odd = unchecked((long)0x9E3779B97F4A7C15);
-        using Scalar offset = key;
-        using Scalar first = unchecked((long)0xBF58476D1CE4E5B9);
-        using Scalar second = unchecked((long)0x94D049BB133111EB);
-        var z = counter.mul_(odd).add_(offset);
+        using var odd = unchecked((long)0x9E3779B97F4A7C15).ToScalar();
+        using var offset = key.ToScalar();
+        using var first = unchecked((long)0xBF58476D1CE4E5B9).ToScalar();
+        using var second = unchecked((long)0x94D049BB133111EB).ToScalar();
+        var z = counter.mul_(odd).add_(offset, Scalars.One);
         z = z.bitwise_xor(ShiftRight(z, 30)).mul_(first);
         z = z.bitwise_xor(ShiftRight(z, 27)).mul_(second);
         return z.bitwise_xor(ShiftRight(z, 31));

@@ -20,8 +20,9 @@ internal sealed class RootMeanSquare : IDisposable
     public RootMeanSquare(int size, double epsilon, ScalarType dtype, Device device)
     {
         _dtype = dtype;
-        _epsilon = full([1], epsilon, ScalarType.Float32, device).DetachFromDisposeScope();
-        _inverseSize = 1.0 / size;
+        using var held = epsilon.ToScalar();
+        _epsilon = full([1], held, ScalarType.Float32, device).DetachFromDisposeScope();
+        _inverseSize = (1.0 / size).ToScalar();
     }
 
     /// <summary>[…, size] → the same shape and type.</summary>
@@ -29,7 +30,7 @@ internal sealed class RootMeanSquare : IDisposable
     {
         using var scope = NewDisposeScope();
         var single = _dtype == ScalarType.Float32 ? input : input.to(ScalarType.Float32);
-        var scale = _epsilon.add(single.square().sum(-1, keepdim: true), _inverseSize).rsqrt_(); // […, 1]
+        var scale = _epsilon.add(single.mul(single).sum(-1, keepdim: true), _inverseSize).rsqrt_(); // […, 1]
         var scaled = single.mul(scale);
         return (_dtype == ScalarType.Float32 ? scaled : scaled.to(_dtype)).MoveToOuterDisposeScope();
     }

@@ -1,4 +1,4 @@
-using TorchSharp;
+using Rollout.Gpu.Interop;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
@@ -18,7 +18,6 @@ internal sealed class RotaryEmbedding : IDisposable
     private readonly Tensor _signedFrequencies; // [1, 1, head_dim] radians per position
     private readonly ScalarType _dtype;
     private readonly long _half;
-    private readonly Scalar _one = 1;
 
     public RotaryEmbedding(RopeSettings settings, int headDim, ScalarType dtype, Device device)
     {
@@ -47,12 +46,8 @@ internal sealed class RotaryEmbedding : IDisposable
     public Tensor Rotate(Tensor heads, RotaryAngles angles)
     {
         using var rolled = heads.roll(_half, -1); // (x₂, x₁)
-        return heads.mul(angles.Cos).addcmul_(rolled, angles.SignedSin, _one);
+        return heads.mul(angles.Cos).addcmul_(rolled, angles.SignedSin, Scalars.One);
     }
 
-    public void Dispose()
-    {
-        _signedFrequencies.Dispose();
-        _one.Dispose();
-    }
+    public void Dispose() => _signedFrequencies.Dispose();
 }

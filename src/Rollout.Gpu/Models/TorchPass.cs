@@ -1,3 +1,4 @@
+using Rollout.Gpu.Interop;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
@@ -21,7 +22,7 @@ internal sealed class TorchPass(
     public Tensor AddAndNorm(ref Tensor residual, Tensor update, RmsNorm norm)
     {
         // The sum is taken in place of a projection's result, which no gradient needs.
-        update.add_(residual);
+        update.add_(residual, Scalars.One);
         residual.Dispose();
         residual = update;
         return norm.Forward(update);

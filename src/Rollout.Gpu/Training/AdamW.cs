@@ -1,3 +1,4 @@
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -193,7 +194,7 @@ public sealed class AdamW : IDisposable
             HasGradient = true;
             if (!_narrow)
                 return;
-            _sum.add_(gradient);
+            _sum.add_(gradient, Scalars.One);
             _value.grad = null;
         }
 
@@ -213,7 +214,7 @@ public sealed class AdamW : IDisposable
                 _master.mul_(rates.Shrink);
             _mean.mul_(rates.Beta1).add_(gradient, rates.OneMinusBeta1);
             _square.mul_(rates.Beta2).addcmul_(gradient, gradient, rates.OneMinusBeta2);
-            var divisor = _square.sqrt().mul_(rates.RootCorrection).add_(rates.Epsilon);
+            var divisor = _square.sqrt().mul_(rates.RootCorrection).add_(rates.Epsilon, Scalars.One);
             _master.addcdiv_(_mean, divisor, rates.MinusStepSize);
             if (_narrow)
                 _value.copy_(_master);

@@ -14,25 +14,25 @@ public sealed record AdamWOptions(double Beta1, double Beta2, double Epsilon, do
 internal sealed class AdamWRates(AdamWOptions options, double learningRate, double gradientScale, int step)
     : IDisposable
 {
-    public Scalar GradientScale { get; } = gradientScale;
+    public Scalar GradientScale { get; } = gradientScale.ToScalar();
 
-    public Scalar Shrink { get; } = 1 - (learningRate * options.WeightDecay);
+    public Scalar Shrink { get; } = (1 - (learningRate * options.WeightDecay)).ToScalar();
 
-    public Scalar Beta1 { get; } = options.Beta1;
+    public Scalar Beta1 { get; } = options.Beta1.ToScalar();
 
-    public Scalar OneMinusBeta1 { get; } = 1 - options.Beta1;
+    public Scalar OneMinusBeta1 { get; } = (1 - options.Beta1).ToScalar();
 
-    public Scalar Beta2 { get; } = options.Beta2;
+    public Scalar Beta2 { get; } = options.Beta2.ToScalar();
 
-    public Scalar OneMinusBeta2 { get; } = 1 - options.Beta2;
+    public Scalar OneMinusBeta2 { get; } = (1 - options.Beta2).ToScalar();
 
     /// <summary>1 / √(1 − β2^step): corrects the second moment's start at 0.</summary>
-    public Scalar RootCorrection { get; } = 1 / Math.Sqrt(1 - Math.Pow(options.Beta2, step));
+    public Scalar RootCorrection { get; } = (1 / Math.Sqrt(1 - Math.Pow(options.Beta2, step))).ToScalar();
 
-    public Scalar Epsilon { get; } = options.Epsilon;
+    public Scalar Epsilon { get; } = options.Epsilon.ToScalar();
 
     /// <summary>−learning rate / (1 − β1^step).</summary>
-    public Scalar MinusStepSize { get; } = -learningRate / (1 - Math.Pow(options.Beta1, step));
+    public Scalar MinusStepSize { get; } = (-learningRate / (1 - Math.Pow(options.Beta1, step))).ToScalar();
 
     public void Dispose()
     {

@@ -90,7 +90,7 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         var scaled = Scaled(logits.detach()); // [rows, vocab]
         var normalizer = scaled.logsumexp(-1, keepdim: true); // [rows, 1]
         var logprobs = (scaled.gather(1, targets) - normalizer).squeeze(1); // [rows]
-        using Scalar divisor = temperature;
+        using var divisor = temperature.ToScalar();
         var slope = lossGradient(logprobs, start).div(divisor).unsqueeze(1); // [rows, 1]
         scaled.sub_(normalizer).exp_().mul_(-slope).scatter_add_(1, targets, slope);
         return scaled.to_type(logits.dtype).MoveToOuterDisposeScope();
@@ -102,7 +102,7 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     /// </summary>
     private Tensor Scaled(Tensor logits)
     {
-        using Scalar divisor = temperature; // unnamed, it may be finalised while libtorch still reads it
+        using var divisor = temperature.ToScalar();
         var wide = logits.to_type(ScalarType.Float32);
         return temperature == 1 ? wide : wide.div_(divisor);
     }

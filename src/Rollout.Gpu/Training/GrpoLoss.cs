@@ -1,3 +1,4 @@
+using Rollout.Gpu.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,8 +32,8 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
         Tensor weights)
     {
         using var scope = NewDisposeScope();
-        // Scalars are held to the end: an unnamed one may be finalised while libtorch still reads it.
-        using Scalar low = 1 - epsilon, high = 1 + epsilonHigh, zero = 0.0, strength = beta;
+        using Scalar low = (1 - epsilon).ToScalar(), high = (1 + epsilonHigh).ToScalar();
+        using Scalar zero = 0.0.ToScalar(), strength = beta.ToScalar();
         var ratio = (logprobs - oldLogprobs).exp(); // [tokens]
         var loss = -minimum(ratio * advantages, ratio.clamp(low, high) * advantages); // [tokens]
         var divergence = zeros_like(loss); // [tokens]
@@ -41,7 +42,7 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
             ArgumentNullException.ThrowIfNull(referenceLogprobs);
             var difference = referenceLogprobs - logprobs;
             divergence = difference.expm1() - difference; // k3 ≥ 0; e^d − 1 would cancel where d is small
-            loss += divergence.mul(strength);
+            loss = loss.add(divergence.mul(strength), Scalars.One);
         }
 
         var counted = weights.ne(zero);

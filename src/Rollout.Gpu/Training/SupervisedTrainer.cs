@@ -81,7 +81,7 @@ public sealed class SupervisedTrainer : IDisposable
     {
         using var scope = NewDisposeScope();
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
-        using Scalar slope = -weight; // unnamed, it may be finalised while libtorch still reads it
+        using var slope = (-weight).ToScalar();
         var total = zeros(1, ScalarType.Float64, _model.Device);
         int[] lengths = [.. sequences.Select(sequence => sequence.InputLength)];
         foreach (var microBatch in MicroBatcher.Pack(lengths, _options.MicroBatchTokens))
