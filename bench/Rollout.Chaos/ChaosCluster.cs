@@ -1,6 +1,9 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 using Rollout.Actors.Settings;
 
 namespace Rollout.Chaos;
@@ -9,7 +12,7 @@ namespace Rollout.Chaos;
 /// Three scheduler candidates, three decoders and the client with its job, each a process that can be taken away and put
 /// back. Everything ends with this object.
 /// </summary>
-internal sealed class ChaosCluster : IDisposable
+internal sealed partial class ChaosCluster : IDisposable
 {
     public const int OfEach = 3;
 
@@ -17,6 +20,7 @@ internal sealed class ChaosCluster : IDisposable
 
     private readonly string _folder;
     private readonly Action<string> _heard;
+    private readonly ConcurrentDictionary<string, long> _down = [];      // when it was said of an address, last
     private readonly SupervisedProcess[] _schedulers;
     private readonly SupervisedProcess[] _decoders;
     private SupervisedProcess? _client;
@@ -26,7 +30,11 @@ internal sealed class ChaosCluster : IDisposable
     /// <param name="heard">Told every line that a process says.</param>
     public ChaosCluster(string folder, string model, Action<string> heard)
     {
-        (_folder, _heard) = (folder, heard);
+        (_folder, _heard) = (folder, line =>
+        {
+            Hear(line);
+            heard(line);
+        });
         var ports = FreePorts(OfEach);
         Addresses = string.Join(',', ports.Select(port => $"127.0.0.1:{port}"));
         _schedulers = [.. ports.Select((port, i) => NewHost($"scheduler-{i}", Scheduler(port)))];
@@ -64,7 +72,7 @@ internal sealed class ChaosCluster : IDisposable
     /// <returns>Ends when the job is done, or can't be.</returns>
     public async Task RunJobAsync(string[] arguments, string again)
     {
-        _client = new SupervisedProcess("client", _folder, _heard, isJob: true, arguments, [.. arguments, again]);
+        _client = new SupervisedProcess("client", _folder, _heard, IsGivenUp, isJob: true, arguments, [.. arguments, again]);
         await _client.StartAsync();
         await _client.Over;
     }
@@ -110,12 +118,20 @@ internal sealed class ChaosCluster : IDisposable
             process.Dispose();
     }
 
+    private void Hear(string line)
+    {
+        if (Down().Match(line) is { Success: true } down)
+            _down[down.Groups["address"].Value] = Stopwatch.GetTimestamp();
+    }
+
+    private bool IsGivenUp(string address, long since) => _down.TryGetValue(address, out var when) && when > since;
+
     private SupervisedProcess NewHost(string name, string config)
     {
         var path = Path.Combine(_folder, $"{name}.conf");
         File.WriteAllText(path, config);
         string[] arguments = ["host", "--config", path];
-        return new SupervisedProcess(name, _folder, _heard, isJob: false, arguments, arguments);
+        return new SupervisedProcess(name, _folder, _heard, IsGivenUp, isJob: false, arguments, arguments);
     }
 
     private string Scheduler(int port) => string.Create(CultureInfo.InvariantCulture,
@@ -135,6 +151,9 @@ internal sealed class ChaosCluster : IDisposable
         """;
 
     private string Seeds => string.Join(", ", Addresses.Split(',').Select(address => $"\"{address}\""));
+
+    [GeneratedRegex(@"(?<address>\S+) \(\w+\) is down$")]
+    private static partial Regex Down();
 
     /// <summary>Held together, so that they are different ones, and free again.</summary>
     private static int[] FreePorts(int count)

@@ -8,7 +8,10 @@ internal enum FaultKind
     /// <summary>SIGSTOP, and SIGCONT before anybody gives it up.</summary>
     ShortPause,
 
-    /// <summary>SIGSTOP until the cluster has given it up: what comes back is a stranger.</summary>
+    /// <summary>
+    /// SIGSTOP for longer than the cluster waits, where nothing else changes meanwhile: what was given up comes back a
+    /// stranger.
+    /// </summary>
     LongPause,
 
     /// <summary>SIGTERM, and a new process a while later.</summary>

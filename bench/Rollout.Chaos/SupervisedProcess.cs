@@ -9,22 +9,23 @@ namespace Rollout.Chaos;
 /// <param name="name">For the log.</param>
 /// <param name="folder">Where its log goes.</param>
 /// <param name="heard">Told every line that it says.</param>
+/// <param name="isGivenUp">Whether others have said, since a time, that the member at an address is down.</param>
 /// <param name="isJob">It has something to get done, and is over with exit code 0; others run until they are asked to leave.</param>
 /// <param name="start">The program's arguments.</param>
 /// <param name="again">And those of every process after the first.</param>
 internal sealed class SupervisedProcess(
-    string name, string folder, Action<string> heard, bool isJob, string[] start, string[] again) : IDisposable
+    string name,
+    string folder,
+    Action<string> heard,
+    Func<string, long, bool> isGivenUp,
+    bool isJob,
+    string[] start,
+    string[] again) : IDisposable
 {
     private const int Failure = 1;
     private const int Killed = 128 + 9;
     private const int Interrupted = 130;
     private const int Tries = 3;
-
-    /// <summary>A little less than the time after which a member that doesn't answer is removed.</summary>
-    private static readonly TimeSpan MayBeGivenUpAfter = TimeSpan.FromSeconds(15);
-
-    /// <summary>A little more than that time.</summary>
-    private static readonly TimeSpan IsGivenUpAfter = TimeSpan.FromSeconds(27);
 
     private static readonly TimeSpan ReadyTime = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(60);
@@ -93,7 +94,9 @@ internal sealed class SupervisedProcess(
                 var paused = Stopwatch.GetTimestamp();
                 await DelayAsync(fault.Lasts, over);
                 process.Resume();
-                await RequireEndAsync(process, Stopwatch.GetElapsedTime(paused));
+                // It finds out, and ends; it must not go on as if nothing had been.
+                if (isGivenUp(Address, paused) && await EndOfAsync(process) is var end and not Failure)
+                    Surprise ??= $"{name} was stopped and given up, and {Said(end)}";
                 break;
         }
         await ReleaseAsync(isAsked: true);
@@ -136,16 +139,6 @@ internal sealed class SupervisedProcess(
                 _isAway = false;
         }
         while (_process.HasExited && TryTake());
-    }
-
-    /// <summary>Where it was given up meanwhile it finds out, and ends; it must not go on as if nothing had been.</summary>
-    private async Task RequireEndAsync(ChildProcess process, TimeSpan stopped)
-    {
-        if (stopped < MayBeGivenUpAfter)
-            return;
-        var code = await EndOfAsync(process);
-        if (stopped > IsGivenUpAfter && code is not Failure && !(isJob && code == 0))
-            Surprise ??= $"{name} was stopped for {stopped.TotalSeconds:F0} s and {Said(code)}";
     }
 
     private bool IsOver(int code, bool isAsked)
