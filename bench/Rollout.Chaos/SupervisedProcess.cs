@@ -25,6 +25,10 @@ internal sealed class SupervisedProcess(
     private const int Failure = 1;
     private const int Killed = 128 + 9;
     private const int Interrupted = 130;
+
+    /// <summary>By SIGTERM, before it had begun to listen for that.</summary>
+    private const int Terminated = 128 + 15;
+
     private const int Tries = 3;
 
     private static readonly TimeSpan ReadyTime = TimeSpan.FromSeconds(90);
@@ -143,7 +147,7 @@ internal sealed class SupervisedProcess(
 
     private bool IsOver(int code, bool isAsked)
     {
-        var isExplained = code is Failure or Killed || (isAsked && code is 0 or Interrupted);
+        var isExplained = code is Failure or Killed || (isAsked && code is 0 or Interrupted or Terminated);
         if (!isExplained && !(isJob && code == 0))
             Surprise ??= $"{name} {Said(code)}";
         if (isJob && (code == 0 || !isExplained))
