@@ -30,11 +30,7 @@ internal sealed partial class ChaosCluster : IDisposable
     /// <param name="heard">Told every line that a process says.</param>
     public ChaosCluster(string folder, string model, Action<string> heard)
     {
-        (_folder, _heard) = (folder, line =>
-        {
-            Hear(line);
-            heard(line);
-        });
+        (_folder, _heard) = (folder, heard);
         var ports = FreePorts(OfEach);
         Addresses = string.Join(',', ports.Select(port => $"127.0.0.1:{port}"));
         _schedulers = [.. ports.Select((port, i) => NewHost($"scheduler-{i}", Scheduler(port)))];
@@ -72,7 +68,7 @@ internal sealed partial class ChaosCluster : IDisposable
     /// <returns>Ends when the job is done, or can't be.</returns>
     public async Task RunJobAsync(string[] arguments, string again)
     {
-        _client = new SupervisedProcess("client", _folder, _heard, IsGivenUp, isJob: true, arguments, [.. arguments, again]);
+        _client = new SupervisedProcess("client", _folder, Hear, IsGivenUp, isJob: true, arguments, [.. arguments, again]);
         await _client.StartAsync();
         await _client.Over;
     }
@@ -120,6 +116,7 @@ internal sealed partial class ChaosCluster : IDisposable
 
     private void Hear(string line)
     {
+        _heard(line);
         if (Down().Match(line) is { Success: true } down)
             _down[down.Groups["address"].Value] = Stopwatch.GetTimestamp();
     }
@@ -131,7 +128,7 @@ internal sealed partial class ChaosCluster : IDisposable
         var path = Path.Combine(_folder, $"{name}.conf");
         File.WriteAllText(path, config);
         string[] arguments = ["host", "--config", path];
-        return new SupervisedProcess(name, _folder, _heard, IsGivenUp, isJob: false, arguments, arguments);
+        return new SupervisedProcess(name, _folder, Hear, IsGivenUp, isJob: false, arguments, arguments);
     }
 
     private string Scheduler(int port) => string.Create(CultureInfo.InvariantCulture,
