@@ -2,6 +2,7 @@ using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
 using Spectre.Console;

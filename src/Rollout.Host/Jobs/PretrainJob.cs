@@ -5,8 +5,8 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
-using Rollout.Host.Commands;
 using Rollout.Host.Engine;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Spectre.Console;
 
