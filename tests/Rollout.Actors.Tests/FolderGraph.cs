@@ -60,11 +60,10 @@ internal sealed partial class FolderGraph
         {
             if (folder == to)
                 return true;
-            foreach (var next in _uses.TryGetValue(folder, out var uses) ? uses.Keys : [])
-            {
-                if (seen.Add(next))
-                    open.Push(next);
-            }
+            if (!_uses.TryGetValue(folder, out var uses))
+                continue;
+            foreach (var next in uses.Keys.Where(seen.Add))
+                open.Push(next);
         }
         return false;
     }
