@@ -135,7 +135,6 @@ public sealed class CudaModelRunner : IModelRunner
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArithmeticException">Logits are not finite.</exception>
     public StepOutput Finish()
     {
         if (_started == _finished)
