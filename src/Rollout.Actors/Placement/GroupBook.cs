@@ -21,9 +21,11 @@ public sealed class GroupBook
     /// <param name="policy">Where there is room.</param>
     /// <param name="queueDepth">Waiting sequences, as a multiple of those that the decoders can run at once.</param>
     /// <param name="patience">How long groups wait where there is no decoder for them.</param>
-    public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth, TimeSpan patience)
+    /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
+    public GroupBook(
+        SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth, TimeSpan patience, bool knowsHosts = true)
     {
-        (_epoch, _queueDepth, Decoders) = (epoch, queueDepth, new DecoderRoster(epoch));
+        (_epoch, _queueDepth, Decoders) = (epoch, queueDepth, new DecoderFleet(epoch, knowsHosts));
         _work = new WorkDispatch(policy, Decoders.Ranking);
         _samples = new SampleIntake(policy, _work);
         _unserved = new UnservedGroups(_work.Waiting, Decoders, patience);
@@ -35,7 +37,7 @@ public sealed class GroupBook
     /// <summary>Sequences that no decoder has.</summary>
     public int WaitingSequences => _work.WaitingSequences;
 
-    public DecoderRoster Decoders { get; }
+    public DecoderFleet Decoders { get; }
 
     /// <summary>Less than half of what may wait is waiting.</summary>
     public bool HasAmpleRoom => WaitingSequences <= QueueCapacity / 2;
@@ -166,7 +168,7 @@ public sealed class GroupBook
     {
         var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
         var before = Fingerprint;
-        (var decoder, refusal, var displaced) = Decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
+        (var decoder, refusal, var displaced) = Decoders.Register(here, GroupsOnTheirWay > 0, IsHeld);
         if (decoder is null)
             return null;
         if (!isKnown)
@@ -190,7 +192,7 @@ public sealed class GroupBook
     /// <summary>An incarnation of a decoder is gone; what it worked on may be to blame where it is a fault.</summary>
     public void DecoderDown(DecoderLost lost, bool isFault = true)
     {
-        if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
+        if (Decoders.Remove(lost) is not { } decoder)
             return;
         _work.Measure(Decoders.All);
         Lose(decoder, isFault ? lost.Reason : null);
