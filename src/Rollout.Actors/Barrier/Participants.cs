@@ -53,7 +53,7 @@ internal sealed class Participants(HostId self)
     {
         ForgetWhoSpoke();
         var keepUp = All.Where(decoder => decoder.KeepsUpWith(before)).ToArray();
-        return [.. All.Select(decoder => decoder.Id)];
+        return [.. (keepUp.Length > 0 ? keepUp : All).Select(decoder => decoder.Id)];
     }
 
     /// <summary>The deadline of a policy has passed for whoever has to fetch it.</summary>
