@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// What decoders report of samples, as far as it is theirs to say: of the assignment at hand, and, until they are
 /// settled, what they began for an earlier scheduler.
 /// </summary>
-public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
+public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work, GroupRegister groups)
 {
     /// <summary>A decoder works on a sample of the group under this attempt.</summary>
     public static bool IsAt(RolloutGroup group, DecoderLoad decoder, int attempt) =>
@@ -25,6 +25,7 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
         var isTheirs = slot.Decoder == decoder && slot.Attempt == progress.Attempt;
         if (!isTheirs && (decoder.IsSettled || !TakeOver(decoder, group, slot, progress)))
             return false;
+        var before = slot.Count;
         if (!slot.Append(progress))
         {
             // A hole: never by the protocol. Whoever goes on with it starts where our knowledge ends.
@@ -32,6 +33,8 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
             Return(decoder, group, slot);
             return false;
         }
+        if (slot.Count > before)
+            groups.NoteProgress(group);
         if (progress.Finished is { } reason)
             Finish(decoder, group, slot, reason);
         else if (progress.HandedBack)

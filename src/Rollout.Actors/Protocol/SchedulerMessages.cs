@@ -4,20 +4,16 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>
-/// From whoever wants to know whether the scheduler is there, and from clients every few seconds. Answered by
-/// <see cref="SchedulerReport"/>.
-/// </summary>
-/// <param name="Seen">As in <see cref="SubmitGroup"/>.</param>
-public sealed record QueryScheduler(SchedulerEpoch Seen = default) : ISchedulerMessage, IWireMessage;
+/// <summary>From whoever starts, or waits for decoders: is there a scheduler? Answered by <see cref="SchedulerReport"/>.</summary>
+public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 
-/// <summary>How the cluster stands.</summary>
-/// <param name="Decoders">Those that take samples.</param>
-/// <param name="Groups">On their way, of all clients.</param>
-/// <param name="Epoch">The scheduler's: a client that sees a higher one than before submits again what it misses.</param>
+/// <summary>The state of the cluster.</summary>
+/// <param name="Decoders">Decoders that take samples.</param>
+/// <param name="Groups">Groups on their way, of all clients.</param>
+/// <param name="Epoch">The scheduler's.</param>
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
 /// <param name="Fingerprint">
-/// Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.
+/// The model and tokenizer that groups are sampled with; null while there is no decoder and no group.
 /// </param>
 /// <param name="Policy">The weights that all decoders hold; null while there is none, or they differ.</param>
 public sealed record SchedulerReport(
@@ -26,7 +22,7 @@ public sealed record SchedulerReport(
     SchedulerEpoch Epoch,
     int WaitingSequences,
     string? Fingerprint,
-    Policy? Policy = null) : IClientMessage, IWireMessage;
+    Policy? Policy = null) : IWireMessage;
 
 /// <summary>
 /// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,

@@ -4,8 +4,8 @@ using Rollout.Actors.Text;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
-using Rollout.Host.Commands;
 using Rollout.Host.Engine;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Spectre.Console;
 

@@ -1,7 +1,6 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Output;
-using Rollout.Host.View;
 
 namespace Rollout.Host.Jobs;
 

@@ -1,15 +1,17 @@
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Tests.Placement;
 
 /// <summary>A scheduler's book, and decoders that are as large as the test says.</summary>
-internal sealed class BookRig(int lookahead = 0)
+internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
 {
     public static SchedulerEpoch Epoch { get; } = new(7);
 
-    public GroupBook Book { get; } = new(Epoch, new PlacementPolicy(lookahead), queueDepth: 100, TimeSpan.FromMinutes(5));
+    public GroupBook Book { get; } = new(
+        Epoch, TestSettings.Scheduler with { LookaheadSeqs = lookahead, QueueDepth = queueDepth }, () => TimeSpan.Zero);
 
     public static DecoderId Id(int number, string host = "here:1") => new(new HostId(host, 1), $"cuda:{number}");
 
@@ -50,8 +52,7 @@ internal sealed class BookRig(int lookahead = 0)
         new DecoderReport(
             decoder.Id, decoder.Here.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Here.Policy,
             samples, [],
-            load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false),
-        TimeSpan.MaxValue);
+            load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false));
 
     /// <summary>A decoder's device fails.</summary>
     public void Lose(DecoderHere here, bool comesBack) =>

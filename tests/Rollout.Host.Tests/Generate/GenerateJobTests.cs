@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Models;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Tests.Support;
 using Xunit;
