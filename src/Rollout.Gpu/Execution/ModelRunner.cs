@@ -13,7 +13,7 @@ namespace Rollout.Gpu.Execution;
 /// tensor of a step dies with it, and the model's training mode is what it was before, also when the step
 /// throws.
 /// </summary>
-public sealed class ModelRunner : IModelRunner
+internal sealed class ModelRunner : IModelRunner
 {
     private readonly PolicyWeights _weights;
     private readonly IKvCache _cache;

@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Sampling;
 /// Draws tokens from logits in host memory, by the rules of <see cref="SamplingRng"/>. Used by one thread at
 /// a time; spreads large work over more. Scratch memory is kept, nothing is allocated per draw.
 /// </summary>
-public sealed class Sampler
+internal sealed class Sampler
 {
     // Tokens of vocabulary × draws below which a second thread costs more than it brings.
     private const int WorthSharing = 1 << 17;

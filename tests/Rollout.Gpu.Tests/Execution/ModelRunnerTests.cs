@@ -185,7 +185,7 @@ public sealed class ModelRunnerTests
         using var weights = Create(seed: 13);
         using var runner = Paged(weights, 4, 8);
         using (torch.no_grad())
-        using (torch.Scalar nan = float.NaN)
+        using (Scalar nan = float.NaN)
             weights.Model.Stack.EmbedTokens.Weight.select(0, 7).fill_(nan);
         runner.Start(TwoPrompts([3, 5], [2, 7, 4]));
         Assert.Equal([1], Assert.Throws<DrawFaultException>(() => runner.Finish()).Draws);
