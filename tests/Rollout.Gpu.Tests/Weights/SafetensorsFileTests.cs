@@ -1,7 +1,5 @@
 using System.Text;
-using FsCheck;
 using FsCheck.Fluent;
-using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;
@@ -78,7 +76,7 @@ public sealed class SafetensorsFileTests
 
         using var file = SafetensorsFile.Open(folder.At("a.safetensors"));
         Assert.Equal(["second"], file.Entries.Select(entry => entry.Name));
-        Assert.Equal([folder.At("a.safetensors")], Directory.GetFiles(folder.Root));
+        Assert.Equal([folder.At("a.safetensors")], Directory.GetFiles(folder.Path));
     }
 
     [Fact]
@@ -138,7 +136,7 @@ public sealed class SafetensorsFileTests
             }
 
             return true;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
     }
 
     public static TheoryData<string, int, string> Lies => new()
