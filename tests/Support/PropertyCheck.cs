@@ -11,11 +11,12 @@ public static class PropertyCheck
     /// <param name="property">The property.</param>
     /// <param name="runs">Inputs that are tried.</param>
     /// <param name="size">The largest size of generated collections.</param>
-    public static void Holds(this Property property, int runs = 100, int size = 100)
+    /// <param name="seed">"SEED,GAMMA" of an earlier failure; null takes ROLLOUT_TEST_SEED, or a new one without it.</param>
+    public static void Holds(this Property property, int runs = 100, int size = 100, string? seed = null)
     {
         var config = Config.QuickThrowOnFailure.WithMaxTest(runs).WithEndSize(size);
-        if (Seed(Environment.GetEnvironmentVariable("ROLLOUT_TEST_SEED")) is { } seed)
-            config = config.WithReplay(seed.Value, seed.Gamma);
+        if (Seed(seed ?? Environment.GetEnvironmentVariable("ROLLOUT_TEST_SEED")) is { } start)
+            config = config.WithReplay(start.Value, start.Gamma);
         try
         {
             property.Check(config);
