@@ -20,12 +20,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives anything to anybody.</summary>
     private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long an outcome is kept without a word before its client is asked whether it has it.</summary>
-    private static readonly TimeSpan KeptTime = TimeSpan.FromSeconds(15);
-
-    /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
-    private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
-
     private readonly SchedulerSettings _settings;
     private readonly SchedulerEpochs _epochs;
     private readonly SchedulerEpoch _epoch;
@@ -50,31 +44,47 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _settings = settings;
         _epochs = epochs;
         _epoch = epochs.Next();
-        _clients = new ClientDesk(_epoch, Context);
         _time = time;
         _started = time.GetTimestamp();
-        _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth, settings.DecoderTimeout);
+        _book = new GroupBook(_epoch, settings, () => Now);
+        _clients = new ClientDesk(_epoch, _book, Context);
         _watch = new DecoderWatch(isMembershipKnown: membership is null);
         if (membership is not null)
         {
             _book.Hold();
             Context.ActorOf(membership(Self), "membership");
         }
-        Receive<SubmitGroup>(Submit);
-        Receive<CancelGroups>(cancel => Cancel(cancel.Groups));
-        Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
-        Receive<Terminated>(Lose);
-        Receive<QueryScheduler>(query =>
+        Receive<SubmitGroup>(submit =>
         {
-            StartOverIfBehind(query.Seen);
-            Sender.Tell(new SchedulerReport(
-                _book.Decoders.Count,
-                _book.GroupsOnTheirWay,
-                _epoch,
-                _book.WaitingSequences,
-                _book.Fingerprint,
-                _book.Decoders.Policy));
+            StartOverIfBehind(submit.Seen);
+            _clients.Submit(submit, Sender);
+            FailWhatNobodyWillRun();
+            SendAll();
         });
+        Receive<OfferGroups>(offer =>
+        {
+            StartOverIfBehind(offer.Seen);
+            _clients.Offer(offer, Sender);
+            SendAll();
+        });
+        Receive<CancelGroups>(cancel =>
+        {
+            _clients.Cancel(cancel.Groups);
+            SendAll();
+        });
+        Receive<OutcomesTaken>(taken =>
+        {
+            _clients.Acknowledge(taken.Groups);
+            SendAll();
+        });
+        Receive<Terminated>(Lose);
+        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
+            _book.Decoders.Count,
+            _book.GroupsOnTheirWay,
+            _epoch,
+            _book.WaitingSequences,
+            _book.Fingerprint,
+            _book.Decoders.Policy)));
         Receive<DecoderHere>(Welcome);
         Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);
@@ -118,56 +128,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
 
-    private void Submit(SubmitGroup submit)
-    {
-        StartOverIfBehind(submit.Seen);
-        var (request, client) = (submit.Group, Sender);
-        if ((WhyNever(request) ?? _book.WhyAnotherModel(submit.Fingerprint)) is { } reason)
-        {
-            _clients.GiveUp(client, request.Id, reason);
-            return;
-        }
-        switch (_book.Submit(request, submit.Required, submit.Fingerprint))
-        {
-            case Submission.NoRoom:
-                _clients.SendAway(client, request.Id);
-                return;
-            case Submission.Ended:
-                _clients.Add(request.Id, client);
-                _clients.Answer(_book.Find(request.Id)!);
-                return;
-            default:
-                _clients.Add(request.Id, client);
-                FailWhatNobodyWillRun();
-                SendAll();
-                return;
-        }
-    }
-
-    private static string? WhyNever(GroupRequest request) =>
-        request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1)
-            ? "a group has at least one prompt token and one sample, each of at least one new token"
-            : WireLimits.WhyTooLarge(request);
-
-    private void Cancel(IReadOnlyCollection<GroupId> groups)
-    {
-        foreach (var id in groups)
-        {
-            _book.Cancel(id);
-            _clients.Remove(id);
-        }
-        SendAll();
-    }
-
-    /// <summary>A client has its answer.</summary>
-    private void Forget(GroupId id)
-    {
-        _book.Acknowledge(id);
-        if (_book.Find(id) is null)
-            _clients.Remove(id);
-        SendAll();
-    }
-
     private void Welcome(DecoderHere here)
     {
         StartOverIfBehind(here.Seen);
@@ -195,7 +155,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Take(DecoderReport report)
     {
-        if (_book.Take(report, Now + OrphanTime) is not { } decoder)
+        if (_book.Take(report) is not { } decoder)
             return;
         decoder.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
         Send(decoder);
@@ -227,7 +187,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
                 decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true, DecodersOfHost: 0);
             Lose(lost, isFault: !gone.AddressTerminated);
         }
-        Cancel(_clients.Remove(gone.ActorRef));
+        _clients.CancelAllOf(gone.ActorRef);
+        SendAll();
     }
 
     private void Lose(DecoderLost lost) => Lose(lost, isFault: true);
@@ -275,10 +236,11 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         if (_book.IsHeld && Now > TakeoverTime)
             _book.Open();
-        var overdue = _book.TakeOverdue(Now, Now + KeptTime);
+        var overdue = _book.TakeOverdue();
         _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
         foreach (var group in overdue.Where(group => group.Outcome is null))
-            _book.Fail(group.Id, $"not finished within {_settings.GroupTimeout} of its first assignment, {Whereabouts(group)}");
+            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, {Whereabouts(group)}");
+        _clients.DropLate();
         _book.FailStranded(Now, _watch.LastLoss ?? "none has joined");
         FailWhatNobodyWillRun();
         SendAll();
@@ -297,12 +259,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>Answers what has ended, and tells decoders what they are to be told.</summary>
     private void SendAll()
     {
-        _book.StartClocks(Now + _settings.GroupTimeout);
-        foreach (var group in _book.TakeEnded(Now + KeptTime))
-            _clients.Answer(group);
+        _clients.SendAll();
         foreach (var decoder in _book.Decoders.TakeToTell())
             Tell(decoder);
-        _clients.CallBack(_book.HasAmpleRoom);
     }
 
     /// <summary>As <see cref="SendAll"/>, and says again what this decoder hasn't answered.</summary>

@@ -1,4 +1,5 @@
 using FsCheck.Fluent;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Xunit;
 using static TorchSharp.torch;

@@ -1,5 +1,6 @@
 using System.Text;
 using FsCheck.Fluent;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;

@@ -34,7 +34,7 @@ internal sealed record GoldenCase(int[] Prompt, int[] Greedy, double[] GreedyLog
     /// </summary>
     public static ModelConfig Config(string model)
     {
-        var config = ModelConfig.Load(TestFiles.Shared($"fixtures/{model}")!);
+        var config = ModelConfigReader.ReadFolder(TestFiles.Shared($"fixtures/{model}")!);
         return model == "tiny-qwen3" ? config with { Rope = config.Rope with { Theta = 10_000 } } : config;
     }
 

@@ -1,6 +1,6 @@
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Host.View;
+namespace Rollout.Host.Output;
 
 /// <summary>What one training step did: a line of metrics.jsonl, and what the live view shows.</summary>
 public sealed record StepReport

@@ -1,4 +1,4 @@
-namespace Rollout.Host;
+namespace Rollout.Host.Invocation;
 
 /// <summary>What the program's exit says to whoever started it.</summary>
 public static class ExitCodes

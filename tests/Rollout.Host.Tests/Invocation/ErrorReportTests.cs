@@ -1,13 +1,13 @@
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
-using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
 using Xunit;
 
-namespace Rollout.Host.Tests;
+namespace Rollout.Host.Tests.Invocation;
 
 public sealed class ErrorReportTests
 {

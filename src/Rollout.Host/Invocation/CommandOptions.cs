@@ -1,4 +1,4 @@
-namespace Rollout.Host.Commands;
+namespace Rollout.Host.Invocation;
 
 /// <summary>rollout train.</summary>
 /// <param name="Config">The job's file; null takes that of the resumed run, or else the default job's.</param>

@@ -1,7 +1,7 @@
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 using Xunit;
 
-namespace Rollout.Host.Tests.Commands;
+namespace Rollout.Host.Tests.Invocation;
 
 public sealed class StopSignalTests
 {

@@ -1,4 +1,4 @@
-namespace Rollout.Host;
+namespace Rollout.Host.Invocation;
 
 /// <summary>
 /// What the program says of an exception that nobody handled: one sentence on standard error and an exit code. The

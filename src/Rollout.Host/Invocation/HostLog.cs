@@ -2,7 +2,7 @@ using Akka.Actor;
 using Akka.Dispatch;
 using Akka.Event;
 
-namespace Rollout.Host;
+namespace Rollout.Host.Invocation;
 
 /// <summary>Akka's log as plain lines on standard error: standard output belongs to the view and to results.</summary>
 public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessageQueueSemantics>

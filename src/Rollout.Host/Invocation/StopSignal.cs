@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Rollout.Host.Commands;
+namespace Rollout.Host.Invocation;
 
 /// <summary>
 /// Ctrl-C, and SIGTERM alike. The first asks the run to stop after the training step that is under way, and says so;

@@ -1,4 +1,6 @@
-namespace Rollout.Host.Commands;
+using Rollout.Host.Invocation;
+
+namespace Rollout.Host.Jobs;
 
 /// <summary>The job that runs where none is named: config/arithmetic.conf, which travels with the program.</summary>
 public static class DefaultJob
