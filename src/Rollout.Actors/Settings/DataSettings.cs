@@ -105,8 +105,8 @@ public sealed record JsonlSettings
 
     public static JsonlSettings From(ConfigSection section) => new()
     {
-        Train = section.FilePath("train"),
-        HeldOut = section.FilePath("held-out"),
+        Train = section.Text("train"),
+        HeldOut = section.Text("held-out"),
         PromptField = section.NonEmptyText("prompt-field"),
         AnswerField = section.NonEmptyText("answer-field"),
         Prefix = section.Text("prefix"),

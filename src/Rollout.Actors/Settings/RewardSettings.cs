@@ -7,6 +7,9 @@ namespace Rollout.Actors.Settings;
 /// </summary>
 public sealed record RewardSettings
 {
+    /// <summary>The option that names a file.</summary>
+    internal const string AssemblyKey = "assembly";
+
     private const string TypeKey = "type";
     private const string WeightKey = "weight";
 
@@ -49,7 +52,7 @@ public sealed record RewardSettings
         {
             var keys = string.Join(", ", [TypeKey, WeightKey, .. known]);
             throw new ConfigurationException(
-                $"{Origin}: {KeyPath.Key(unknown)} is no key of the reward {Type}, expected one of {keys}");
+                $"{Origin}: {HoconWriter.Key(unknown)} is no key of the reward {Type}, expected one of {keys}");
         }
     }
 }

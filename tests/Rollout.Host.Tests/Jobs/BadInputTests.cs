@@ -18,7 +18,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("rollout.train.steps = 0", "job.conf:2:", "at least 1")]
     [InlineData("rollout { train {", "job.conf:3:1:", "expected '}' for the '{' of line 2")]
     [InlineData("rollout.train.steps = 3 }", "job.conf:2:", "}")]
-    [InlineData("rollout.seed = ${rollout.seed}1 \n rollout.eval.every = ${rollout.eval.every2}", "job.conf:3:", "every2")]
+    [InlineData("rollout.seed = 3 \n rollout.eval.every = ${rollout.eval.every2}", "job.conf:3:", "every2")]
     [InlineData("a = ${a}", "job.conf:2:5:", "refers to the key that it defines")]
     [InlineData("include \"nowhere.conf\"", "job.conf:2:", "nowhere.conf")]
     [InlineData("rollout.blocks { count = 2, block-size = 4 }", "job.conf:2:", "rollout.blocks.count = 2: expected at least")]
