@@ -6,19 +6,19 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
 
-/// <summary>The one way in for whoever wants prompts completed.</summary>
-/// <param name="system">The actor system that the scheduler can be reached from.</param>
+/// <summary>Submits groups from outside of actors. Each gets one outcome: finished with all its samples, or failed.</summary>
+/// <param name="system">Where sessions run.</param>
 /// <param name="scheduler">The scheduler, or its singleton proxy.</param>
 public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
 {
     /// <summary>
-    /// Submits groups and gives each one's outcome as it comes, every group exactly once. Not more than
-    /// <paramref name="window"/> groups are on their way or wait to be read at a time: the source is read as results are.
+    /// Submits groups and gives each one's outcome as it comes, every group exactly once. At most <paramref name="window"/>
+    /// groups are on their way or wait to be read at a time: the source is read as outcomes are.
     /// </summary>
     /// <param name="groups">Read once, in order; ids must be unique.</param>
-    /// <param name="window">Groups submitted whose outcomes the caller does not have yet, at most.</param>
+    /// <param name="window">Groups that were submitted and whose outcomes the caller does not have, at most.</param>
     /// <param name="required">The only weights that they may be decoded with; null for any.</param>
-    /// <param name="fingerprint">Of the only model and tokenizer that they may be decoded with; null for any.</param>
+    /// <param name="fingerprint">The only model and tokenizer that they may be decoded with; null for any.</param>
     /// <param name="cancellation">Cancels what is on its way.</param>
     public async IAsyncEnumerable<GroupOutcome> GenerateAsync(
         IEnumerable<GroupRequest> groups,
@@ -28,11 +28,11 @@ public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
         [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(window, 1);
-        // Never more than the window: the session submits nothing beyond what has been read.
+        // Never holds more than the window: the session submits nothing beyond it.
         var outcomes = Channel.CreateUnbounded<GroupOutcome>(new UnboundedChannelOptions { SingleReader = true });
         var source = groups.GetEnumerator();
         var session = system.ActorOf(
-            ClientSession.Props(source, window, required, fingerprint, scheduler, outcomes.Writer));
+            ClientSession.Props(source, window, new Submitter(scheduler, required, fingerprint), outcomes.Writer));
         try
         {
             await foreach (var outcome in outcomes.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))

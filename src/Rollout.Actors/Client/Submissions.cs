@@ -4,27 +4,33 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Client;
 
 /// <summary>
-/// What a client keeps of its groups until they have come and been read: each is offered, offered again where the scheduler
-/// had no room, where it has been replaced, and where nothing was heard for long; each outcome is given once, and
-/// acknowledged when it has been read. Time is counted in ticks of a second.
+/// One client's groups, from their submission until their outcomes have been read. Decides what the scheduler is told and
+/// gives each outcome once, whatever gets lost and whichever scheduler answers. A prompt is sent once, and again only when
+/// the scheduler asks for it; everything else about a group is asked by its id. Time is counted in ticks of a second.
 /// </summary>
 /// <param name="client">Keeps this client's groups apart from others' of equal numbers.</param>
 internal sealed class Submissions(int client)
 {
-    /// <summary>Ticks without an answer after which a group is submitted again: harmless by its id.</summary>
-    private const int Patience = 15;
+    /// <summary>Ids in one message at most.</summary>
+    public const int IdsAtOnce = 1024;
+
+    /// <summary>Ticks between two questions about the same group.</summary>
+    private const int AskEvery = 5;
 
     /// <summary>Acknowledgements that make a message at once; fewer wait for the next tick.</summary>
     private const int AcknowledgedAtOnce = 32;
 
     private readonly Dictionary<GroupId, Entry> _entries = [];
-    private readonly SortedDictionary<long, Entry> _unsent = [];        // by order of arrival
-    private readonly LinkedList<Entry> _underway = [];                  // by the time of submission
-    private readonly HashSet<GroupId> _unread = [];                     // given, and perhaps not looked at
-    private readonly List<GroupId> _read = [];                          // of which the scheduler is to be told
-    private long _arrivals;
+    private readonly Queue<Entry> _new = [];                // the scheduler has not heard of them
+    private readonly List<Entry> _called = [];              // the scheduler wants them now
+    private readonly List<Entry> _toAsk = [];               // the scheduler is to be asked after them now
+    private readonly LinkedList<Entry> _known = [];         // the scheduler has heard of them: longest ago first
+    private readonly HashSet<GroupId> _unread = [];         // their outcomes were given and not read
+    private readonly List<GroupId> _read = [];              // the scheduler does not know that they were read
+    private bool _acknowledgesAll;
+    private int _waiting;       // entries that the scheduler had no room for
     private int _now;
-    private int _limit = int.MaxValue;
+    private int _progressAt;
 
     public Submissions()
         : this(Random.Shared.Next(1, int.MaxValue))
@@ -34,188 +40,222 @@ internal sealed class Submissions(int client)
     /// <summary>Groups without an outcome.</summary>
     public int Count => _entries.Count;
 
-    /// <summary>Groups whose outcomes have been given and not been read.</summary>
+    /// <summary>Groups whose outcomes were given and not read.</summary>
     public int Unread => _unread.Count;
 
-    /// <summary>Groups without an outcome, as the scheduler knows them.</summary>
-    public GroupId[] Open => [.. _entries.Keys];
+    /// <summary>Ticks since a token of any group was sampled, as far as the scheduler has said.</summary>
+    public int QuietTicks => _now - _progressAt;
 
-    /// <summary>The highest that was heard of.</summary>
+    /// <summary>The highest scheduler epoch that this client has heard of.</summary>
     public SchedulerEpoch Epoch { get; private set; }
 
-    /// <summary>Takes a group. False for one that is on its way already.</summary>
-    public bool Add(GroupRequest group, Policy? required, string? fingerprint = null)
+    /// <summary>Adds a group to submit.</summary>
+    /// <exception cref="InvalidOperationException">A group with its id has no outcome yet.</exception>
+    public void Add(GroupRequest group, Policy? required, string? fingerprint = null)
     {
         var own = group with { Id = group.Id with { Client = client } };
-        var entry = new Entry(own, required, fingerprint, _arrivals++);
+        var entry = new Entry(own, required, fingerprint);
         if (!_entries.TryAdd(own.Id, entry))
-            return false;
-        _unsent.Add(entry.Order, entry);
-        return true;
+            throw new InvalidOperationException($"{group.Id} is submitted twice");
+        _new.Enqueue(entry);
     }
 
-    /// <summary>A second has passed: what waits for room is tried, what was said long ago is said again.</summary>
-    public void Tick()
-    {
-        _now++;
-        Widen();
-        while (_underway.First is { Value: var oldest } && _now - oldest.SubmittedAt >= Patience)
-            Withdraw(oldest);
-    }
-
-    /// <summary>Groups to be submitted now.</summary>
-    public IReadOnlyList<SubmitGroup> TakeSendable()
-    {
-        if (_unsent.Count == 0 || _underway.Count >= _limit)
-            return [];
-        var sendable = new List<SubmitGroup>();
-        foreach (var entry in _unsent.Values.Take(_limit - _underway.Count).ToArray())
-        {
-            _unsent.Remove(entry.Order);
-            entry.SubmittedAt = _now;
-            _underway.AddLast(entry.Place);
-            sendable.Add(new SubmitGroup(entry.Group, entry.Required, Epoch, entry.Fingerprint));
-        }
-        return sendable;
-    }
-
-    /// <summary>Takes what the scheduler said. Gives a group's outcome when that is what it comes to.</summary>
-    public GroupOutcome? Take(IClientMessage message)
-    {
-        if (message.Epoch.Value < Epoch.Value)
-            return null;
-        if (message.Epoch != Epoch)
-            FollowNext(message.Epoch);
-        switch (message)
-        {
-            case CompletionsReady ready:
-                return Take(ready);
-            case GroupGivenUp failed:
-                return End(failed.Id) ? new GroupFailed(Plain(failed.Id), failed.Reason) : null;
-            case NoRoom refused when _entries.TryGetValue(refused.Id, out var entry) && entry.IsUnderway:
-                Withdraw(entry);
-                _limit = Math.Max(_underway.Count, 1);
-                return null;
-            case RoomAgain:
-                Widen();
-                return null;
-            case OutcomesKept kept:
-                Array.ForEach(kept.Groups, LookFor);
-                return null;
-            default:
-                return null;
-        }
-    }
-
-    /// <summary>The outcome of a group that can't be submitted.</summary>
+    /// <summary>Records a group that is not submitted at all, and returns its outcome.</summary>
     public GroupFailed Refuse(GroupId id, string reason)
     {
         _unread.Add(id with { Client = client });
         return new GroupFailed(id, reason);
     }
 
-    /// <summary>An outcome has reached whoever wants it: the scheduler need not remember it.</summary>
-    public void Read(GroupOutcome outcome)
+    /// <summary>A second has passed. A share of the groups is asked after, so that questions never come in bursts.</summary>
+    public void Tick()
+    {
+        _now++;
+        _acknowledgesAll = true;
+        var share = (_known.Count + AskEvery - 1) / AskEvery;
+        _toAsk.AddRange(_known.TakeWhile(entry => _now - entry.HeardAt >= AskEvery).Take(share));
+    }
+
+    /// <summary>Something outside of the scheduler shows that the groups make progress.</summary>
+    public void NoteProgress() => _progressAt = _now;
+
+    /// <summary>Follows what the scheduler says. Returns a group's outcome when the message completes it.</summary>
+    public GroupOutcome? Receive(IClientMessage message)
+    {
+        if (message.Epoch.Value < Epoch.Value)
+            return null;
+        if (message.Epoch != Epoch)
+            FollowEpoch(message.Epoch);
+        switch (message)
+        {
+            case CompletionsReady ready:
+                return AddCompletions(ready);
+            case GroupGivenUp failed:
+                return Complete(failed.Id) ? new GroupFailed(Plain(failed.Id), failed.Reason) : null;
+            case NoRoom refused when _entries.TryGetValue(refused.Id, out var entry):
+                SetWaiting(entry, true);
+                return null;
+            case SendGroups wanted:
+                _called.AddRange(Known(wanted.Groups));
+                return null;
+            case GroupsUnderway underway:
+                Array.ForEach(underway.Groups, FollowProgress);
+                return null;
+            case OutcomesKept kept:
+                _acknowledgesAll = true;
+                _toAsk.AddRange(Known(kept.Groups));
+                _read.AddRange(kept.Groups.Where(id => !_entries.ContainsKey(id) && !_unread.Contains(id)));
+                return null;
+            default:
+                return null;
+        }
+    }
+
+    /// <summary>Whoever wanted this outcome has it: the scheduler need not keep it.</summary>
+    public void Acknowledge(GroupOutcome outcome)
     {
         var id = outcome.Id with { Client = client };
         if (_unread.Remove(id))
             _read.Add(id);
     }
 
-    /// <summary>Groups whose outcomes have been read, once there are enough of them or when asked for all.</summary>
-    public OutcomesTaken? TakeAcknowledgement(bool all)
+    /// <summary>What the scheduler is to be told now.</summary>
+    public IReadOnlyList<ISchedulerMessage> TakeMessages()
     {
-        if (_read.Count == 0 || (!all && _read.Count < AcknowledgedAtOnce))
-            return null;
-        var taken = new OutcomesTaken([.. _read]);
-        _read.Clear();
-        return taken;
+        if (!_acknowledgesAll && _read.Count < AcknowledgedAtOnce && _called.Count + _new.Count + _toAsk.Count == 0)
+            return [];
+        var messages = new List<ISchedulerMessage>();
+        if (_acknowledgesAll || _read.Count >= AcknowledgedAtOnce)
+            AddAcknowledgements(messages);
+        foreach (var entry in _called.Where(IsOpen))
+            Submit(entry);
+        while (_waiting == 0 && _new.TryDequeue(out var entry))
+            Submit(entry);
+        // The scheduler had no room: it hears of more by their ids alone, and says when it wants them.
+        var offered = _toAsk.Where(IsOpen).ToList();
+        while (_new.TryDequeue(out var entry))
+        {
+            SetWaiting(entry, true);
+            offered.Add(entry);
+        }
+        offered.ForEach(MarkHeard);
+        messages.AddRange(offered
+            .Select(entry => new OfferedGroup(entry.Group.Id, entry.Group.Samples.Length))
+            .Chunk(IdsAtOnce).Select(some => new OfferGroups(some, Epoch)));
+        _called.Clear();
+        _toAsk.Clear();
+        return messages;
+
+        void Submit(Entry entry)
+        {
+            SetWaiting(entry, false);
+            MarkHeard(entry);
+            messages.Add(new SubmitGroup(entry.Group, entry.Required, Epoch, entry.Fingerprint));
+        }
+    }
+
+    /// <summary>What the scheduler is to be told at the end: nobody wants what has no outcome.</summary>
+    public IReadOnlyList<ISchedulerMessage> Close()
+    {
+        var messages = new List<ISchedulerMessage>();
+        AddAcknowledgements(messages);
+        messages.AddRange(_entries.Keys.Chunk(IdsAtOnce).Select(some => new CancelGroups(some)));
+        return messages;
     }
 
     private static GroupId Plain(GroupId id) => id with { Client = 0 };
 
-    private GroupOutcome? Take(CompletionsReady ready)
+    private bool IsOpen(Entry entry) => _entries.GetValueOrDefault(entry.Group.Id) == entry;
+
+    private IEnumerable<Entry> Known(IEnumerable<GroupId> ids) =>
+        ids.Select(id => _entries.GetValueOrDefault(id)).OfType<Entry>();
+
+    private void AddAcknowledgements(List<ISchedulerMessage> messages)
+    {
+        messages.AddRange(_read.Chunk(IdsAtOnce).Select(some => new OutcomesTaken(some)));
+        _read.Clear();
+        _acknowledgesAll = false;
+    }
+
+    private GroupOutcome? AddCompletions(CompletionsReady ready)
     {
         if (!_entries.TryGetValue(ready.Id, out var entry))
         {
-            End(ready.Id);
+            Complete(ready.Id);
             return null;
         }
-        if (ready.Samples != entry.Completions.Length)
+        NoteProgress();
+        var samples = entry.Completions.Length;
+        if (ready.Samples != samples || ready.Completions.Any(completion => completion.Sample < 0 || completion.Sample >= samples))
         {
-            End(ready.Id);
-            return new GroupFailed(
-                Plain(ready.Id), $"it came with {ready.Samples} samples of {entry.Completions.Length}");
+            Complete(ready.Id);
+            return new GroupFailed(Plain(ready.Id), $"the answer has other samples than the {samples} that were asked for");
         }
         foreach (var completion in ready.Completions)
             entry.Completions[completion.Sample] = completion;
         if (Array.Exists(entry.Completions, completion => completion is null))
             return null;
-        End(ready.Id);
+        Complete(ready.Id);
         return new GroupFinished(Plain(ready.Id), entry.Completions!);
     }
 
-    /// <summary>The scheduler keeps this group's outcome: word of it, or the outcome itself, was lost on the way.</summary>
-    private void LookFor(GroupId id)
-    {
-        if (!_entries.TryGetValue(id, out var entry))
-            Repeat(id);
-        else if (entry.IsUnderway)
-            Withdraw(entry);
-    }
-
-    /// <summary>The scheduler is told again that a group's outcome has been read, unless that is still to come.</summary>
-    private void Repeat(GroupId id)
-    {
-        if (!_unread.Contains(id))
-            _read.Add(id);
-    }
-
-    /// <summary>A group has its outcome. False where it had it before, or nobody wants it.</summary>
-    private bool End(GroupId id)
+    /// <summary>Ends a group. False where it has ended before: the scheduler is then told again that its outcome was read.</summary>
+    private bool Complete(GroupId id)
     {
         if (!_entries.Remove(id, out var entry))
         {
-            Repeat(id);
+            if (!_unread.Contains(id))
+                _read.Add(id);
             return false;
         }
         _unread.Add(id);
-        if (entry.IsUnderway)
-            _underway.Remove(entry.Place);
-        _unsent.Remove(entry.Order);
-        // One has left and one more may come: so the limit finds its way up again.
-        if (_limit < int.MaxValue)
-            _limit++;
+        SetWaiting(entry, false);
+        if (entry.Place.List is not null)
+            _known.Remove(entry.Place);
+        NoteProgress();
         return true;
     }
 
-    /// <summary>Another scheduler: it knows nothing of what was submitted to the one before.</summary>
-    private void FollowNext(SchedulerEpoch epoch)
+    private void FollowProgress(GroupProgress progress)
     {
-        var isFirst = Epoch == default;
+        if (!_entries.TryGetValue(progress.Id, out var entry))
+            return;
+        SetWaiting(entry, false);
+        if (entry.Tokens != progress.Tokens)
+            NoteProgress();
+        entry.Tokens = progress.Tokens;
+    }
+
+    /// <summary>Another scheduler knows nothing of what the one before was told.</summary>
+    private void FollowEpoch(SchedulerEpoch epoch)
+    {
+        if (Epoch != default)
+            _toAsk.AddRange(_known);
         Epoch = epoch;
-        _limit = int.MaxValue;
-        while (!isFirst && _underway.First is { Value: var entry })
-            Withdraw(entry);
     }
 
-    private void Withdraw(Entry entry)
+    private void SetWaiting(Entry entry, bool isWaiting)
     {
-        _underway.Remove(entry.Place);
-        _unsent.Add(entry.Order, entry);
+        if (entry.IsWaiting == isWaiting)
+            return;
+        entry.IsWaiting = isWaiting;
+        _waiting += isWaiting ? 1 : -1;
     }
 
-    private void Widen()
+    /// <summary>The scheduler hears of a group now.</summary>
+    private void MarkHeard(Entry entry)
     {
-        if (_limit < int.MaxValue / 2)
-            _limit = Math.Max(_limit + 1, _limit + _limit / 2);
+        if (entry.Place.List is not null)
+            _known.Remove(entry.Place);
+        _known.AddLast(entry.Place);
+        entry.HeardAt = _now;
     }
 
     private sealed class Entry
     {
-        public Entry(GroupRequest group, Policy? required, string? fingerprint, long order)
+        public Entry(GroupRequest group, Policy? required, string? fingerprint)
         {
-            (Group, Required, Fingerprint, Order) = (group, required, fingerprint, order);
+            (Group, Required, Fingerprint) = (group, required, fingerprint);
             Completions = new Completion?[group.Samples.Length];
             Place = new LinkedListNode<Entry>(this);
         }
@@ -226,14 +266,18 @@ internal sealed class Submissions(int client)
 
         public string? Fingerprint { get; }
 
-        public long Order { get; }
-
         public Completion?[] Completions { get; }
 
+        /// <summary>Its node in the list of groups that the scheduler has heard of.</summary>
         public LinkedListNode<Entry> Place { get; }
 
-        public bool IsUnderway => Place.List is not null;
+        /// <summary>The tick of the last message about it.</summary>
+        public int HeardAt { get; set; }
 
-        public int SubmittedAt { get; set; }
+        /// <summary>The scheduler had no room for it.</summary>
+        public bool IsWaiting { get; set; }
+
+        /// <summary>Tokens sampled for it, as the scheduler said last.</summary>
+        public long Tokens { get; set; }
     }
 }

@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
@@ -10,23 +11,27 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 public sealed class GroupBook
 {
-    private readonly GroupRegister _groups = new();
+    private readonly GroupRegister _groups;
+    private readonly RoomLine _line;
     private readonly SchedulerEpoch _epoch;
-    private readonly double _queueDepth;
+    private readonly SchedulerSettings _settings;
     private readonly WorkDispatch _work;
     private readonly SampleIntake _samples;
     private readonly UnservedGroups _unserved;
 
     /// <param name="epoch">The scheduler's.</param>
-    /// <param name="policy">Where there is room.</param>
-    /// <param name="queueDepth">Waiting sequences, as a multiple of those that the decoders can run at once.</param>
-    /// <param name="patience">How long groups wait where there is no decoder for them.</param>
-    public GroupBook(SchedulerEpoch epoch, PlacementPolicy policy, double queueDepth, TimeSpan patience)
+    /// <param name="settings">Sizes and deadlines.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
+    public GroupBook(SchedulerEpoch epoch, SchedulerSettings settings, Func<TimeSpan> now, bool knowsHosts = true)
     {
-        (_epoch, _queueDepth, Decoders) = (epoch, queueDepth, new DecoderRoster(epoch));
-        _work = new WorkDispatch(policy, Decoders.Ranking);
-        _samples = new SampleIntake(policy, _work);
-        _unserved = new UnservedGroups(_work.Waiting, Decoders, patience);
+        (_epoch, _settings, Decoders) = (epoch, settings, new DecoderFleet(epoch, knowsHosts));
+        var policy = new PlacementPolicy(settings.LookaheadSeqs);
+        _groups = new GroupRegister(now, settings.GroupTimeout);
+        _line = new RoomLine(now);
+        _work = new WorkDispatch(policy, Decoders.Ranking, _groups.StartClock);
+        _samples = new SampleIntake(policy, _work, _groups);
+        _unserved = new UnservedGroups(_work.Waiting, Decoders, settings.DecoderTimeout);
     }
 
     /// <summary>Groups that haven't ended.</summary>
@@ -35,12 +40,9 @@ public sealed class GroupBook
     /// <summary>Sequences that no decoder has.</summary>
     public int WaitingSequences => _work.WaitingSequences;
 
-    public DecoderRoster Decoders { get; }
+    public DecoderFleet Decoders { get; }
 
-    /// <summary>Less than half of what may wait is waiting.</summary>
-    public bool HasAmpleRoom => WaitingSequences <= QueueCapacity / 2;
-
-    private double QueueCapacity => _queueDepth * Decoders.Places;
+    private double QueueCapacity => _settings.QueueDepth * Decoders.Places;
 
     /// <summary>Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.</summary>
     public string? Fingerprint => Decoders.Fingerprint(hasWork: GroupsOnTheirWay > 0);
@@ -61,19 +63,27 @@ public sealed class GroupBook
         _work.PlaceAll();
     }
 
-    /// <summary>Takes a group. Its time begins with its work: see <see cref="StartClocks"/>.</summary>
+    /// <summary>
+    /// Accepts a group, or has it wait with its client where enough is waiting here: it then has a place in line, and
+    /// <see cref="TakeCalled"/> names it when there is room. Its clock starts with its first assignment.
+    /// </summary>
     public Submission Submit(GroupRequest request, Policy? required, string? fingerprint = null)
     {
         if (_groups.Find(request.Id) is { } group)
         {
+            _line.Remove(request.Id);
             if (group.Outcome is not null)
                 return Submission.Ended;
             if (group.Request is null)
                 Adopt(group, request, required, fingerprint);
             return Submission.Taken;
         }
-        if (WaitingSequences > 0 && WaitingSequences + request.Samples.Length > QueueCapacity)
+        if (!_line.IsCalled(request.Id) && !(_line.IsEmpty && HasRoomFor(request.Samples.Length)))
+        {
+            _line.Offer(new OfferedGroup(request.Id, request.Samples.Length));
             return Submission.NoRoom;
+        }
+        _line.Remove(request.Id);
         if (Fingerprint is null)
             Decoders.Expect(fingerprint);
         group = _groups.Add(request.Id);
@@ -81,6 +91,27 @@ public sealed class GroupBook
         _work.Queue(group);
         return Submission.Taken;
     }
+
+    /// <summary>
+    /// A client has a group that may or may not have been submitted here: one that is not here takes a place in line, and
+    /// one that only decoders know of is called at once, since their work on it is wasted otherwise.
+    /// </summary>
+    public Submission Offer(OfferedGroup offered)
+    {
+        if (_groups.Find(offered.Id) is { } group && (group.Outcome is not null || group.Request is not null))
+            return group.Outcome is null ? Submission.Taken : Submission.Ended;
+        _line.Offer(offered);
+        if (_groups.Find(offered.Id) is not null)
+            _line.Call(offered.Id);
+        return Submission.NoRoom;
+    }
+
+    /// <summary>Groups that there is room for now, since the last call: their clients are to submit them.</summary>
+    public IReadOnlyList<GroupId> TakeCalled() =>
+        _line.IsEmpty ? [] : _line.TakeCalled(WaitingSequences, QueueCapacity);
+
+    /// <summary>To be called every second or so: groups that were called, and never came, lose their places.</summary>
+    public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
     /// <summary>Why a group of this model and tokenizer can't be taken, in a sentence; null where it can.</summary>
     public string? WhyAnotherModel(string? fingerprint) =>
@@ -90,6 +121,7 @@ public sealed class GroupBook
     /// <summary>Nobody wants this group any more.</summary>
     public void Cancel(GroupId id)
     {
+        _line.Remove(id);
         if (_groups.Find(id) is not { } group)
             return;
         Withdraw(group);
@@ -130,29 +162,16 @@ public sealed class GroupBook
     /// <param name="loss">What became of the decoder that was lost last.</param>
     public void FailStranded(TimeSpan now, string loss) => FailEach(_unserved.Stranded(now, loss, IsHeld));
 
-    /// <summary>Groups that a decoder works on for the first time since the last call are due at this time.</summary>
-    public void StartClocks(TimeSpan due)
-    {
-        foreach (var group in _work.TakeBegun())
-        {
-            if (group is { Request: not null, Outcome: null })
-                _groups.SetDue(group, due);
-        }
-    }
-
     /// <summary>Groups that ended since the last call.</summary>
-    /// <param name="due">When their outcomes are expected to have been acknowledged.</param>
-    public IReadOnlyList<RolloutGroup> TakeEnded(TimeSpan due) => _groups.TakeEnded(due);
+    public IReadOnlyList<RolloutGroup> TakeEnded() => _groups.TakeEnded();
 
     /// <summary>
-    /// Groups that were due before now, to end or to be acknowledged. Those that no client has asked for are dropped on
-    /// the way.
+    /// Groups that have made no token for too long, or whose outcome was not acknowledged in time. Those that no client has
+    /// asked for are dropped on the way.
     /// </summary>
-    /// <param name="now">The time.</param>
-    /// <param name="next">When those that have ended are due again.</param>
-    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now, TimeSpan next)
+    public IReadOnlyList<RolloutGroup> TakeOverdue()
     {
-        var overdue = _groups.TakeOverdue(now, next);
+        var overdue = _groups.TakeOverdue();
         foreach (var orphan in overdue.Where(group => group.Request is null))
             Cancel(orphan.Id);
         return [.. overdue.Where(group => group.Request is not null)];
@@ -166,7 +185,7 @@ public sealed class GroupBook
     {
         var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
         var before = Fingerprint;
-        (var decoder, refusal, var displaced) = Decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
+        (var decoder, refusal, var displaced) = Decoders.Register(here, GroupsOnTheirWay > 0, IsHeld);
         if (decoder is null)
             return null;
         if (!isKnown)
@@ -190,7 +209,7 @@ public sealed class GroupBook
     /// <summary>An incarnation of a decoder is gone; what it worked on may be to blame where it is a fault.</summary>
     public void DecoderDown(DecoderLost lost, bool isFault = true)
     {
-        if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
+        if (Decoders.Remove(lost) is not { } decoder)
             return;
         _work.Measure(Decoders.All);
         Lose(decoder, isFault ? lost.Reason : null);
@@ -207,7 +226,7 @@ public sealed class GroupBook
     }
 
     /// <summary>Takes a report. Null where it comes from nobody who counts, and is not to be answered.</summary>
-    public DecoderLoad? Take(DecoderReport report, TimeSpan orphansDue)
+    public DecoderLoad? Take(DecoderReport report)
     {
         if (report.Epoch != _epoch || Decoders.Find(report.Decoder) is not { } decoder
             || decoder.Here.Incarnation != report.Incarnation)
@@ -222,8 +241,7 @@ public sealed class GroupBook
         foreach (var progress in report.Samples)
         {
             // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
-            var group = _groups.Find(progress.Group)
-                ?? (decoder.IsSettled ? null : _groups.Add(progress.Group, orphansDue));
+            var group = _groups.Find(progress.Group) ?? (decoder.IsSettled ? null : AddOrphan(progress.Group));
             if (group is not null && _samples.Take(decoder, group, progress))
                 EndIfComplete(group);
         }
@@ -239,6 +257,15 @@ public sealed class GroupBook
         return decoder;
     }
 
+    private bool HasRoomFor(int samples) => WaitingSequences == 0 || WaitingSequences + samples <= QueueCapacity;
+
+    private RolloutGroup AddOrphan(GroupId id)
+    {
+        if (_line.Contains(id))
+            _line.Call(id);
+        return _groups.AddOrphan(id);
+    }
+
     private void EndIfComplete(RolloutGroup group)
     {
         if (group is { Unfinished: 0, Request: not null })
@@ -247,7 +274,6 @@ public sealed class GroupBook
 
     private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, string? fingerprint)
     {
-        _groups.ClearDue(group);
         if (!group.Attach(request, required, fingerprint))
         {
             Fail(request.Id, $"decoders have samples of it that it doesn't have: it has {request.Samples.Length}");
@@ -256,7 +282,7 @@ public sealed class GroupBook
         EndIfComplete(group);
         if (group.Outcome is not null)
             return;
-        _work.Begin(group);
+        _groups.StartClock(group);
         _work.Queue(group);
     }
 

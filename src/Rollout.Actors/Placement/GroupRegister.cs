@@ -7,11 +7,21 @@ namespace Rollout.Actors.Placement;
 /// Groups from their submission, or a decoder's first word of them, until their client has the outcome: by id, by the
 /// time at which they are overdue, and those that have ended and that nobody has been told of.
 /// </summary>
-public sealed class GroupRegister
+/// <param name="now">The time.</param>
+/// <param name="groupTimeout">How long a group that was begun may go without a token.</param>
+public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
 {
+    /// <summary>How long an outcome is kept without a word before its client is asked whether it has it.</summary>
+    private static readonly TimeSpan KeptTime = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
+    private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
+
     private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
-    private readonly DueQueue _due = new();
     private readonly List<RolloutGroup> _ended = [];
+    private readonly SortedSet<RolloutGroup> _byDue = new(Comparer<RolloutGroup>.Create(
+        (one, other) => (one.Due, one.Order).CompareTo((other.Due, other.Order))));
+
     private long _arrivals;
 
     /// <summary>Groups that haven't ended.</summary>
@@ -22,67 +32,91 @@ public sealed class GroupRegister
 
     public RolloutGroup? Find(GroupId id) => _groups.GetValueOrDefault(id);
 
-    /// <summary>A new group.</summary>
-    /// <param name="id">Its id.</param>
-    /// <param name="due">When it is overdue; null for a time that is set later.</param>
-    public RolloutGroup Add(GroupId id, TimeSpan? due = null)
+    /// <summary>Adds a group that is overdue at no time until its clock is started.</summary>
+    public RolloutGroup Add(GroupId id)
     {
         var group = new RolloutGroup(id, _arrivals++);
         _groups.Add(id, group);
-        if (due is { } time)
-            _due.Set(group, time);
         OnTheirWay++;
         return group;
     }
 
-    /// <summary>A group is due at this time, whatever was said before: to have ended, or to have its outcome taken.</summary>
-    public void SetDue(RolloutGroup group, TimeSpan due)
+    /// <summary>Adds a group that a decoder has brought: it is dropped unless a client asks for it in time.</summary>
+    public RolloutGroup AddOrphan(GroupId id)
     {
-        if (Find(group.Id) == group)
-            _due.Set(group, due);
+        var group = Add(id);
+        SetDue(group, now() + OrphanTime);
+        return group;
     }
 
-    /// <summary>A group is due at no time until <see cref="SetDue"/> gives it one.</summary>
-    public void ClearDue(RolloutGroup group) => _due.Remove(group);
+    /// <summary>A group is worked on from now on: it fails when it makes no token for too long.</summary>
+    public void StartClock(RolloutGroup group)
+    {
+        group.ProgressAt = now();
+        if (group is { Request: not null, Outcome: null } && Find(group.Id) == group)
+            SetDue(group, group.ProgressAt + groupTimeout);
+    }
 
-    /// <summary>A group ends; its outcome is kept until it is removed.</summary>
+    /// <summary>A group has made a token.</summary>
+    public void NoteProgress(RolloutGroup group) => group.ProgressAt = now();
+
+    /// <summary>Ends a group; its outcome is kept until it is removed.</summary>
     public void End(RolloutGroup group, GroupOutcome outcome)
     {
-        _due.Remove(group);
+        _byDue.Remove(group);
         group.End(outcome);
         OnTheirWay--;
         _ended.Add(group);
     }
 
-    /// <summary>Nobody needs this group any more, whether or not it has ended.</summary>
+    /// <summary>Removes a group that nobody needs any more, whether or not it has ended.</summary>
     public void Remove(RolloutGroup group)
     {
         if (group.Outcome is null)
             OnTheirWay--;
-        _due.Remove(group);
+        _byDue.Remove(group);
         _groups.Remove(group.Id);
     }
 
-    /// <summary>Groups that ended since the last call.</summary>
-    /// <param name="due">When their outcomes are expected to have been taken.</param>
-    public IReadOnlyList<RolloutGroup> TakeEnded(TimeSpan due)
+    /// <summary>Groups that ended since the last call; their clients are asked after them when they don't acknowledge.</summary>
+    public IReadOnlyList<RolloutGroup> TakeEnded()
     {
         if (_ended.Count == 0)
             return [];
         var ended = _ended.ToArray();
         _ended.Clear();
-        Array.ForEach(ended, group => SetDue(group, due));
+        foreach (var group in ended.Where(group => Find(group.Id) == group))
+            SetDue(group, now() + KeptTime);
         return ended;
     }
 
-    /// <summary>Groups that were due before now.</summary>
-    /// <param name="now">The time.</param>
-    /// <param name="next">When those that have ended are due again.</param>
-    public IReadOnlyList<RolloutGroup> TakeOverdue(TimeSpan now, TimeSpan next)
+    /// <summary>
+    /// Groups that are overdue: they have made no token for too long, their outcome was not acknowledged in time, or no
+    /// client has asked for what decoders brought of them.
+    /// </summary>
+    public IReadOnlyList<RolloutGroup> TakeOverdue()
     {
-        var overdue = _due.Take(now);
-        foreach (var ended in overdue.Where(group => group.Outcome is not null))
-            SetDue(ended, next);
+        var overdue = new List<RolloutGroup>();
+        while (_byDue.Min is { } first && first.Due < now())
+        {
+            _byDue.Remove(first);
+            // A token doesn't move a group in the set: that would cost each report more than looking once a timeout.
+            if (first is { Outcome: null, Request: not null } && first.ProgressAt + groupTimeout >= now())
+            {
+                SetDue(first, first.ProgressAt + groupTimeout);
+                continue;
+            }
+            if (first.Outcome is not null)
+                SetDue(first, now() + KeptTime);
+            overdue.Add(first);
+        }
         return overdue;
+    }
+
+    private void SetDue(RolloutGroup group, TimeSpan due)
+    {
+        _byDue.Remove(group);
+        group.Due = due;
+        _byDue.Add(group);
     }
 }

@@ -46,10 +46,14 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>It may be what they were lost by: from the last try on it runs apart from others of which that is so.</summary>
     public bool IsSuspect => Losses >= MostLosses - 1;
 
-    /// <summary>
-    /// When it fails, or is dropped where nobody has asked for it; once it has ended, when its client is asked after it.
-    /// </summary>
+    /// <summary>When <see cref="GroupRegister"/> looks at it.</summary>
     public TimeSpan Due { get; set; }
+
+    /// <summary>When its last token came, or when it was begun.</summary>
+    public TimeSpan ProgressAt { get; set; }
+
+    /// <summary>Tokens sampled so far, all samples together.</summary>
+    public long Tokens => _slots.Sum(slot => (long)slot.Count);
 
     /// <summary>How it ended; null while it is on its way.</summary>
     public GroupOutcome? Outcome { get; private set; }

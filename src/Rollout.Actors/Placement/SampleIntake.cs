@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// What decoders report of samples, as far as it is theirs to say: of the assignment at hand, and, until they are
 /// settled, what they began for an earlier scheduler.
 /// </summary>
-public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
+public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work, GroupRegister groups)
 {
     /// <summary>A decoder works on a sample of the group under this attempt.</summary>
     public static bool IsAt(RolloutGroup group, DecoderLoad decoder, int attempt) =>
@@ -25,6 +25,7 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
         var isTheirs = slot.Decoder == decoder && slot.Attempt == progress.Attempt;
         if (!isTheirs && (decoder.IsSettled || !TakeOver(decoder, group, slot, progress)))
             return false;
+        var before = slot.Count;
         if (!slot.Append(progress))
         {
             // A hole: never by the protocol. Whoever goes on with it starts where our knowledge ends.
@@ -32,18 +33,13 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
             Return(decoder, group, slot);
             return false;
         }
-        switch (progress.State)
-        {
-            case SampleState.Stopped:
-            case SampleState.ReachedLength:
-                Finish(decoder, group, slot, progress.State);
-                return true;
-            case SampleState.HandedBack:
-                Return(decoder, group, slot);
-                return false;
-            default:
-                return false;
-        }
+        if (slot.Count > before)
+            groups.NoteProgress(group);
+        if (progress.Finished is { } reason)
+            Finish(decoder, group, slot, reason);
+        else if (progress.HandedBack)
+            Return(decoder, group, slot);
+        return slot.IsFinished;
     }
 
     /// <summary>A decoder worked for the scheduler before this one: what it has need not be computed again.</summary>
@@ -62,10 +58,10 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work)
         return true;
     }
 
-    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleState state)
+    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, FinishReason reason)
     {
         decoder.Remove(group, slot);
-        slot.Finish(state == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length);
+        slot.Finish(reason);
         group.Unfinished--;
         if (group.Request is { } request)
             policy.Learn(slot.Count, request.Samples[slot.Sample].MaxTokens);

@@ -8,12 +8,14 @@ namespace Rollout.Actors.Placement;
 /// waits on one decoder to another that has run dry. While something waits that nobody has room for, only a decoder
 /// that changed is looked at.
 /// </summary>
-public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
+/// <param name="policy">Where there is room.</param>
+/// <param name="ranking">The decoders.</param>
+/// <param name="begun">Told of a group that is given to a decoder for the first time.</param>
+public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking, Action<RolloutGroup> begun)
 {
     /// <summary>Bytes of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
     private const int AssignedBytes = 512 * 1024;
 
-    private readonly List<RolloutGroup> _begun = [];
     private readonly WorkRecall _recall = new(policy);
     private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
     private int _attempts;
@@ -31,7 +33,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
     public WorkQueue Waiting { get; } = new();
 
     /// <summary>Other decoders are there.</summary>
-    public void Measure(IReadOnlyCollection<DecoderLoad> decoders)
+    public void Measure(IEnumerable<DecoderLoad> decoders)
     {
         (_mostSeqs, _mostTokens) = (0, 0);
         foreach (var capacity in decoders.Select(decoder => decoder.Capacity))
@@ -42,19 +44,6 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         Waiting.Reline(decoders.Select(decoder => decoder.Capacity.Reach));
         _isBlocked = false;
     }
-
-    /// <summary>Groups that a decoder works on for the first time, since the last call.</summary>
-    public IReadOnlyList<RolloutGroup> TakeBegun()
-    {
-        if (_begun.Count == 0)
-            return [];
-        var begun = _begun.ToArray();
-        _begun.Clear();
-        return begun;
-    }
-
-    /// <summary>A group's time begins.</summary>
-    public void Begin(RolloutGroup group) => _begun.Add(group);
 
     /// <summary>A submitted group's waiting samples want a decoder.</summary>
     public void Queue(RolloutGroup group)
@@ -286,6 +275,6 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking)
         if (group.HasBegun)
             return;
         group.HasBegun = true;
-        Begin(group);
+        begun(group);
     }
 }

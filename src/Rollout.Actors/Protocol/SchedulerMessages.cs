@@ -4,20 +4,16 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>
-/// From whoever wants to know whether the scheduler is there, and from clients every few seconds. Answered by
-/// <see cref="SchedulerReport"/>.
-/// </summary>
-/// <param name="Seen">As in <see cref="SubmitGroup"/>.</param>
-public sealed record QueryScheduler(SchedulerEpoch Seen = default) : ISchedulerMessage, IWireMessage;
+/// <summary>From whoever starts, or waits for decoders: is there a scheduler? Answered by <see cref="SchedulerReport"/>.</summary>
+public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 
-/// <summary>How the cluster stands.</summary>
-/// <param name="Decoders">Those that take samples.</param>
-/// <param name="Groups">On their way, of all clients.</param>
-/// <param name="Epoch">The scheduler's: a client that sees a higher one than before submits again what it misses.</param>
+/// <summary>The state of the cluster.</summary>
+/// <param name="Decoders">Decoders that take samples.</param>
+/// <param name="Groups">Groups on their way, of all clients.</param>
+/// <param name="Epoch">The scheduler's.</param>
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
 /// <param name="Fingerprint">
-/// Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.
+/// The model and tokenizer that groups are sampled with; null while there is no decoder and no group.
 /// </param>
 /// <param name="Policy">The weights that all decoders hold; null while there is none, or they differ.</param>
 public sealed record SchedulerReport(
@@ -26,20 +22,16 @@ public sealed record SchedulerReport(
     SchedulerEpoch Epoch,
     int WaitingSequences,
     string? Fingerprint,
-    Policy? Policy = null) : IClientMessage, IWireMessage;
-
-/// <summary>
-/// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,
-/// later ones those that are new.
-/// </summary>
-public sealed record DecoderHostsUp(HostId[] Hosts) : ISchedulerMessage;
+    Policy? Policy = null) : IWireMessage;
 
 /// <summary>What a decoder can hold.</summary>
 /// <param name="MaxNumSeqs">Sequences that it can run at once.</param>
 /// <param name="Blocks">Blocks of its pool.</param>
 /// <param name="BlockSize">Tokens of a block.</param>
 /// <param name="MaxModelLength">Tokens of a sequence at most, prompt included.</param>
-public readonly record struct DecoderCapacity(int MaxNumSeqs, int Blocks, int BlockSize, int MaxModelLength)
+/// <param name="VocabularySize">Token ids of its model are 0 … this − 1; a request with others fails there.</param>
+public readonly record struct DecoderCapacity(
+    int MaxNumSeqs, int Blocks, int BlockSize, int MaxModelLength, int VocabularySize)
 {
     /// <summary>Tokens of the longest sequence that can ever run there: its length is allowed, and the whole pool holds it.</summary>
     public long Reach => Math.Min(MaxModelLength, (long)Blocks * BlockSize);
@@ -97,39 +89,25 @@ public sealed record DecoderReport(
     DeviceLoad Load,
     bool More) : ISchedulerMessage, IWireMessage;
 
-/// <summary>What one sample has sampled since it was reported last.</summary>
+/// <summary>What one sample has sampled since the last report that was acknowledged.</summary>
 /// <param name="Group">Its group.</param>
 /// <param name="Sample">Its number there.</param>
 /// <param name="Attempt">The assignment it is worked on under.</param>
 /// <param name="Start">How many of its tokens come before these.</param>
-/// <param name="Tokens">The sampled ids.</param>
-/// <param name="Logprobs">[tokens] their log-probabilities.</param>
-/// <param name="Versions">Which policy sampled which, of all of its tokens from the first on.</param>
-/// <param name="State">After these tokens.</param>
+/// <param name="Sampled">The new tokens.</param>
+/// <param name="Finished">Why it ended with these tokens; null where it has not.</param>
+/// <param name="HandedBack">The decoder works on it no more, and it has not ended: another decoder goes on.</param>
 public sealed record SampleProgress(
     GroupId Group,
     int Sample,
     int Attempt,
     int Start,
-    int[] Tokens,
-    float[] Logprobs,
-    VersionSpan[] Versions,
-    SampleState State);
-
-/// <summary>Where a reported sample stands.</summary>
-public enum SampleState
+    SampledTokens Sampled,
+    FinishReason? Finished = null,
+    bool HandedBack = false)
 {
-    /// <summary>More tokens are to come.</summary>
-    Underway,
-
-    /// <summary>It sampled an end-of-sequence or stop token, or completed a stop text.</summary>
-    Stopped,
-
-    /// <summary>It reached its max tokens.</summary>
-    ReachedLength,
-
-    /// <summary>The decoder works on it no more; another one goes on.</summary>
-    HandedBack,
+    /// <summary>The decoder that reports it works on it no more.</summary>
+    public bool IsLast => Finished is not null || HandedBack;
 }
 
 /// <summary>Why a group can't be finished.</summary>

@@ -1,75 +1,133 @@
 using Akka.Actor;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Scheduling;
 
 /// <summary>
-/// The scheduler's talk with clients: whoever submitted a group last has its answer, those that were sent away hear when
-/// there is room again, and one that stops is noticed. Used inside the scheduler's actor alone.
+/// The scheduler's side of the talk with clients: what they submit, offer, cancel and acknowledge goes into the book, and
+/// whoever submitted a group last gets its answer. Used inside the scheduler's actor alone.
 /// </summary>
 /// <param name="epoch">The scheduler's.</param>
+/// <param name="book">Who works on what.</param>
 /// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each client that is gone.</param>
-internal sealed class ClientDesk(SchedulerEpoch epoch, ICanWatch watch)
+internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch)
 {
     /// <summary>Tokens of one answer's samples at most, but for a single longer one.</summary>
     private const int AnsweredTokens = 65_536;
 
-    /// <summary>Groups of one question at most.</summary>
-    private const int AskedAtOnce = 1024;
+    /// <summary>Groups named in one message at most.</summary>
+    private const int GroupsAtOnce = 1024;
 
     private readonly ClientRoster _roster = new();
 
-    /// <summary>A client wants a group.</summary>
-    public void Add(GroupId group, IActorRef client)
+    /// <summary>A client submits a group: it is accepted, refused with a sentence, or sent away until there is room.</summary>
+    public void Submit(SubmitGroup submit, IActorRef client)
     {
-        if (_roster.Add(group, client) && !client.IsNobody())
-            watch.Watch(client);
-    }
-
-    /// <summary>Nobody wants this group any more.</summary>
-    public void Remove(GroupId group)
-    {
-        if (_roster.Remove(group) is { } client && !client.IsNobody())
-            watch.Unwatch(client);
-    }
-
-    /// <summary>A client is gone. Gives the groups that nobody wants any more.</summary>
-    public IReadOnlyCollection<GroupId> Remove(IActorRef client) => _roster.Remove(client);
-
-    /// <summary>A group that nobody can finish, told to whoever submits it.</summary>
-    public void GiveUp(IActorRef client, GroupId group, string reason) =>
-        client.Tell(new GroupGivenUp(epoch, group, reason));
-
-    /// <summary>Enough is waiting: the client keeps the group, and offers it again.</summary>
-    public void SendAway(IActorRef client, GroupId group)
-    {
-        _roster.SendAway(client);
-        client.Tell(new NoRoom(epoch, group));
-    }
-
-    /// <summary>Those that were sent away may come again, where there is room.</summary>
-    public void CallBack(bool hasAmpleRoom)
-    {
-        if (!_roster.AnySentAway || !hasAmpleRoom)
+        var request = submit.Group;
+        if ((RequestRules.WhyRefused(request) ?? WireLimits.WhyTooLarge(request)
+            ?? book.WhyAnotherModel(submit.Fingerprint)) is { } reason)
+        {
+            GiveUp(client, request.Id, reason);
             return;
-        foreach (var client in _roster.TakeSentAway())
-            client.Tell(new RoomAgain(epoch));
+        }
+        var came = book.Submit(request, submit.Required, submit.Fingerprint);
+        Register(request.Id, client);
+        if (came == Submission.NoRoom)
+            client.Tell(new NoRoom(epoch, request.Id));
+        else if (came == Submission.Ended)
+            Answer(book.Find(request.Id)!);
+    }
+
+    /// <summary>A client asks after groups, or offers them, by their ids.</summary>
+    public void Offer(OfferGroups offer, IActorRef client)
+    {
+        var underway = new List<GroupProgress>();
+        foreach (var offered in offer.Groups)
+        {
+            var came = book.Offer(offered);
+            Register(offered.Id, client);
+            if (came == Submission.Ended)
+                Answer(book.Find(offered.Id)!);
+            else if (came == Submission.Taken)
+                underway.Add(new GroupProgress(offered.Id, book.Find(offered.Id)!.Tokens));
+        }
+        client.Tell(new GroupsUnderway(epoch, [.. underway]));
+    }
+
+    /// <summary>Nobody wants these groups any more.</summary>
+    public void Cancel(IReadOnlyCollection<GroupId> groups)
+    {
+        foreach (var id in groups)
+        {
+            book.Cancel(id);
+            Unregister(id);
+        }
+    }
+
+    /// <summary>A client has these groups' outcomes.</summary>
+    public void Acknowledge(IReadOnlyCollection<GroupId> groups)
+    {
+        foreach (var id in groups)
+        {
+            book.Acknowledge(id);
+            if (book.Find(id) is null)
+                Unregister(id);
+        }
+    }
+
+    /// <summary>A client has stopped: its groups are cancelled.</summary>
+    public void CancelAllOf(IActorRef client) => Cancel(_roster.Remove(client));
+
+    /// <summary>Tells clients of what has ended, and calls groups that there is room for.</summary>
+    public void SendAll()
+    {
+        foreach (var group in book.TakeEnded())
+            Answer(group);
+        foreach (var called in GroupIds(book.TakeCalled()))
+            called.Client.Tell(new SendGroups(epoch, called.Groups));
     }
 
     /// <summary>These groups' outcomes were not acknowledged: their clients are asked whether they have them.</summary>
     public void AskAfter(IEnumerable<RolloutGroup> ended)
     {
-        foreach (var asked in ended.GroupBy(group => _roster.Of(group.Id)))
-        {
-            foreach (var groups in asked.Select(group => group.Id).Chunk(AskedAtOnce))
-                asked.Key?.Tell(new OutcomesKept(epoch, groups));
-        }
+        foreach (var asked in GroupIds(ended.Select(group => group.Id)))
+            asked.Client.Tell(new OutcomesKept(epoch, asked.Groups));
     }
 
+    /// <summary>Groups that were called, and whose clients have not sent them, lose their places.</summary>
+    public void DropLate()
+    {
+        foreach (var id in book.DropLate())
+            Unregister(id);
+    }
+
+    private void Register(GroupId group, IActorRef client)
+    {
+        if (_roster.Add(group, client) && !client.IsNobody())
+            watch.Watch(client);
+    }
+
+    private void Unregister(GroupId group)
+    {
+        if (_roster.Remove(group) is { } client && !client.IsNobody())
+            watch.Unwatch(client);
+    }
+
+    /// <summary>Groups by the client that wants them, as many as a message names.</summary>
+    private IEnumerable<(IActorRef Client, GroupId[] Groups)> GroupIds(IEnumerable<GroupId> groups) =>
+        from byClient in groups.GroupBy(_roster.Of)
+        where byClient.Key is not null
+        from some in byClient.Chunk(GroupsAtOnce)
+        select (byClient.Key, some);
+
+    private void GiveUp(IActorRef client, GroupId group, string reason) =>
+        client.Tell(new GroupGivenUp(epoch, group, reason));
+
     /// <summary>A group has ended: its client, if it has one, is told how.</summary>
-    public void Answer(RolloutGroup group)
+    private void Answer(RolloutGroup group)
     {
         if (_roster.Of(group.Id) is not { } client)
             return;

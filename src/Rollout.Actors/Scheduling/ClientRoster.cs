@@ -8,12 +8,8 @@ internal sealed class ClientRoster
 {
     private readonly Dictionary<GroupId, IActorRef> _clients = [];
     private readonly Dictionary<IActorRef, HashSet<GroupId>> _groups = [];
-    private readonly HashSet<IActorRef> _sentAway = [];
 
-    /// <summary>Some were told that there is no room.</summary>
-    public bool AnySentAway => _sentAway.Count > 0;
-
-    /// <summary>A client wants a group. True for a client that had none.</summary>
+    /// <summary>Adds a group that a client wants. True for a client that had none.</summary>
     public bool Add(GroupId group, IActorRef client)
     {
         if (_clients.TryGetValue(group, out var before) && !before.Equals(client))
@@ -28,9 +24,10 @@ internal sealed class ClientRoster
         return true;
     }
 
+    /// <summary>The client that wants a group.</summary>
     public IActorRef? Of(GroupId group) => _clients.GetValueOrDefault(group);
 
-    /// <summary>Nobody wants this group any more. Gives the client that has no other left.</summary>
+    /// <summary>Removes a group that nobody wants. Returns its client where that has no other left.</summary>
     public IActorRef? Remove(GroupId group)
     {
         if (!_clients.Remove(group, out var client) || !_groups[client].Remove(group) || _groups[client].Count > 0)
@@ -39,25 +36,13 @@ internal sealed class ClientRoster
         return client;
     }
 
-    /// <summary>A client is gone. Gives the groups that nobody wants any more.</summary>
+    /// <summary>Removes a client. Returns the groups that nobody wants any more.</summary>
     public IReadOnlyCollection<GroupId> Remove(IActorRef client)
     {
-        _sentAway.Remove(client);
         if (!_groups.Remove(client, out var groups))
             return [];
         foreach (var group in groups)
             _clients.Remove(group);
         return groups;
-    }
-
-    /// <summary>A client was told that there is no room.</summary>
-    public void SendAway(IActorRef client) => _sentAway.Add(client);
-
-    /// <summary>Those that were told so since the last call.</summary>
-    public IReadOnlyCollection<IActorRef> TakeSentAway()
-    {
-        IActorRef[] taken = [.. _sentAway];
-        _sentAway.Clear();
-        return taken;
     }
 }

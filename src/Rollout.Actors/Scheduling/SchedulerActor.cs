@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
+using Rollout.Actors.Membership;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Protocol.Wire;
@@ -20,18 +21,11 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives anything to anybody.</summary>
     private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long an outcome is kept without a word before its client is asked whether it has it.</summary>
-    private static readonly TimeSpan KeptTime = TimeSpan.FromSeconds(15);
-
-    /// <summary>How long samples are kept that decoders brought and no client has asked for.</summary>
-    private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
-
     private readonly SchedulerSettings _settings;
     private readonly SchedulerEpochs _epochs;
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
     private readonly ClientDesk _clients;
-    private readonly DecoderWatch _watch;
     private readonly TimeProvider _time;
     private readonly long _started;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -40,48 +34,62 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="epochs">Gives this one's number.</param>
     /// <param name="time">What deadlines are measured with.</param>
     /// <param name="membership">
-    /// Builds the actor that tells this one of <see cref="DecoderHostsUp"/> and <see cref="HostLost"/>: nothing is given to
-    /// anybody before the decoders of those hosts have said what they hold, or had time to. Null where no host comes or
-    /// goes.
+    /// Asked by <see cref="WatchHosts"/> for the hosts that have decoders: nothing is given to anybody before the decoders
+    /// of those hosts have said what they hold, or had time to. Null where no host comes or goes.
     /// </param>
     public SchedulerActor(
-        SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, Func<IActorRef, Props>? membership)
+        SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, IActorRef? membership)
     {
         _settings = settings;
         _epochs = epochs;
         _epoch = epochs.Next();
-        _clients = new ClientDesk(_epoch, Context);
         _time = time;
         _started = time.GetTimestamp();
-        _book = new GroupBook(_epoch, new PlacementPolicy(settings.LookaheadSeqs), settings.QueueDepth, settings.DecoderTimeout);
-        _watch = new DecoderWatch(isMembershipKnown: membership is null);
+        _book = new GroupBook(_epoch, settings, () => Now, knowsHosts: membership is null);
+        _clients = new ClientDesk(_epoch, _book, Context);
         if (membership is not null)
         {
             _book.Hold();
-            Context.ActorOf(membership(Self), "membership");
+            membership.Tell(new WatchHosts(ClusterRoles.Decoder));
         }
-        Receive<SubmitGroup>(Submit);
-        Receive<CancelGroups>(cancel => Cancel(cancel.Groups));
-        Receive<OutcomesTaken>(taken => Array.ForEach(taken.Groups, Forget));
-        Receive<Terminated>(Lose);
-        Receive<QueryScheduler>(query =>
+        Receive<SubmitGroup>(submit =>
         {
-            StartOverIfBehind(query.Seen);
-            Sender.Tell(new SchedulerReport(
-                _book.Decoders.Count,
-                _book.GroupsOnTheirWay,
-                _epoch,
-                _book.WaitingSequences,
-                _book.Fingerprint,
-                _book.Decoders.Policy));
+            StartOverIfBehind(submit.Seen);
+            _clients.Submit(submit, Sender);
+            FailWhatNobodyWillRun();
+            SendAll();
         });
+        Receive<OfferGroups>(offer =>
+        {
+            StartOverIfBehind(offer.Seen);
+            _clients.Offer(offer, Sender);
+            SendAll();
+        });
+        Receive<CancelGroups>(cancel =>
+        {
+            _clients.Cancel(cancel.Groups);
+            SendAll();
+        });
+        Receive<OutcomesTaken>(taken =>
+        {
+            _clients.Acknowledge(taken.Groups);
+            SendAll();
+        });
+        Receive<Terminated>(Lose);
+        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
+            _book.Decoders.Count,
+            _book.GroupsOnTheirWay,
+            _epoch,
+            _book.WaitingSequences,
+            _book.Fingerprint,
+            _book.Decoders.Policy)));
         Receive<DecoderHere>(Welcome);
         Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);
         Receive<HostLost>(Lose);
-        Receive<DecoderHostsUp>(up =>
+        Receive<HostsUp>(up =>
         {
-            _watch.HostsUp(up.Hosts);
+            Roster.ExpectHosts(up.Hosts);
             FailWhatNobodyWillRun();
             OpenIfSettled();
         });
@@ -95,7 +103,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public static Props Props(
         SchedulerSettings settings,
         SchedulerEpochs epochs,
-        Func<IActorRef, Props>? membership = null,
+        IActorRef? membership = null,
         TimeProvider? time = null)
     {
         var clock = time ?? TimeProvider.System;
@@ -103,6 +111,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <summary>Which decoders are present, and which may still come.</summary>
+    private Roster<DecoderLoad> Roster => _book.Decoders.Roster;
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
@@ -118,56 +129,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
 
-    private void Submit(SubmitGroup submit)
-    {
-        StartOverIfBehind(submit.Seen);
-        var (request, client) = (submit.Group, Sender);
-        if ((WhyNever(request) ?? _book.WhyAnotherModel(submit.Fingerprint)) is { } reason)
-        {
-            _clients.GiveUp(client, request.Id, reason);
-            return;
-        }
-        switch (_book.Submit(request, submit.Required, submit.Fingerprint))
-        {
-            case Submission.NoRoom:
-                _clients.SendAway(client, request.Id);
-                return;
-            case Submission.Ended:
-                _clients.Add(request.Id, client);
-                _clients.Answer(_book.Find(request.Id)!);
-                return;
-            default:
-                _clients.Add(request.Id, client);
-                FailWhatNobodyWillRun();
-                SendAll();
-                return;
-        }
-    }
-
-    private static string? WhyNever(GroupRequest request) =>
-        request is { Prompt: [] } or { Samples: [] } || Array.Exists(request.Samples, sample => sample.MaxTokens < 1)
-            ? "a group has at least one prompt token and one sample, each of at least one new token"
-            : WireLimits.WhyTooLarge(request);
-
-    private void Cancel(IReadOnlyCollection<GroupId> groups)
-    {
-        foreach (var id in groups)
-        {
-            _book.Cancel(id);
-            _clients.Remove(id);
-        }
-        SendAll();
-    }
-
-    /// <summary>A client has its answer.</summary>
-    private void Forget(GroupId id)
-    {
-        _book.Acknowledge(id);
-        if (_book.Find(id) is null)
-            _clients.Remove(id);
-        SendAll();
-    }
-
     private void Welcome(DecoderHere here)
     {
         StartOverIfBehind(here.Seen);
@@ -177,7 +138,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         {
             _log.Warning("{Refusal}", refusal);
             here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
-            _watch.Refused(here.Id);
             OpenIfSettled();
         }
         if (decoder is null)
@@ -187,7 +147,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             Context.Watch(here.Decoder);
             _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
         }
-        _watch.Heard(here.Id);
         here.Decoder.Tell(new SchedulerHere(_epoch, ReportEvery));
         Send(decoder);
         OpenIfSettled();
@@ -195,7 +154,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void Take(DecoderReport report)
     {
-        if (_book.Take(report, Now + OrphanTime) is not { } decoder)
+        if (_book.Take(report) is not { } decoder)
             return;
         decoder.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
         Send(decoder);
@@ -227,7 +186,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
                 decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true, DecodersOfHost: 0);
             Lose(lost, isFault: !gone.AddressTerminated);
         }
-        Cancel(_clients.Remove(gone.ActorRef));
+        _clients.CancelAllOf(gone.ActorRef);
+        SendAll();
     }
 
     private void Lose(DecoderLost lost) => Lose(lost, isFault: true);
@@ -238,7 +198,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
         _book.DecoderDown(lost, isFault);
-        _watch.Lost(lost);
         FailWhatNobodyWillRun();
         SendAll();
     }
@@ -251,22 +210,21 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
                 "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
                 decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
         }
-        _watch.Lost(lost.Host);
         OpenIfSettled();
     }
 
     /// <summary>Groups need not wait for a decoder where none will come, or none that can run them.</summary>
     private void FailWhatNobodyWillRun()
     {
-        if (_book.Decoders.Count == 0 && _watch.NobodyLeft is { } reason)
+        if (_book.Decoders.Count == 0 && Roster.NobodyLeft is { } reason)
             _book.FailAll(reason);
-        if (_book.AnyTooLong && !_watch.MayBringMore)
+        if (_book.AnyTooLong && !Roster.MayBringMore)
             _book.FailUnfit();
     }
 
     private void OpenIfSettled()
     {
-        if (_book.IsHeld && (_watch.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
+        if (_book.IsHeld && (Roster.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
             _book.Open();
         SendAll();
     }
@@ -275,11 +233,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         if (_book.IsHeld && Now > TakeoverTime)
             _book.Open();
-        var overdue = _book.TakeOverdue(Now, Now + KeptTime);
+        var overdue = _book.TakeOverdue();
         _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
         foreach (var group in overdue.Where(group => group.Outcome is null))
-            _book.Fail(group.Id, $"not finished within {_settings.GroupTimeout} of its first assignment, {Whereabouts(group)}");
-        _book.FailStranded(Now, _watch.LastLoss ?? "none has joined");
+            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, {Whereabouts(group)}");
+        _clients.DropLate();
+        _book.FailStranded(Now, Roster.LastLoss ?? "none has joined");
         FailWhatNobodyWillRun();
         SendAll();
     }
@@ -290,19 +249,16 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var on = string.Join(" and ", decoders);
         return on.Length > 0 ? $"on {on}"
             : group.Required is not null && _book.Decoders.Count > 0 ? "waiting for a decoder with the weights that it requires"
-            : _book.Decoders.Count == 0 && _watch.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
+            : _book.Decoders.Count == 0 && Roster.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
             : "waiting for a decoder";
     }
 
     /// <summary>Answers what has ended, and tells decoders what they are to be told.</summary>
     private void SendAll()
     {
-        _book.StartClocks(Now + _settings.GroupTimeout);
-        foreach (var group in _book.TakeEnded(Now + KeptTime))
-            _clients.Answer(group);
+        _clients.SendAll();
         foreach (var decoder in _book.Decoders.TakeToTell())
             Tell(decoder);
-        _clients.CallBack(_book.HasAmpleRoom);
     }
 
     /// <summary>As <see cref="SendAll"/>, and says again what this decoder hasn't answered.</summary>

@@ -15,7 +15,7 @@ public sealed record SchedulerSettings
     /// <summary>Groups fail when there has been no decoder for longer.</summary>
     public required TimeSpan DecoderTimeout { get; init; }
 
-    /// <summary>A group that takes longer is reported as failed.</summary>
+    /// <summary>A group that was begun fails when it has made no token for longer.</summary>
     public required TimeSpan GroupTimeout { get; init; }
 
     public static SchedulerSettings From(ConfigSection section) => new()

@@ -61,7 +61,7 @@ public sealed record TrainerSettings
     /// <summary>For the rewards of one group.</summary>
     public required TimeSpan RewardTimeout { get; init; }
 
-    /// <summary>For all groups of a step.</summary>
+    /// <summary>A step fails when none of its groups has made a token or got a reward for longer.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
     public static TrainerSettings From(ConfigSection section) => new()

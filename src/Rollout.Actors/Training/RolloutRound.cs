@@ -3,87 +3,65 @@ using Rollout.Actors.Client;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
 /// <summary>
-/// One round of groups on their way: submitted to the scheduler, kept until they have come whatever happens to it
-/// (<see cref="Submissions"/>), and passed to the rewards.
+/// One round of the trainer's groups: submitted to the scheduler, passed on to be scored as each finishes, and complete
+/// when each is scored or has failed.
 /// </summary>
 /// <param name="scheduler">Gets the groups.</param>
 /// <param name="rewards">Scores them.</param>
 /// <param name="required">The weights that the round is sampled with: decoders that hold others get nothing of it.</param>
-/// <param name="maxTokens">Of a completion.</param>
-/// <param name="time">What the round's time is measured with.</param>
+/// <param name="maxTokens">Tokens of a completion at most.</param>
+/// <param name="time">Measures the round.</param>
 internal sealed class RolloutRound(
     IActorRef scheduler, IActorRef rewards, Policy required, int maxTokens, TimeProvider time)
 {
-    /// <summary>Ticks between two questions to the scheduler, whose answer says when it is another one.</summary>
-    private const int AskEvery = 4;
-
     private readonly long _started = time.GetTimestamp();
-    private readonly Submissions _submissions = new();
-    private int _ticks;
+    private readonly Submitter _submitter = new(scheduler, required);
 
-    /// <summary>What has come.</summary>
+    /// <summary>The groups and what has come of them.</summary>
     public RolloutBuffer Groups { get; } = new();
 
-    /// <summary>Since the round began.</summary>
+    /// <summary>Seconds since the round began.</summary>
     public double Seconds => time.GetElapsedTime(_started).TotalSeconds;
 
-    /// <summary>Submits a group. Gives one that failed at once.</summary>
+    /// <summary>How long no group has made a token or got a reward.</summary>
+    public TimeSpan QuietTime => _submitter.QuietTime;
+
+    /// <summary>Has the trainer's timers send it <see cref="Submitter.Tick"/>s until <see cref="Close"/>.</summary>
+    public void Start(ITimerScheduler timers) => _submitter.Start(timers);
+
+    /// <summary>Submits a group. Returns its failure where it can't be submitted.</summary>
     public GroupFailed? Submit((PromptItem Item, GroupRequest Request) group)
     {
         Groups.Expect(group.Item, group.Request);
-        if (WireLimits.WhyTooLarge(group.Request) is { } reason)
-            return new GroupFailed(group.Request.Id, reason);
-        _submissions.Add(group.Request, required);
-        SendAll();
-        return null;
+        return _submitter.Submit(group.Request);
     }
 
-    /// <summary>Takes what the scheduler said. Gives a group that failed.</summary>
-    public GroupFailed? Take(IClientMessage message)
+    /// <summary>Follows what the scheduler says. Returns a group's failure.</summary>
+    public GroupFailed? Receive(IClientMessage message)
     {
-        var outcome = _submissions.Take(message);
+        var outcome = _submitter.Receive(message);
         if (outcome is GroupFinished group && Groups.Finish(group) is { } item)
             rewards.Tell(new ScoreGroup(item, group, maxTokens));
         if (outcome is not null)
-            _submissions.Read(outcome);
-        Acknowledge(all: message is OutcomesKept);
-        SendAll();
+            _submitter.Acknowledge(outcome);
         return outcome as GroupFailed;
     }
 
-    /// <summary>To be called every second.</summary>
-    public void Tick()
+    /// <summary>A finished group has its rewards.</summary>
+    public void Score(GroupScored scored)
     {
-        if (++_ticks % AskEvery == 0)
-            scheduler.Tell(new QueryScheduler(_submissions.Epoch));
-        _submissions.Tick();
-        Acknowledge(all: true);
-        SendAll();
+        _submitter.NoteProgress();
+        Groups.Score(scored);
     }
 
-    /// <summary>The round is over: nobody wants what has not come.</summary>
-    public void Close()
-    {
-        Acknowledge(all: true);
-        if (_submissions.Count > 0)
-            scheduler.Tell(new CancelGroups(_submissions.Open));
-    }
+    /// <summary>Asks after groups. To be called on each <see cref="Submitter.Tick"/>.</summary>
+    public void AskAgain() => _submitter.AskAgain();
 
-    private void SendAll()
-    {
-        foreach (var submit in _submissions.TakeSendable())
-            scheduler.Tell(submit);
-    }
-
-    private void Acknowledge(bool all)
-    {
-        if (_submissions.TakeAcknowledgement(all) is { } taken)
-            scheduler.Tell(taken);
-    }
+    /// <summary>Ends the round: nobody wants what has not come.</summary>
+    public void Close() => _submitter.Close();
 }

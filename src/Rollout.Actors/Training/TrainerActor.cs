@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
+using Rollout.Actors.Client;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
@@ -14,11 +15,6 @@ namespace Rollout.Actors.Training;
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
-    private const string RoundTimer = "round";
-    private const string TickTimer = "tick";
-
-    private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
-
     private readonly TrainingJob _job;
     private readonly TrainedPolicy _policy;
     private readonly IActorRef _scheduler;
@@ -121,8 +117,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void Collect(IEnumerable<(PromptItem Item, GroupRequest Request)> groups, Action complete)
     {
         _round = NewRound();
-        Timers.StartSingleTimer(RoundTimer, new RoundOverdue(_round), _job.Train.StepTimeout);
-        Timers.StartPeriodicTimer(TickTimer, new RoundTick(_round), TickEvery);
+        _round.Start(Timers);
         Become(() => Collecting(complete));
         foreach (var group in groups)
         {
@@ -140,14 +135,14 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         Receive<IClientMessage>(message => Guarded(() =>
         {
-            if (_round.Take(message) is not { } failed)
+            if (_round.Receive(message) is not { } failed)
                 return;
             Fail(failed);
             CompleteIfOver(complete);
         }));
         Receive<GroupScored>(scored =>
         {
-            _round.Groups.Score(scored);
+            _round.Score(scored);
             CompleteIfOver(complete);
         });
         Receive<ScoringFailed>(failed =>
@@ -155,13 +150,15 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Fail(new GroupFailed(failed.Id, failed.Reason));
             CompleteIfOver(complete);
         });
-        Receive<RoundOverdue>(overdue => ReferenceEquals(overdue.Round, _round), _ =>
+        Receive<Submitter.Tick>(_ =>
         {
+            _round.AskAgain();
+            if (_round.QuietTime < _job.Train.StepTimeout)
+                return;
             _round.Close();
-            End($"training step {_progress.Step + 1}: not finished within {_job.Train.StepTimeout}: "
+            End($"training step {_progress.Step + 1}: no token and no reward came for {_job.Train.StepTimeout}: "
                 + string.Join(", ", _round.Groups.Open));
         });
-        Receive<RoundTick>(tick => ReferenceEquals(tick.Round, _round), _ => _round.Tick());
         Underway();
     }
 
@@ -175,8 +172,6 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         if (!_round.Groups.IsComplete)
             return;
-        Timers.Cancel(RoundTimer);
-        Timers.Cancel(TickTimer);
         _round.Close();
         Guarded(complete);
     }
@@ -185,7 +180,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private void Underway()
     {
         Receive<StopTraining>(_ => _stopRequested = true);
-        Receive<OutcomesKept>(kept => _round.Take(kept));
+        Receive<OutcomesKept>(kept => _round.Receive(kept));
         Receive<AbandonTraining>(abandon => End($"training step {_progress.Step + 1}: {abandon.Reason}"));
         Receive<StartTraining>(start => Refuse(start, "a run is under way"));
         ReceiveAny(_ => { });
@@ -306,8 +301,4 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             End($"training step {_progress.Step + 1}: {fault.Message}");
         }
     }
-
-    private sealed record RoundOverdue(RolloutRound Round);
-
-    private sealed record RoundTick(RolloutRound Round);
 }

@@ -1,7 +1,7 @@
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Bench;
 

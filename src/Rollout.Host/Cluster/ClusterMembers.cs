@@ -1,6 +1,6 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Cluster;
 

@@ -1,20 +1,14 @@
-using Spectre.Console;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>What a command runs with.</summary>
-/// <param name="Console">Standard output.</param>
-/// <param name="Error">Standard error: sentences only.</param>
-/// <param name="Stop">Asked for by Ctrl-C.</param>
-public sealed record CommandContext(IAnsiConsole Console, TextWriter Error, StopSignal Stop);
-
-/// <summary>Does what a command says; answers one of <see cref="ExitCodes"/>.</summary>
+/// <summary>Runs a command with its options and returns one of <see cref="ExitCodes"/>.</summary>
 public delegate Task<int> CommandHandler<in TOptions>(TOptions options, CommandContext context);
 
-/// <summary>Who does what. A command without a handler is not part of the program.</summary>
+/// <summary>The jobs behind the commands. A command without a handler is not part of the command line.</summary>
 public sealed record CommandHandlers
 {
-    /// <summary>Also runs where no command is given.</summary>
+    /// <summary>Runs `rollout train`, and `rollout` without arguments.</summary>
     public CommandHandler<TrainOptions>? Train { get; init; }
 
     public CommandHandler<PretrainOptions>? Pretrain { get; init; }

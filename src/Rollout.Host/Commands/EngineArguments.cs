@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 

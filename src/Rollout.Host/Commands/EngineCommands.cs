@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Rollout.Host.Bench;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 

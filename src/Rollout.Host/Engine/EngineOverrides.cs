@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Engine;
 

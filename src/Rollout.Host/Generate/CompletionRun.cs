@@ -3,7 +3,7 @@ using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Actors.Topology;
 using Rollout.Host.Cluster;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 using SampleProgress = Rollout.Host.View.SampleProgress;
 
 namespace Rollout.Host.Generate;

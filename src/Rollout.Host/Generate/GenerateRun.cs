@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Cluster;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Generate;
 

@@ -9,8 +9,8 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Bench;
-using Rollout.Host.Commands;
 using Rollout.Host.Engine;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;

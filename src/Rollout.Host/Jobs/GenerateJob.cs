@@ -5,9 +5,9 @@ using Rollout.Actors.Topology;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Cluster;
-using Rollout.Host.Commands;
 using Rollout.Host.Engine;
 using Rollout.Host.Generate;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Jobs;
 

@@ -1,7 +1,7 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
 using Rollout.Host.Cluster;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Jobs;
 

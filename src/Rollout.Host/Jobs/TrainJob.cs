@@ -11,8 +11,8 @@ using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
 using Rollout.Gpu.Weights.Transfer;
 using Rollout.Host.Cluster;
-using Rollout.Host.Commands;
 using Rollout.Host.Engine;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Rollout.Host.View;
 

@@ -1,5 +1,3 @@
-using Rollout.Host.View;
-
 namespace Rollout.Host.Output;
 
 /// <summary>metrics.jsonl: a line a training step, each in the file as soon as its step is done.</summary>

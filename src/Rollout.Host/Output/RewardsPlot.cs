@@ -1,4 +1,3 @@
-using Rollout.Host.View;
 using ScottPlot;
 
 namespace Rollout.Host.Output;

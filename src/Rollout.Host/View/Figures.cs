@@ -1,3 +1,5 @@
+using Rollout.Host.Output;
+
 namespace Rollout.Host.View;
 
 /// <summary>How the view writes numbers, alike in the panel, the lines and the summary.</summary>

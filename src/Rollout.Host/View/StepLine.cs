@@ -1,3 +1,5 @@
+using Rollout.Host.Output;
+
 namespace Rollout.Host.View;
 
 /// <summary>A training step in one line of plain text, for output that goes to a file or a pipe.</summary>

@@ -1,3 +1,4 @@
+using Rollout.Host.Output;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,3 +1,5 @@
+using Rollout.Host.Output;
+
 namespace Rollout.Host.View;
 
 /// <summary>How long a run will still take, from the time of its latest steps.</summary>

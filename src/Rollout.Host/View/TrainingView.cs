@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Rollout.Host.Output;
 using Spectre.Console;
 
 namespace Rollout.Host.View;
@@ -7,7 +8,7 @@ namespace Rollout.Host.View;
 /// A run on a console: a panel that is refreshed in place on a terminal, a line a step without any escape sequence
 /// elsewhere, and a summary at the end. One task owns the console; <see cref="DisposeAsync"/> waits for it.
 /// </summary>
-public sealed class TrainingView : ITrainingView
+public sealed class TrainingView : IAsyncDisposable
 {
     private readonly Channel<object> _shown =
         Channel.CreateUnbounded<object>(new UnboundedChannelOptions { SingleReader = true });
@@ -28,8 +29,10 @@ public sealed class TrainingView : ITrainingView
         _showing = live ? Task.Run(ShowPanelAsync) : Task.Run(ShowLinesAsync);
     }
 
+    /// <summary>Shows a finished training step.</summary>
     public void Report(StepReport report) => _shown.Writer.TryWrite(report);
 
+    /// <summary>Shows a line that stays, such as a checkpoint's. Calls come from any thread and return at once.</summary>
     public void Say(string line) => _shown.Writer.TryWrite(line);
 
     public async ValueTask DisposeAsync()

@@ -67,7 +67,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public void Whatever_arrives_in_whatever_order_all_are_parked_exactly_when_the_last_has_arrived_or_gone() =>
+    public void Whatever_arrives_all_are_parked_exactly_when_the_last_has_arrived_or_gone() =>
         Prop.ForAll(Arrivals(), arrivals =>
         {
             var barrier = Start();
@@ -80,7 +80,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
 
     [Fact]
-    public void Whatever_arrives_in_whatever_order_the_step_opens_exactly_when_the_last_has_updated_or_gone() =>
+    public void Whatever_arrives_the_step_opens_exactly_when_the_last_has_updated_or_gone() =>
         Prop.ForAll(Arrivals(), arrivals =>
         {
             var barrier = Start();

@@ -48,7 +48,31 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task Asked_after_outcomes_it_says_again_which_it_has_and_submits_again_what_it_misses()
+    public async Task A_group_that_no_decoder_could_sample_fails_at_once_and_the_others_are_submitted()
+    {
+        var all = CollectAsync([Groups.Of(1, 0, 5), Groups.Of(2, 3, 0), Groups.Of(3, 3, 5)]);
+        Answer((await SubmissionsAsync(1))[0].Session, 3);
+
+        var outcomes = await all;
+        Assert.Equal(
+            ["the prompt has no tokens", "max-tokens is 0: it must be at least 1"],
+            outcomes.OfType<GroupFailed>().Select(failed => failed.Reason));
+        Assert.Equal(3, Assert.IsType<GroupFinished>(outcomes[2]).Id.Value);
+    }
+
+    [Fact]
+    public async Task An_answer_with_samples_that_were_not_asked_for_fails_the_group()
+    {
+        var all = CollectAsync(Requests(1));
+        var (group, session) = (await SubmissionsAsync(1))[0];
+
+        Tell(session, new CompletionsReady(Epoch, group.Id, 1, [Sample(300_000_000)]));
+
+        Assert.Contains("other samples than the 1", Assert.IsType<GroupFailed>((await all).Single()).Reason);
+    }
+
+    [Fact]
+    public async Task Asked_after_outcomes_it_says_again_which_it_has_and_offers_what_it_misses()
     {
         await using var reader = Client().GenerateAsync(Requests(3)).GetAsyncEnumerator();
         var moving = reader.MoveNextAsync();
@@ -63,7 +87,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         Tell(session, new OutcomesKept(Epoch, [_ids[0], _ids[1], _ids[2]]));
 
         Assert.Equal([_ids[0]], (await ExpectMsgAsync<OutcomesTaken>()).Groups);
-        Assert.Equal(_ids[2], (await ExpectMsgAsync<SubmitGroup>()).Group.Id);
+        Assert.Equal([new OfferedGroup(_ids[2], 1)], (await ExpectMsgAsync<OfferGroups>()).Groups);
     }
 
     [Fact]
@@ -176,14 +200,17 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         await Assert.ThrowsAsync<NotSupportedException>(() => CollectAsync(new Unreadable()));
 
     [Fact]
-    public async Task What_has_no_answer_is_submitted_again_after_a_while()
+    public async Task What_has_no_answer_is_asked_after_by_id_and_sent_again_when_the_scheduler_lacks_it()
     {
         var all = CollectAsync(Requests(3));
         var (_, session) = (await SubmissionsAsync(3))[0];
         Answer(session, 1);
-        await PassAsync(session, seconds: 15);
+        await PassAsync(session, seconds: 6);
 
-        Assert.Equal([0, 2], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value).Order());
+        var asked = new[] { await OfferedAsync(), await OfferedAsync() };
+        Assert.Equal([[_ids[0]], [_ids[2]]], asked);
+        Tell(session, new GroupsUnderway(Epoch, [new GroupProgress(_ids[0], 3)]), new SendGroups(Epoch, [_ids[2]]));
+        Assert.Equal([2], (await SubmissionsAsync(1)).Select(submission => submission.Group.Id.Value));
         Answer(session, 0);
         Answer(session, 2);
         Answer(session, 0);
@@ -191,14 +218,18 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task Another_scheduler_is_given_what_the_one_before_has_not_answered_and_that_one_is_not_listened_to()
+    public async Task Another_scheduler_is_offered_what_the_one_before_has_not_answered_and_that_one_is_not_heard()
     {
         var all = CollectAsync(Requests(2));
         var (_, session) = (await SubmissionsAsync(2))[0];
-        Tell(session, new SchedulerReport(1, 2, Epoch, 0, null));
-        Tell(session, new SchedulerReport(1, 0, new SchedulerEpoch(Epoch.Value + 1), 0, null));
+        Tell(session, new GroupsUnderway(Epoch, []));
+        var next = new SchedulerEpoch(Epoch.Value + 1);
+        Tell(session, new GroupsUnderway(next, []));
+        var offered = await FishForMessageAsync<OfferGroups>(_ => true);
+        Assert.Equal((next, 2), (offered.Seen, offered.Groups.Length));
+        Tell(session, new SendGroups(next, [.. offered.Groups.Select(group => group.Id)]));
         for (var i = 0; i < 2; i++)
-            Assert.Equal(Epoch.Value + 1, (await FishForMessageAsync<SubmitGroup>(_ => true)).Seen.Value);
+            Assert.Equal(next, (await FishForMessageAsync<SubmitGroup>(_ => true)).Seen);
         // Frozen meanwhile, the old one has taken everybody for dead.
         Tell(session, new GroupGivenUp(Epoch, _ids[0], "no decoder is left"), new GroupGivenUp(Epoch, _ids[1], "no decoder is left"));
         _epoch = new SchedulerEpoch(Epoch.Value + 1);
@@ -209,22 +240,26 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task What_the_scheduler_has_no_room_for_is_offered_again_when_something_was_answered_and_every_second()
+    public async Task What_the_scheduler_has_no_room_for_is_sent_again_when_it_asks_for_it_and_not_before()
     {
-        var all = CollectAsync(Requests(4));
+        var all = CollectAsync(Requests(6), window: 4);
         var (_, session) = (await SubmissionsAsync(4))[0];
         Tell(session, new NoRoom(Epoch, _ids[2]), new NoRoom(Epoch, _ids[3]));
         Answer(session, 0);
-        Assert.Equal([2, 3], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value));
-        Tell(session, new NoRoom(Epoch, _ids[2]), new NoRoom(Epoch, _ids[3]));
-        await PassAsync(session, seconds: 1);
-        Assert.Equal(2, (await SubmissionsAsync(1))[0].Group.Id.Value);
-        Tell(session, new RoomAgain(Epoch));
-        Assert.Equal(3, (await SubmissionsAsync(1))[0].Group.Id.Value);
-        foreach (var id in (long[])[1, 2, 3])
+        Answer(session, 1);
+        // Two more have come into the window: they are offered by their ids alone.
+        var offered = new[] { (await OfferedAsync()).Single(), (await OfferedAsync()).Single() };
+        Assert.Equal([4, 5], offered.Select(id => id.Value));
+        await SettledAsync(session);
+
+        Tell(session, new SendGroups(Epoch, [_ids[3], offered[0]]));
+        Assert.Equal([3, 4], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value));
+        Tell(session, new SendGroups(Epoch, [_ids[2], offered[1]]));
+        Assert.Equal([2, 5], (await SubmissionsAsync(2)).Select(submission => submission.Group.Id.Value));
+        foreach (var id in (long[])[2, 3, 4, 5])
             Answer(session, id);
 
-        Assert.Equal(4, (await all).Count);
+        Assert.Equal(6, (await all).Count);
     }
 
     [Fact]
@@ -362,6 +397,9 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         return submissions;
     }
 
+    private async Task<GroupId[]> OfferedAsync() =>
+        [.. (await FishForMessageAsync<OfferGroups>(_ => true)).Groups.Select(group => group.Id)];
+
     private SubmitGroup Submitted()
     {
         while (true)
@@ -376,7 +414,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     private void Answer(IActorRef session, long id) => Tell(
         session, new CompletionsReady(Epoch, _ids.GetValueOrDefault(id, new GroupId(id, 1)), 1, [Sample(0)]));
 
-    private static Completion Sample(int number) => new(number, [7], [-7], [new(default, 0)], FinishReason.Length);
+    private static Completion Sample(int number) => new(number, new SampledTokens([7], [-7], [new(default, 0)]), FinishReason.Length);
 
     /// <summary>Time passes, tick by tick.</summary>
     private async Task PassAsync(IActorRef session, int seconds)

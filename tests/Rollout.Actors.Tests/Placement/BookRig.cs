@@ -1,15 +1,17 @@
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Tests.Placement;
 
 /// <summary>A scheduler's book, and decoders that are as large as the test says.</summary>
-internal sealed class BookRig(int lookahead = 0)
+internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
 {
     public static SchedulerEpoch Epoch { get; } = new(7);
 
-    public GroupBook Book { get; } = new(Epoch, new PlacementPolicy(lookahead), queueDepth: 100, TimeSpan.FromMinutes(5));
+    public GroupBook Book { get; } = new(
+        Epoch, TestSettings.Scheduler with { LookaheadSeqs = lookahead, QueueDepth = queueDepth }, () => TimeSpan.Zero);
 
     public static DecoderId Id(int number, string host = "here:1") => new(new HostId(host, 1), $"cuda:{number}");
 
@@ -23,7 +25,7 @@ internal sealed class BookRig(int lookahead = 0)
         string? host = null,
         Policy policy = default) => new(
             Id(number, host ?? $"host-{number}:1"), incarnation, null!,
-            new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength), policy, model, Epoch, 0, 0, Leaving: false);
+            new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength, VocabularySize: 1000), policy, model, Epoch, 0, 0, Leaving: false);
 
     /// <summary>A decoder that is ready, or null where it is refused.</summary>
     public DecoderLoad? Join(DecoderHere here) => Book.Welcome(here, out _);
@@ -43,15 +45,14 @@ internal sealed class BookRig(int lookahead = 0)
     {
         var slots = Book.Find(id)!.Slots.Where(slot => slot.Decoder == decoder);
         Report(decoder, [.. slots.Select(slot => new SampleProgress(
-            id, slot.Sample, slot.Attempt, slot.Count, [5], [-1], [new VersionSpan(default, 0)], SampleState.Stopped))]);
+            id, slot.Sample, slot.Attempt, slot.Count, new SampledTokens([5], [-1], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
     }
 
     public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Book.Take(
         new DecoderReport(
             decoder.Id, decoder.Here.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Here.Policy,
             samples, [],
-            load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false),
-        TimeSpan.MaxValue);
+            load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false));
 
     /// <summary>A decoder's device fails.</summary>
     public void Lose(DecoderHere here, bool comesBack) =>

@@ -21,7 +21,7 @@ public sealed class GroupBookHistoryTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(Histories));
 
         Assert.All(
-            ["Taken", "Ended", "NoRoom", "kill", "drain", "hand-over", "recall", "refusal", "lost acknowledgement"],
+            ["Taken", "Ended", "NoRoom", "called", "kill", "drain", "hand-over", "recall", "refusal", "lost acknowledgement"],
             what => Assert.True(
                 seen.GetValueOrDefault(what) > Histories / 10,
                 $"{what} happened too rarely to be tried: {string.Join(", ", seen)}"));

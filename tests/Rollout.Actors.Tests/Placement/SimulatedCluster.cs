@@ -1,5 +1,6 @@
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 using Xunit;
@@ -19,7 +20,14 @@ internal sealed class SimulatedCluster(int seed)
 
     private static readonly Policy[] Policies = [default, new Policy(Run: 3, new PolicyVersion(1))];
     private static readonly TimeSpan OrphanTime = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan KeptTime = TimeSpan.FromSeconds(15);
+
+    private static readonly SchedulerSettings Settings = TestSettings.Scheduler with
+    {
+        LookaheadSeqs = 2,
+        QueueDepth = 2,
+        DecoderTimeout = TimeSpan.FromDays(1000),
+        GroupTimeout = TimeSpan.FromDays(1000),
+    };
 
     private readonly Random _random = new(seed);
     private readonly List<SimulatedDecoder> _decoders = [];
@@ -32,7 +40,8 @@ internal sealed class SimulatedCluster(int seed)
     private readonly HashSet<GroupId> _cancelled = [];
     private readonly List<GroupId> _unacknowledged = [];
     private readonly List<GroupId> _unheard = [];
-    private GroupBook _book = NewBook(1);
+    private readonly List<GroupId> _called = [];
+    private GroupBook _book = null!;        // made by Run
     private long _epoch = 1;
     private TimeSpan _now;
     private int _groups;
@@ -44,6 +53,7 @@ internal sealed class SimulatedCluster(int seed)
 
     public void Run(int events)
     {
+        _book = NewBook(1);
         AddDecoder(Policies[0], SimulatedDecoder.Model, Longest);
         for (var i = 0; i < events; i++)
         {
@@ -53,8 +63,7 @@ internal sealed class SimulatedCluster(int seed)
         Calm();
     }
 
-    private static GroupBook NewBook(long epoch) =>
-        new(new SchedulerEpoch(epoch), new PlacementPolicy(lookaheadSeqs: 2), queueDepth: 2, TimeSpan.MaxValue);
+    private GroupBook NewBook(long epoch) => new(new SchedulerEpoch(epoch), Settings, () => _now);
 
     private void Act()
     {
@@ -69,6 +78,11 @@ internal sealed class SimulatedCluster(int seed)
                 if (_wanted.TryGetValue(_unheard[0], out var unheard))
                     Submit(unheard);
                 _unheard.RemoveAt(0);
+                break;
+            case < 12 when _called.Count > 0:
+                if (_wanted.TryGetValue(_called[0], out var called))
+                    Submit(called);
+                _called.RemoveAt(0);
                 break;
             case < 14 when _wanted.Count > 0:
                 Submit(_wanted.Values.ElementAt(_random.Next(_wanted.Count)));
@@ -124,7 +138,8 @@ internal sealed class SimulatedCluster(int seed)
             foreach (var group in _wanted.Values.ToArray())
                 Submit(group);
             Acknowledge();
-            AnswerForOverdue(_now);
+            AnswerForOverdue();
+            _book.DropLate();
             foreach (var decoder in _decoders)
             {
                 decoder.Step();
@@ -135,7 +150,8 @@ internal sealed class SimulatedCluster(int seed)
                 Deliver();
             Check();
         }
-        AnswerForOverdue(_now + 2 * OrphanTime);
+        _now += 2 * OrphanTime;
+        AnswerForOverdue();
         Acknowledge();
         Assert.All(Enumerable.Range(1, _groups), id => Assert.Null(_book.Find(new GroupId(id))));
         Assert.Equal(0, _book.GroupsOnTheirWay);
@@ -190,9 +206,9 @@ internal sealed class SimulatedCluster(int seed)
     /// The client is asked after outcomes that were not acknowledged, and has them: what it misses it has submitted again.
     /// What nobody wants, after a hand-over, is dropped.
     /// </summary>
-    private void AnswerForOverdue(TimeSpan now)
+    private void AnswerForOverdue()
     {
-        foreach (var kept in _book.TakeOverdue(now, now + KeptTime))
+        foreach (var kept in _book.TakeOverdue())
         {
             Assert.NotNull(kept.Outcome);
             if (!_wanted.ContainsKey(kept.Id))
@@ -203,7 +219,7 @@ internal sealed class SimulatedCluster(int seed)
     private void AddDecoder(Policy policy, string model, int longest)
     {
         var id = new DecoderId(new HostId($"host-{++_hosts}:1", _hosts), "cpu");
-        var capacity = new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4, longest);
+        var capacity = new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4, longest, VocabularySize: 1000);
         _decoders.Add(new SimulatedDecoder(id, 1, capacity, model) { Policy = policy });
     }
 
@@ -310,7 +326,7 @@ internal sealed class SimulatedCluster(int seed)
             if (refusal is not null)
                 Refuse(here);
         }
-        else if (_book.Take((DecoderReport)message, _now + OrphanTime) is { } decoder)
+        else if (_book.Take((DecoderReport)message) is { } decoder)
         {
             var report = (DecoderReport)message;
             Tell(report.Decoder, report.Incarnation, new ReportTaken(report.Epoch, report.Number));
@@ -326,8 +342,12 @@ internal sealed class SimulatedCluster(int seed)
 
     private void Flush()
     {
-        _book.StartClocks(TimeSpan.MaxValue);
-        foreach (var group in _book.TakeEnded(_now + KeptTime))
+        foreach (var id in _book.TakeCalled())
+        {
+            Note("called");
+            _called.Add(id);
+        }
+        foreach (var group in _book.TakeEnded())
         {
             if (_isCalm || _random.Next(4) > 0)
                 Answer(group.Outcome!);

@@ -88,7 +88,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Tell(scheduler, group, group, group);
         var assigned = await decoder.AssignedAsync();
         decoder.Finish(scheduler, assigned, 5);
-        var again = decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.Stopped, 5)]);
+        var again = decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], FinishReason.Stop, 5)]);
         scheduler.Tell(again, decoder.Ref);
         decoder.Report(scheduler, [], [new GroupRejection(assigned.Group.Id, assigned.Attempt, "changed its mind")]);
 
@@ -184,6 +184,43 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
+    public async Task A_group_that_makes_tokens_may_take_longer_than_its_timeout()
+    {
+        var timeout = TimeSpan.FromSeconds(100);
+        IgnoreMessages(message => message is OutcomesKept);
+        var scheduler = Start(TestSettings.Scheduler with { GroupTimeout = timeout });
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        var assigned = await decoder.AssignedAsync();
+        for (var token = 0; token < 4; token++)
+        {
+            await SettledAsync(scheduler);
+            Advance(timeout * 0.8);
+            await SettledAsync(scheduler);
+            decoder.Report(
+                scheduler,
+                [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 5) with { Start = token }]);
+        }
+        await SettledAsync(scheduler);
+        Advance(timeout * 1.1);
+
+        var failed = await ExpectMsgAsync<GroupGivenUp>();
+        Assert.Equal($"no token was sampled for {timeout}, on {Decoder(0)}", failed.Reason);
+    }
+
+    [Fact]
+    public async Task A_group_that_no_decoder_could_sample_is_answered_with_the_reason()
+    {
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        var group = Groups.Of(1, 4, 8);
+        Tell(scheduler, new SubmitGroup(group with { Samples = [group.Samples[0] with { StopTexts = ["a", ""] }] }));
+
+        Assert.Equal("a stop text is empty", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        await ExpectNothingMoreAsync(scheduler, decoder);
+    }
+
+    [Fact]
     public async Task A_group_that_is_too_long_for_every_decoder_is_answered_at_once_and_others_are_not_held_up()
     {
         var scheduler = Start();
@@ -261,22 +298,6 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task More_than_may_wait_is_sent_away_and_told_when_there_is_room_again()
-    {
-        var scheduler = Start(TestSettings.Scheduler with { LookaheadSeqs = 0, QueueDepth = 1 });
-        var decoder = await JoinAsync(scheduler, 0);
-        for (var i = 1; i <= 3; i++)
-            Tell(scheduler, new SubmitGroup(Groups.Of(i, 4, 8, 8, 8, 8)));
-
-        Assert.Equal(3, (await ExpectMsgAsync<NoRoom>()).Id.Value);
-        decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
-
-        await ExpectMsgAsync<CompletionsReady>();
-        await ExpectMsgAsync<RoomAgain>();
-        Assert.Equal(2, (await decoder.AssignedAsync()).Group.Id.Value);
-    }
-
-    [Fact]
     public async Task A_decoder_of_another_model_is_refused_with_a_sentence_and_the_others_go_on()
     {
         var scheduler = Start();
@@ -301,13 +322,13 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Assert.Equal(decoder.Policy, assigned.Required);
 
         decoder.Policy = new Policy(Run: 5, new PolicyVersion(3));
-        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.HandedBack, 1, 2)]);
+        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 1, 2) with { HandedBack = true }]);
 
         Tell(scheduler, new SubmitGroup(Groups.Of(2, 4, 8)));
         Assert.Equal(2, (await decoder.AssignedAsync()).Group.Id.Value);
         var moved = await (await JoinAsync(scheduler, 1)).AssignedAsync();
         Assert.Equal(1, moved.Group.Id.Value);
-        Assert.Equal([1, 2], moved.Samples[0].Tokens);
+        Assert.Equal([1, 2], moved.Samples[0].Sampled.Tokens);
     }
 
     [Fact]
@@ -333,7 +354,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         var scheduler = Start();
         var seen = new SchedulerEpoch(1L << 60);
 
-        Tell(scheduler, submits ? new SubmitGroup(Groups.Of(1, 4, 8), null, seen) : new QueryScheduler(seen));
+        Tell(scheduler, submits ? new SubmitGroup(Groups.Of(1, 4, 8), null, seen) : new OfferGroups([], seen));
         Tell(scheduler, new QueryScheduler());
 
         var report = await FishForMessageAsync<SchedulerReport>(_ => true);

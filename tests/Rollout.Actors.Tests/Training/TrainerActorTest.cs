@@ -49,9 +49,20 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         return await SubmittedAsync(groups);
     }
 
+    /// <summary>Time passes for the trainer, tick by tick.</summary>
+    protected async Task PassAsync(IActorRef trainer, TimeSpan time)
+    {
+        for (var passed = TimeSpan.Zero; passed < time; passed += TimeSpan.FromSeconds(1))
+        {
+            await SettledAsync(trainer);
+            Advance(TimeSpan.FromSeconds(1));
+        }
+        await SettledAsync(trainer);
+    }
+
     protected async Task<GroupRequest[]> SubmittedAsync(int groups)
     {
-        IgnoreMessages(message => message is OutcomesTaken or QueryScheduler);
+        IgnoreMessages(message => message is OutcomesTaken or OfferGroups);
         var submitted = new GroupRequest[groups];
         for (var i = 0; i < groups; i++)
             submitted[i] = (await ExpectMsgAsync<SubmitGroup>()).Group;
@@ -65,12 +76,12 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
     /// <param name="reports">The report is expected too.</param>
     /// <param name="beforeTheScores">Happens while groups are on their way.</param>
     protected async Task StepAsync(
-        IActorRef trainer, long first, int version, bool reports = true, Action? beforeTheScores = null)
+        IActorRef trainer, long first, int version, bool reports = true, Func<Task>? beforeTheScores = null)
     {
         var groups = await SubmittedAsync(2);
         Assert.Equal([first, first + 1], groups.Select(group => group.Id.Value));
         await SettledAsync(trainer);
-        beforeTheScores?.Invoke();
+        await (beforeTheScores?.Invoke() ?? Task.CompletedTask);
         foreach (var group in groups)
             await DecodeAndScoreAsync(trainer, group);
         await ParkAndTrainAsync(trainer, version);
@@ -128,7 +139,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         group.Id,
         group.Samples.Length,
         [.. group.Samples.Select((_, i) => new Completion(
-            i, TokensOf(group, i), [-1, -2], [new VersionSpan(default, 0)], FinishReason.Stop))]);
+            i, new SampledTokens(TokensOf(group, i), [-1, -2], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
 
     private FakePolicyTrainer NewPolicy()
     {

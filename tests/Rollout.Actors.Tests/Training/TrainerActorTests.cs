@@ -107,19 +107,37 @@ public sealed class TrainerActorTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_round_that_takes_too_long_names_the_groups_that_are_missing_and_cancels_them()
+    public async Task A_round_that_makes_no_token_for_too_long_names_the_groups_it_lacks_and_cancels_them()
     {
         var trainer = Start(Job(steps: 1, prompts: 3));
         var groups = await StartedAsync(3);
         await DecodeAndScoreAsync(trainer, groups[1]);
-        await SettledAsync(trainer);
 
-        Advance(TestSettings.Train.StepTimeout);
+        await PassAsync(trainer, TestSettings.Train.StepTimeout);
 
         Assert.Equal([groups[0].Id, groups[2].Id], (await FishForMessageAsync<CancelGroups>(_ => true)).Groups);
         var ended = await ExpectMsgAsync<TrainingEnded>();
         Assert.Contains($"{groups[0].Id}, {groups[2].Id}", ended.Error);
         Assert.DoesNotContain(groups[1].Id.ToString(), ended.Error);
+    }
+
+    [Fact]
+    public async Task A_round_goes_on_for_as_long_as_its_groups_make_tokens()
+    {
+        var trainer = Start(Job(steps: 1));
+        var groups = await StartedAsync(2);
+        for (var times = 1; times <= 3; times++)
+        {
+            await PassAsync(trainer, TestSettings.Train.StepTimeout * 0.9);
+            Tell(trainer, new GroupsUnderway(Epoch, [new GroupProgress(groups[0].Id, 100 * times)]));
+        }
+        foreach (var group in groups)
+            await DecodeAndScoreAsync(trainer, group);
+        await ParkAndTrainAsync(trainer, 1);
+        Tell(trainer, Opened(1));
+
+        await ExpectMsgAsync<TrainingStepFinished>();
+        Assert.Null((await EndAsync()).Error);
     }
 
     [Fact]
@@ -130,8 +148,8 @@ public sealed class TrainerActorTests : TrainerActorTest
         var trainer = Start(job with { Train = job.Train with { StepTimeout = timeout } });
         await StartedAsync();
         var most = timeout * 0.9;
-        await StepAsync(trainer, 0, 1, beforeTheScores: () => Advance(most));
-        await StepAsync(trainer, 2, 2, beforeTheScores: () => Advance(most));
+        await StepAsync(trainer, 0, 1, beforeTheScores: () => PassAsync(trainer, most));
+        await StepAsync(trainer, 2, 2, beforeTheScores: () => PassAsync(trainer, most));
 
         Assert.Null((await EndAsync()).Error);
     }
@@ -196,7 +214,11 @@ public sealed class TrainerActorTests : TrainerActorTest
     {
         var trainer = Start(Job(steps: 100));
         await StartedAsync();
-        await StepAsync(trainer, 0, 1, beforeTheScores: () => Tell(trainer, new StopTraining()));
+        await StepAsync(trainer, 0, 1, beforeTheScores: () =>
+        {
+            Tell(trainer, new StopTraining());
+            return Task.CompletedTask;
+        });
 
         var ended = await EndAsync();
         Assert.Equal((1, "step-1", null), (ended.Progress.Step, ended.Checkpoint, ended.Error));

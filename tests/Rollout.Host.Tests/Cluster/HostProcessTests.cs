@@ -1,3 +1,4 @@
+using Rollout.Host.Invocation;
 using Rollout.Host.Tests.Support;
 using Xunit;
 using Xunit.Abstractions;

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Rollout.Host.Invocation;
 using Rollout.Host.Tests.Support;
 using Xunit;
 using Xunit.Abstractions;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
 using Xunit;

@@ -1,4 +1,6 @@
 using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
+using Rollout.Host.Jobs;
 using Rollout.Host.Tests.Support;
 using Xunit;
 

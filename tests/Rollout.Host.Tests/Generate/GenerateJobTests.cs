@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Models;
-using Rollout.Host.Commands;
+using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Tests.Support;
 using Xunit;
@@ -205,7 +205,7 @@ public sealed class GenerateJobTests : IDisposable
     {
         var model = _folder.Child(fixture);
         Directory.CreateDirectory(model);
-        SharedFixtures.GoldenConfig(fixture).Save(model, ScalarType.Float32);
+        ModelConfigWriter.Write(SharedFixtures.GoldenConfig(fixture), model, ScalarType.Float32);
         File.CreateSymbolicLink(
             Path.Combine(model, "model.safetensors"), SharedFixtures.Find($"fixtures/{fixture}/model.safetensors")!);
         var cases = GoldenCase.Read(fixture);

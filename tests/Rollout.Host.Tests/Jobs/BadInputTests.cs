@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Rollout.Host.Invocation;
 using Rollout.Host.Tests.Support;
 using Xunit;
 

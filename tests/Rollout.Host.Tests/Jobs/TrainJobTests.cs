@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
-using Rollout.Host.View;
 using Xunit;
 
 namespace Rollout.Host.Tests.Jobs;

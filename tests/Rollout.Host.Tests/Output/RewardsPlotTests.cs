@@ -1,6 +1,5 @@
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
-using Rollout.Host.View;
 using SkiaSharp;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using Rollout.Host.View;
+using Rollout.Host.Output;
 
 namespace Rollout.Host.Tests.Support;
 

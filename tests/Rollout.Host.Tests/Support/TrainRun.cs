@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Rollout.Host.Invocation;
 using Xunit;
 
 namespace Rollout.Host.Tests.Support;

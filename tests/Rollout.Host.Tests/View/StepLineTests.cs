@@ -1,3 +1,4 @@
+using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
 using Rollout.Host.View;
 using Xunit;

@@ -46,10 +46,42 @@ internal static class ClientFormats
                 WriteGroup(ref writer, none.Id);
             },
             static (ref reader) => new NoRoom(ReadEpoch(ref reader), ReadGroup(ref reader))),
-        new WireFormat<RoomAgain>(
-            "room-again:1",
-            static (ref writer, room) => WriteEpoch(ref writer, room.Epoch),
-            static (ref reader) => new RoomAgain(ReadEpoch(ref reader))),
+        new WireFormat<OfferGroups>(
+            "offer-groups:1",
+            static (ref writer, offer) =>
+            {
+                WriteEach(ref writer, offer.Groups, static (ref writer, group) =>
+                {
+                    WriteGroup(ref writer, group.Id);
+                    writer.Whole(group.Samples);
+                });
+                WriteEpoch(ref writer, offer.Seen);
+            },
+            static (ref reader) => new OfferGroups(
+                ReadEach(ref reader, static (ref reader) => new OfferedGroup(ReadGroup(ref reader), reader.Whole())),
+                ReadEpoch(ref reader))),
+        new WireFormat<SendGroups>(
+            "send-groups:1",
+            static (ref writer, send) =>
+            {
+                WriteEpoch(ref writer, send.Epoch);
+                WriteEach(ref writer, send.Groups, WriteGroup);
+            },
+            static (ref reader) => new SendGroups(ReadEpoch(ref reader), ReadEach(ref reader, ReadGroup))),
+        new WireFormat<GroupsUnderway>(
+            "groups-underway:1",
+            static (ref writer, underway) =>
+            {
+                WriteEpoch(ref writer, underway.Epoch);
+                WriteEach(ref writer, underway.Groups, static (ref writer, group) =>
+                {
+                    WriteGroup(ref writer, group.Id);
+                    writer.Whole(group.Tokens);
+                });
+            },
+            static (ref reader) => new GroupsUnderway(
+                ReadEpoch(ref reader),
+                ReadEach(ref reader, static (ref reader) => new GroupProgress(ReadGroup(ref reader), reader.Whole64())))),
         new WireFormat<OutcomesKept>(
             "outcomes-kept:1",
             static (ref writer, kept) =>
@@ -67,9 +99,9 @@ internal static class ClientFormats
             static (ref writer, cancel) => WriteEach(ref writer, cancel.Groups, WriteGroup),
             static (ref reader) => new CancelGroups(ReadEach(ref reader, ReadGroup))),
         new WireFormat<QueryScheduler>(
-            "query-scheduler:2",
-            static (ref writer, query) => WriteEpoch(ref writer, query.Seen),
-            static (ref reader) => new QueryScheduler(ReadEpoch(ref reader))),
+            "query-scheduler:3",
+            static (ref _, _) => { },
+            static (ref _) => new QueryScheduler()),
         new WireFormat<SchedulerReport>(
             "scheduler-report:1",
             static (ref writer, report) =>

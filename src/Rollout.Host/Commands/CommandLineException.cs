@@ -1,4 +1,0 @@
-namespace Rollout.Host.Commands;
-
-/// <summary>The command line cannot be used; the message is one sentence.</summary>
-public sealed class CommandLineException(string message) : Exception(message);

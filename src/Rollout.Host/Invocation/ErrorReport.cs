@@ -1,0 +1,49 @@
+namespace Rollout.Host.Invocation;
+
+/// <summary>
+/// What the program says of an exception that nobody handled: one sentence on standard error and an exit code. The
+/// stack trace follows only where ROLLOUT_DEBUG=1 asks for it.
+/// </summary>
+/// <param name="error">Standard error.</param>
+/// <param name="withTrace">Print the stack trace too.</param>
+/// <param name="badInput">Exceptions, or their base, whose message is a sentence about what the user gave.</param>
+/// <param name="failures">Those whose message is a sentence about what failed.</param>
+public sealed class ErrorReport(
+    TextWriter error, bool withTrace, IReadOnlySet<Type> badInput, IReadOnlySet<Type> failures)
+{
+    public static bool TraceWanted => Environment.GetEnvironmentVariable("ROLLOUT_DEBUG") == "1";
+
+    /// <summary>Says it, and answers the exit code.</summary>
+    public int Write(Exception thrown)
+    {
+        var cause = Innermost(thrown);
+        error.WriteLine(OneLine(Sentence(cause)));
+        if (withTrace)
+            error.WriteLine(thrown.ToString());
+        return cause is OperationCanceledException ? ExitCodes.Interrupted
+            : IsOneOf(badInput, cause) ? ExitCodes.BadInput
+            : ExitCodes.Failure;
+    }
+
+    private string Sentence(Exception cause) => cause switch
+    {
+        OperationCanceledException => "Stopped before the end.",
+        _ when IsOneOf(badInput, cause) || IsOneOf(failures, cause) => cause.Message,
+        IOException or UnauthorizedAccessException => $"A file cannot be read or written: {cause.Message}",
+        _ => $"Unexpected {cause.GetType().Name}: {cause.Message} (ROLLOUT_DEBUG=1 shows where)",
+    };
+
+    private static bool IsOneOf(IReadOnlySet<Type> types, Exception cause) =>
+        types.Any(type => type.IsInstanceOfType(cause));
+
+    /// <summary>What tasks and static constructors wrap.</summary>
+    private static Exception Innermost(Exception thrown) => thrown switch
+    {
+        AggregateException { InnerException: { } cause } => Innermost(cause),
+        TypeInitializationException { InnerException: { } cause } => Innermost(cause),
+        _ => thrown,
+    };
+
+    private static string OneLine(string message) =>
+        string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+}
