@@ -193,16 +193,6 @@ public sealed class RolloutSettingsTests
         Assert.Empty(With("sampling.ignore-eos=on").Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
     }
 
-    [Fact]
-    public void A_reward_refuses_an_option_that_its_type_does_not_have()
-    {
-        var reward = With("rewards=[{ type = keyword, wieght = 2, text = ab }]").Rewards[0];
-        var error = Assert.Throws<ConfigurationException>(() => reward.RefuseOptionsBut("text"));
-        Assert.Equal(
-            "--set: wieght is no key of the reward keyword, expected one of type, weight, text",
-            error.Message);
-    }
-
     [Theory]
     [InlineData("model.path=", "--set: rollout.model.path = \"\": expected the folder of a model")]
     [InlineData("rewards=[]", "--set: rollout.rewards = […]: expected at least one reward")]
