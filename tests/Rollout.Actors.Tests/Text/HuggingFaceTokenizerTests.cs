@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Text;
 using Xunit;
@@ -62,7 +61,7 @@ public sealed class HuggingFaceTokenizerTests
         {
             text = UnicodeComposition.Compose(text ?? "");
             return Fixtures.Qwen.Decode(Fixtures.Qwen.Encode(text), keepSpecialTokens: true) == text;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Any_text_comes_back_whatever_its_characters()
@@ -72,7 +71,7 @@ public sealed class HuggingFaceTokenizerTests
         var texts = point.Select(char.ConvertFromUtf32).ListOf().Select(points => string.Concat(points));
         Prop.ForAll(texts.ToArbitrary(), text =>
             tokenizer.Decode(tokenizer.Encode(text), keepSpecialTokens: true) == text)
-            .QuickCheckThrowOnFailure();
+            .Holds();
     }
 
     [Fact]
@@ -83,7 +82,7 @@ public sealed class HuggingFaceTokenizerTests
         {
             var ids = Fixtures.Arithmetic.Encode(text);
             return ids.Length == text.Length && Fixtures.Arithmetic.Decode(ids) == text;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
     }
 
     [Fact]
@@ -214,7 +213,7 @@ public sealed class HuggingFaceTokenizerTests
     [Fact]
     public void A_token_that_the_model_has_no_row_for_is_refused_with_its_id()
     {
-        using var folder = new ModelFolder(("tokenizer.json", Fixtures.Golden()["tokenizer"]!.ToJsonString()));
+        using var folder = new TemporaryFolder(("tokenizer.json", Fixtures.Golden()["tokenizer"]!.ToJsonString()));
         var all = HuggingFaceTokenizer.Load(folder.Path);
         Assert.True(all.TryGetId("<|im_end|>", out var end));
         var some = HuggingFaceTokenizer.Load(folder.Path, modelVocabulary: end);
@@ -230,7 +229,7 @@ public sealed class HuggingFaceTokenizerTests
     [InlineData("models/keyword", "abc xyz", 29)]
     public void The_models_of_the_repository_have_the_vocabulary_that_they_say(string folder, string text, int vocabulary)
     {
-        folder = Fixtures.Repository(folder);
+        folder = TestFiles.Repository(folder);
         var tokenizer = HuggingFaceTokenizer.Load(folder);
         using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
         Assert.Equal(vocabulary, tokenizer.VocabularySize);
@@ -244,7 +243,7 @@ public sealed class HuggingFaceTokenizerTests
     [InlineData("{\n\"a\": [\"\\uDC00\"]}")]
     public void Half_of_a_surrogate_pair_in_a_key_or_text_is_refused_with_its_line(string json)
     {
-        using var folder = new ModelFolder(("tokenizer.json", json));
+        using var folder = new TemporaryFolder(("tokenizer.json", json));
         var wrong = Assert.Throws<InvalidDataException>(() => HuggingFaceTokenizer.Load(folder.Path));
         Assert.EndsWith(
             "tokenizer.json:2: escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other", wrong.Message);
@@ -253,7 +252,7 @@ public sealed class HuggingFaceTokenizerTests
     [Fact]
     public void A_folder_without_a_tokenizer_and_a_broken_file_are_named()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         Assert.EndsWith(
             "tokenizer.json: no such file",
             Assert.Throws<InvalidDataException>(() => HuggingFaceTokenizer.Load(folder.Path)).Message);

@@ -39,21 +39,21 @@ public sealed class BadInputTests : IDisposable
     public async Task A_wrong_configuration_is_one_sentence_and_leaves_no_folder(
         string line, string place, string expected)
     {
-        var job = _folder.Child("job.conf");
+        var job = _folder.At("job.conf");
         await File.WriteAllTextAsync(job, $"include \"{RolloutRun.Job("smoke.conf")}\"\n{line}\n");
 
-        await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.Child("out"));
+        await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.At("out"));
     }
 
     [Fact]
     public async Task An_empty_job_file_is_named_and_not_the_reference()
     {
-        var job = _folder.Child("job.conf");
+        var job = _folder.At("job.conf");
         await File.WriteAllTextAsync(job, "");
 
         await AssertRefusedAsync(
             $"{job}: ", "rollout.model.path is not set: expected the folder of a model", "train", "--config", job, "--out",
-            _folder.Child("out"));
+            _folder.At("out"));
     }
 
     [Theory]
@@ -66,7 +66,7 @@ public sealed class BadInputTests : IDisposable
         var text = await File.ReadAllTextAsync(tokenizer);
         await File.WriteAllTextAsync(tokenizer, text.Replace(
             "\"added_tokens\": [", "\"added_tokens\": [{\"id\": 1000, \"content\": \"<far>\"},", StringComparison.Ordinal));
-        var data = _folder.Child("t.jsonl");
+        var data = _folder.At("t.jsonl");
         await File.WriteAllTextAsync(data, """
             {"prompt": "1+1=", "answer": "2"}
             {"prompt": "<far>+1=", "answer": "2"}
@@ -75,7 +75,7 @@ public sealed class BadInputTests : IDisposable
         await AssertRefusedAsync(
             "t.jsonl:2: ", "the token \"<far>\" has the id 1000, but the model's ids end at 15", command, "--config",
             RolloutRun.Job("smoke.conf"), "--set", $"model.path={model}", "--set", "data.type=jsonl", "--set",
-            $"data.jsonl.train={data}", "--set", $"data.jsonl.held-out={data}", "--out", _folder.Child("out"));
+            $"data.jsonl.train={data}", "--set", $"data.jsonl.held-out={data}", "--out", _folder.At("out"));
     }
 
     [Fact]
@@ -85,17 +85,17 @@ public sealed class BadInputTests : IDisposable
             return; // nothing is missing here
 
         var (code, _, error) = await RolloutRun.RunAsync(
-            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "device=cuda", "--out", _folder.Child("out"));
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "device=cuda", "--out", _folder.At("out"));
 
         Assert.Equal(ExitCodes.Failure, code);
         Assert.StartsWith("Device cuda ", Assert.Single(error.Trim().Split('\n')), StringComparison.Ordinal);
-        Assert.False(Directory.Exists(_folder.Child("out")));
+        Assert.False(Directory.Exists(_folder.At("out")));
     }
 
     [Fact]
     public async Task A_folder_that_holds_a_run_is_not_written_into()
     {
-        var run = Directory.CreateDirectory(_folder.Child("out")).FullName;
+        var run = Directory.CreateDirectory(_folder.At("out")).FullName;
         await File.WriteAllTextAsync(Path.Combine(run, "metrics.jsonl"), "{}\n");
 
         var (code, _, error) = await RolloutRun.RunAsync(
@@ -116,7 +116,7 @@ public sealed class BadInputTests : IDisposable
 
         await AssertRefusedAsync(
             "model.safetensors", "", "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"model.path={model}",
-            "--out", _folder.Child("out"));
+            "--out", _folder.At("out"));
     }
 
     [Fact]
@@ -132,13 +132,13 @@ public sealed class BadInputTests : IDisposable
         await AssertRefusedAsync(
             $"rollout.barrier.transfer-port = {port}: weights can't be offered at 127.0.0.1:{port}", "",
             "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"cluster.port={other}",
-            "--set", $"barrier.transfer-port={port}", "--out", _folder.Child("out"));
+            "--set", $"barrier.transfer-port={port}", "--out", _folder.At("out"));
     }
 
     [Fact]
     public async Task Devices_that_a_process_which_trains_would_not_use_are_refused() => await AssertRefusedAsync(
         "rollout.cluster.devices = […]: expected [] in a process that trains", "", "train", "--config",
-        RolloutRun.Job("smoke.conf"), "--set", "cluster.devices=[cpu]", "--out", _folder.Child("out"));
+        RolloutRun.Job("smoke.conf"), "--set", "cluster.devices=[cpu]", "--out", _folder.At("out"));
 
     [Theory]
     [InlineData("train", "--config", "/nowhere.conf")]
@@ -151,7 +151,7 @@ public sealed class BadInputTests : IDisposable
 
     private string CopyModel()
     {
-        var model = Directory.CreateDirectory(_folder.Child("model")).FullName;
+        var model = Directory.CreateDirectory(_folder.At("model")).FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "models", "arithmetic")))
             File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
         return model;
@@ -165,6 +165,6 @@ public sealed class BadInputTests : IDisposable
         var sentence = Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains(place, sentence, StringComparison.Ordinal);
         Assert.Contains(expected, sentence, StringComparison.Ordinal);
-        Assert.False(Directory.Exists(_folder.Child("out")), "something was written");
+        Assert.False(Directory.Exists(_folder.At("out")), "something was written");
     }
 }
