@@ -21,8 +21,8 @@ internal sealed class StepSlot : IDisposable
     {
         using var owned = new Owned();
         _maxDraws = maxDraws;
-        _begun = owned.Add(new CudaEvent(timed: true));
-        _done = owned.Add(new CudaEvent(timed: true));
+        _begun = owned.Add(new CudaEvent());
+        _done = owned.Add(new CudaEvent());
         Inputs = owned.Add(new PinnedMemory(inputBytes));
         Outputs = owned.Add(new PinnedMemory(maxDraws * (sizeof(int) + sizeof(float))));
         owned.Keep();

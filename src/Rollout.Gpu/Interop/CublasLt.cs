@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Interop;
 
@@ -203,3 +204,6 @@ internal sealed unsafe class CublasLt : IDisposable
             throw new CudaLibraryException($"cuBLASLt could not {operation}: status {status} of cublasStatus_t.");
     }
 }
+
+/// <summary>A library of NVIDIA's other than the driver refused or failed. The message names it and its status.</summary>
+internal sealed class CudaLibraryException(string message) : DeviceException(message);

@@ -9,7 +9,6 @@ namespace Rollout.Gpu.Interop;
 internal sealed unsafe class CudaContext : IDisposable
 {
     private const int MultiprocessorCount = 16;
-    private const int L2CacheSize = 38;
     private const int ComputeMajor = 75;
     private const int ComputeMinor = 76;
     private const int SharedBytesPerBlockOptIn = 97;
@@ -85,12 +84,11 @@ internal sealed unsafe class CudaContext : IDisposable
     {
         var name = stackalloc byte[256];
         CudaException.Check(CudaDriver.cuDeviceGetName(name, 256, device), "name the device");
-        CudaException.Check(CudaDriver.cuDriverGetVersion(out var version), "tell its version");
         var text = new ReadOnlySpan<byte>(name, 256);
         return new CudaDeviceInfo(
             ordinal, Encoding.UTF8.GetString(text[..text.IndexOf((byte)0)]), Attribute(device, ComputeMajor),
             Attribute(device, ComputeMinor), Attribute(device, MultiprocessorCount),
-            Attribute(device, SharedBytesPerBlockOptIn), Attribute(device, L2CacheSize), version);
+            Attribute(device, SharedBytesPerBlockOptIn));
     }
 
     private static int Attribute(int device, int attribute)
@@ -99,4 +97,19 @@ internal sealed unsafe class CudaContext : IDisposable
             CudaDriver.cuDeviceGetAttribute(out var value, attribute, device), "describe the device");
         return value;
     }
+}
+
+/// <summary>What kernels are compiled and launched for.</summary>
+/// <param name="Ordinal">The device's number, as torch counts.</param>
+/// <param name="Name">Its marketing name.</param>
+/// <param name="ComputeMajor">The compute capability before the dot.</param>
+/// <param name="ComputeMinor">The compute capability after the dot.</param>
+/// <param name="MultiprocessorCount">Streaming multiprocessors.</param>
+/// <param name="SharedBytesPerBlock">Shared memory that one thread block can have, opted in.</param>
+internal sealed record CudaDeviceInfo(
+    int Ordinal, string Name, int ComputeMajor, int ComputeMinor, int MultiprocessorCount, int SharedBytesPerBlock)
+{
+    /// <summary>The architecture that NVRTC compiles for, such as sm_90a.</summary>
+    /// <remarks>From Hopper on, the letter a admits the instructions that only this chip has.</remarks>
+    public string Architecture => $"sm_{ComputeMajor}{ComputeMinor}{(ComputeMajor >= 9 ? "a" : "")}";
 }

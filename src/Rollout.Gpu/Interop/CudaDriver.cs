@@ -21,9 +21,6 @@ internal static unsafe partial class CudaDriver
     internal static partial int cuGetErrorString(int error, out nint text);
 
     [LibraryImport(Library)]
-    internal static partial int cuDriverGetVersion(out int version);
-
-    [LibraryImport(Library)]
     internal static partial int cuDeviceGet(out int device, int ordinal);
 
     [LibraryImport(Library)]
@@ -118,9 +115,6 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)]
     internal static partial int cuStreamSynchronize(nint stream);
 
-    [LibraryImport(Library)]
-    internal static partial int cuStreamWaitEvent(nint stream, nint waitedFor, uint flags);
-
     [LibraryImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
     internal static partial int cuStreamBeginCapture(nint stream, int mode);
 
@@ -150,9 +144,6 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     internal static partial int cuEventSynchronize(nint waitedFor);
-
-    [LibraryImport(Library)]
-    internal static partial int cuEventQuery(nint asked);
 
     [LibraryImport(Library)]
     internal static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Interop;
 
@@ -131,3 +132,7 @@ internal sealed unsafe class Nvrtc
         public void Dispose() => _owned.ForEach(Marshal.FreeCoTaskMem);
     }
 }
+
+/// <summary>A kernel's source does not compile. The mistake is in this project, not its user's.</summary>
+internal sealed class KernelCompileException(string source, string log)
+    : DeviceException($"The kernel source {source} does not compile: {log}");

@@ -53,8 +53,6 @@ public sealed class CausalLm : nn.Module
     /// <summary>The head, or the embedding where that is tied to it.</summary>
     internal Projection LogitProjection => _lmHead ?? _model.EmbedTokens;
 
-    internal RotaryEmbedding Rotary => _rotary;
-
     /// <summary>One forward pass over tokens of any number of sequences.</summary>
     /// <param name="tokenIds">[tokens] int64, on the model's device.</param>
     /// <param name="positions">[tokens] int64: each token's place in its sequence, from 0.</param>
