@@ -16,6 +16,7 @@ public sealed class GroupBook
     private readonly SchedulerEpoch _epoch;
     private readonly SchedulerSettings _settings;
     private readonly WorkDispatch _work;
+    private readonly WorkBalance _balance;
     private readonly SampleIntake _samples;
     private readonly UnservedGroups _unserved;
 
@@ -29,6 +30,7 @@ public sealed class GroupBook
         _groups = new GroupRegister(now, settings.GroupTimeout);
         _line = new RoomLine(now);
         _work = new WorkDispatch(policy, Decoders.Ranking, _groups.StartClock);
+        _balance = new WorkBalance(policy, _work, Decoders.Ranking);
         _samples = new SampleIntake(policy, _work, _groups);
         _unserved = new UnservedGroups(_work.Waiting, Decoders, settings.DecoderTimeout);
     }
@@ -87,7 +89,7 @@ public sealed class GroupBook
             Decoders.Expect(fingerprint);
         group = _groups.Add(request.Id);
         group.Attach(request, required, fingerprint);
-        _work.Queue(group);
+        _work.Enqueue(group);
         return Submission.Taken;
     }
 
@@ -188,7 +190,7 @@ public sealed class GroupBook
         if (decoder is null)
             return null;
         if (!isKnown)
-            _work.Measure(Decoders.All);
+            _work.MeasureDecoders(Decoders.All);
         foreach (var other in displaced)
             Lose(other, other.Id == here.Id ? "it was started anew" : null);
         if (Fingerprint != before)
@@ -200,8 +202,8 @@ public sealed class GroupBook
         }
         decoder.Commands.Flush();
         Decoders.Ranking.Update(decoder);
-        _work.Fill(decoder);
-        _work.Balance(decoder);
+        _work.FillDecoder(decoder);
+        _balance.Balance(decoder);
         return decoder;
     }
 
@@ -210,7 +212,7 @@ public sealed class GroupBook
     {
         if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
             return;
-        _work.Measure(Decoders.All);
+        _work.MeasureDecoders(Decoders.All);
         Lose(decoder, isFault ? lost.Reason : null);
     }
 
@@ -218,7 +220,7 @@ public sealed class GroupBook
     public IReadOnlyList<DecoderLoad> HostDown(HostId host)
     {
         var lost = Decoders.Remove(host);
-        _work.Measure(Decoders.All);
+        _work.MeasureDecoders(Decoders.All);
         foreach (var decoder in lost)
             Lose(decoder, fault: null);
         return lost;
@@ -251,8 +253,8 @@ public sealed class GroupBook
         }
         decoder.IsSettled |= !report.More;
         Decoders.Ranking.Update(decoder);
-        _work.Fill(decoder);
-        _work.Balance(decoder);
+        _work.FillDecoder(decoder);
+        _balance.Balance(decoder);
         return decoder;
     }
 
@@ -282,7 +284,7 @@ public sealed class GroupBook
         if (group.Outcome is not null)
             return;
         _groups.StartClock(group);
-        _work.Queue(group);
+        _work.Enqueue(group);
     }
 
     private void FailThoseOfAnotherModel()
@@ -327,7 +329,7 @@ public sealed class GroupBook
     /// <summary>Takes a group from decoders and queue.</summary>
     private void Withdraw(RolloutGroup group)
     {
-        _work.Remove(group);
+        _work.Dequeue(group);
         foreach (var slot in group.Slots)
         {
             if (slot.Decoder is not { } decoder)

@@ -61,7 +61,7 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work, Grou
             return false;
         }
         slot.Clear();
-        work.Take(group, slot, decoder, progress.Attempt);
+        work.AssignToHolder(group, slot, decoder, progress.Attempt);
         return true;
     }
 
@@ -71,7 +71,7 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work, Grou
         slot.Finish(state == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length);
         group.Unfinished--;
         if (group.Request is { } request)
-            policy.Learn(slot.Count, request.Samples[slot.Sample].MaxTokens);
+            policy.LearnLength(slot.Count, request.Samples[slot.Sample].MaxTokens);
     }
 
     private void Return(DecoderLoad decoder, RolloutGroup group, SampleSlot slot)
