@@ -45,6 +45,35 @@ public sealed partial class ArchitectureTests
             .Where(folder => folder is not ("bin" or "obj"))
             .Order());
 
+    [Theory]
+    [InlineData("Rollout.Gpu")]
+    public void Folders_use_each_other_without_cycles(params string[] projects)
+    {
+        var graph = new FolderGraph(projects.SelectMany(project => Files(project, ""))
+            .Select(file => (Path.GetFileName(file), File.ReadAllText(file))));
+        var cycles = graph.Cycles().Select(circle => string.Join(" <-> ", circle)).ToArray();
+        Assert.True(cycles.Length == 0, $"Folders use each other in cycles:\n{string.Join('\n', cycles)}\n\n{graph}");
+    }
+
+    [Theory]
+    [InlineData("using R.B;", "A a;")]
+    [InlineData("", "B.Second second;")]
+    [InlineData("", "R.B.Second second;")]
+    public void A_cycle_of_folders_is_found_and_printed(string header, string body)
+    {
+        var graph = new FolderGraph(
+        [
+            ("First.cs", $"{header}\nnamespace R.A;\n/// <summary>Not R.C.Third.</summary>\npublic class First {{ {body} }}"),
+            ("Second.cs", "namespace R.B;\npublic class Second { A.First first; C.Third third; }"),
+            ("Third.cs", "namespace R.C;\ninternal class Third { string s = \"R.A.First\"; }"),
+            ("Below.cs", "namespace R.C.D;\ninternal class Below { Third third; }"),
+        ]);
+        Assert.Equal(["R.A", "R.B"], Assert.Single(graph.Cycles()));
+        Assert.Equal(
+            "R.A|  -> R.B  (First.cs)|R.B|  -> R.A  (Second.cs)|  -> R.C  (Second.cs)|R.C|R.C.D|  -> R.C  (Below.cs)|",
+            graph.ToString().ReplaceLineEndings("|"));
+    }
+
     private static string Source
     {
         get

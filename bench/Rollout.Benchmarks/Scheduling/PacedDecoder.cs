@@ -140,11 +140,10 @@ internal sealed class PacedDecoder : ReceiveActor, IWithTimers
         public SampleProgress Offer()
         {
             Offered = (int)Count;
-            var state = IsHandedBack ? SampleState.HandedBack
-                : Offered == Target ? SampleState.ReachedLength : SampleState.Underway;
-            return new SampleProgress(
-                Id.Group, Id.Sample, attempt, Known, new int[Offered - Known], new float[Offered - Known],
-                [new VersionSpan(default, 0)], state);
+            var sampled = new SampledTokens(
+                new int[Offered - Known], new float[Offered - Known], [new VersionSpan(default, 0)]);
+            FinishReason? finished = Offered == Target && !IsHandedBack ? FinishReason.Length : null;
+            return new SampleProgress(Id.Group, Id.Sample, attempt, Known, sampled, finished, IsHandedBack);
         }
     }
 

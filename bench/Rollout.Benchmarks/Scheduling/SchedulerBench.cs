@@ -43,7 +43,7 @@ internal static class SchedulerBench
         {
             var number = i;
             system.ActorOf(Props.Create(() => new PacedDecoder(
-                number, scheduler, new DecoderCapacity(places, 100_000, 16, 4096), tokensPerSecond)));
+                number, scheduler, new DecoderCapacity(places, 100_000, 16, 4096, VocabularySize: 1000), tokensPerSecond)));
         }
         while ((await scheduler.Ask<SchedulerReport>(new QueryScheduler(), TimeSpan.FromSeconds(10))).Decoders < Decoders)
             await Task.Delay(100);

@@ -87,7 +87,7 @@ public sealed class DecoderJournal
         var wasHeld = _entries.TryGetValue(id, out var held);
         if (wasHeld)
             Remove(held!);
-        var entry = new JournalEntry(id, attempt, required) { Known = start.Tokens.Length };
+        var entry = new JournalEntry(id, attempt, required) { Known = start.Sampled.Count };
         _entries.Add(id, entry);
         if (!_groups.TryGetValue(group, out var members))
             _groups.Add(group, members = []);
@@ -97,17 +97,11 @@ public sealed class DecoderJournal
 
     /// <summary>A sample has finished.</summary>
     public void Finish(GroupId group, Completion completion) => End(
-        new SequenceId(group, completion.Sample),
-        new JournalEnd(
-            completion.Tokens,
-            completion.Logprobs,
-            completion.Versions,
-            completion.Reason == FinishReason.Stop ? SampleState.Stopped : SampleState.ReachedLength));
+        new SequenceId(group, completion.Sample), new JournalEnd(completion.Sampled, completion.Reason));
 
     /// <summary>A sample is worked on no more; the scheduler gives it to another decoder.</summary>
-    public void HandBack(GroupId group, SampleStart start) => End(
-        new SequenceId(group, start.Sample),
-        new JournalEnd(start.Tokens, start.Logprobs, start.Versions, SampleState.HandedBack));
+    public void HandBack(GroupId group, SampleStart start) =>
+        End(new SequenceId(group, start.Sample), new JournalEnd(start.Sampled, Finished: null));
 
     /// <summary>A group can't be finished; nothing of it is worked on.</summary>
     public void Reject(GroupId group, string reason)
@@ -156,17 +150,16 @@ public sealed class DecoderJournal
         for (var node = _ended.First; node is not null && !more; node = node.Next)
         {
             var (entry, end) = (node.Value, node.Value.End!);
-            more = !Add(entry, end.Tokens, end.Logprobs, end.Versions, end.State);
+            more = !Add(entry, end.Sampled.Count, end.Sampled.Slice, end);
         }
         foreach (var sequence in underway ?? [])
         {
             if (more)
                 break;
             if (_entries.TryGetValue(sequence.Id, out var entry)
-                && (!entry.IsListed || sequence.Count - sequence.PromptLength > entry.Known))
+                && (!entry.IsListed || sequence.SampledCount > entry.Known))
             {
-                var tokens = sequence.Tokens[sequence.PromptLength..];
-                more = !Add(entry, tokens, [.. sequence.Logprobs], [.. sequence.Versions], SampleState.Underway);
+                more = !Add(entry, sequence.SampledCount, sequence.Sampled, end: null);
             }
         }
         // A new scheduler waits for the report that completes the list, even where that has nothing more.
@@ -187,24 +180,22 @@ public sealed class DecoderJournal
             load,
             more || _offeredRejections < _rejected.Count);
 
-        bool Add(
-            JournalEntry entry, ReadOnlySpan<int> tokens, float[] logprobs, VersionSpan[] versions, SampleState state)
+        bool Add(JournalEntry entry, int sampled, Func<int, int, SampledTokens> slice, JournalEnd? end)
         {
             if (budget == 0 || samples.Count == ReportSamples)
                 return false;
-            var length = Math.Min(tokens.Length - entry.Known, budget);
-            var (start, end) = (entry.Known, entry.Known + length);
-            var isWhole = end == tokens.Length;
+            var length = Math.Min(sampled - entry.Known, budget);
+            var isWhole = entry.Known + length == sampled;
+            var last = isWhole ? end : null;
             samples.Add(new SampleProgress(
                 entry.Id.Group,
                 entry.Id.Sample,
                 entry.Attempt,
-                start,
-                tokens[start..end].ToArray(),
-                logprobs[start..end],
-                isWhole ? versions : Array.FindAll(versions, span => span.Start < end),
-                isWhole ? state : SampleState.Underway));
-            _offered.Add((entry, entry.Attempt, end, isWhole && state != SampleState.Underway));
+                entry.Known,
+                slice(entry.Known, length),
+                last?.Finished,
+                HandedBack: last is { Finished: null }));
+            _offered.Add((entry, entry.Attempt, entry.Known + length, last is not null));
             budget -= length;
             return isWhole;
         }
@@ -226,7 +217,7 @@ public sealed class DecoderJournal
             if (!ends)
                 continue;
             Settle(entry);
-            if (entry.End!.State == SampleState.HandedBack)
+            if (entry.End is { Finished: null })
                 Remove(entry);
         }
         _offered.Clear();
@@ -260,7 +251,9 @@ public sealed class DecoderJournal
         entry.Place = null;
     }
 
-    private sealed record JournalEnd(int[] Tokens, float[] Logprobs, VersionSpan[] Versions, SampleState State);
+    /// <param name="Sampled">All of its tokens.</param>
+    /// <param name="Finished">Why it ended; null where it was handed back.</param>
+    private sealed record JournalEnd(SampledTokens Sampled, FinishReason? Finished);
 
     private sealed class JournalEntry(SequenceId id, int attempt, Policy? required)
     {

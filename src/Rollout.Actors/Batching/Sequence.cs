@@ -7,10 +7,8 @@ namespace Rollout.Actors.Batching;
 /// <summary>One sample on its way: its tokens so far, and the blocks that hold their keys and values.</summary>
 public sealed class Sequence
 {
-    private readonly List<float> _logprobs = [];
-    private readonly List<VersionSpan> _versions = [];
+    private readonly SampledTokensBuilder _sampled;
     private readonly StopTextSearch? _stopTexts;
-    private int[] _tokens;
     private int[] _blocks = [];
 
     /// <param name="group">The group it is a sample of.</param>
@@ -26,16 +24,10 @@ public sealed class Sequence
         Key = key;
         Age = age;
         PromptLength = group.Prompt.Length;
-        _tokens = new int[PromptLength + Math.Min(Sampling.MaxTokens, 1024)];
-        group.Prompt.CopyTo(_tokens, 0);
-        Count = PromptLength;
-        var span = 0;
-        for (var i = 0; i < start.Tokens.Length; i++)
-        {
-            while (span + 1 < start.Versions.Length && start.Versions[span + 1].Start <= i)
-                span++;
-            Append(start.Tokens[i], start.Logprobs[i], start.Versions[span].Policy);
-        }
+        _sampled = new SampledTokensBuilder(group.Prompt, Math.Min(Sampling.MaxTokens, 1024));
+        _sampled.Append(start.Sampled);
+        foreach (var token in start.Sampled.Tokens)
+            FinishIfLast(token);
     }
 
     public SequenceId Id { get; }
@@ -71,15 +63,12 @@ public sealed class Sequence
     public int Failures { get; set; }
 
     /// <summary>Tokens, prompt and sampled.</summary>
-    public int Count { get; private set; }
+    public int Count => PromptLength + _sampled.Count;
 
-    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);
+    public ReadOnlySpan<int> Tokens => _sampled.PromptAndSampled;
 
-    /// <summary>[sampled tokens] their log-probabilities.</summary>
-    public IReadOnlyList<float> Logprobs => _logprobs;
-
-    /// <summary>Which policy sampled which tokens.</summary>
-    public IReadOnlyList<VersionSpan> Versions => _versions;
+    /// <summary>Tokens that it has sampled.</summary>
+    public int SampledCount => _sampled.Count;
 
     public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, BlockCount);
 
@@ -95,17 +84,8 @@ public sealed class Sequence
     public void Append(int token, float logprob, Policy policy)
     {
         Pending = Math.Max(0, Pending - 1);
-        if (Count == _tokens.Length)
-            Array.Resize(ref _tokens, Math.Min(2 * Count, MaxLength));
-        if (_versions.Count == 0 || _versions[^1].Policy != policy)
-            _versions.Add(new VersionSpan(policy, Count - PromptLength));
-        _tokens[Count++] = token;
-        _logprobs.Add(logprob);
-
-        if (Sampling.StopTokenIds.AsSpan().Contains(token) || _stopTexts?.Append(token) == true)
-            Finish(FinishReason.Stop);
-        else if (Count == MaxLength)
-            Finish(FinishReason.Length);
+        _sampled.Append(token, logprob, policy);
+        FinishIfLast(token);
     }
 
     /// <summary>A planned step draws its next token, as this of its draws.</summary>
@@ -145,12 +125,22 @@ public sealed class Sequence
     /// <summary>Holds no blocks any more; keeps its tokens.</summary>
     public void DropBlocks() => BlockCount = 0;
 
+    /// <summary>A copy of some of the sampled tokens.</summary>
+    public SampledTokens Sampled(int start, int count) => _sampled.Slice(start, count);
+
     /// <summary>The finished sample.</summary>
-    public Completion ToCompletion() =>
-        new(Id.Sample, Tokens[PromptLength..].ToArray(), [.. _logprobs], [.. _versions], Reason);
+    public Completion ToCompletion() => new(Id.Sample, _sampled.ToSampledTokens(), Reason);
 
     /// <summary>What another decoder needs to go on.</summary>
-    public SampleStart ToStart() => new(Id.Sample, Tokens[PromptLength..].ToArray(), [.. _logprobs], [.. _versions]);
+    public SampleStart ToStart() => new(Id.Sample, _sampled.ToSampledTokens());
+
+    private void FinishIfLast(int token)
+    {
+        if (Sampling.StopTokenIds.AsSpan().Contains(token) || _stopTexts?.Append(token) == true)
+            Finish(FinishReason.Stop);
+        else if (Count == MaxLength)
+            Finish(FinishReason.Length);
+    }
 
     private void Finish(FinishReason reason)
     {

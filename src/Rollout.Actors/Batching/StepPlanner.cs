@@ -86,7 +86,7 @@ public sealed class StepPlanner
                 continue;
             }
             _roster.Add(sequence);
-            if (start.Tokens.Length > 0 || _limits.StaticBatch)
+            if (start.Sampled.Count > 0 || _limits.StaticBatch)
                 _waiting.Add([sequence]);
             else
                 fresh.Add(sequence);

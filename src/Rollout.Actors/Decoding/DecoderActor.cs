@@ -63,7 +63,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             setup.Id,
             incarnation,
             new DecoderCapacity(
-                settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize, setup.MaxModelLength),
+                settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize, setup.MaxModelLength,
+                _runner.VocabularySize),
             setup.Fingerprint,
             _planner,
             Self,

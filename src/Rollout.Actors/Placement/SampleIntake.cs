@@ -35,18 +35,11 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work, Grou
         }
         if (slot.Count > before)
             groups.NoteProgress(group);
-        switch (progress.State)
-        {
-            case SampleState.Stopped:
-            case SampleState.ReachedLength:
-                Finish(decoder, group, slot, progress.State);
-                return true;
-            case SampleState.HandedBack:
-                Return(decoder, group, slot);
-                return false;
-            default:
-                return false;
-        }
+        if (progress.Finished is { } reason)
+            Finish(decoder, group, slot, reason);
+        else if (progress.HandedBack)
+            Return(decoder, group, slot);
+        return slot.IsFinished;
     }
 
     /// <summary>A decoder worked for the scheduler before this one: what it has need not be computed again.</summary>
@@ -65,10 +58,10 @@ public sealed class SampleIntake(PlacementPolicy policy, WorkDispatch work, Grou
         return true;
     }
 
-    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleState state)
+    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, FinishReason reason)
     {
         decoder.Remove(group, slot);
-        slot.Finish(state == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length);
+        slot.Finish(reason);
         group.Unfinished--;
         if (group.Request is { } request)
             policy.LearnLength(slot.Count, request.Samples[slot.Sample].MaxTokens);

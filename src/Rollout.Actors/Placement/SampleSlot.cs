@@ -6,9 +6,7 @@ namespace Rollout.Actors.Placement;
 /// <summary>One sample as the scheduler knows it: waiting, on a decoder, or finished, with its tokens so far.</summary>
 public sealed class SampleSlot(int sample)
 {
-    private int[] _tokens = [];
-    private float[] _logprobs = [];
-    private VersionSpan[] _versions = [];
+    private SampledTokensBuilder _sampled = new();
     private FinishReason _reason;
 
     /// <summary>Its number in the group.</summary>
@@ -25,7 +23,7 @@ public sealed class SampleSlot(int sample)
     public bool IsWaiting => Decoder is null && !IsFinished;
 
     /// <summary>Tokens that are known.</summary>
-    public int Count { get; private set; }
+    public int Count => _sampled.Count;
 
     /// <summary>Blocks that it is expected to need of its own, as they were added to the decoder's.</summary>
     public int ReservedBlocks { get; private set; }
@@ -38,7 +36,7 @@ public sealed class SampleSlot(int sample)
     public void Release() => (Decoder, ReservedBlocks) = (null, 0);
 
     /// <summary>Forgets its tokens: those of a decoder that works on it already are taken instead.</summary>
-    public void Clear() => (Count, _versions) = (0, []);
+    public void Clear() => _sampled = new SampledTokensBuilder();
 
     /// <summary>Takes tokens that aren't known yet. False where those before them aren't known either.</summary>
     public bool Append(SampleProgress progress)
@@ -46,18 +44,8 @@ public sealed class SampleSlot(int sample)
         if (progress.Start > Count)
             return false;
         var known = Count - progress.Start;
-        if (known >= progress.Tokens.Length)
-            return true;
-        var total = progress.Start + progress.Tokens.Length;
-        if (_tokens.Length < total)
-        {
-            Array.Resize(ref _tokens, Math.Max(total, Math.Min(2 * _tokens.Length, total + 1024)));
-            Array.Resize(ref _logprobs, _tokens.Length);
-        }
-        progress.Tokens.AsSpan(known).CopyTo(_tokens.AsSpan(Count));
-        progress.Logprobs.AsSpan(known).CopyTo(_logprobs.AsSpan(Count));
-        _versions = progress.Versions;
-        Count = total;
+        if (known < progress.Sampled.Count)
+            _sampled.Append(progress.Sampled, from: known);
         return true;
     }
 
@@ -70,8 +58,8 @@ public sealed class SampleSlot(int sample)
     }
 
     /// <summary>What a decoder needs to go on.</summary>
-    public SampleStart ToStart() => new(Sample, _tokens[..Count], _logprobs[..Count], _versions);
+    public SampleStart ToStart() => new(Sample, _sampled.ToSampledTokens());
 
     /// <summary>The finished sample.</summary>
-    public Completion ToCompletion() => new(Sample, _tokens[..Count], _logprobs[..Count], _versions, _reason);
+    public Completion ToCompletion() => new(Sample, _sampled.ToSampledTokens(), _reason);
 }

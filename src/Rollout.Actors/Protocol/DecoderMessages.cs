@@ -12,15 +12,13 @@ public readonly record struct DecoderId(HostId Host, string Device)
     public override string ToString() => $"decoder {Device} of {Host}";
 }
 
-/// <summary>One sample of a group, and what it has sampled elsewhere before: it goes on from there with the same randomness.</summary>
+/// <summary>Where a decoder starts one sample of a group: after these tokens, with the same randomness.</summary>
 /// <param name="Sample">Its number in the group.</param>
-/// <param name="Tokens">Sampled so far; none for a new one.</param>
-/// <param name="Logprobs">[tokens] their log-probabilities.</param>
-/// <param name="Versions">Which policy sampled which, as in <see cref="Completion"/>.</param>
-public sealed record SampleStart(int Sample, int[] Tokens, float[] Logprobs, VersionSpan[] Versions)
+/// <param name="Sampled">What other decoders have sampled of it; none for a new one.</param>
+public sealed record SampleStart(int Sample, SampledTokens Sampled)
 {
-    /// <summary>One that has sampled nothing.</summary>
-    public static SampleStart New(int sample) => new(sample, [], [], []);
+    /// <summary>A sample without tokens.</summary>
+    public static SampleStart New(int sample) => new(sample, SampledTokens.Empty);
 }
 
 /// <summary>
@@ -54,7 +52,7 @@ public sealed record AssignSamples(
 
 /// <summary>
 /// Give samples back, so that another decoder goes on with them: the next report has them as
-/// <see cref="SampleState.HandedBack"/>. Those that aren't here, or have finished, are not mentioned.
+/// <see cref="SampleProgress.HandedBack"/>. Those that aren't here, or have finished, are not mentioned.
 /// </summary>
 /// <param name="Epoch">The scheduler's.</param>
 /// <param name="Number">The command's.</param>

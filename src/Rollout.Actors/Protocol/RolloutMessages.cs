@@ -94,18 +94,11 @@ public sealed record GroupFailed(GroupId Id, string Reason) : GroupOutcome(Id);
 
 /// <summary>One finished sample.</summary>
 /// <param name="Sample">Its number in the group.</param>
-/// <param name="Tokens">The sampled ids, the stop token included.</param>
-/// <param name="Logprobs">[tokens] their log-probabilities (see <see cref="StepOutput.Logprobs"/>).</param>
-/// <param name="Versions">Which policy sampled which tokens, in order of their first token; the first starts at 0.</param>
-/// <param name="Reason">Stop or Length.</param>
-public sealed record Completion(
-    int Sample, int[] Tokens, float[] Logprobs, VersionSpan[] Versions, FinishReason Reason);
-
-/// <summary>
-/// From token <paramref name="Start"/> of the completion on, this policy sampled. Versions of two runs may have equal
-/// numbers: it is their run that tells them apart.
-/// </summary>
-public readonly record struct VersionSpan(Policy Policy, int Start)
+/// <param name="Sampled">All of its tokens, the stop token included.</param>
+/// <param name="Reason">Why it ended.</param>
+public sealed record Completion(int Sample, SampledTokens Sampled, FinishReason Reason)
 {
-    public PolicyVersion Version => Policy.Version;
+    public int[] Tokens => Sampled.Tokens;
+
+    public float[] Logprobs => Sampled.Logprobs;
 }

@@ -35,7 +35,9 @@ public sealed record DecoderHostsUp(HostId[] Hosts) : ISchedulerMessage;
 /// <param name="Blocks">Blocks of its pool.</param>
 /// <param name="BlockSize">Tokens of a block.</param>
 /// <param name="MaxModelLength">Tokens of a sequence at most, prompt included.</param>
-public readonly record struct DecoderCapacity(int MaxNumSeqs, int Blocks, int BlockSize, int MaxModelLength)
+/// <param name="VocabularySize">Token ids of its model are 0 … this − 1; a request with others fails there.</param>
+public readonly record struct DecoderCapacity(
+    int MaxNumSeqs, int Blocks, int BlockSize, int MaxModelLength, int VocabularySize)
 {
     /// <summary>Tokens of the longest sequence that can ever run there: its length is allowed, and the whole pool holds it.</summary>
     public long Reach => Math.Min(MaxModelLength, (long)Blocks * BlockSize);
@@ -93,39 +95,25 @@ public sealed record DecoderReport(
     DeviceLoad Load,
     bool More) : ISchedulerMessage, IWireMessage;
 
-/// <summary>What one sample has sampled since it was reported last.</summary>
+/// <summary>What one sample has sampled since the last report that was acknowledged.</summary>
 /// <param name="Group">Its group.</param>
 /// <param name="Sample">Its number there.</param>
 /// <param name="Attempt">The assignment it is worked on under.</param>
 /// <param name="Start">How many of its tokens come before these.</param>
-/// <param name="Tokens">The sampled ids.</param>
-/// <param name="Logprobs">[tokens] their log-probabilities.</param>
-/// <param name="Versions">Which policy sampled which, of all of its tokens from the first on.</param>
-/// <param name="State">After these tokens.</param>
+/// <param name="Sampled">The new tokens.</param>
+/// <param name="Finished">Why it ended with these tokens; null where it has not.</param>
+/// <param name="HandedBack">The decoder works on it no more, and it has not ended: another decoder goes on.</param>
 public sealed record SampleProgress(
     GroupId Group,
     int Sample,
     int Attempt,
     int Start,
-    int[] Tokens,
-    float[] Logprobs,
-    VersionSpan[] Versions,
-    SampleState State);
-
-/// <summary>Where a reported sample stands.</summary>
-public enum SampleState
+    SampledTokens Sampled,
+    FinishReason? Finished = null,
+    bool HandedBack = false)
 {
-    /// <summary>More tokens are to come.</summary>
-    Underway,
-
-    /// <summary>It sampled an end-of-sequence or stop token, or completed a stop text.</summary>
-    Stopped,
-
-    /// <summary>It reached its max tokens.</summary>
-    ReachedLength,
-
-    /// <summary>The decoder works on it no more; another one goes on.</summary>
-    HandedBack,
+    /// <summary>The decoder that reports it works on it no more.</summary>
+    public bool IsLast => Finished is not null || HandedBack;
 }
 
 /// <summary>Why a group can't be finished.</summary>

@@ -23,7 +23,8 @@ internal sealed class CudaKvPool : IDisposable
     {
         _shape = shape;
         Geometry = geometry;
-        _memory = new MappedMemory(device, shape.BytesPerToken(dtype) * geometry.BlockCount * geometry.BlockSize);
+        var tokenBytes = shape.BytesPerToken((int)dtype.ElementSize());
+        _memory = new MappedMemory(device, tokenBytes * geometry.BlockCount * geometry.BlockSize);
         try
         {
             Wake();
@@ -66,7 +67,7 @@ internal sealed class CudaKvPool : IDisposable
     public static KvCacheGeometry Fitting(
         KvCacheShape shape, torch.ScalarType dtype, int blockSize, long bytes, int sequences, int longest)
     {
-        var blockBytes = shape.BytesPerToken(dtype) * blockSize;
+        var blockBytes = shape.BytesPerToken((int)dtype.ElementSize()) * blockSize;
         var perSequence = (longest + blockSize - 1) / blockSize;
         var useful = Math.Min(2L * sequences * perSequence, int.MaxValue / blockSize); // slots are 32-bit
         var blocks = Math.Min(Math.Max(0, bytes) / blockBytes, useful);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Cache;
@@ -14,6 +15,7 @@ internal static class KvStorage
         KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, bool zero)
     {
         var tokens = (long)geometry.BlockCount * geometry.BlockSize;
+        var bytes = shape.BytesPerToken((int)dtype.ElementSize()) * tokens;
         if (tokens is < 1 or > int.MaxValue)
             throw new ArgumentException($"A KV cache of {tokens} tokens; expected 1 to {int.MaxValue}.");
 
@@ -28,7 +30,7 @@ internal static class KvStorage
         {
             throw new DeviceFaultException(
                 $"The KV cache of {geometry.BlockCount} blocks of {geometry.BlockSize} tokens "
-                + $"({shape.BytesPerToken(dtype) * tokens} bytes) can't be allocated.",
+                + $"({bytes} bytes) can't be allocated.",
                 cause);
         }
     }

@@ -1,5 +1,5 @@
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
+using Rollout.Gpu.Kernels.Cpu;
 using Rollout.Gpu.Models;
 using static TorchSharp.torch;
 

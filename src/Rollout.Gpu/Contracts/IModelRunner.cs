@@ -9,6 +9,9 @@ public interface IModelRunner : IDisposable
     /// <summary>The version of the weights in use.</summary>
     PolicyVersion Version { get; }
 
+    /// <summary>Token ids of the model are 0 … this − 1.</summary>
+    int VocabularySize { get; }
+
     /// <summary>
     /// Steps that may be started and not finished at once: 1 where <see cref="Start"/> computes, 2 where it only queues,
     /// so that the device never waits for the host.

@@ -94,6 +94,9 @@ public sealed class CudaModelRunner : IModelRunner
     public PolicyVersion Version { get; private set; }
 
     /// <inheritdoc/>
+    public int VocabularySize => _weights.Model.Config.VocabSize;
+
+    /// <inheritdoc/>
     public int StepsAhead => Ahead;
 
     /// <summary>Decode steps that are recorded.</summary>

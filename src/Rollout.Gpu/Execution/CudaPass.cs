@@ -1,4 +1,5 @@
 using Rollout.Gpu.Cache;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Kernels;
 using Rollout.Gpu.Models;

@@ -49,6 +49,9 @@ public sealed class ModelRunner : IModelRunner
     public PolicyVersion Version { get; private set; }
 
     /// <inheritdoc/>
+    public int VocabularySize => _weights.Model.Config.VocabSize;
+
+    /// <inheritdoc/>
     public int StepsAhead => 1;
 
     /// <inheritdoc/>

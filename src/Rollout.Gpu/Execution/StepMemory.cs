@@ -1,6 +1,6 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Kernels;
-using Rollout.Gpu.Models;
 
 namespace Rollout.Gpu.Execution;
 

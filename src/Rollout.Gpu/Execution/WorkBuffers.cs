@@ -1,5 +1,5 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
-using Rollout.Gpu.Models;
 
 namespace Rollout.Gpu.Execution;
 

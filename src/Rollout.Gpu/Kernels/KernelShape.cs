@@ -1,4 +1,3 @@
-using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
 

@@ -1,3 +1,5 @@
+using Rollout.Gpu.Contracts;
+
 namespace Rollout.Gpu.Models;
 
 /// <summary>The map between Hugging Face's names and the model's parameters.</summary>

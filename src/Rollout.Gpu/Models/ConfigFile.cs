@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Rollout.Gpu.Weights;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Models;
 

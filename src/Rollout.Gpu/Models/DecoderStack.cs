@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;

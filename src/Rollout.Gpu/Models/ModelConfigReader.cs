@@ -1,11 +1,19 @@
+using Rollout.Gpu.Contracts;
+
 namespace Rollout.Gpu.Models;
 
 /// <summary>
 /// config.json → <see cref="ModelConfig"/>. Defaults and meanings are those of transformers' configuration
 /// classes; whatever would change the computation and isn't built here is refused by name, never ignored.
 /// </summary>
-internal static class ModelConfigReader
+public static class ModelConfigReader
 {
+    /// <summary>
+    /// Reads a folder's config.json, and the end-of-sequence ids of its generation_config.json where there is one.
+    /// </summary>
+    /// <exception cref="CheckpointException">
+    /// config.json is not there, is not JSON, lacks a key, or has a value that is not supported.
+    /// </exception>
     public static ModelConfig ReadFolder(string folder)
     {
         var config = ReadConfig(Path.Combine(folder, "config.json"));
@@ -21,7 +29,9 @@ internal static class ModelConfigReader
         };
     }
 
-    public static ModelConfig ReadConfig(string path)
+    /// <summary>Reads one config.json.</summary>
+    /// <exception cref="CheckpointException">As for a folder.</exception>
+    internal static ModelConfig ReadConfig(string path)
     {
         var file = ConfigFile.Read(path);
         var type = Family(file);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Rollout.Gpu.Contracts;
 using TorchSharp;
 
 namespace Rollout.Gpu.Models;
@@ -12,6 +13,10 @@ internal static class ModelConfigWriter
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
+    /// <summary>Writes both files into an existing folder.</summary>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="dtype">The type of the weights in the folder, in which transformers loads them.</param>
     public static void Write(ModelConfig config, string folder, torch.ScalarType dtype)
     {
         File.WriteAllText(Path.Combine(folder, "config.json"),

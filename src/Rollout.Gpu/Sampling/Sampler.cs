@@ -1,5 +1,5 @@
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
+using Rollout.Gpu.Kernels.Cpu;
 
 namespace Rollout.Gpu.Sampling;
 

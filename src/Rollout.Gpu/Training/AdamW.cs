@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using TorchSharp;

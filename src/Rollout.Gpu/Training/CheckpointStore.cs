@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Weights;
 
 namespace Rollout.Gpu.Training;
 

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using static TorchSharp.torch;
 
@@ -25,7 +26,7 @@ public static class HuggingFaceModel
     {
         if (!Directory.Exists(folder))
             throw new CheckpointException($"{folder} is not a folder.");
-        var model = new CausalLm(ModelConfig.Load(folder), dtype, device);
+        var model = new CausalLm(ModelConfigReader.ReadFolder(folder), dtype, device);
         try
         {
             WeightLoader.Load(model, folder);
@@ -72,7 +73,7 @@ public static class HuggingFaceModel
     /// </summary>
     public static void WriteInto(CausalLm model, string folder, string? source = null)
     {
-        model.Config.Save(folder, model.Dtype);
+        ModelConfigWriter.Write(model.Config, folder, model.Dtype);
         foreach (var name in CopiedFiles)
         {
             if (source is not null && File.Exists(Path.Combine(source, name)))

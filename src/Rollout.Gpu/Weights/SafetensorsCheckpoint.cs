@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Weights;
 

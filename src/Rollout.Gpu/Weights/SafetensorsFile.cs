@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;

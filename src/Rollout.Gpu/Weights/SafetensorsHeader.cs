@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;

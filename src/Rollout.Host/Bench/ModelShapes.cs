@@ -1,4 +1,5 @@
-using Rollout.Gpu.Models;
+using Rollout.Gpu.Contracts;
+
 
 namespace Rollout.Host.Bench;
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 
@@ -31,7 +32,7 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
     public static ModelFingerprint OfFolder(string folder)
     {
         // Which tokens end a sequence is said with every request.
-        var shape = ModelConfig.Load(folder) with { EosTokenIds = [], BosTokenId = null, PadTokenId = null };
+        var shape = ModelConfigReader.ReadFolder(folder) with { EosTokenIds = [], BosTokenId = null, PadTokenId = null };
         var tokenizer = Path.Combine(folder, "tokenizer.json");
         return new ModelFingerprint(
             Short(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(shape))),

@@ -3,7 +3,6 @@ using Rollout.Actors.Settings;
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
-using Rollout.Gpu.Models;
 using TorchSharp;
 
 namespace Rollout.Host.Engine;
@@ -40,7 +39,7 @@ public sealed class KvPool
             : Contiguous(PolicyModel.MaxModelLength(settings, model));
         if (PolicyModel.IsCuda(settings))
             return;
-        var bytes = (decimal)_shape.BytesPerToken(_dtype) * Geometry.BlockCount * Geometry.BlockSize;
+        var bytes = (decimal)_shape.BytesPerToken(ElementBytes) * Geometry.BlockCount * Geometry.BlockSize;
         var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available || (long)Geometry.BlockCount * Geometry.BlockSize > int.MaxValue)
         {
@@ -48,6 +47,8 @@ public sealed class KvPool
                 $"a pool of at most {int.MaxValue} tokens that fits the machine's {available} bytes, not one of {bytes}");
         }
     }
+
+    private int ElementBytes => (int)_dtype.ElementSize();
 
     /// <summary>Null where the size is not known yet.</summary>
     public KvCacheGeometry? Geometry { get; }
@@ -80,9 +81,9 @@ public sealed class KvPool
     {
         if (blocks.Count > 0)
             return new KvCacheGeometry(blocks.Count, blocks.BlockSize);
-        var blockBytes = _shape.BytesPerToken(_dtype) * blocks.BlockSize;
+        var blockBytes = _shape.BytesPerToken(ElementBytes) * blocks.BlockSize;
         return blocks.Memory >= blockBytes
-            ? _shape.Geometry(_dtype, blocks.BlockSize, blocks.Memory)
+            ? _shape.Geometry(ElementBytes, blocks.BlockSize, blocks.Memory)
             : throw Unusable($"at least {blockBytes} bytes for one block");
     }
 
@@ -91,7 +92,7 @@ public sealed class KvPool
     {
         using var memory = PolicyModel.Memory(_settings);
         var use = memory!.Read();
-        var most = (use.Reserved + use.Free) / (_shape.BytesPerToken(_dtype) * blocks.BlockSize);
+        var most = (use.Reserved + use.Free) / (_shape.BytesPerToken(ElementBytes) * blocks.BlockSize);
         return blocks.Count <= most
             ? new KvCacheGeometry(blocks.Count, blocks.BlockSize)
             : throw Unusable($"at most {most} blocks, which all of the device's memory holds");
@@ -101,7 +102,7 @@ public sealed class KvPool
     private KvCacheGeometry Contiguous(int maxModelLength)
     {
         var rows = _settings.Decoder.MaxNumSeqs;
-        var bytes = rows * _shape.BytesPerToken(_dtype) * maxModelLength;
+        var bytes = rows * _shape.BytesPerToken(ElementBytes) * maxModelLength;
         return bytes <= _settings.Blocks.Memory
             ? new KvCacheGeometry(rows, maxModelLength)
             : throw _blocks.Invalid(

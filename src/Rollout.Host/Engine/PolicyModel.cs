@@ -66,7 +66,7 @@ public static class PolicyModel
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     /// <exception cref="DeviceFaultException">The device has too little memory for it.</exception>
     public static CausalLm LoadInitial(RolloutSettings settings) => settings.Model.Weights == WeightSource.Random
-        ? Random(ModelConfig.Load(settings.Model.Path), settings)
+        ? Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings)
         : Load(settings.Model.Path, settings);
 
     /// <summary>A checkpoint's model, in the type and on the device that are configured.</summary>

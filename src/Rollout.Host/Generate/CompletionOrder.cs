@@ -63,7 +63,7 @@ public sealed class CompletionOrder(
             TokenIds = completion.Tokens,
             Logprobs = completion.Logprobs,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
-            PolicyVersion = completion.Versions[^1].Version.Value,
+            PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
             Text = tokenizer is null
                 ? null
                 : StopTextSearch.Cut(

@@ -1,6 +1,6 @@
 using Rollout.Actors.Text;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
-using Rollout.Gpu.Weights;
 
 namespace Rollout.Host.Generate;
 
@@ -35,7 +35,7 @@ public sealed class ModelFiles
     {
         if (!Directory.Exists(folder))
             throw new CheckpointException($"{folder} is not a folder; expected a model with config.json and weights.");
-        var config = ModelConfig.Load(folder);
+        var config = ModelConfigReader.ReadFolder(folder);
         if (!File.Exists(Path.Combine(folder, "tokenizer.json")))
             return new ModelFiles(folder, config, tokenizer: null, whyNoTokenizer: null);
         try

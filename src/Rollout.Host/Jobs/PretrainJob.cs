@@ -1,6 +1,7 @@
 using Rollout.Actors.Data;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
@@ -31,7 +32,7 @@ public static class PretrainJob
         var dataset = Datasets.Create(settings);
         if (dataset.HeldOut.Count == 0)
             throw tree.Rollout.Section("data").Invalid("type", "a dataset that holds problems out, to know when to stop");
-        using var model = PolicyModel.Random(ModelConfig.Load(settings.Model.Path), settings);
+        using var model = PolicyModel.Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings);
         Learn(model, dataset, new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path), model.Config), settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
         context.Console.Profile.Out.Writer.WriteLine($"model: {output}");

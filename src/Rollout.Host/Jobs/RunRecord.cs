@@ -107,7 +107,7 @@ public sealed class RunRecord : IDisposable
             Step = step.Step,
             Group = scored.Group.Id.Value,
             Sample = completion.Sample,
-            PolicyVersion = completion.Versions[^1].Version.Value,
+            PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
             Prompt = scored.Item.Prompt,
             Completion = scored.Texts[completion.Sample],
             TokenIds = completion.Tokens,

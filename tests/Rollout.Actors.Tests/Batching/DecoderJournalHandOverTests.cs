@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Batching;
@@ -53,10 +54,10 @@ public sealed class DecoderJournalHandOverTests : DecoderJournalTest
         var report = Reported();
         Assert.Equal((Eight, 1L, false), (report.Epoch, report.Number, report.More));
         var samples = report.Samples.ToDictionary(sample => sample.Sample);
-        Assert.Equal([1, 2], samples[sampling.Id.Sample].Tokens);
-        Assert.Equal([3], samples[finished.Id.Sample].Tokens);
-        Assert.Equal(SampleState.ReachedLength, samples[finished.Id.Sample].State);
-        Assert.Empty(samples[idle.Id.Sample].Tokens);
+        Assert.Equal([1, 2], samples[sampling.Id.Sample].Sampled.Tokens);
+        Assert.Equal([3], samples[finished.Id.Sample].Sampled.Tokens);
+        Assert.Equal(FinishReason.Length, samples[finished.Id.Sample].Finished);
+        Assert.Empty(samples[idle.Id.Sample].Sampled.Tokens);
         Assert.All(report.Samples, sample => Assert.Equal(0, sample.Start));
         Assert.False(Journal.Acknowledge(Seven, report.Number), "the old scheduler has nothing to say to it");
     }

@@ -19,9 +19,9 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         var sequence = Assign(0);
         Sample(sequence, 1, 2, 3);
         var first = Assert.Single(Reported().Samples);
-        Assert.Equal((Group, 0, Attempt, 0, SampleState.Underway), (first.Group, first.Sample, first.Attempt, first.Start, first.State));
-        Assert.Equal([1, 2, 3], first.Tokens);
-        Assert.Equal([-1f, -2f, -3f], first.Logprobs);
+        Assert.Equal((Group, 0, Attempt, 0, false), (first.Group, first.Sample, first.Attempt, first.Start, first.IsLast));
+        Assert.Equal([1, 2, 3], first.Sampled.Tokens);
+        Assert.Equal([-1f, -2f, -3f], first.Sampled.Logprobs);
         Assert.True(Journal.Acknowledge(Seven, 1));
 
         Sample(sequence, 4, 5);
@@ -30,8 +30,8 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Assert.Equal((2, false), (report.Number, report.More));
         var second = Assert.Single(report.Samples);
         Assert.Equal(3, second.Start);
-        Assert.Equal([4, 5], second.Tokens);
-        Assert.Equal([new VersionSpan(default, 0)], second.Versions);
+        Assert.Equal([4, 5], second.Sampled.Tokens);
+        Assert.Equal([new VersionSpan(default, 0)], second.Sampled.Versions);
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Assert.False(Journal.Acknowledge(Seven, report.Number), "an answer that comes twice");
         var next = Reported();
         Assert.Equal(report.Number + 1, next.Number);
-        Assert.Equal([3], Assert.Single(next.Samples).Tokens);
+        Assert.Equal([3], Assert.Single(next.Samples).Sampled.Tokens);
     }
 
     [Fact]
@@ -73,6 +73,27 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     }
 
     [Fact]
+    public void A_report_copies_its_new_tokens_and_none_of_those_before()
+    {
+        const int samples = 64, known = 16_000, tokenBytes = 8;
+        for (var sample = 0; sample < samples; sample++)
+        {
+            var sequence = Assign(sample, maxTokens: 2 * known);
+            for (var i = 0; i < known; i++)
+                sequence.Append(i, -i, default);
+        }
+        while (Report(everything: true) is { } report)
+            Taken(report);
+        Underway.ForEach(sequence => Sample(sequence, 1, 2, 3));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        var news = Reported();
+
+        Assert.Equal(3 * samples, news.Samples.Sum(sample => sample.Sampled.Count));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, samples * known * tokenBytes / 100);
+    }
+
+    [Fact]
     public void Where_nothing_has_happened_there_is_nothing_to_report()
     {
         Assert.Null(Report(everything: true));
@@ -87,13 +108,13 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     [Fact]
     public void A_sample_that_goes_on_from_elsewhere_reports_only_what_it_sampled_here()
     {
-        var sequence = Assign(0, new SampleStart(0, [1, 2], [-1, -2], [new VersionSpan(default, 0)]));
+        var sequence = Assign(0, new SampleStart(0, new SampledTokens([1, 2], [-1, -2], [new VersionSpan(default, 0)])));
         Sample(sequence, 3);
 
         var progress = Assert.Single(Reported().Samples);
 
         Assert.Equal(2, progress.Start);
-        Assert.Equal([3], progress.Tokens);
+        Assert.Equal([3], progress.Sampled.Tokens);
     }
 
     [Fact]
@@ -102,7 +123,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Finish(Assign(0), 1, 2);
         Assert.True(Journal.HasNews);
         var report = Report(everything: false)!;
-        Assert.Equal(SampleState.ReachedLength, Assert.Single(report.Samples).State);
+        Assert.Equal(FinishReason.Length, Assert.Single(report.Samples).Finished);
         Taken(report);
 
         Assert.False(Journal.HasNews);
@@ -120,7 +141,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Sample(sequence, 1);
         HandBack(sequence);
         var report = Report(everything: false)!;
-        Assert.Equal(SampleState.HandedBack, Assert.Single(report.Samples).State);
+        Assert.True(Assert.Single(report.Samples).HandedBack);
         Assert.Equal(1, Journal.Holding);
 
         Taken(report);
@@ -141,15 +162,15 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         var first = Reported();
         var part = Assert.Single(first.Samples);
         Assert.True(first.More);
-        Assert.Equal((ReportTokens, SampleState.Underway), (part.Tokens.Length, part.State));
-        Assert.Equal([0, 1], part.Versions.Select(span => span.Version.Value));     // of the tokens that it has
+        Assert.Equal((ReportTokens, false), (part.Sampled.Count, part.IsLast));
+        Assert.Equal([0, 1], part.Sampled.Versions.Select(span => span.Version.Value));     // of the tokens that it has
         Taken(first);
         var last = Reported();
 
         Assert.False(last.More);
-        Assert.Equal(tokens[ReportTokens..], last.Samples[0].Tokens);
-        Assert.Equal(SampleState.ReachedLength, last.Samples[0].State);
-        Assert.Equal([0, 1, 2], last.Samples[0].Versions.Select(span => span.Version.Value));
+        Assert.Equal(tokens[ReportTokens..], last.Samples[0].Sampled.Tokens);
+        Assert.Equal(FinishReason.Length, last.Samples[0].Finished);
+        Assert.Equal([1, 2], last.Samples[0].Sampled.Versions.Select(span => span.Version.Value));
     }
 
     [Fact]
@@ -181,7 +202,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
 
         var progress = Assert.Single(Reported().Samples);
         Assert.Equal((Attempt + 1, 0), (progress.Attempt, progress.Start));
-        Assert.Equal([1], progress.Tokens);
+        Assert.Equal([1], progress.Sampled.Tokens);
     }
 
     [Fact]
@@ -263,7 +284,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
             {
                 var progress = Assert.Single(report.Samples);
                 Assert.True(progress.Start <= known.Count, "tokens are missing before those of the report");
-                known.AddRange(progress.Tokens.Skip(known.Count - progress.Start));
+                known.AddRange(progress.Sampled.Tokens.Skip(known.Count - progress.Start));
             }
         }).QuickCheckThrowOnFailure();
 

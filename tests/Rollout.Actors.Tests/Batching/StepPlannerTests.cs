@@ -126,8 +126,8 @@ public sealed class StepPlannerTests
         Assert.Equal([2], rig.Planner.Recall(group.Id, null, runningToo: false).Select(start => start.Sample));
         var running = rig.Planner.Recall(group.Id, [1], runningToo: true).Single();
 
-        Assert.Equal(Groups.Expected(group, 1)[..running.Tokens.Length], running.Tokens);
-        Assert.NotEmpty(running.Tokens);
+        Assert.Equal(Groups.Expected(group, 1)[..running.Sampled.Tokens.Length], running.Sampled.Tokens);
+        Assert.NotEmpty(running.Sampled.Tokens);
         Assert.Equal([0], rig.Planner.Sequences.Select(sequence => sequence.Id.Sample));
         Assert.Empty(rig.Planner.Recall(new GroupId(77), null, runningToo: true));
     }
@@ -146,12 +146,12 @@ public sealed class StepPlannerTests
         var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Resume(group)));
 
         var completion = done.Completions[0];
-        Assert.Equal([new(default, 0), new(new Policy(Run: 0, new PolicyVersion(1)), completion.Versions[1].Start)],
-            completion.Versions);
+        Assert.Equal([new(default, 0), new(new Policy(Run: 0, new PolicyVersion(1)), completion.Sampled.Versions[1].Start)],
+            completion.Sampled.Versions);
         var context = group.Prompt.Concat(completion.Tokens).ToArray();
         for (var i = 0; i < completion.Tokens.Length; i++)
         {
-            var version = i < completion.Versions[1].Start ? new PolicyVersion(0) : new PolicyVersion(1);
+            var version = i < completion.Sampled.Versions[1].Start ? new PolicyVersion(0) : new PolicyVersion(1);
             Assert.Equal(
                 FakeModelRunner.Next(context.AsSpan(0, 10 + i), Groups.Key(7, new SequenceId(group.Id, 0)), version),
                 completion.Tokens[i]);

@@ -414,7 +414,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     private void Answer(IActorRef session, long id) => Tell(
         session, new CompletionsReady(Epoch, _ids.GetValueOrDefault(id, new GroupId(id, 1)), 1, [Sample(0)]));
 
-    private static Completion Sample(int number) => new(number, [7], [-7], [new(default, 0)], FinishReason.Length);
+    private static Completion Sample(int number) => new(number, new SampledTokens([7], [-7], [new(default, 0)]), FinishReason.Length);
 
     /// <summary>Time passes, tick by tick.</summary>
     private async Task PassAsync(IActorRef session, int seconds)

@@ -73,7 +73,7 @@ public sealed class RecoveryTests : IAsyncLifetime
             if (_happened.IsSet || message is not DecoderReport report)
                 return;
             foreach (var progress in report.Samples)
-                reported[new SequenceId(progress.Group, progress.Sample)] = progress.Start + progress.Tokens.Length;
+                reported[new SequenceId(progress.Group, progress.Sample)] = progress.Start + progress.Sampled.Tokens.Length;
             if (reported.Count < 8 || reported.Values.Min() < 5)
                 return;
             InProcessCluster.Crash(doomed);
@@ -89,7 +89,7 @@ public sealed class RecoveryTests : IAsyncLifetime
         await back;
 
         var moved = tape.Of<AssignSamples>().SelectMany(assign => assign.Samples.Select(
-            start => (Id: new SequenceId(assign.Group.Id, start.Sample), start.Tokens))).DistinctBy(sample => sample.Id).ToArray();
+            start => (Id: new SequenceId(assign.Group.Id, start.Sample), start.Sampled.Tokens))).DistinctBy(sample => sample.Id).ToArray();
         Assert.Equal(8, moved.Length);
         Assert.All(moved, sample => Assert.InRange(sample.Tokens.Length, reported[sample.Id], 79));
     }

@@ -85,5 +85,8 @@ public sealed class RolloutBufferTests
 
     private static GroupFinished Finished(int number) => new(
         new GroupId(number),
-        [new(0, [1], [-1], [new(default, 0)], FinishReason.Stop), new(1, [2], [-2], [new(default, 0)], FinishReason.Stop)]);
+        [
+            new(0, new SampledTokens([1], [-1], [new(default, 0)]), FinishReason.Stop),
+            new(1, new SampledTokens([2], [-2], [new(default, 0)]), FinishReason.Stop),
+        ]);
 }

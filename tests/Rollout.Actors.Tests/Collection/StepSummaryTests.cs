@@ -49,5 +49,5 @@ public sealed class StepSummaryTests
         [.. completions.Select(_ => "")]);
 
     private static Completion Done(int length, FinishReason reason) =>
-        new(0, new int[length], new float[length], [new(default, 0)], reason);
+        new(0, new SampledTokens(new int[length], new float[length], [new(default, 0)]), reason);
 }

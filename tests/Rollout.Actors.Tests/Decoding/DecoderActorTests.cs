@@ -43,7 +43,7 @@ public sealed class DecoderActorTests : ActorTest
         Assert.Equal(Of(3), (await _barrier.ExpectMsgAsync<WeightsUpdated>()).Policy);
         var here = await _scheduler.WelcomeAsync();
         Assert.Equal((Decoder(0), 1, _decoder), (here.Id, here.Incarnation, here.Decoder));
-        Assert.Equal(new DecoderCapacity(TestSettings.Decoder.MaxNumSeqs, 60, 4, 80), here.Capacity);
+        Assert.Equal(new DecoderCapacity(TestSettings.Decoder.MaxNumSeqs, 60, 4, 80, VocabularySize: 1000), here.Capacity);
         Assert.Equal(Of(3), here.Policy);
         Assign(Groups.Of(1, 10, 5));
         var done = await _scheduler.DecodedAsync();

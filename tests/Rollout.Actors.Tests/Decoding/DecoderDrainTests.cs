@@ -33,8 +33,8 @@ public sealed class DecoderDrainTests : ActorTest
     {
         await DrainInTheMiddleOfAStepAsync();
         var starts = await HandedBackAsync(Running, Waiting);
-        Assert.All(starts[Running.Id], start => Assert.NotEmpty(start.Tokens));
-        Assert.Contains(starts[Waiting.Id], start => start.Tokens.Length == 0);
+        Assert.All(starts[Running.Id], start => Assert.NotEmpty(start.Sampled.Tokens));
+        Assert.Contains(starts[Waiting.Id], start => start.Sampled.Tokens.Length == 0);
         await AssertIdleAsync(_decoder);
 
         var other = Start(1, NewRunner());
@@ -74,7 +74,7 @@ public sealed class DecoderDrainTests : ActorTest
         _scheduler.Assign(_decoder, Running);
 
         var starts = await HandedBackAsync(Running);
-        Assert.All(starts[Running.Id], start => Assert.Empty(start.Tokens));
+        Assert.All(starts[Running.Id], start => Assert.Empty(start.Sampled.Tokens));
         Assert.Equal(0, _runner.Steps);
     }
 
@@ -90,10 +90,10 @@ public sealed class DecoderDrainTests : ActorTest
         _decoder.Tell(new Drain(), _host);
         gate.Open();
 
-        await AwaitReportsAsync(() => _scheduler.Of(group.Id, 2)?.State == SampleState.HandedBack);
+        await AwaitReportsAsync(() => _scheduler.Of(group.Id, 2)?.HandedBack == true);
 
-        Assert.Equal(SampleState.ReachedLength, _scheduler.Of(group.Id, 0)!.State);
-        Assert.Equal(SampleState.ReachedLength, _scheduler.Of(group.Id, 1)!.State);
+        Assert.Equal(FinishReason.Length, _scheduler.Of(group.Id, 0)!.Finished);
+        Assert.Equal(FinishReason.Length, _scheduler.Of(group.Id, 1)!.Finished);
         Assert.Equal(new Drained(Decoder(0), 1), await _host.ExpectMsgAsync<Drained>());
     }
 
@@ -121,9 +121,9 @@ public sealed class DecoderDrainTests : ActorTest
     /// <summary>Where another decoder goes on with these groups, when all samples of them have been handed back.</summary>
     private async Task<Dictionary<GroupId, SampleStart[]>> HandedBackAsync(params GroupRequest[] groups)
     {
-        await AwaitReportsAsync(() => groups.All(group => Of(group).All(sample => sample?.State == SampleState.HandedBack)));
+        await AwaitReportsAsync(() => groups.All(group => Of(group).All(sample => sample?.HandedBack == true)));
         return groups.ToDictionary(group => group.Id, group => Of(group)
-            .Select(sample => new SampleStart(sample!.Sample, sample.Tokens, sample.Logprobs, sample.Versions)).ToArray());
+            .Select(sample => new SampleStart(sample!.Sample, sample.Sampled)).ToArray());
     }
 
     private IEnumerable<SampleProgress?> Of(GroupRequest group) =>

@@ -63,11 +63,11 @@ public sealed class DecoderHandOverTests : ActorTest
         _old.Forget(_decoder, First.Id);
         gate.Open();
 
-        while (Enumerable.Range(0, 2).Any(sample => _new.Of(First.Id, sample)?.State is null or SampleState.Underway))
+        while (Enumerable.Range(0, 2).Any(sample => _new.Of(First.Id, sample)?.Finished is null))
             await _new.NextAsync();
 
         for (var sample = 0; sample < 2; sample++)
-            Assert.Equal(Groups.Expected(First, sample, SamplingRng.SequenceKey), _new.Of(First.Id, sample)!.Tokens);
+            Assert.Equal(Groups.Expected(First, sample, SamplingRng.SequenceKey), _new.Of(First.Id, sample)!.Sampled.Tokens);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class DecoderHandOverTests : ActorTest
         var report = _new.Reports[0];
         Assert.Equal((_new.Epoch, 1L, 0L), (report.Epoch, report.Number, report.CommandsTaken));
         Assert.All(report.Samples, progress => Assert.Equal(
-            Groups.Expected(Second, progress.Sample, SamplingRng.SequenceKey), progress.Tokens));
+            Groups.Expected(Second, progress.Sample, SamplingRng.SequenceKey), progress.Sampled.Tokens));
         Assert.Equal([0, 1], report.Samples.Select(progress => progress.Sample).Order());
         Assert.Equal(heard, _old.Reports.Count);
     }

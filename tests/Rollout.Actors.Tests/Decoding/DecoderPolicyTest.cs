@@ -85,11 +85,7 @@ public abstract class DecoderPolicyTest : ActorTest
     protected async Task<Completion[]> DecodedAsync(GroupRequest group) =>
     [
         .. (await EndedAsync(group)).Select(sample => new Completion(
-            sample.Sample,
-            sample.Tokens,
-            sample.Logprobs,
-            sample.Versions,
-            sample.State == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length)),
+            sample.Sample, sample.Sampled, Assert.NotNull(sample.Finished))),
     ];
 
     /// <summary>All samples of a group with all of their tokens, when the last has finished or been handed back.</summary>
@@ -99,7 +95,7 @@ public abstract class DecoderPolicyTest : ActorTest
         {
             var samples = Enumerable.Range(0, group.Samples.Length)
                 .Select(i => _reported.GetValueOrDefault((group.Id, i), [])).ToArray();
-            if (samples.All(parts => parts.Count > 0 && parts[^1].State != SampleState.Underway))
+            if (samples.All(parts => parts.Count > 0 && parts[^1].IsLast))
                 return [.. samples.Select(Joined)];
             var report = (DecoderReport)await Scheduler.FishForMessageAsync(
                 message => message is DecoderReport, TimeSpan.FromSeconds(30));
@@ -126,12 +122,12 @@ public abstract class DecoderPolicyTest : ActorTest
         });
     }
 
-    private static SampleProgress Joined(List<SampleProgress> parts) => parts[^1] with
+    private static SampleProgress Joined(List<SampleProgress> parts)
     {
-        Start = parts[0].Start,
-        Tokens = [.. parts.SelectMany(part => part.Tokens)],
-        Logprobs = [.. parts.SelectMany(part => part.Logprobs)],
-    };
+        var sampled = new SampledTokensBuilder();
+        parts.ForEach(part => sampled.Append(part.Sampled));
+        return parts[^1] with { Start = parts[0].Start, Sampled = sampled.ToSampledTokens() };
+    }
 
     private FakeModelRunner NewRunner() =>
         Runner = new FakeModelRunner(new KvCacheGeometry(BlockCount: 60, BlockSize: 4));

@@ -208,6 +208,8 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         public PolicyVersion Version => default;
 
+        public int VocabularySize => 1000;
+
         public int StepsAhead => 1;
 
         public void Start(ForwardBatch batch) => throw new InvalidOperationException("never asked to");

@@ -65,7 +65,7 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
         foreach (var completion in await DecodedAsync(group))
         {
             Groups.AssertSampledAsSaid(group, completion, SamplingRng.SequenceKey);
-            Assert.Equal(1, completion.Versions[0].Version.Value);
+            Assert.Equal(1, completion.Sampled.Versions[0].Version.Value);
         }
         await AssertIdleAsync();
     }
@@ -85,16 +85,16 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
 
         foreach (var sample in await EndedAsync(bound))
         {
-            Assert.Equal(SampleState.HandedBack, sample.State);
-            Assert.NotEmpty(sample.Tokens);
+            Assert.True(sample.HandedBack);
+            Assert.NotEmpty(sample.Sampled.Tokens);
             Assert.Equal(
-                Groups.Expected(bound, sample.Sample, SamplingRng.SequenceKey, One.Version)[..sample.Tokens.Length],
-                sample.Tokens);
-            Assert.Equal([new VersionSpan(One, 0)], sample.Versions);
+                Groups.Expected(bound, sample.Sample, SamplingRng.SequenceKey, One.Version)[..sample.Sampled.Tokens.Length],
+                sample.Sampled.Tokens);
+            Assert.Equal([new VersionSpan(One, 0)], sample.Sampled.Versions);
         }
         Assert.Equal(Two, LastReport!.Policy);
         var completion = (await DecodedAsync(free))[0];
-        Assert.Equal([One, Two], completion.Versions.Select(span => span.Policy));
+        Assert.Equal([One, Two], completion.Sampled.Versions.Select(span => span.Policy));
         Groups.AssertSampledAsSaid(free, completion, SamplingRng.SequenceKey);
         await AssertIdleAsync();
     }
@@ -109,8 +109,8 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
 
         Assert.All(await EndedAsync(group), sample =>
         {
-            Assert.Equal(SampleState.HandedBack, sample.State);
-            Assert.Empty(sample.Tokens);
+            Assert.True(sample.HandedBack);
+            Assert.Empty(sample.Sampled.Tokens);
         });
         Assert.Equal(0, Runner.Steps);
     }
@@ -128,7 +128,7 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
         Update(next);
         gate.Open();
 
-        Assert.Equal([One, next], (await DecodedAsync(group))[0].Versions.Select(span => span.Policy));
+        Assert.Equal([One, next], (await DecodedAsync(group))[0].Sampled.Versions.Select(span => span.Policy));
     }
 
     [Fact]

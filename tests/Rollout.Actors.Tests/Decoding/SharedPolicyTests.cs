@@ -109,7 +109,7 @@ public sealed class SharedPolicyTests() : DecoderPolicyTest(_ => new PolicySourc
         Groups.AssertExpected(after, await DecodedAsync(after), SamplingRng.SequenceKey, One.Version);
         foreach (var completion in await DecodedAsync(during))
         {
-            Assert.Equal([Zero.Version, One.Version], completion.Versions.Select(span => span.Version));
+            Assert.Equal([Zero.Version, One.Version], completion.Sampled.Versions.Select(span => span.Version));
             Groups.AssertSampledAsSaid(during, completion, SamplingRng.SequenceKey);
         }
         // A step that met a block of the old policy would have failed and been tried again.

@@ -25,7 +25,7 @@ internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
         string? host = null,
         Policy policy = default) => new(
             Id(number, host ?? $"host-{number}:1"), incarnation, null!,
-            new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength), policy, model, Epoch, 0, 0, Leaving: false);
+            new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength, VocabularySize: 1000), policy, model, Epoch, 0, 0, Leaving: false);
 
     /// <summary>A decoder that is ready, or null where it is refused.</summary>
     public DecoderLoad? Join(DecoderHere here) => Book.Welcome(here, out _);
@@ -45,7 +45,7 @@ internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
     {
         var slots = Book.Find(id)!.Slots.Where(slot => slot.Decoder == decoder);
         Report(decoder, [.. slots.Select(slot => new SampleProgress(
-            id, slot.Sample, slot.Attempt, slot.Count, [5], [-1], [new VersionSpan(default, 0)], SampleState.Stopped))]);
+            id, slot.Sample, slot.Attempt, slot.Count, new SampledTokens([5], [-1], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
     }
 
     public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Book.Take(

@@ -219,7 +219,7 @@ internal sealed class SimulatedCluster(int seed)
     private void AddDecoder(Policy policy, string model, int longest)
     {
         var id = new DecoderId(new HostId($"host-{++_hosts}:1", _hosts), "cpu");
-        var capacity = new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4, longest);
+        var capacity = new DecoderCapacity(1 + _random.Next(6), 40 + _random.Next(60), 4, longest, VocabularySize: 1000);
         _decoders.Add(new SimulatedDecoder(id, 1, capacity, model) { Policy = policy });
     }
 

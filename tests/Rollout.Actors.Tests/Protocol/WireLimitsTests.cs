@@ -59,7 +59,7 @@ public sealed class WireLimitsTests : ActorTest
             AssertFits(new SubmitGroup(group));
             var longest = group.Samples[0].MaxTokens;
             AssertFits(new AssignSamples(
-                default, long.MaxValue, int.MaxValue, group, [new SampleStart(0, new int[longest], new float[longest], [])]));
+                default, long.MaxValue, int.MaxValue, group, [new SampleStart(0, new SampledTokens(new int[longest], new float[longest], []))]));
         }
 
         void AssertFits(object message) =>
@@ -71,7 +71,7 @@ public sealed class WireLimitsTests : ActorTest
     {
         var versions = Enumerable.Repeat(new VersionSpan(
             new Policy(long.MaxValue, new PolicyVersion(int.MaxValue)), int.MaxValue), 100).ToArray();
-        var start = new SampleStart(int.MaxValue, new int[70_000], new float[70_000], versions);
+        var start = new SampleStart(int.MaxValue, new SampledTokens(new int[70_000], new float[70_000], versions));
         var assign = new AssignSamples(default, 1, 1, Request(), []);
 
         Assert.InRange(

@@ -99,7 +99,7 @@ public sealed class WireSerializerTests : ActorTest
     public void Tokens_without_as_many_log_probabilities_are_refused()
     {
         var sent = new CompletionsReady(
-            default, new GroupId(1), 1, [new Completion(0, [1, 2], [0.5f], [], FinishReason.Stop)]);
+            default, new GroupId(1), 1, [new Completion(0, new SampledTokens([1, 2], [0.5f], []), FinishReason.Stop)]);
 
         Assert.Throws<SerializationException>(() => _wire.FromBinary(_wire.ToBinary(sent), _wire.Manifest(sent)));
     }

@@ -133,9 +133,7 @@ public sealed class RewardActorTests : ActorTest
             new GroupId(id),
             [.. completions.Select((tokens, i) => new Completion(
                 i,
-                tokens,
-                new float[tokens.Length],
-                [new(default, 0)],
+                new SampledTokens(tokens, new float[tokens.Length], [new(default, 0)]),
                 i == completions.Length - 1 ? FinishReason.Length : FinishReason.Stop))]),
         MaxTokens: 99);
 }

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Scheduling;
@@ -17,17 +18,17 @@ public sealed class DecoderLossTests : SchedulerActorTest
         var assigned = await first.AssignedAsync();
         first.Report(scheduler,
         [
-            DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.Stopped, 1, 2, 3),
-            DecoderDouble.Progress(assigned, assigned.Samples[1], SampleState.Underway, 4, 5),
+            DecoderDouble.Progress(assigned, assigned.Samples[0], FinishReason.Stop, 1, 2, 3),
+            DecoderDouble.Progress(assigned, assigned.Samples[1], null, 4, 5),
         ]);
         var second = await JoinAsync(scheduler, 1);
 
         Tell(scheduler, new DecoderLost(Decoder(0), 1, "out of memory", ComesBack: false));
         var moved = await second.AssignedAsync();
         Assert.Equal([1, 2], moved.Samples.Select(start => start.Sample));
-        Assert.Equal([4, 5], moved.Samples[0].Tokens);
-        Assert.Equal([-4f, -5f], moved.Samples[0].Logprobs);
-        Assert.Empty(moved.Samples[1].Tokens);
+        Assert.Equal([4, 5], moved.Samples[0].Sampled.Tokens);
+        Assert.Equal([-4f, -5f], moved.Samples[0].Sampled.Logprobs);
+        Assert.Empty(moved.Samples[1].Sampled.Tokens);
         Assert.NotEqual(assigned.Attempt, moved.Attempt);
         first.Finish(scheduler, assigned, 9, 9, 9, 9);      // late: it is nobody any more
         second.Finish(scheduler, moved, 6, 7);

@@ -65,7 +65,7 @@ public sealed class RoomTests : SchedulerActorTest
         await ExpectMsgAsync<CompletionsReady>();       // and say that it got lost
         Tell(scheduler, new SubmitGroup(Groups.Of(2, 4, 8, 8, 8, 8)), new SubmitGroup(Groups.Of(3, 4, 8, 8, 8)));
         var assigned = await decoder.AssignedAsync();
-        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.Underway, 5, 6)]);
+        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 5, 6)]);
 
         Tell(scheduler, new OfferGroups([.. new[] { 1, 2, 3, 4 }.Select(id => new OfferedGroup(new GroupId(id), 2))]));
 

@@ -88,7 +88,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Tell(scheduler, group, group, group);
         var assigned = await decoder.AssignedAsync();
         decoder.Finish(scheduler, assigned, 5);
-        var again = decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.Stopped, 5)]);
+        var again = decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], FinishReason.Stop, 5)]);
         scheduler.Tell(again, decoder.Ref);
         decoder.Report(scheduler, [], [new GroupRejection(assigned.Group.Id, assigned.Attempt, "changed its mind")]);
 
@@ -199,7 +199,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
             await SettledAsync(scheduler);
             decoder.Report(
                 scheduler,
-                [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.Underway, 5) with { Start = token }]);
+                [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 5) with { Start = token }]);
         }
         await SettledAsync(scheduler);
         Advance(timeout * 1.1);
@@ -322,13 +322,13 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Assert.Equal(decoder.Policy, assigned.Required);
 
         decoder.Policy = new Policy(Run: 5, new PolicyVersion(3));
-        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], SampleState.HandedBack, 1, 2)]);
+        decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 1, 2) with { HandedBack = true }]);
 
         Tell(scheduler, new SubmitGroup(Groups.Of(2, 4, 8)));
         Assert.Equal(2, (await decoder.AssignedAsync()).Group.Id.Value);
         var moved = await (await JoinAsync(scheduler, 1)).AssignedAsync();
         Assert.Equal(1, moved.Group.Id.Value);
-        Assert.Equal([1, 2], moved.Samples[0].Tokens);
+        Assert.Equal([1, 2], moved.Samples[0].Sampled.Tokens);
     }
 
     [Fact]

@@ -22,6 +22,8 @@ public sealed class DecoderDouble(
 
     public string Fingerprint { get; set; } = "tiny";
 
+    public int VocabularySize { get; set; } = 1000;
+
     /// <summary>Samples that it says it holds from before.</summary>
     public int Holding { get; set; }
 
@@ -33,7 +35,7 @@ public sealed class DecoderDouble(
     public long CommandsTaken { get; private set; }
 
     public DecoderHere Here => new(
-        Id, incarnation, Ref, new DecoderCapacity(maxNumSeqs, blocks, blockSize, maxModelLength), Policy,
+        Id, incarnation, Ref, new DecoderCapacity(maxNumSeqs, blocks, blockSize, maxModelLength, VocabularySize), Policy,
         Fingerprint, Epoch, CommandsTaken, Holding, IsLeaving);
 
     /// <summary>Announces itself until it is known and has nothing that the scheduler doesn't know of.</summary>
@@ -83,18 +85,16 @@ public sealed class DecoderDouble(
     /// <summary>All samples of an assignment have finished with these tokens after those that they had.</summary>
     public void Finish(IActorRef scheduler, AssignSamples assigned, params int[] tokens) => Report(
         scheduler,
-        [.. assigned.Samples.Select(start => Progress(assigned, start, SampleState.ReachedLength, tokens))]);
+        [.. assigned.Samples.Select(start => Progress(assigned, start, FinishReason.Length, tokens))]);
 
     public static SampleProgress Progress(
-        AssignSamples assigned, SampleStart start, SampleState state, params int[] tokens) => new(
+        AssignSamples assigned, SampleStart start, FinishReason? finished, params int[] tokens) => new(
             assigned.Group.Id,
             start.Sample,
             assigned.Attempt,
-            start.Tokens.Length,
-            tokens,
-            [.. tokens.Select(token => -(float)token)],
-            [new VersionSpan(default, 0)],
-            state);
+            start.Sampled.Count,
+            new SampledTokens(tokens, [.. tokens.Select(token => -(float)token)], [new VersionSpan(default, 0)]),
+            finished);
 
     /// <summary>The next message, whatever it is.</summary>
     public async Task<T> ExpectAsync<T>() => await probe.FishForMessageAsync<T>(_ => true);

@@ -22,6 +22,8 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public PolicyVersion Version { get; private set; }
 
+    public int VocabularySize => vocabulary;
+
     /// <summary>2 behaves as a device does: a fault is seen when the step is waited for, and what follows it computes rubbish.</summary>
     public int StepsAhead { get; init; } = 1;
 

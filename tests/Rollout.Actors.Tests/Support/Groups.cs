@@ -51,10 +51,10 @@ public static class Groups
         var sequenceKey = (key ?? Key)(
             group.Samples[completion.Sample].Seed, new SequenceId(group.Id, completion.Sample));
         var tokens = group.Prompt.Concat(completion.Tokens).ToArray();
-        Assert.Equal(0, completion.Versions[0].Start);
+        Assert.Equal(0, completion.Sampled.Versions[0].Start);
         for (var i = 0; i < completion.Tokens.Length; i++)
         {
-            var version = completion.Versions.Last(span => span.Start <= i).Version;
+            var version = completion.Sampled.Versions.Last(span => span.Start <= i).Version;
             Assert.Equal(
                 FakeModelRunner.Next(tokens.AsSpan(0, group.Prompt.Length + i), sequenceKey, version),
                 completion.Tokens[i]);

@@ -42,7 +42,7 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
         foreach (var start in samples)
         {
             _progress[new SequenceId(group.Id, start.Sample)] = new SampleProgress(
-                group.Id, start.Sample, attempt, 0, start.Tokens, start.Logprobs, start.Versions, SampleState.Underway);
+                group.Id, start.Sample, attempt, 0, start.Sampled);
         }
         decoder.Tell(new AssignSamples(Epoch, NextNumber(decoder), attempt, group, samples), Ref);
     }
@@ -100,24 +100,19 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
     {
         var id = new SequenceId(progress.Group, progress.Sample);
         var known = _progress.TryGetValue(id, out var before) && before.Attempt == progress.Attempt ? before : null;
-        _progress[id] = progress with
-        {
-            Tokens = [.. known?.Tokens.Take(progress.Start) ?? [], .. progress.Tokens],
-            Logprobs = [.. known?.Logprobs.Take(progress.Start) ?? [], .. progress.Logprobs],
-        };
+        var sampled = new SampledTokensBuilder();
+        if (known is not null)
+            sampled.Append(known.Sampled.Slice(0, progress.Start));
+        sampled.Append(progress.Sampled);
+        _progress[id] = progress with { Sampled = sampled.ToSampledTokens() };
         var samples = Enumerable.Range(0, _samples.GetValueOrDefault(progress.Group))
             .Select(sample => Of(progress.Group, sample)).ToArray();
-        if (Array.TrueForAll(samples, sample => sample?.State is SampleState.Stopped or SampleState.ReachedLength))
+        if (Array.TrueForAll(samples, sample => sample?.Finished is not null))
         {
             _decoded.Enqueue(new DecodedGroup(
                 progress.Group,
                 progress.Attempt,
-                [.. samples.Select(sample => new Completion(
-                    sample!.Sample,
-                    sample.Tokens,
-                    sample.Logprobs,
-                    sample.Versions,
-                    sample.State == SampleState.Stopped ? FinishReason.Stop : FinishReason.Length))]));
+                [.. samples.Select(sample => new Completion(sample!.Sample, sample.Sampled, sample.Finished!.Value))]));
         }
     }
 }

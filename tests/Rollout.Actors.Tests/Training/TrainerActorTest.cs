@@ -139,7 +139,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         group.Id,
         group.Samples.Length,
         [.. group.Samples.Select((_, i) => new Completion(
-            i, TokensOf(group, i), [-1, -2], [new VersionSpan(default, 0)], FinishReason.Stop))]);
+            i, new SampledTokens(TokensOf(group, i), [-1, -2], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
 
     private FakePolicyTrainer NewPolicy()
     {

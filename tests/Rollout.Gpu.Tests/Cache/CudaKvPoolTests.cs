@@ -11,7 +11,7 @@ namespace Rollout.Gpu.Tests.Cache;
 public sealed class CudaKvPoolTests
 {
     private static readonly KvCacheShape Shape = new(LayerCount: 28, HeadCount: 16, KvHeadCount: 8, HeadDim: 128);
-    private static readonly long TokenBytes = Shape.BytesPerToken(ScalarType.BFloat16);
+    private static readonly long TokenBytes = Shape.BytesPerToken(elementBytes: 2);
 
     [Theory]
     [InlineData(1040, 65)]       // one sequence of the longest length

@@ -111,9 +111,9 @@ public sealed class KvCacheAttentionTests
     public void A_byte_budget_holds_as_many_blocks_as_fit_and_at_least_one()
     {
         var shape = new KvCacheShape(LayerCount: 3, HeadCount: 8, KvHeadCount: 2, HeadDim: 16);
-        Assert.Equal(2 * 3 * 2 * 16 * 4, shape.BytesPerToken(ScalarType.Float32));
-        Assert.Equal(new KvCacheGeometry(5, 8), shape.Geometry(ScalarType.Float32, 8, (768 * 8 * 6) - 1));
-        var error = Assert.Throws<ArgumentException>(() => shape.Geometry(ScalarType.Float32, 8, 6000));
+        Assert.Equal(2 * 3 * 2 * 16 * 4, shape.BytesPerToken(elementBytes: 4));
+        Assert.Equal(new KvCacheGeometry(5, 8), shape.Geometry(elementBytes: 4, 8, (768 * 8 * 6) - 1));
+        var error = Assert.Throws<ArgumentException>(() => shape.Geometry(elementBytes: 4, 8, 6000));
         Assert.Equal("6000 bytes of KV cache hold no block: one of 8 tokens takes 6144 bytes.", error.Message);
     }
 

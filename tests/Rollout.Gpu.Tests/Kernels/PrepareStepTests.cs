@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Kernels;
-using Rollout.Gpu.Models;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

@@ -25,7 +25,7 @@ public sealed class GoldenTests
     [Fact]
     public void Qwen3_computes_what_transformers_does()
     {
-        Assert.Equal(1_000_000, ModelConfig.Load(SharedFixtures.Require("tiny-qwen3")).Rope.Theta);
+        Assert.Equal(1_000_000, ModelConfigReader.ReadFolder(SharedFixtures.Require("tiny-qwen3")).Rope.Theta);
         CheckAll("tiny-qwen3");
     }
 

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Xunit;
 using static TorchSharp.torch;

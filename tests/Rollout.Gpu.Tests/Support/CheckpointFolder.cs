@@ -1,4 +1,4 @@
-using Rollout.Gpu.Models;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
 using static TorchSharp.torch;
 

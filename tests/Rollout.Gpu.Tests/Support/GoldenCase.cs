@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using static TorchSharp.torch;
@@ -26,7 +27,7 @@ internal sealed record GoldenCase(
     public static CausalLm Model(string fixture)
     {
         var folder = SharedFixtures.Require(fixture);
-        var config = ModelConfig.Load(folder);
+        var config = ModelConfigReader.ReadFolder(folder);
         var model = new CausalLm(
             fixture == "tiny-qwen3" ? config with { Rope = new RopeSettings() } : config, ScalarType.Float32, CPU);
         WeightLoader.Load(model, folder);

@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
-using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;
 

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
@@ -44,7 +45,7 @@ public sealed class HuggingFaceModelTests
             actual.Entries.Select(entry => entry.Name));
         foreach (var entry in expected.Entries)
             Assert.True(expected.Read(entry.Name).Equals(actual.Read(entry.Name)), entry.Name);
-        Assert.Equal(ModelConfig.Load(source).Rope, ModelConfig.Load(folder.At("model")).Rope);
+        Assert.Equal(ModelConfigReader.ReadFolder(source).Rope, ModelConfigReader.ReadFolder(folder.At("model")).Rope);
     }
 
     [Fact]

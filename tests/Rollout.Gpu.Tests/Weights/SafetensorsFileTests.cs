@@ -1,6 +1,7 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using TorchSharp;

@@ -174,7 +174,7 @@ public sealed class CompletionFileTests : IDisposable
     private static GroupFinished Outcome(PromptLine prompt) => new(
         prompt.Group.Id,
         [.. prompt.Group.Samples.Select((_, sample) => new Completion(
-            sample, [1], [-0.5f], [new VersionSpan(default, 0)], FinishReason.Stop))]);
+            sample, new SampledTokens([1], [-0.5f], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
 
     private static CompletionFile Open(string path, PromptLine[]? prompts = null, bool resume = false) =>
         CompletionFile.Open(path, "run", prompts ?? [Prompt(1, 1)], resume);

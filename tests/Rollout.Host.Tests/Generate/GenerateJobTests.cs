@@ -205,7 +205,7 @@ public sealed class GenerateJobTests : IDisposable
     {
         var model = _folder.Child(fixture);
         Directory.CreateDirectory(model);
-        SharedFixtures.GoldenConfig(fixture).Save(model, ScalarType.Float32);
+        ModelConfigWriter.Write(SharedFixtures.GoldenConfig(fixture), model, ScalarType.Float32);
         File.CreateSymbolicLink(
             Path.Combine(model, "model.safetensors"), SharedFixtures.Find($"fixtures/{fixture}/model.safetensors")!);
         var cases = GoldenCase.Read(fixture);

@@ -1,7 +1,6 @@
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
-using Rollout.Gpu.Weights;
 using Rollout.Host.Commands;
 using Rollout.Host.Invocation;
 using Rollout.Host.Output;

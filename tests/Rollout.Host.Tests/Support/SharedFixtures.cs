@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Xunit;
 
@@ -44,7 +45,7 @@ internal static class SharedFixtures
     /// </summary>
     public static ModelConfig GoldenConfig(string model)
     {
-        var config = ModelConfig.Load(Find($"fixtures/{model}")!);
+        var config = ModelConfigReader.ReadFolder(Find($"fixtures/{model}")!);
         return model == "tiny-qwen3" ? config with { Rope = config.Rope with { Theta = 10_000 } } : config;
     }
 

@@ -18,7 +18,7 @@ internal static class TinyModel
     public static string Save(TemporaryFolder folder, Action<CausalLm>? change = null, bool withTokenizer = true)
     {
         LibTorch.Load();
-        using var model = new CausalLm(ModelConfig.Load(Source), torch.ScalarType.Float32, torch.CPU);
+        using var model = new CausalLm(ModelConfigReader.ReadFolder(Source), torch.ScalarType.Float32, torch.CPU);
         model.InitializeRandom(seed: 3, std: 0.3);
         change?.Invoke(model);
         var path = folder.Child($"model-{Guid.NewGuid():N}");

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Contracts;
 using static Rollout.Actors.Protocol.Wire.WireFields;
 
 namespace Rollout.Actors.Protocol.Wire;
@@ -8,7 +9,7 @@ internal static class DecoderFormats
     public static IReadOnlyList<WireFormat> All { get; } =
     [
         new WireFormat<DecoderHere>(
-            "decoder-here:2",
+            "decoder-here:3",
             static (ref writer, here) =>
             {
                 WriteDecoder(ref writer, here.Id);
@@ -18,6 +19,7 @@ internal static class DecoderFormats
                 writer.Whole(here.Capacity.Blocks);
                 writer.Whole(here.Capacity.BlockSize);
                 writer.Whole(here.Capacity.MaxModelLength);
+                writer.Whole(here.Capacity.VocabularySize);
                 WritePolicy(ref writer, here.Policy);
                 writer.Text(here.Fingerprint);
                 WriteEpoch(ref writer, here.Seen);
@@ -29,7 +31,8 @@ internal static class DecoderFormats
                 ReadDecoder(ref reader),
                 reader.Whole(),
                 reader.Actor(),
-                new DecoderCapacity(reader.Whole(), reader.Whole(), reader.Whole(), reader.Whole()),
+                new DecoderCapacity(
+                    reader.Whole(), reader.Whole(), reader.Whole(), reader.Whole(), reader.Whole()),
                 ReadPolicy(ref reader),
                 reader.Text(),
                 ReadEpoch(ref reader),
@@ -37,7 +40,7 @@ internal static class DecoderFormats
                 reader.Whole(),
                 reader.Bool())),
         new WireFormat<DecoderReport>(
-            "decoder-report:2",
+            "decoder-report:3",
             static (ref writer, report) =>
             {
                 WriteDecoder(ref writer, report.Decoder);
@@ -84,20 +87,21 @@ internal static class DecoderFormats
         writer.Whole(progress.Sample);
         writer.Whole(progress.Attempt);
         writer.Whole(progress.Start);
-        WriteTokens(ref writer, progress.Tokens, progress.Logprobs);
-        WriteEach(ref writer, progress.Versions, WriteSpan);
-        writer.Whole((int)progress.State);
+        WriteSampled(ref writer, progress.Sampled);
+        writer.Bool(progress.Finished is not null);
+        if (progress.Finished is { } reason)
+            writer.Whole((int)reason);
+        writer.Bool(progress.HandedBack);
     }
 
-    private static SampleProgress ReadProgress(ref WireReader reader)
-    {
-        var (group, sample, attempt, start) =
-            (ReadGroup(ref reader), reader.Whole(), reader.Whole(), reader.Whole());
-        var (tokens, logprobs) = ReadTokens(ref reader);
-        return new SampleProgress(
-            group, sample, attempt, start, tokens, logprobs, ReadEach(ref reader, ReadSpan),
-            ReadChoice<SampleState>(ref reader));
-    }
+    private static SampleProgress ReadProgress(ref WireReader reader) => new(
+        ReadGroup(ref reader),
+        reader.Whole(),
+        reader.Whole(),
+        reader.Whole(),
+        ReadSampled(ref reader),
+        reader.Bool() ? ReadChoice<FinishReason>(ref reader) : null,
+        reader.Bool());
 
     private static void WriteRejection(ref WireWriter writer, GroupRejection rejection)
     {

@@ -79,36 +79,31 @@ internal static class WireFields
 
     public static VersionSpan ReadSpan(ref WireReader reader) => new(ReadPolicy(ref reader), reader.Whole());
 
-    /// <summary>As many log-probabilities as tokens.</summary>
-    public static void WriteTokens(ref WireWriter writer, int[] tokens, float[] logprobs)
+    public static void WriteSampled(ref WireWriter writer, SampledTokens sampled)
     {
-        writer.Wholes(tokens);
-        writer.Numbers(logprobs);
+        writer.Wholes(sampled.Tokens);
+        writer.Numbers(sampled.Logprobs);
+        WriteEach(ref writer, sampled.Versions, WriteSpan);
     }
 
-    public static (int[] Tokens, float[] Logprobs) ReadTokens(ref WireReader reader)
+    /// <summary>Refuses another number of log-probabilities than of tokens.</summary>
+    public static SampledTokens ReadSampled(ref WireReader reader)
     {
         var (tokens, logprobs) = (reader.Wholes(), reader.Numbers());
         return tokens.Length == logprobs.Length
-            ? (tokens, logprobs)
+            ? new SampledTokens(tokens, logprobs, ReadEach(ref reader, ReadSpan))
             : throw new SerializationException($"{logprobs.Length} log-probabilities of {tokens.Length} tokens");
     }
 
     public static void WriteCompletion(ref WireWriter writer, Completion completion)
     {
         writer.Whole(completion.Sample);
-        WriteTokens(ref writer, completion.Tokens, completion.Logprobs);
-        WriteEach(ref writer, completion.Versions, WriteSpan);
+        WriteSampled(ref writer, completion.Sampled);
         writer.Whole((int)completion.Reason);
     }
 
-    public static Completion ReadCompletion(ref WireReader reader)
-    {
-        var sample = reader.Whole();
-        var (tokens, logprobs) = ReadTokens(ref reader);
-        return new Completion(
-            sample, tokens, logprobs, ReadEach(ref reader, ReadSpan), ReadChoice<FinishReason>(ref reader));
-    }
+    public static Completion ReadCompletion(ref WireReader reader) =>
+        new(reader.Whole(), ReadSampled(ref reader), ReadChoice<FinishReason>(ref reader));
 
     public static T ReadChoice<T>(ref WireReader reader)
         where T : struct, Enum
@@ -172,14 +167,8 @@ internal static class WireFields
     public static void WriteStart(ref WireWriter writer, SampleStart start)
     {
         writer.Whole(start.Sample);
-        WriteTokens(ref writer, start.Tokens, start.Logprobs);
-        WriteEach(ref writer, start.Versions, WriteSpan);
+        WriteSampled(ref writer, start.Sampled);
     }
 
-    public static SampleStart ReadStart(ref WireReader reader)
-    {
-        var sample = reader.Whole();
-        var (tokens, logprobs) = ReadTokens(ref reader);
-        return new SampleStart(sample, tokens, logprobs, ReadEach(ref reader, ReadSpan));
-    }
+    public static SampleStart ReadStart(ref WireReader reader) => new(reader.Whole(), ReadSampled(ref reader));
 }

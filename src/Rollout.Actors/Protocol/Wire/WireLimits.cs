@@ -58,7 +58,7 @@ public static class WireLimits
 
     /// <summary>Bytes of a sample in an assignment.</summary>
     public static long BytesOf(SampleStart start) =>
-        4L * NumberBytes + (long)TokenBytes * start.Tokens.Length + 3L * NumberBytes * start.Versions.Length;
+        4L * NumberBytes + (long)TokenBytes * start.Sampled.Count + 3L * NumberBytes * start.Sampled.Versions.Length;
 
     private static string? WhyTooLarge(string[] stopTexts)
     {

@@ -1,7 +1,8 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using Rollout.Gpu.Contracts;
 
-namespace Rollout.Gpu.Cache;
+namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
 /// One layer's attention of one batch: what the workers share while they compute its parts.

@@ -1,9 +1,4 @@
-using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Models;
-using TorchSharp;
-using static TorchSharp.torch;
-
-namespace Rollout.Gpu.Cache;
+namespace Rollout.Gpu.Contracts;
 
 /// <summary>What a model keeps of every token: a key and a value per layer and KV head.</summary>
 /// <param name="LayerCount">Decoder layers.</param>
@@ -20,16 +15,16 @@ public sealed record KvCacheShape(int LayerCount, int HeadCount, int KvHeadCount
         new(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim);
 
     /// <summary>Bytes of one token's keys and values in all layers.</summary>
-    public long BytesPerToken(ScalarType dtype) =>
-        2L * LayerCount * KvHeadCount * HeadDim * dtype.ElementSize();
+    /// <param name="elementBytes">The bytes of one number.</param>
+    public long BytesPerToken(int elementBytes) => 2L * LayerCount * KvHeadCount * HeadDim * elementBytes;
 
     /// <summary>
     /// As many blocks as these bytes hold. A contiguous cache takes the longest sequence as block size.
     /// </summary>
     /// <exception cref="ArgumentException">Not one block fits.</exception>
-    public KvCacheGeometry Geometry(ScalarType dtype, int blockSize, long bytes)
+    public KvCacheGeometry Geometry(int elementBytes, int blockSize, long bytes)
     {
-        var blockBytes = BytesPerToken(dtype) * blockSize;
+        var blockBytes = BytesPerToken(elementBytes) * blockSize;
         if (bytes < blockBytes)
         {
             throw new ArgumentException(

@@ -1,4 +1,4 @@
-namespace Rollout.Gpu.Models;
+namespace Rollout.Gpu.Contracts;
 
 /// <summary>
 /// How rotary frequencies are scaled for longer contexts; the names are those of rope_type in config.json.

@@ -1,6 +1,4 @@
-using TorchSharp;
-
-namespace Rollout.Gpu.Models;
+namespace Rollout.Gpu.Contracts;
 
 /// <summary>
 /// The shape of a decoder-only transformer of the Llama family: Llama, Mistral, Qwen2, Qwen3.
@@ -68,23 +66,4 @@ public sealed record ModelConfig
         "qwen2" => "Qwen2ForCausalLM",
         _ => "Qwen3ForCausalLM",
     };
-
-    /// <summary>Reads one config.json.</summary>
-    /// <exception cref="Weights.CheckpointException">Not JSON, a key is missing or has a value that isn't
-    /// supported.</exception>
-    public static ModelConfig FromJson(string path) => ModelConfigReader.ReadConfig(path);
-
-    /// <summary>
-    /// Reads config.json of a folder, and the end-of-sequence ids of its generation_config.json if it's
-    /// there.
-    /// </summary>
-    /// <exception cref="Weights.CheckpointException">As <see cref="FromJson"/>; or the file isn't
-    /// there.</exception>
-    public static ModelConfig Load(string folder) => ModelConfigReader.ReadFolder(folder);
-
-    /// <summary>Writes config.json and generation_config.json into an existing folder.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="dtype">The type of the weights beside them, which transformers loads them in.</param>
-    public void Save(string folder, torch.ScalarType dtype = torch.ScalarType.Float32) =>
-        ModelConfigWriter.Write(this, folder, dtype);
 }

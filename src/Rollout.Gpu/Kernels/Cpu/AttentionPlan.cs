@@ -1,6 +1,6 @@
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Gpu.Cache;
+namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
 /// What the attention of one batch reads and who computes what, made once a step and used by every layer: the

@@ -1,4 +1,4 @@
-namespace Rollout.Gpu.Weights;
+namespace Rollout.Gpu.Contracts;
 
 /// <summary>
 /// A model folder that can't be used. The message is one sentence that names the file and the tensor or key.

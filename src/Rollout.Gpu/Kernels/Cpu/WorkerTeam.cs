@@ -1,4 +1,4 @@
-namespace Rollout.Gpu.Execution;
+namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
 /// Spreads the parts of one piece of work over the calling thread and a bounded number of pool threads. Parts

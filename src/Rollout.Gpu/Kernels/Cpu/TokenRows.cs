@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
-namespace Rollout.Gpu.Cache;
+namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
 /// The memory of a float32 tensor [tokens, heads, head_dim] on the CPU, whose tokens may be strided.

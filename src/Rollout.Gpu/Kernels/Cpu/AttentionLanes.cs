@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace Rollout.Gpu.Cache;
+namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
 /// The two inner loops of attention on a CPU, for one or two query vectors at a time that share what is

@@ -1,0 +1,129 @@
+using System.Runtime.InteropServices;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Protocol;
+
+/// <summary>
+/// Consecutive tokens of one sample, with the log-probability and the policy of each: a whole completion, or the part of it
+/// that a message carries. Immutable: its arrays are never written again.
+/// </summary>
+/// <param name="Tokens">The sampled ids.</param>
+/// <param name="Logprobs">[tokens] their log-probabilities (see <see cref="StepOutput.Logprobs"/>).</param>
+/// <param name="Versions">Which policy sampled which tokens, in order of their first token; the first starts at 0.</param>
+public sealed record SampledTokens(int[] Tokens, float[] Logprobs, VersionSpan[] Versions)
+{
+    /// <summary>No tokens: where every new sample starts.</summary>
+    public static SampledTokens Empty { get; } = new([], [], []);
+
+    /// <summary>The number of tokens.</summary>
+    public int Count => Tokens.Length;
+
+    /// <summary>A copy of some of the tokens. Its versions count from its own first token.</summary>
+    public SampledTokens Slice(int start, int count) => start == 0 && count == Count
+        ? this
+        : new SampledTokens(
+            Tokens[start..(start + count)], Logprobs[start..(start + count)], VersionSpan.Slice(Versions, start, count));
+}
+
+/// <summary>
+/// From token <paramref name="Start"/> on, this policy sampled. Policies of two runs may have equal version numbers: their
+/// run tells them apart.
+/// </summary>
+public readonly record struct VersionSpan(Policy Policy, int Start)
+{
+    public PolicyVersion Version => Policy.Version;
+
+    /// <summary>The spans of tokens start … start + count − 1, counted from the first of these.</summary>
+    public static VersionSpan[] Slice(ReadOnlySpan<VersionSpan> spans, int start, int count)
+    {
+        var sliced = new List<VersionSpan>();
+        foreach (var span in spans)
+        {
+            if (span.Start >= start + count)
+                break;
+            var moved = span with { Start = Math.Max(0, span.Start - start) };
+            if (moved.Start == 0)
+                sliced.Clear();
+            sliced.Add(moved);
+        }
+        return count == 0 ? [] : [.. sliced];
+    }
+}
+
+/// <summary>
+/// The growing tokens of one sample: a decoder's sequence and the scheduler's slot each have one. Appending copies only what
+/// is appended, slicing only the slice.
+/// </summary>
+public sealed class SampledTokensBuilder
+{
+    /// <summary>Tokens that the arrays grow by at most, so that a long sample doesn't hold twice its memory.</summary>
+    private const int Growth = 4096;
+
+    private readonly int _promptLength;
+    private readonly List<VersionSpan> _versions = [];
+    private int[] _tokens;
+    private float[] _logprobs;
+
+    /// <param name="prompt">Tokens that stand before the sampled ones in <see cref="PromptAndSampled"/>.</param>
+    /// <param name="capacity">Sampled tokens to make room for.</param>
+    public SampledTokensBuilder(ReadOnlySpan<int> prompt = default, int capacity = 0)
+    {
+        _promptLength = prompt.Length;
+        _tokens = new int[prompt.Length + capacity];
+        _logprobs = new float[capacity];
+        prompt.CopyTo(_tokens);
+    }
+
+    /// <summary>The number of sampled tokens.</summary>
+    public int Count { get; private set; }
+
+    public ReadOnlySpan<int> PromptAndSampled => _tokens.AsSpan(0, _promptLength + Count);
+
+    public void Append(int token, float logprob, Policy policy)
+    {
+        Reserve(1);
+        AppendVersion(policy, Count);
+        _tokens[_promptLength + Count] = token;
+        _logprobs[Count++] = logprob;
+    }
+
+    /// <summary>Appends the tokens from <paramref name="from"/> on.</summary>
+    public void Append(SampledTokens sampled, int from = 0)
+    {
+        var added = sampled.Count - from;
+        Reserve(added);
+        foreach (var span in VersionSpan.Slice(sampled.Versions, from, added))
+            AppendVersion(span.Policy, Count + span.Start);
+        sampled.Tokens.AsSpan(from).CopyTo(_tokens.AsSpan(_promptLength + Count));
+        sampled.Logprobs.AsSpan(from).CopyTo(_logprobs.AsSpan(Count));
+        Count += added;
+    }
+
+    public SampledTokens Slice(int start, int count)
+    {
+        if (start + count > Count)
+            throw new ArgumentOutOfRangeException(nameof(count), $"tokens {start}…{start + count - 1} of {Count}");
+        return count == 0 ? SampledTokens.Empty : new SampledTokens(
+            _tokens.AsSpan(_promptLength + start, count).ToArray(),
+            _logprobs.AsSpan(start, count).ToArray(),
+            VersionSpan.Slice(CollectionsMarshal.AsSpan(_versions), start, count));
+    }
+
+    public SampledTokens ToSampledTokens() => Slice(0, Count);
+
+    private void AppendVersion(Policy policy, int start)
+    {
+        if (_versions.Count == 0 || _versions[^1].Policy != policy)
+            _versions.Add(new VersionSpan(policy, start));
+    }
+
+    private void Reserve(int added)
+    {
+        var needed = Count + added;
+        if (needed <= _logprobs.Length)
+            return;
+        var capacity = needed + Math.Min(needed, Growth);
+        Array.Resize(ref _logprobs, capacity);
+        Array.Resize(ref _tokens, _promptLength + capacity);
+    }
+}
