@@ -37,7 +37,7 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
     /// <summary>Measures the decoders that are there: a group that is too large for any of them is split.</summary>
-    public void MeasureLargest(IReadOnlyCollection<DecoderLoad> decoders)
+    public void MeasureLargest(IEnumerable<DecoderLoad> decoders)
     {
         (_mostSeqs, _mostTokens) = (0, 0);
         foreach (var capacity in decoders.Select(decoder => decoder.Capacity))

@@ -29,7 +29,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     public WorkQueue Waiting { get; } = new();
 
     /// <summary>Other decoders are there than before: groups may have room elsewhere, and wait in other lines.</summary>
-    public void MeasureDecoders(IReadOnlyCollection<DecoderLoad> decoders)
+    public void MeasureDecoders(IEnumerable<DecoderLoad> decoders)
     {
         policy.MeasureLargest(decoders);
         Waiting.Reline(decoders.Select(decoder => decoder.Capacity.Reach));
