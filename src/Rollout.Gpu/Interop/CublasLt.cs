@@ -4,9 +4,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// NVIDIA's matrix products, from the library that a CUDA build of libtorch brings and has loaded: products into memory
-/// that is there, by an algorithm that is chosen once, with a result wider than the operands where that is wanted.
-/// Every function returns a cublasStatus_t, 0 for success.
+/// NVIDIA's matrix products, from the library that a CUDA build of libtorch brings and has loaded: products into
+/// memory that is there, by an algorithm that is chosen once, with a result wider than the operands where that is
+/// wanted. Every function returns a cublasStatus_t, 0 for success.
 /// </summary>
 internal sealed unsafe class CublasLt : IDisposable
 {
@@ -40,7 +40,7 @@ internal sealed unsafe class CublasLt : IDisposable
 
     private nint _handle;
 
-    /// <param name="context">Of the device; current on this thread.</param>
+    /// <param name="context">The device's context, current on this thread.</param>
     /// <exception cref="LibTorchException">The library is not there.</exception>
     public CublasLt(CudaContext context)
     {
@@ -205,5 +205,7 @@ internal sealed unsafe class CublasLt : IDisposable
     }
 }
 
-/// <summary>A library of NVIDIA's other than the driver refused or failed. The message names it and its status.</summary>
+/// <summary>
+/// A library of NVIDIA's other than the driver refused or failed. The message names it and its status.
+/// </summary>
 internal sealed class CudaLibraryException(string message) : DeviceException(message);

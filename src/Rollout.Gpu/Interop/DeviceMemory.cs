@@ -6,7 +6,7 @@ internal sealed class DeviceMemory : IDisposable
     private nint _pointer;
 
     /// <param name="bytes">0 allocates nothing and points nowhere.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public DeviceMemory(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);

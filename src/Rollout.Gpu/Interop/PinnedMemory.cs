@@ -6,7 +6,7 @@ internal sealed unsafe class PinnedMemory : IDisposable
     private nint _pointer;
 
     /// <param name="bytes">At most 2 GiB, cleared.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public PinnedMemory(int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
