@@ -74,8 +74,8 @@ internal sealed class CudaKvPool : IDisposable
         if (blocks < perSequence)
         {
             throw new DeviceFaultException(
-                $"Too little memory on the device: {Math.Max(0, bytes)} bytes are left for the KV pool, and one sequence "
-                + $"of {longest} tokens needs {perSequence * blockBytes}. Set a lower rollout.decoder.max-model-len or a "
+                $"Too little memory on the device: {Math.Max(0, bytes)} bytes are left for the KV pool, and a sequence of "
+                + $"{longest} tokens needs {perSequence * blockBytes}. Set a lower rollout.decoder.max-model-len or a "
                 + "higher rollout.blocks.gpu-memory-utilization.");
         }
 

@@ -101,8 +101,8 @@ internal sealed class CudaForward : IDisposable
     }
 
     /// <summary>
-    /// Runs the largest step without a token in it, and the matrix products of all smaller ones, and waits: what the
-    /// driver and the libraries allocate by themselves is then there.
+    /// Runs the largest step without any token, and the matrix products of all smaller steps, and waits for them.
+    /// Afterwards the driver and the libraries have allocated all memory that they need.
     /// </summary>
     public void WarmUp(PinnedMemory inputs)
     {

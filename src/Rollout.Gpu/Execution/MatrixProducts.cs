@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// The projections of a model on a GPU: y = x Wᵀ + b by cuBLASLt, from buffer to buffer, float32 sums, nothing
-/// allocated once a shape has been seen or prepared. The algorithm of a shape is the library's first choice, not the
-/// fastest of a trial: the same shape adds up in the same order in every run.
+/// A model's projections on a GPU, y = x Wᵀ + b, by cuBLASLt from buffer to buffer with float32 sums. Allocates
+/// nothing for shapes that were prepared or seen before. A shape's algorithm is the library's first choice, not the
+/// fastest of a trial, so that sums have the same order in every run.
 /// </summary>
 internal sealed class MatrixProducts : IDisposable
 {
@@ -46,9 +46,8 @@ internal sealed class MatrixProducts : IDisposable
     public int Count => _plans.Count;
 
     /// <summary>
-    /// Makes every product that has been queued ready for these numbers of rows too: chooses its algorithm, and
-    /// queues one product by each that is new, since the driver takes a kernel to the device when it is first
-    /// launched.
+    /// Prepares every product that was queued before for these numbers of rows: chooses an algorithm, and queues one
+    /// product for each new algorithm, since the driver loads a kernel when it is first launched.
     /// </summary>
     /// <param name="rows">Numbers of rows.</param>
     /// <param name="wide">Prepare the products with float32 outputs, or else all others.</param>

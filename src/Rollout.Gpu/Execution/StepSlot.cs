@@ -5,8 +5,8 @@ using Rollout.Gpu.Interop;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// What one step under way has on the host: its inputs, which the device copies when their turn comes, and its
-/// outputs, which are there once <see cref="Wait"/> has returned. Used again when its step is finished.
+/// The host's side of a running step: its inputs, which the device copies in the stream's order, and its outputs,
+/// which are there once <see cref="Wait"/> has returned. A slot is reused when its step is finished.
 /// </summary>
 internal sealed class StepSlot : IDisposable
 {

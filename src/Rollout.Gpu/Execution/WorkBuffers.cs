@@ -9,9 +9,9 @@ namespace Rollout.Gpu.Execution;
 internal readonly record struct DeviceRows(nint Pointer, int Buffer);
 
 /// <summary>
-/// The memory that the values of a forward pass live in, one allocation for the largest step. Every operation uses
-/// its input up, so that two buffers besides the residual stream's are enough for any model, and the same steps use
-/// the same addresses, which a recorded graph needs.
+/// The memory of a forward pass's values, one allocation for the largest step. Operations consume their inputs, so
+/// that the residual stream's buffer and two others suffice for any model. Equal steps use equal addresses, as
+/// recorded graphs need.
 /// </summary>
 internal sealed class WorkBuffers : IDisposable
 {
