@@ -43,7 +43,8 @@ internal sealed class LoadRun(Job job, string folder)
         await using var server = new WeightServer("127.0.0.1");
         await using var topology = await RolloutTopology.StartAsync(
             cluster.SettingsOf(ClusterRoles.Trainer), "", stop: stop);
-        var barrier = StartBarrier(topology, server, weights);
+        var membership = await topology.System.ActorSelection($"/user/{MembershipActor.Name}").ResolveOne(Patience);
+        var barrier = StartBarrier(topology, server, weights, membership);
         var hosts = cluster.Addresses.Split(',').Concat(cluster.DecoderAddresses).ToArray();
 
         Console.WriteLine($"{"",-34}  heartbeat, ms: median   p99   max   barrier, ms: median   p99   max  unreachable");
@@ -60,7 +61,8 @@ internal sealed class LoadRun(Job job, string folder)
     }
 
     /// <summary>The barrier that a trainer has, without the trainer.</summary>
-    private static Func<Task<double>> StartBarrier(RolloutTopology topology, WeightServer server, PolicyWeights weights)
+    private static Func<Task<double>> StartBarrier(
+        RolloutTopology topology, WeightServer server, PolicyWeights weights, IActorRef membership)
     {
         var publisher = new WeightPublisher(server, weights);
         var policy = First;
@@ -69,9 +71,9 @@ internal sealed class LoadRun(Job job, string folder)
                 RolloutSettings.From(ConfigTree.Load()).Barrier,
                 Hosts.IdOf(Cluster.Get(topology.System).SelfUniqueAddress),
                 policy,
-                publisher.Publish(policy)),
+                publisher.Publish(policy),
+                membership),
             BarrierProxy.BarrierName);
-        topology.System.ActorOf(MembershipWatch.Props(barrier));
         return async () =>
         {
             policy = policy with { Version = new PolicyVersion(policy.Version.Value + 1) };

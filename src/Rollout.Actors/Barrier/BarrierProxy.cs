@@ -1,22 +1,17 @@
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Barrier;
-
-/// <summary>From membership: this process has the role of the trainer, and is up.</summary>
-public sealed record TrainerUp(HostId Host, Address Address);
-
-/// <summary>From membership: those who were up at the start have been named.</summary>
-public sealed record MembersKnown;
 
 /// <summary>From the process's own topology, and from a timer: a barrier may be there now.</summary>
 public sealed record LookForBarrier;
 
 /// <summary>
-/// A process's way to the step barrier of whoever trains: finds the trainer by membership and its barrier by asking, tells
-/// this process's decoders who it is, and passes on what they say. A trainer without a barrier, as one that still loads its
-/// model, is none yet.
+/// Connects a process's decoders with the step barrier of the cluster's trainer: finds the trainer by membership and its
+/// barrier by asking, tells the decoders who the trainer is, and forwards what they say. A trainer without a barrier, which
+/// may still load its model, doesn't count yet.
 /// </summary>
 public sealed class BarrierProxy : ReceiveActor, IWithTimers
 {
@@ -25,96 +20,100 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
 
     private static readonly TimeSpan SearchEvery = TimeSpan.FromSeconds(1);
 
-    private readonly Func<TrainerUp, ICanTell> _barrierOf;
-    private readonly List<TrainerUp> _trainers = [];        // the oldest member first
+    private readonly IActorRef _membership;
+    private readonly Func<HostId, ICanTell> _barrierOf;
+    private readonly List<HostId> _trainers = [];       // the oldest member first
     private readonly HashSet<IActorRef> _decoders = [];
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private Barrier? _found;
-    private bool _settled;      // it is known who the trainer is, or that there is none
+    private (HostId Host, IActorRef Actor)? _barrier;
+    private bool _isSettled;    // it is known who the trainer is, or that there is none
 
-    /// <param name="barrierOf">Where a trainer's barrier is, if it is there.</param>
-    public BarrierProxy(Func<TrainerUp, ICanTell> barrierOf)
+    /// <param name="membership">Asked for the hosts of the trainer's role.</param>
+    /// <param name="barrierOf">Where a host's barrier is, if it has one.</param>
+    public BarrierProxy(IActorRef membership, Func<HostId, ICanTell> barrierOf)
     {
+        _membership = membership;
         _barrierOf = barrierOf;
-        Receive<JoinBarrier>(Join);
-        Receive<LeaveBarrier>(leave => _found?.Actor.Forward(leave));
+        Receive<JoinBarrier>(ForwardJoin);
+        Receive<LeaveBarrier>(leave => _barrier?.Actor.Forward(leave));
         Receive<Terminated>(gone => _decoders.Remove(gone.ActorRef));
-        Receive<TrainerUp>(up =>
+        Receive<HostsUp>(up =>
         {
-            _trainers.Add(up);
-            Search();
+            _trainers.AddRange(up.Hosts.Except(_trainers));
+            SearchBarrier();
         });
-        Receive<MembersKnown>(_ => Search());
-        Receive<LookForBarrier>(_ => Search());
-        Receive<ActorIdentity>(answer => Find((string)answer.MessageId, answer.Subject));
-        Receive<HostLost>(Lose);
+        Receive<HostLost>(lost => RemoveTrainer(lost.Host));
+        Receive<LookForBarrier>(_ => SearchBarrier());
+        Receive<ActorIdentity>(answer => AcceptAnswer((string)answer.MessageId, answer.Subject));
     }
 
-    public static Props Props(Func<TrainerUp, ICanTell> barrierOf) =>
-        Akka.Actor.Props.Create(() => new BarrierProxy(barrierOf));
+    /// <inheritdoc cref="BarrierProxy(IActorRef, Func{HostId, ICanTell})"/>
+    public static Props Props(IActorRef membership, Func<HostId, ICanTell> barrierOf) =>
+        Akka.Actor.Props.Create(() => new BarrierProxy(membership, barrierOf));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    private void Join(JoinBarrier join)
+    protected override void PreStart() => _membership.Tell(new WatchHosts(ClusterRoles.Trainer));
+
+    private void ForwardJoin(JoinBarrier join)
     {
         if (_decoders.Add(join.Decoder))
             Context.Watch(join.Decoder);
-        if (_settled)
-            join.Decoder.Tell(new TrainerIs(_found?.Host));
-        _found?.Actor.Forward(join);
+        if (_isSettled)
+            join.Decoder.Tell(new TrainerIs(_barrier?.Host));
+        _barrier?.Actor.Forward(join);
     }
 
-    private void Search()
+    private void SearchBarrier()
     {
-        if (_found is not null)
+        if (_barrier is not null)
             return;
         foreach (var trainer in _trainers)
-            _barrierOf(trainer).Tell(new Identify(KeyOf(trainer.Host)), Self);
+            _barrierOf(trainer).Tell(new Identify(KeyOf(trainer)), Self);
         if (_trainers.Count > 0)
-            Timers.StartSingleTimer(nameof(Search), new LookForBarrier(), SearchEvery);
+            Timers.StartSingleTimer(nameof(LookForBarrier), new LookForBarrier(), SearchEvery);
         else
-            Settle();
+            TellDecoders();
     }
 
-    private void Find(string key, IActorRef? barrier)
+    private void AcceptAnswer(string key, IActorRef? barrier)
     {
-        if (_found is not null || _trainers.Find(trainer => KeyOf(trainer.Host) == key) is not { Host: var host })
+        if (_barrier is not null || !_trainers.Exists(trainer => KeyOf(trainer) == key))
             return;
         if (barrier is not null)
         {
+            var host = _trainers.Find(trainer => KeyOf(trainer) == key);
             _log.Info("{Host} trains", host);
-            Timers.Cancel(nameof(Search));
-            _found = new Barrier(host, barrier);
-            Settle();
+            Timers.Cancel(nameof(LookForBarrier));
+            _barrier = (host, barrier);
+            TellDecoders();
         }
-        else if (!_settled)
+        else if (!_isSettled)
         {
-            Settle();
+            TellDecoders();
         }
     }
 
-    /// <summary>A host as text, which Akka's own messages may carry to others.</summary>
+    /// <summary>A host as text, which Akka's own messages may carry between processes.</summary>
     private static string KeyOf(HostId host) => $"{host.Address}#{host.Uid}";
 
-    private void Lose(HostLost lost)
+    private void RemoveTrainer(HostId host)
     {
-        _trainers.RemoveAll(trainer => trainer.Host == lost.Host);
-        if (_found?.Host == lost.Host)
+        _trainers.Remove(host);
+        if (_barrier?.Host == host)
         {
-            _log.Info("the trainer {Host} is gone", lost.Host);
-            _found = null;
-            Settle();
+            _log.Info("the trainer {Host} is gone", host);
+            _barrier = null;
+            TellDecoders();
         }
-        // Also where it was only looked for: whoever waits for it need not.
-        Search();
+        // Decoders may be waiting for the answer of one that was lost before it gave any.
+        SearchBarrier();
     }
 
-    private void Settle()
+    private void TellDecoders()
     {
-        _settled = true;
+        _isSettled = true;
         foreach (var decoder in _decoders)
-            decoder.Tell(new TrainerIs(_found?.Host));
+            decoder.Tell(new TrainerIs(_barrier?.Host));
     }
-
-    private sealed record Barrier(HostId Host, IActorRef Actor);
 }

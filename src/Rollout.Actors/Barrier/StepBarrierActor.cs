@@ -8,15 +8,19 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Barrier;
 
 /// <summary>
-/// Brings every decoder of the cluster from policy to policy, and nobody into the middle of one. Open -(ParkAll)-> Parking
-/// -(all that share the trainer's memory parked or gone)-> AllParkedUntil -(UpdateAll)-> Updating -(all updated or gone)->
-/// Open. Participants are the decoders that joined and are not gone; nobody is waited for beyond the deadline.
+/// Brings the cluster's decoders from policy to policy, for the trainer. Open -(ParkAll)-> Parking -(all that share the
+/// trainer's memory parked or gone)-> AllParkedUntil -(UpdateAll)-> Updating -(all awaited ones updated or gone)-> Open.
+/// Every decoder that joined is told each policy; the update waits only for those that took the one before in time.
 /// </summary>
 public sealed class StepBarrierActor : ReceiveActor, IWithTimers
 {
+    /// <summary>How often the trainer hears who is waited for.</summary>
+    private static readonly TimeSpan ReportEvery = TimeSpan.FromSeconds(10);
+
     private readonly BarrierSettings _settings;
     private readonly HostId _self;
-    private readonly BarrierRoster _roster;
+    private readonly IActorRef _membership;
+    private readonly Participants _participants;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private Policy _policy;
     private WeightOffer? _offer;
@@ -25,38 +29,46 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
     /// <param name="self">The trainer's host.</param>
     /// <param name="policy">The trainer's policy at the start.</param>
     /// <param name="offer">Where decoders of other hosts fetch it; null where there can be none.</param>
-    public StepBarrierActor(BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer)
+    /// <param name="membership">Asked for the hosts of the decoders' role.</param>
+    public StepBarrierActor(
+        BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer, IActorRef membership)
     {
         _settings = settings;
         _self = self;
-        _roster = new BarrierRoster(self);
+        _participants = new Participants(self);
+        _membership = membership;
         (_policy, _offer) = (policy, offer);
         Open();
     }
 
-    public static Props Props(BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer) =>
-        Akka.Actor.Props.Create(() => new StepBarrierActor(settings, self, policy, offer));
+    public static Props Props(
+        BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer, IActorRef membership) =>
+        Akka.Actor.Props.Create(() => new StepBarrierActor(settings, self, policy, offer, membership));
 
     public ITimerScheduler Timers { get; set; } = null!;
+
+    private TimeSpan TransferTime => _settings.TransferTimeout + _settings.Timeout;
+
+    protected override void PreStart() => _membership.Tell(new WatchHosts(ClusterRoles.Decoder));
 
     private void Open()
     {
         Receive<JoinBarrier>(join =>
         {
-            if (Enter(join) != Entry.Refused && join.Holds != _policy)
-                TellPolicy(_roster.Of(join.Id));
+            if (Enter(join) is { } participant && join.Holds != _policy)
+                TellPolicy(participant);
         });
         Receive<ParkAll>(park =>
         {
             var trainer = Sender;
-            var phase = new BarrierProgress(park.Next, _roster.SharerIds);
-            Timers.StartSingleTimer(DeadlineTimer, new Deadline(park.Next, OfSharers: true), _settings.Timeout);
+            var phase = new BarrierProgress(park.Next, _participants.Sharers);
+            StartPhase(phase);
             foreach (var id in phase.Missing)
-                _roster.Of(id).Decoder.Tell(new Park(park.Next));
+                _participants.Find(id)?.Decoder.Tell(new Park(park.Next));
             Become(() => Parking(phase, trainer));
             EndParkingIfOver(phase, trainer);
         });
-        Losses(null, () => { });
+        ReceiveInEveryState(null, () => { });
     }
 
     private void Parking(BarrierProgress phase, IActorRef trainer)
@@ -66,25 +78,27 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             phase.Arrive(parked.Id, parked.Until);
             EndParkingIfOver(phase, trainer);
         });
-        // One that joins now runs nothing with the weights that change, and is told the policy with everybody else. Where
-        // it replaces one that was waited for, that one is gone, whether or not word of it has come.
+        // One that joins now runs nothing with the weights that change, and is told the policy with everybody else. The
+        // incarnation that it replaces is gone, whether or not its supervisor's message has come.
         Receive<JoinBarrier>(join =>
         {
-            if (Enter(join) == Entry.New)
+            var before = _participants.Find(join.Id);
+            if (Enter(join) is { } participant && participant != before)
                 phase.Leave(join.Id);
             EndParkingIfOver(phase, trainer);
         });
         Receive<Deadline>(
             deadline => deadline.Policy == phase.Policy,
             _ => Fail(phase, trainer, $"did not park for {phase.Policy} within {_settings.Timeout}"));
-        Losses(phase, () => EndParkingIfOver(phase, trainer));
+        Receive<ReportDue>(_ => Report(phase, trainer));
+        ReceiveInEveryState(phase, () => EndParkingIfOver(phase, trainer));
     }
 
     private void EndParkingIfOver(BarrierProgress phase, IActorRef trainer)
     {
         if (!phase.IsOver)
             return;
-        Timers.Cancel(DeadlineTimer);
+        EndPhase();
         trainer.Tell(new AllParked(phase.Policy));
         Become(() => AllParkedUntil(phase.Policy));
     }
@@ -94,12 +108,11 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         Receive<UpdateAll>(update => update.Policy.Version.Value >= next.Version.Value, update =>
         {
             var trainer = Sender;
+            var phase = new BarrierProgress(update.Policy, _participants.AwaitedAfter(_policy));
             (_policy, _offer) = (update.Policy, update.Offer);
-            var phase = new BarrierProgress(_policy, _roster.Ids);
-            Timers.StartSingleTimer(DeadlineTimer, new Deadline(_policy, OfSharers: true), _settings.Timeout);
-            Timers.StartSingleTimer(
-                TransferTimer, new Deadline(_policy, OfSharers: false), _settings.TransferTimeout + _settings.Timeout);
-            foreach (var participant in _roster.All)
+            StartPhase(phase);
+            Timers.StartSingleTimer(nameof(TransferDeadline), new TransferDeadline(_policy), TransferTime);
+            foreach (var participant in _participants.All)
                 TellPolicy(participant);
             Become(() => Updating(phase, DecoderStats.None, trainer));
             EndUpdatingIfOver(phase, DecoderStats.None, trainer);
@@ -107,124 +120,155 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         // A trainer that gave up on its step starts over: everybody is parked already.
         Receive<ParkAll>(park => Sender.Tell(new AllParked(park.Next)));
         Receive<JoinBarrier>(join => Enter(join));
-        Losses(null, () => { });
+        ReceiveInEveryState(null, () => { });
     }
 
     private void Updating(BarrierProgress phase, DecoderStats stats, IActorRef trainer)
     {
-        Receive<WeightsUpdated>(updated => phase.Arrive(updated.Id, updated.Policy), updated =>
+        Receive<WeightsUpdated>(updated =>
         {
-            var sum = stats.Plus(updated.Stats);
+            Confirm(updated);
+            var sum = phase.Arrive(updated.Id, updated.Policy) ? stats.Plus(updated.Stats) : stats;
+            LeaveLateBehind(phase);
             Become(() => Updating(phase, sum, trainer));
             EndUpdatingIfOver(phase, sum, trainer);
         });
-        // Who joins again while it is waited for may have missed what it was told, or its answer was lost.
+        // A decoder that joins again while it is waited for may have missed what it was told, or its answer was lost.
         Receive<JoinBarrier>(join =>
         {
-            if (Enter(join) != Entry.Refused && (join.Holds != _policy || phase.Awaits(join.Id)))
-                TellPolicy(_roster.Of(join.Id));
+            if (Enter(join) is { } participant && (join.Holds != _policy || phase.Awaits(join.Id)))
+                TellPolicy(participant);
         });
-        Receive<Deadline>(deadline => deadline.Policy == phase.Policy, deadline =>
+        Receive<Deadline>(deadline => deadline.Policy == phase.Policy, _ =>
         {
-            if (phase.Missing.Any(_roster.Shares))
-            {
+            if (phase.Missing.Any(id => _participants.Find(id) is { SharesWeights: true }))
                 Fail(phase, trainer, $"did not take the weights of {_policy} within {_settings.Timeout}");
-                return;
-            }
-            if (deadline.OfSharers)
-                return;
-            GoOnWithout(phase);
+        });
+        Receive<TransferDeadline>(deadline => deadline.Policy == _policy, _ =>
+        {
+            _participants.MarkLate(_policy);
+            LeaveLateBehind(phase);
+            LeaveBehind(phase, _participants.TakeSilent(), "were silent");
+            // Nobody has the weights yet, and some still fetch them: the run can only wait for those.
+            if (!phase.IsOver)
+                Timers.StartSingleTimer(nameof(TransferDeadline), new TransferDeadline(_policy), TransferTime);
             EndUpdatingIfOver(phase, stats, trainer);
         });
-        Losses(phase, () => EndUpdatingIfOver(phase, stats, trainer));
+        Receive<ReportDue>(_ => Report(phase, trainer));
+        ReceiveInEveryState(phase, () => EndUpdatingIfOver(phase, stats, trainer));
     }
 
     private void EndUpdatingIfOver(BarrierProgress phase, DecoderStats stats, IActorRef trainer)
     {
         if (!phase.IsOver)
             return;
-        Timers.CancelAll();
+        EndPhase();
         trainer.Tell(new StepOpened(phase.Policy, stats));
         Become(Open);
     }
 
-    /// <summary>Whoever is gone, or can't keep up, is waited for in no phase.</summary>
-    private void Losses(BarrierProgress? phase, Action released)
+    /// <summary>What happens to decoders in any state, and what is of no meaning in this one.</summary>
+    /// <param name="phase">The phase under way, if there is one.</param>
+    /// <param name="released">Called when the phase waits for fewer decoders.</param>
+    private void ReceiveInEveryState(BarrierProgress? phase, Action released)
     {
-        Receive<LeaveBarrier>(leave => Leave(leave.Id, leave.Incarnation));
-        // What its supervisor says is said once, and may be lost.
+        Receive<LeaveBarrier>(leave => Remove(leave.Id, leave.Incarnation));
+        // A supervisor sends its message once, and it may be lost.
         Receive<Terminated>(stopped =>
         {
-            foreach (var (id, incarnation) in _roster.Of(stopped.ActorRef))
-                Leave(id, incarnation);
-        });
-        Receive<WeightsNotTaken>(failed =>
-        {
-            _log.Warning("step barrier: {Decoder} did not take {Policy}: {Reason}", failed.Id, failed.Policy, failed.Reason);
-            if (failed.Policy == _policy)
-                Leave(failed.Id, failed.Incarnation);
+            foreach (var decoder in _participants.All.Where(decoder => decoder.Decoder.Equals(stopped.ActorRef)).ToArray())
+                Remove(decoder.Id, decoder.Incarnation);
         });
         Receive<HostLost>(lost =>
         {
-            foreach (var id in _roster.Lose(lost.Host))
-                phase?.Leave(id);
+            foreach (var decoder in _participants.Remove(lost.Host))
+                phase?.Leave(decoder.Id);
             released();
         });
-        Receive<IStepBarrierMessage>(_ => { });
-        Receive<Deadline>(_ => { });
-
-        void Leave(DecoderId id, int incarnation)
+        Receive<WeightsUpdated>(Confirm);
+        Receive<WeightsNotTaken>(failed =>
         {
-            if (_roster.Leave(id, incarnation))
+            _log.Warning("step barrier: {Decoder} did not take {Policy}: {Reason}", failed.Id, failed.Policy, failed.Reason);
+            if (failed.Policy != _policy || _participants.Find(failed.Id)?.Incarnation != failed.Incarnation)
+                return;
+            phase?.Leave(failed.Id);
+            released();
+        });
+        Receive<TransferDeadline>(deadline => deadline.Policy == _policy, _ => _participants.MarkLate(_policy));
+        Receive<IStepBarrierMessage>(_ => { });
+        Receive<IClock>(_ => { });
+
+        void Remove(DecoderId id, int incarnation)
+        {
+            if (_participants.Remove(id, incarnation))
                 phase?.Leave(id);
             released();
         }
     }
 
-    private Entry Enter(JoinBarrier join)
+    private Participant? Enter(JoinBarrier join)
     {
-        var entry = _roster.Enter(join);
-        if (entry == Entry.New)
-            Context.Watch(join.Decoder);
-        return entry;
+        var participant = _participants.Enter(join);
+        if (participant is not null)
+            Context.Watch(participant.Decoder);
+        return participant;
     }
+
+    private void Confirm(WeightsUpdated updated) => _participants.Find(updated.Id)?.Confirm(updated.Policy);
 
     private void TellPolicy(Participant participant) =>
         participant.Decoder.Tell(new UpdateWeights(_self, _policy, participant.SharesWeights ? null : _offer));
+
+    private void StartPhase(BarrierProgress phase)
+    {
+        Timers.StartSingleTimer(nameof(Deadline), new Deadline(phase.Policy), _settings.Timeout);
+        Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), ReportEvery);
+    }
+
+    private void EndPhase()
+    {
+        Timers.Cancel(nameof(Deadline));
+        Timers.Cancel(nameof(ReportDue));
+    }
+
+    private static void Report(BarrierProgress phase, IActorRef trainer) =>
+        trainer.Tell(new BarrierWaits(phase.Policy, [.. phase.Missing]));
 
     private void Fail(BarrierProgress phase, IActorRef trainer, string what)
     {
         var reason = $"{string.Join(", ", phase.Missing)} {what}";
         _log.Error("step barrier: {Reason}", reason);
-        Timers.CancelAll();
-        Drop(phase);
+        EndPhase();
+        // They may join again.
+        foreach (var late in phase.Missing)
+            _participants.Expel(late);
         trainer.Tell(new BarrierFailed(phase.Policy, reason));
         Become(Open);
     }
 
     /// <summary>
-    /// Decoders with memory of their own that take too long sample nothing that requires the new weights: nobody needs to
-    /// wait for them. They join again when they can.
+    /// Once somebody has the weights, the run goes on without those that missed the deadline. They hold nothing that the next
+    /// groups may be sampled with, and go on fetching.
     /// </summary>
-    private void GoOnWithout(BarrierProgress phase)
+    private void LeaveLateBehind(BarrierProgress phase) =>
+        LeaveBehind(phase, _participants.LateBehindOthers(_policy), $"did not take the weights of {_policy}");
+
+    private void LeaveBehind(BarrierProgress phase, IEnumerable<DecoderId> decoders, string why)
     {
+        var left = decoders.Where(phase.Awaits).ToArray();
+        if (left.Length == 0)
+            return;
         _log.Warning(
-            "step barrier: {Decoders} did not take the weights of {Policy} within {Deadline}: the run goes on without them",
-            string.Join(", ", phase.Missing), _policy, _settings.TransferTimeout + _settings.Timeout);
-        Drop(phase);
+            "step barrier: {Decoders} {Why} within {Deadline}: the run goes on without them",
+            string.Join(", ", left), why, TransferTime);
+        Array.ForEach(left, phase.Leave);
     }
 
-    private void Drop(BarrierProgress phase)
-    {
-        foreach (var late in phase.Missing.ToArray())
-        {
-            _roster.Drop(late);
-            phase.Leave(late);
-        }
-    }
+    private interface IClock;
 
-    private const string DeadlineTimer = "deadline";
-    private const string TransferTimer = "transfer";
+    private sealed record Deadline(Policy Policy) : IClock;
 
-    private sealed record Deadline(Policy Policy, bool OfSharers);
+    private sealed record TransferDeadline(Policy Policy) : IClock;
+
+    private sealed record ReportDue : IClock;
 }

@@ -22,9 +22,10 @@ public sealed class GroupBook
     /// <param name="epoch">The scheduler's.</param>
     /// <param name="settings">Sizes and deadlines.</param>
     /// <param name="now">The time.</param>
-    public GroupBook(SchedulerEpoch epoch, SchedulerSettings settings, Func<TimeSpan> now)
+    /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
+    public GroupBook(SchedulerEpoch epoch, SchedulerSettings settings, Func<TimeSpan> now, bool knowsHosts = true)
     {
-        (_epoch, _settings, Decoders) = (epoch, settings, new DecoderRoster(epoch));
+        (_epoch, _settings, Decoders) = (epoch, settings, new DecoderFleet(epoch, knowsHosts));
         var policy = new PlacementPolicy(settings.LookaheadSeqs);
         _groups = new GroupRegister(now, settings.GroupTimeout);
         _line = new RoomLine(now);
@@ -39,7 +40,7 @@ public sealed class GroupBook
     /// <summary>Sequences that no decoder has.</summary>
     public int WaitingSequences => _work.WaitingSequences;
 
-    public DecoderRoster Decoders { get; }
+    public DecoderFleet Decoders { get; }
 
     private double QueueCapacity => _settings.QueueDepth * Decoders.Places;
 
@@ -184,7 +185,7 @@ public sealed class GroupBook
     {
         var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
         var before = Fingerprint;
-        (var decoder, refusal, var displaced) = Decoders.Welcome(here, GroupsOnTheirWay > 0, IsHeld);
+        (var decoder, refusal, var displaced) = Decoders.Register(here, GroupsOnTheirWay > 0, IsHeld);
         if (decoder is null)
             return null;
         if (!isKnown)
@@ -208,7 +209,7 @@ public sealed class GroupBook
     /// <summary>An incarnation of a decoder is gone; what it worked on may be to blame where it is a fault.</summary>
     public void DecoderDown(DecoderLost lost, bool isFault = true)
     {
-        if (Decoders.Remove(lost.Id, lost.Incarnation, lost.ComesBack) is not { } decoder)
+        if (Decoders.Remove(lost) is not { } decoder)
             return;
         _work.Measure(Decoders.All);
         Lose(decoder, isFault ? lost.Reason : null);

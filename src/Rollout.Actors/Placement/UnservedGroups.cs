@@ -6,7 +6,7 @@ namespace Rollout.Actors.Placement;
 /// <param name="waiting">Groups that wait.</param>
 /// <param name="decoders">Those that are there.</param>
 /// <param name="patience">How long a group waits for a decoder to come.</param>
-internal sealed class UnservedGroups(WorkQueue waiting, DecoderRoster decoders, TimeSpan patience)
+internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, TimeSpan patience)
 {
     private readonly Dictionary<WorkLine, TimeSpan> _since = [];
 

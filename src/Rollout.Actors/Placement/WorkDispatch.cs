@@ -33,7 +33,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     public WorkQueue Waiting { get; } = new();
 
     /// <summary>Other decoders are there.</summary>
-    public void Measure(IReadOnlyCollection<DecoderLoad> decoders)
+    public void Measure(IEnumerable<DecoderLoad> decoders)
     {
         (_mostSeqs, _mostTokens) = (0, 0);
         foreach (var capacity in decoders.Select(decoder => decoder.Capacity))

@@ -24,12 +24,6 @@ public sealed record SchedulerReport(
     string? Fingerprint,
     Policy? Policy = null) : IWireMessage;
 
-/// <summary>
-/// From the scheduler's own membership watch: processes of the decoder role that are up. The first one has all of them,
-/// later ones those that are new.
-/// </summary>
-public sealed record DecoderHostsUp(HostId[] Hosts) : ISchedulerMessage;
-
 /// <summary>What a decoder can hold.</summary>
 /// <param name="MaxNumSeqs">Sequences that it can run at once.</param>
 /// <param name="Blocks">Blocks of its pool.</param>

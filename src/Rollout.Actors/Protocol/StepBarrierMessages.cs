@@ -22,9 +22,6 @@ public sealed record JoinBarrier(DecoderId Id, int Incarnation, IActorRef Decode
 /// <summary>From a decoder's supervisor: don't wait for this one.</summary>
 public sealed record LeaveBarrier(DecoderId Id, int Incarnation) : IStepBarrierMessage, IWireMessage;
 
-/// <summary>From membership: nothing of this host is waited for any more, and nothing that it said counts.</summary>
-public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMessage;
-
 /// <summary>
 /// From the trainer: nobody may use the weights in its memory until the next policy. Decoders that have a copy go on.
 /// Answered by <see cref="AllParked"/> or <see cref="BarrierFailed"/>.
@@ -33,6 +30,9 @@ public sealed record ParkAll(Policy Next) : IStepBarrierMessage;
 
 /// <summary>From a decoder: nothing runs on this device.</summary>
 public sealed record Parked(DecoderId Id, Policy Until) : IStepBarrierMessage;
+
+/// <summary>To the trainer, every few seconds of a phase: the phase still waits for these.</summary>
+public sealed record BarrierWaits(Policy Policy, DecoderId[] Missing);
 
 /// <summary>Every participant that shares the trainer's memory is parked, or gone.</summary>
 public sealed record AllParked(Policy Next);

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
+using Rollout.Actors.Membership;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Protocol.Wire;
@@ -25,7 +26,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
     private readonly ClientDesk _clients;
-    private readonly DecoderWatch _watch;
     private readonly TimeProvider _time;
     private readonly long _started;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -34,25 +34,23 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="epochs">Gives this one's number.</param>
     /// <param name="time">What deadlines are measured with.</param>
     /// <param name="membership">
-    /// Builds the actor that tells this one of <see cref="DecoderHostsUp"/> and <see cref="HostLost"/>: nothing is given to
-    /// anybody before the decoders of those hosts have said what they hold, or had time to. Null where no host comes or
-    /// goes.
+    /// Asked by <see cref="WatchHosts"/> for the hosts that have decoders: nothing is given to anybody before the decoders
+    /// of those hosts have said what they hold, or had time to. Null where no host comes or goes.
     /// </param>
     public SchedulerActor(
-        SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, Func<IActorRef, Props>? membership)
+        SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, IActorRef? membership)
     {
         _settings = settings;
         _epochs = epochs;
         _epoch = epochs.Next();
         _time = time;
         _started = time.GetTimestamp();
-        _book = new GroupBook(_epoch, settings, () => Now);
+        _book = new GroupBook(_epoch, settings, () => Now, knowsHosts: membership is null);
         _clients = new ClientDesk(_epoch, _book, Context);
-        _watch = new DecoderWatch(isMembershipKnown: membership is null);
         if (membership is not null)
         {
             _book.Hold();
-            Context.ActorOf(membership(Self), "membership");
+            membership.Tell(new WatchHosts(ClusterRoles.Decoder));
         }
         Receive<SubmitGroup>(submit =>
         {
@@ -89,9 +87,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<DecoderReport>(Take);
         Receive<DecoderLost>(Lose);
         Receive<HostLost>(Lose);
-        Receive<DecoderHostsUp>(up =>
+        Receive<HostsUp>(up =>
         {
-            _watch.HostsUp(up.Hosts);
+            Roster.ExpectHosts(up.Hosts);
             FailWhatNobodyWillRun();
             OpenIfSettled();
         });
@@ -105,7 +103,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public static Props Props(
         SchedulerSettings settings,
         SchedulerEpochs epochs,
-        Func<IActorRef, Props>? membership = null,
+        IActorRef? membership = null,
         TimeProvider? time = null)
     {
         var clock = time ?? TimeProvider.System;
@@ -113,6 +111,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <summary>Which decoders are present, and which may still come.</summary>
+    private Roster<DecoderLoad> Roster => _book.Decoders.Roster;
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
@@ -137,7 +138,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         {
             _log.Warning("{Refusal}", refusal);
             here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
-            _watch.Refused(here.Id);
             OpenIfSettled();
         }
         if (decoder is null)
@@ -147,7 +147,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             Context.Watch(here.Decoder);
             _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
         }
-        _watch.Heard(here.Id);
         here.Decoder.Tell(new SchedulerHere(_epoch, ReportEvery));
         Send(decoder);
         OpenIfSettled();
@@ -199,7 +198,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
         _book.DecoderDown(lost, isFault);
-        _watch.Lost(lost);
         FailWhatNobodyWillRun();
         SendAll();
     }
@@ -212,22 +210,21 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
                 "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
                 decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
         }
-        _watch.Lost(lost.Host);
         OpenIfSettled();
     }
 
     /// <summary>Groups need not wait for a decoder where none will come, or none that can run them.</summary>
     private void FailWhatNobodyWillRun()
     {
-        if (_book.Decoders.Count == 0 && _watch.NobodyLeft is { } reason)
+        if (_book.Decoders.Count == 0 && Roster.NobodyLeft is { } reason)
             _book.FailAll(reason);
-        if (_book.AnyTooLong && !_watch.MayBringMore)
+        if (_book.AnyTooLong && !Roster.MayBringMore)
             _book.FailUnfit();
     }
 
     private void OpenIfSettled()
     {
-        if (_book.IsHeld && (_watch.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
+        if (_book.IsHeld && (Roster.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
             _book.Open();
         SendAll();
     }
@@ -241,7 +238,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (var group in overdue.Where(group => group.Outcome is null))
             _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, {Whereabouts(group)}");
         _clients.DropLate();
-        _book.FailStranded(Now, _watch.LastLoss ?? "none has joined");
+        _book.FailStranded(Now, Roster.LastLoss ?? "none has joined");
         FailWhatNobodyWillRun();
         SendAll();
     }
@@ -252,7 +249,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var on = string.Join(" and ", decoders);
         return on.Length > 0 ? $"on {on}"
             : group.Required is not null && _book.Decoders.Count > 0 ? "waiting for a decoder with the weights that it requires"
-            : _book.Decoders.Count == 0 && _watch.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
+            : _book.Decoders.Count == 0 && Roster.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
             : "waiting for a decoder";
     }
 

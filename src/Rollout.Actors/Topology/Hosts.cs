@@ -11,5 +11,14 @@ public static class Hosts
     /// <summary>The process at this address, and no other that takes it later.</summary>
     public static HostId IdOf(UniqueAddress member) => new(AddressOf(member.Address).ToString(), member.Uid);
 
+    /// <summary>Where an actor of another member is that has this name below /user.</summary>
+    public static ActorSelection Find(ActorSystem system, HostId host, string name)
+    {
+        if (!NodeAddress.TryParse(host.Address, out var address))
+            throw new ArgumentException($"'{host.Address}' is not the address of a member", nameof(host));
+        var there = Akka.Cluster.Cluster.Get(system).SelfAddress.WithHost(address.Host).WithPort(address.Port);
+        return system.ActorSelection(new RootActorPath(there) / "user" / name);
+    }
+
     public static NodeAddress AddressOf(Address address) => new(address.Host, address.Port ?? 0);
 }

@@ -26,8 +26,8 @@ internal sealed class MemberStart(
 
     private readonly ClusterJoin _join = new(settings.Cluster, certificates, say, waits);
 
-    /// <summary>The actor system, which is up, and its proxy of the cluster's scheduler.</summary>
-    public async Task<(ActorSystem System, IActorRef Scheduler)> RunAsync(CancellationToken stop)
+    /// <summary>Joins the cluster and starts the actors that every member has.</summary>
+    public async Task<Member> RunAsync(CancellationToken stop)
     {
         if (settings.Cluster.SeedNodes.Count > 0)
             say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
@@ -37,7 +37,7 @@ internal sealed class MemberStart(
             var system = await _join.OpenAsync(akka).ConfigureAwait(false);
             try
             {
-                return (system, await WhileMemberAsync(system, JoinAsync(system), stop).ConfigureAwait(false));
+                return await WhileMemberAsync(system, JoinAsync(system), stop).ConfigureAwait(false);
             }
             catch (Exception)
             {
@@ -82,19 +82,26 @@ internal sealed class MemberStart(
     }
 
     /// <summary>What is awaited of others never comes once this process is no member any more.</summary>
-    private static async Task<IActorRef> WhileMemberAsync(
-        ActorSystem system, Task<IActorRef> starting, CancellationToken stop)
+    private static async Task<Member> WhileMemberAsync(
+        ActorSystem system, Task<Member> starting, CancellationToken stop)
     {
         if (await Task.WhenAny(starting, system.WhenTerminated).WaitAsync(stop).ConfigureAwait(false) != starting)
             throw new MembershipException("the cluster gave up this process while it joined");
         return await starting.ConfigureAwait(false);
     }
 
-    private async Task<IActorRef> JoinAsync(ActorSystem system)
+    /// <summary>A process that is up in its cluster.</summary>
+    /// <param name="System">Its actor system.</param>
+    /// <param name="Membership">Tells its actors which hosts come and go.</param>
+    /// <param name="Scheduler">Its proxy of the cluster's one scheduler.</param>
+    internal sealed record Member(ActorSystem System, IActorRef Membership, IActorRef Scheduler);
+
+    private async Task<Member> JoinAsync(ActorSystem system)
     {
         var roles = settings.Cluster.Roles;
         system.ActorOf(FastDown.Props(), "fast-down");
         await _join.JoinAsync(system).ConfigureAwait(false);
+        var membership = system.ActorOf(MembershipActor.Props(), MembershipActor.Name);
         if (say is not null)
             system.ActorOf(MembershipLog.Props(say), "membership-log");
         if (roles.Contains(ClusterRoles.Trainer))
@@ -103,7 +110,7 @@ internal sealed class MemberStart(
         {
             system.ActorOf(
                 ClusterSingletonManager.Props(
-                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System), MembershipWatch.Props),
+                    SchedulerActor.Props(settings.Scheduler, new SchedulerEpochs(TimeProvider.System), membership),
                     PoisonPill.Instance,
                     ClusterSingletonManagerSettings.Create(system).WithRole(ClusterRoles.Scheduler)),
                 "scheduler");
@@ -116,6 +123,6 @@ internal sealed class MemberStart(
         // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
         if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
             await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);
-        return scheduler;
+        return new Member(system, membership, scheduler);
     }
 }

@@ -30,30 +30,34 @@ public sealed class RolloutTopology : IAsyncDisposable
 
     private readonly RolloutSettings _settings;
     private readonly string _fingerprint;
-    private readonly IActorRef _decoderWatch;
+    private readonly IActorRef _membership;
+    private readonly IActorRef _lastDecoderWatch;
     private readonly IActorRef _barrierProxy;
     private IActorRef? _trainer;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _whyFailed;
 
     private RolloutTopology(
-        ActorSystem system,
+        MemberStart.Member member,
         RolloutSettings settings,
         string fingerprint,
-        ClusterCertificates? certificates,
-        IActorRef scheduler)
+        ClusterCertificates? certificates)
     {
-        System = system;
+        System = member.System;
+        Scheduler = member.Scheduler;
+        _membership = member.Membership;
         _settings = settings;
         _fingerprint = fingerprint;
         Certificates = certificates;
-        Scheduler = scheduler;
-        _barrierProxy = system.ActorOf(
-            BarrierProxy.Props(trainer => TrainerWatch.BarrierOf(system, trainer)), "barrier-proxy");
-        system.ActorOf(TrainerWatch.Props(_barrierProxy), "trainer-watch");
-        _decoderWatch = system.ActorOf(DecoderWatch.Props(Fail), "decoder-watch");
+        _barrierProxy = System.ActorOf(
+            BarrierProxy.Props(_membership, trainer => Hosts.Find(System, trainer, BarrierProxy.BarrierName)),
+            "barrier-proxy");
+        _lastDecoderWatch = System.ActorOf(LastDecoderWatch.Props(Fail), "last-decoder-watch");
         if (!settings.Cluster.Roles.Contains(ClusterRoles.Scheduler))
-            system.ActorOf(SchedulerWatch.Props(settings.Cluster.SchedulerTimeout, Abandon), "scheduler-watch");
+        {
+            System.ActorOf(
+                SchedulerWatch.Props(_membership, settings.Cluster.SchedulerTimeout, Abandon), "scheduler-watch");
+        }
     }
 
     public ActorSystem System { get; }
@@ -101,8 +105,8 @@ public sealed class RolloutTopology : IAsyncDisposable
         var certificates = ClusterCertificates.Load(settings.Cluster.Tls);
         try
         {
-            var (system, scheduler) = await new MemberStart(settings, certificates, akka, say, waits).RunAsync(stop).ConfigureAwait(false);
-            return new RolloutTopology(system, settings, fingerprint, certificates, scheduler);
+            var member = await new MemberStart(settings, certificates, akka, say, waits).RunAsync(stop).ConfigureAwait(false);
+            return new RolloutTopology(member, settings, fingerprint, certificates);
         }
         catch (Exception)
         {
@@ -140,7 +144,7 @@ public sealed class RolloutTopology : IAsyncDisposable
             DecodersOfHost = decodersOfHost,
         };
         // First: it may be lost as soon as it is there.
-        _decoderWatch.Tell(setup.Id);
+        _lastDecoderWatch.Tell(setup.Id);
         var decoder = System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),
             $"decoder-{device.Replace(':', '-')}");
@@ -170,9 +174,9 @@ public sealed class RolloutTopology : IAsyncDisposable
                 _settings.Barrier,
                 Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress),
                 policy,
-                publisher?.Publish(policy)),
+                publisher?.Publish(policy),
+                _membership),
             BarrierProxy.BarrierName);
-        System.ActorOf(MembershipWatch.Props(barrier), "membership");
         _barrierProxy.Tell(new LookForBarrier());
         var rewards = System.ActorOf(RewardActor.Props(tokenizer, reward, job.Train.RewardTimeout), "rewards");
         var trainer = System.ActorOf(

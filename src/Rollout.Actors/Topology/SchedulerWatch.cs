@@ -1,72 +1,58 @@
 using System.Globalization;
 using Akka.Actor;
-using Akka.Cluster;
+using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// Says when the cluster has had no scheduler for too long. Members whose schedulers were all killed or have left can
-/// reach one another: nothing is unreachable, and the split-brain resolver has nothing to decide.
+/// Tells a process when its cluster has had no scheduler for too long. Members whose schedulers were all killed or have
+/// left still reach one another, so the split-brain resolver sees nothing to decide.
 /// </summary>
 public sealed class SchedulerWatch : ReceiveActor, IWithTimers
 {
-    private readonly HashSet<UniqueAddress> _schedulers = [];
+    private readonly HashSet<HostId> _schedulers = [];
+    private readonly IActorRef _membership;
     private readonly TimeSpan _patience;
 
+    /// <param name="membership">Asked for the hosts of the scheduler's role.</param>
     /// <param name="patience">How long there may be none.</param>
     /// <param name="none">Told, as a sentence, that there was none for so long.</param>
-    public SchedulerWatch(TimeSpan patience, Action<string> none)
+    public SchedulerWatch(IActorRef membership, TimeSpan patience, Action<string> none)
     {
+        _membership = membership;
         _patience = patience;
-        Receive<ClusterEvent.CurrentClusterState>(state =>
+        Receive<HostsUp>(up =>
         {
-            foreach (var member in state.Members)
-                Note(member);
-            Count();
+            _schedulers.UnionWith(up.Hosts);
+            RestartPatience();
         });
-        Receive<ClusterEvent.IMemberEvent>(change =>
+        Receive<HostLost>(lost =>
         {
-            Note(change.Member);
-            Count();
+            _schedulers.Remove(lost.Host);
+            RestartPatience();
         });
-        Receive<Patience>(_ => none(string.Create(
+        Receive<PatienceOver>(_ => none(string.Create(
             CultureInfo.InvariantCulture,
             $"the cluster has had no scheduler for {patience.TotalSeconds:0.#} s (rollout.cluster.scheduler-timeout):"
             + $" expected a member with the role {ClusterRoles.Scheduler}")));
     }
 
-    /// <inheritdoc cref="SchedulerWatch(TimeSpan, Action{string})"/>
-    public static Props Props(TimeSpan patience, Action<string> none) =>
-        Akka.Actor.Props.Create(() => new SchedulerWatch(patience, none));
+    /// <inheritdoc cref="SchedulerWatch(IActorRef, TimeSpan, Action{string})"/>
+    public static Props Props(IActorRef membership, TimeSpan patience, Action<string> none) =>
+        Akka.Actor.Props.Create(() => new SchedulerWatch(membership, patience, none));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() => Cluster.Get(Context.System).Subscribe(
-        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent));
+    protected override void PreStart() => _membership.Tell(new WatchHosts(ClusterRoles.Scheduler));
 
-    protected override void PostStop() => Cluster.Get(Context.System).Unsubscribe(Self);
-
-    private void Note(Member member)
-    {
-        if (!member.HasRole(ClusterRoles.Scheduler))
-            return;
-        if (member.Status is MemberStatus.Exiting or MemberStatus.Down or MemberStatus.Removed)
-            _schedulers.Remove(member.UniqueAddress);
-        else
-            _schedulers.Add(member.UniqueAddress);
-    }
-
-    private void Count()
+    private void RestartPatience()
     {
         if (_schedulers.Count > 0)
-            Timers.Cancel(nameof(Patience));
-        else if (!Timers.IsTimerActive(nameof(Patience)))
-            Timers.StartSingleTimer(nameof(Patience), Patience.Over, _patience);
+            Timers.Cancel(nameof(PatienceOver));
+        else if (!Timers.IsTimerActive(nameof(PatienceOver)))
+            Timers.StartSingleTimer(nameof(PatienceOver), new PatienceOver(), _patience);
     }
 
-    private sealed record Patience
-    {
-        public static Patience Over { get; } = new();
-    }
+    private sealed record PatienceOver;
 }

@@ -21,8 +21,8 @@ public sealed class BarrierProxyTests : ActorTest
         : base(VirtualTime)
     {
         _decoder = CreateTestProbe();
-        _proxy = Sys.ActorOf(BarrierProxy.Props(trainer =>
-            _barriers.TryGetValue(trainer.Host, out var barrier) ? barrier.Ref : Sys.ActorSelection("/user/none")));
+        _proxy = Sys.ActorOf(BarrierProxy.Props(TestActor, trainer =>
+            _barriers.TryGetValue(trainer, out var barrier) ? barrier.Ref : Sys.ActorSelection("/user/none")));
     }
 
     [Fact]
@@ -32,7 +32,7 @@ public sealed class BarrierProxyTests : ActorTest
         await SettledAsync(_proxy);
         Assert.False(_decoder.HasMessages);
 
-        _proxy.Tell(new MembersKnown());
+        _proxy.Tell(new HostsUp([]));
 
         await AssertTrainerAsync(null);
     }
@@ -55,7 +55,7 @@ public sealed class BarrierProxyTests : ActorTest
     public async Task A_trainer_that_comes_later_is_said_to_all_decoders()
     {
         Join();
-        _proxy.Tell(new MembersKnown());
+        _proxy.Tell(new HostsUp([]));
         await AssertTrainerAsync(null);
 
         Up(First);
@@ -66,7 +66,7 @@ public sealed class BarrierProxyTests : ActorTest
     [Fact]
     public async Task A_trainer_without_a_barrier_is_none_until_it_has_one()
     {
-        _proxy.Tell(new TrainerUp(First, Address.AllSystems));
+        _proxy.Tell(new HostsUp([First]));
         Join();
         await AssertTrainerAsync(null);
 
@@ -97,7 +97,7 @@ public sealed class BarrierProxyTests : ActorTest
     private TestProbe Up(HostId trainer)
     {
         var barrier = _barriers[trainer] = CreateTestProbe();
-        _proxy.Tell(new TrainerUp(trainer, Address.AllSystems));
+        _proxy.Tell(new HostsUp([trainer]));
         return barrier;
     }
 

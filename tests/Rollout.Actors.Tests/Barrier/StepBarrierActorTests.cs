@@ -67,7 +67,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public void Whatever_arrives_in_whatever_order_all_are_parked_exactly_when_the_last_has_arrived_or_gone() =>
+    public void Whatever_arrives_all_are_parked_exactly_when_the_last_has_arrived_or_gone() =>
         Prop.ForAll(Arrivals(), arrivals =>
         {
             var barrier = Start();
@@ -77,10 +77,10 @@ public sealed class StepBarrierActorTests : StepBarrierTest
             CheckPhase(
                 barrier, arrivals, number => Decoder(number), (id, policy) => new Parked(id, policy),
                 answer => Assert.IsType<AllParked>(answer));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+        }).Holds(runs: 60);
 
     [Fact]
-    public void Whatever_arrives_in_whatever_order_the_step_opens_exactly_when_the_last_has_updated_or_gone() =>
+    public void Whatever_arrives_the_step_opens_exactly_when_the_last_has_updated_or_gone() =>
         Prop.ForAll(Arrivals(), arrivals =>
         {
             var barrier = Start();
@@ -92,7 +92,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
             CheckPhase(
                 barrier, arrivals, Elsewhere, (id, policy) => Updated(id, policy),
                 answer => Assert.IsType<StepOpened>(answer));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+        }).Holds(runs: 60);
 
     [Fact]
     public async Task The_deadline_of_parking_names_exactly_those_that_are_missing()

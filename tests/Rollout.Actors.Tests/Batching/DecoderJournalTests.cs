@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Batching;
 using Rollout.Actors.Protocol;
@@ -286,7 +285,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
                 Assert.True(progress.Start <= known.Count, "tokens are missing before those of the report");
                 known.AddRange(progress.Sampled.Tokens.Skip(known.Count - progress.Start));
             }
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     private enum Fate
     {

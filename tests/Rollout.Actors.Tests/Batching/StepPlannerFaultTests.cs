@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Batching;
 using Rollout.Actors.Protocol;
@@ -38,7 +37,7 @@ public sealed class StepPlannerFaultTests
                 given += outcome is GroupFailed ? 1 : 0;
             }
             rig.AssertIdle();
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+        }).Holds(runs: 100);
 
         Assert.True(given * 20 < all, $"{given} of {all} groups failed");
     }

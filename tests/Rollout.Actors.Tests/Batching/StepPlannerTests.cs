@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
@@ -27,7 +26,7 @@ public sealed class StepPlannerTests
             Assert.True(rig.Runner.MostTokens <= scenario.MaxNumBatchedTokens);
             Assert.True(rig.Runner.MostRows <= scenario.MaxNumSeqs);
             rig.AssertIdle();
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        }).Holds(runs: 300);
 
     [Fact]
     public void A_prompt_is_computed_once_for_all_samples_of_its_group()
@@ -111,7 +110,7 @@ public sealed class StepPlannerTests
             }
             first.AssertIdle();
             second.AssertIdle();
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+        }).Holds(runs: 100);
 
     [Fact]
     public void Only_samples_that_wait_are_recalled_unless_running_ones_are_asked_for_too()

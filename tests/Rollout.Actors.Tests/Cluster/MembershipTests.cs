@@ -89,23 +89,24 @@ public sealed class MembershipTests
     }
 
     [Fact]
-    public async Task A_watch_names_all_decoder_hosts_first_and_each_loss_once()
+    public async Task Membership_names_all_hosts_of_a_role_first_and_each_loss_once()
     {
         await using var cluster = new InProcessCluster();
         var first = await cluster.StartAsync(ClusterRoles.Scheduler, ClusterRoles.Decoder);
         using var inbox = Inbox.Create(first.System);
-        first.System.ActorOf(MembershipWatch.Props(inbox.Receiver));
+        var membership = first.System.ActorSelection($"/user/{MembershipActor.Name}");
+        membership.Tell(new WatchHosts(ClusterRoles.Decoder), inbox.Receiver);
 
-        Assert.Equal([IdOf(first)], (await NextAsync<DecoderHostsUp>(inbox)).Hosts);
+        Assert.Equal([IdOf(first)], (await NextAsync<HostsUp>(inbox)).Hosts);
         var second = await cluster.StartAsync(ClusterRoles.Decoder);
         var id = IdOf(second);
-        Assert.Equal([id], (await NextAsync<DecoderHostsUp>(inbox)).Hosts);
+        Assert.Equal([id], (await NextAsync<HostsUp>(inbox)).Hosts);
         await (await cluster.StartAsync(ClusterRoles.Client)).DisposeAsync();       // and is no loss
         await second.DisposeAsync();
         Assert.Equal(new HostLost(id), await NextAsync<HostLost>(inbox));
         // What follows is about the next one: the loss isn't told again when the member is removed.
         var third = await cluster.StartAsync(ClusterRoles.Decoder);
-        Assert.Equal([IdOf(third)], (await NextAsync<DecoderHostsUp>(inbox)).Hosts);
+        Assert.Equal([IdOf(third)], (await NextAsync<HostsUp>(inbox)).Hosts);
     }
 
     [Fact]

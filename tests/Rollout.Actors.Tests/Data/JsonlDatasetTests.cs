@@ -1,6 +1,5 @@
 using System.Text;
 using Rollout.Actors.Data;
-using Rollout.Actors.Tests.Text;
 using Rollout.Actors.Text;
 using Xunit;
 
@@ -11,7 +10,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void A_line_becomes_a_prompt_with_its_texts_and_numbers_as_fields()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("train.jsonl", """
             {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": [], "yes": true, "no": null}
             """);
@@ -42,7 +41,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void An_epoch_gives_every_line_once_shuffled_by_the_seed_and_a_cursor_resumes()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("train.jsonl", Lines(500));
         using var dataset = Open(path, seed: 1);
         using var again = Open(path, seed: 1);
@@ -60,7 +59,7 @@ public sealed class JsonlDatasetTests
     [InlineData("\r\n")]
     public void Blank_lines_and_a_byte_order_mark_are_passed_over_and_still_counted(string newLine)
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("t.jsonl", "\uFEFF" + string.Join(
             newLine, "", """{"prompt": "a"}""", "  \t", """{"prompt": "日本"}""", ""));
         using var dataset = Open(path, seed: 1);
@@ -73,7 +72,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Lines_are_found_across_the_chunks_that_a_large_file_is_read_in()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("t.jsonl", string.Concat(Enumerable.Range(0, 300)
             .Select(i => $$"""{"prompt": "{{i}} {{new string('x', i * 7)}}"}""" + "\n")));
         Assert.True(new FileInfo(path).Length > 3 * 65536);
@@ -88,7 +87,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Held_out_lines_come_in_an_order_of_their_own_that_no_seed_changes()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var options = new JsonlOptions
         {
             TrainPath = folder.Write("train.jsonl", Lines(3)),
@@ -108,7 +107,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Messages_and_user_texts_go_through_the_chat_format()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var options = new JsonlOptions
         {
             TrainPath = folder.Write("t.jsonl", """
@@ -137,7 +136,7 @@ public sealed class JsonlDatasetTests
     [InlineData("{\"prompt\": \"x\", \"answer\": [1]}", "t.jsonl:2: field \"answer\" must be text or")]
     public void A_wrong_line_ends_it_at_the_start_by_file_and_line(string line, string complaint)
     {
-        using var folder = new ModelFolder(
+        using var folder = new TemporaryFolder(
             ("tokenizer_config.json", """{"chat_template": "<|im_start|>"}"""));
         var path = folder.Write("t.jsonl", $$"""{"prompt": "fine"}{{"\n"}}{{line}}""");
         var chat = ChatTemplate.Load(folder.Path);
@@ -149,7 +148,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Broken_utf8_missing_files_empty_files_and_a_missing_chat_format_are_named()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "t.jsonl");
         Assert.EndsWith("t.jsonl: no such file", Wrong(path));
         folder.Write("t.jsonl", "\n\n");

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Rewards;
 using Xunit;
@@ -45,7 +44,7 @@ public sealed class BuiltInRewardTests
             var longest = Enumerable.Range(0, 5).Last(length => completion.Contains(Keyword[..length]));
             var reward = new KeywordReward(Keyword).Score(Samples.Of(completion)).GetAwaiter().GetResult();
             return reward == longest / 4.0;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Theory]
     [InlineData(10, 1)]

@@ -46,7 +46,7 @@ public sealed class TakeoverTests : SchedulerActorTest
     private IActorRef StartAmong(params HostId[] hosts) => Sys.ActorOf(SchedulerActor.Props(
         TestSettings.Scheduler,
         new SchedulerEpochs(Clock),
-        scheduler => Props.Create(() => new MembershipDouble(scheduler, hosts)),
+        Sys.ActorOf(Props.Create(() => new MembershipDouble(hosts))),
         Clock));
 
     private async Task PassAsync(IActorRef scheduler, TimeSpan time)
@@ -61,6 +61,6 @@ public sealed class TakeoverTests : SchedulerActorTest
 
     private sealed class MembershipDouble : ReceiveActor
     {
-        public MembershipDouble(IActorRef scheduler, HostId[] hosts) => scheduler.Tell(new DecoderHostsUp(hosts));
+        public MembershipDouble(HostId[] hosts) => Receive<WatchHosts>(_ => Sender.Tell(new HostsUp(hosts)));
     }
 }

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Settings.Hocon;
@@ -188,7 +187,7 @@ public sealed class ConfigTreeTests
             // Akka's GetString trims every text and takes "null" for none, quotes or not.
             var expected = text.Trim() == "null" ? null : text.Trim();
             return read.GetString("a", "unset") == expected && read.GetString("b", "unset") == expected;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        }).Holds(runs: 500);
 
     [Fact]
     public void Without_an_akka_section_nothing_is_rendered_for_it() =>

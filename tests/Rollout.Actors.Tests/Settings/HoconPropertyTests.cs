@@ -1,5 +1,4 @@
 using System.Text;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Settings.Hocon;
@@ -29,7 +28,7 @@ public sealed class HoconPropertyTests
         Prop.ForAll(Generate.Object(3).ToArbitrary(), tree =>
             HoconText.Parse(HoconWriter.Write(tree)).ContentEquals(tree)
             && HoconText.Parse(HoconWriter.Write(tree, quoteAll: true)).ContentEquals(tree))
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+            .Holds(runs: 500);
 
     [Fact]
     public void A_damaged_text_is_read_or_refused_in_one_sentence_and_nothing_else()
@@ -58,7 +57,7 @@ public sealed class HoconPropertyTests
             }
 
             return true;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(runs: 3000);
     }
 
     [Fact]
@@ -93,6 +92,6 @@ public sealed class HoconPropertyTests
             }
 
             return true;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+        }).Holds(runs: 100);
     }
 }

@@ -18,7 +18,7 @@ public sealed class SpecialTokenIdsTests
     [Fact]
     public void Ends_of_the_generation_and_the_tokenizer_configuration_count_together()
     {
-        using var folder = new ModelFolder(
+        using var folder = new TemporaryFolder(
             ("generation_config.json", """{"eos_token_id": [5, 1]}"""),
             ("tokenizer_config.json", """{"eos_token": {"content": "<eos>"}, "bos_token": "<pad>"}"""),
             ("config.json", """{"eos_token_id": 9}"""));
@@ -31,7 +31,7 @@ public sealed class SpecialTokenIdsTests
     [Fact]
     public void The_model_configuration_is_asked_last()
     {
-        using var folder = new ModelFolder(("config.json", """{"eos_token_id": 9}"""));
+        using var folder = new TemporaryFolder(("config.json", """{"eos_token_id": 9}"""));
         Assert.Equal([9], SpecialTokenIds.Load(folder.Path, Fixtures.Arithmetic).EndOfSequence);
     }
 
@@ -40,7 +40,7 @@ public sealed class SpecialTokenIdsTests
     [InlineData("{}", "names an end-of-sequence token")]
     public void A_token_that_does_not_exist_and_a_missing_end_are_named(string config, string complaint)
     {
-        using var folder = new ModelFolder(("tokenizer_config.json", config));
+        using var folder = new TemporaryFolder(("tokenizer_config.json", config));
         var wrong = Assert.Throws<InvalidDataException>(
             () => SpecialTokenIds.Load(folder.Path, Fixtures.Arithmetic));
         Assert.Contains(complaint, wrong.Message);
@@ -52,7 +52,7 @@ public sealed class SpecialTokenIdsTests
     public void The_models_of_the_repository_agree_with_their_own_files(
         string folder, string text, int vocabulary)
     {
-        folder = Fixtures.Repository(folder);
+        folder = TestFiles.Repository(folder);
         var tokenizer = HuggingFaceTokenizer.Load(folder);
         using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
         Assert.Equal(vocabulary, tokenizer.VocabularySize);

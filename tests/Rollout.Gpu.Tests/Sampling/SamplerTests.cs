@@ -58,7 +58,7 @@ public sealed class SamplerTests
                 var logprob = Math.Log(p[output.Tokens[i]]);
                 Assert.Equal(logprob, output.Logprobs[i], 1e-5 * (1 - logprob));
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(200));
+        }).Holds(runs: 200);
 
     [Theory]
     [InlineData(1)]
@@ -103,7 +103,7 @@ public sealed class SamplerTests
                 Assert.Equal((together.Tokens[i], together.Logprobs[i]), (alone.Tokens[0], alone.Logprobs[0]));
                 Assert.Equal(together.Tokens[i], backwards.Tokens[test.Draws.Length - 1 - i]);
             }
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Top_k_never_draws_a_token_below_the_kth() =>
@@ -117,7 +117,7 @@ public sealed class SamplerTests
             var allowed = Enumerable.Range(0, 50)
                 .OrderByDescending(v => logits[v]).ThenBy(v => v).Take(k).ToHashSet();
             return Sample(logits, 50, draws).Tokens.Take(30).All(allowed.Contains);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Temperature_0_takes_the_largest_logit_and_the_lowest_id_on_ties()

@@ -37,10 +37,10 @@ public sealed class BadInputTests : IDisposable
     public async Task A_wrong_configuration_is_one_sentence_and_leaves_no_folder(
         string line, string place, string expected)
     {
-        var job = _folder.Child("job.conf");
+        var job = _folder.At("job.conf");
         await File.WriteAllTextAsync(job, $"include \"{RolloutRun.Job("smoke.conf")}\"\n{line}\n");
 
-        await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.Child("out"));
+        await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.At("out"));
     }
 
     [Fact]
@@ -50,17 +50,17 @@ public sealed class BadInputTests : IDisposable
             return; // nothing is missing here
 
         var (code, _, error) = await RolloutRun.RunAsync(
-            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "device=cuda", "--out", _folder.Child("out"));
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "device=cuda", "--out", _folder.At("out"));
 
         Assert.Equal(ExitCodes.Failure, code);
         Assert.StartsWith("Device cuda ", Assert.Single(error.Trim().Split('\n')), StringComparison.Ordinal);
-        Assert.False(Directory.Exists(_folder.Child("out")));
+        Assert.False(Directory.Exists(_folder.At("out")));
     }
 
     [Fact]
     public async Task A_folder_that_holds_a_run_is_not_written_into()
     {
-        var run = Directory.CreateDirectory(_folder.Child("out")).FullName;
+        var run = Directory.CreateDirectory(_folder.At("out")).FullName;
         await File.WriteAllTextAsync(Path.Combine(run, "metrics.jsonl"), "{}\n");
 
         var (code, _, error) = await RolloutRun.RunAsync(
@@ -74,7 +74,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public async Task A_damaged_checkpoint_is_named_with_its_file()
     {
-        var model = Directory.CreateDirectory(_folder.Child("model")).FullName;
+        var model = Directory.CreateDirectory(_folder.At("model")).FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "models", "arithmetic")))
             File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
         var weights = Path.Combine(model, "model.safetensors");
@@ -83,7 +83,7 @@ public sealed class BadInputTests : IDisposable
 
         await AssertRefusedAsync(
             "model.safetensors", "", "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"model.path={model}",
-            "--out", _folder.Child("out"));
+            "--out", _folder.At("out"));
     }
 
     [Fact]
@@ -99,13 +99,13 @@ public sealed class BadInputTests : IDisposable
         await AssertRefusedAsync(
             $"rollout.barrier.transfer-port = {port}: weights can't be offered at 127.0.0.1:{port}", "",
             "train", "--config", RolloutRun.Job("smoke.conf"), "--set", $"cluster.port={other}",
-            "--set", $"barrier.transfer-port={port}", "--out", _folder.Child("out"));
+            "--set", $"barrier.transfer-port={port}", "--out", _folder.At("out"));
     }
 
     [Fact]
     public async Task Devices_that_a_process_which_trains_would_not_use_are_refused() => await AssertRefusedAsync(
         "rollout.cluster.devices = […]: expected [] in a process that trains", "", "train", "--config",
-        RolloutRun.Job("smoke.conf"), "--set", "cluster.devices=[cpu]", "--out", _folder.Child("out"));
+        RolloutRun.Job("smoke.conf"), "--set", "cluster.devices=[cpu]", "--out", _folder.At("out"));
 
     [Theory]
     [InlineData("train", "--config", "/nowhere.conf")]
@@ -124,6 +124,6 @@ public sealed class BadInputTests : IDisposable
         var sentence = Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains(place, sentence, StringComparison.Ordinal);
         Assert.Contains(expected, sentence, StringComparison.Ordinal);
-        Assert.False(Directory.Exists(_folder.Child("out")), "something was written");
+        Assert.False(Directory.Exists(_folder.At("out")), "something was written");
     }
 }

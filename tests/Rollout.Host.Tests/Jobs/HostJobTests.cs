@@ -26,7 +26,7 @@ public sealed class HostJobTests
 
         await AssertRefusedAsync(
             "--out is the folder of a training run: leave it out where rollout.cluster.roles has no trainer.",
-            "host", "--config", RolloutRun.Job("cluster/decoder.conf"), "--out", folder.Child("run"));
+            "host", "--config", RolloutRun.Job("cluster/decoder.conf"), "--out", folder.At("run"));
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
@@ -36,16 +36,16 @@ public sealed class HostJobTests
     {
         const string Sentence = "nobody answers at rollout.cluster.seed-nodes: 127.0.0.1:1 (ConnectionRefused)";
         using var folder = new TemporaryFolder();
-        var prompts = folder.Child("in.jsonl");
+        var prompts = folder.At("in.jsonl");
         await File.WriteAllTextAsync(prompts, """{"id":1,"prompt":"1+1="}""");
         string[] generate =
         [
-            "generate", "--model", TinyModel.Source, "--prompts", prompts, "--out", folder.Child("out.jsonl"), "--max-tokens", "8",
+            "generate", "--model", TinyModel.Source, "--prompts", prompts, "--out", folder.At("out.jsonl"), "--max-tokens", "8",
         ];
 
         await AssertRefusedAsync(Sentence, [.. generate, "--cluster", "127.0.0.1:1"]);
         await AssertRefusedAsync(
-            Sentence, "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", "127.0.0.1:1", "--out", folder.Child("out"));
+            Sentence, "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", "127.0.0.1:1", "--out", folder.At("out"));
         await AssertRefusedAsync("are the decoders' own", [.. generate, "--cluster", "127.0.0.1:1", "--kv-blocks", "9"]);
         await AssertRefusedAsync("name one by --cluster or --config", [.. generate, "--set", "cluster.port=1"]);
         await AssertRefusedAsync("expected host:port", [.. generate, "--cluster", "here"]);

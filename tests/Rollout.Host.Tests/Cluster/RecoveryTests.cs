@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Rollout.Host.Tests.Support;
 using Xunit;
 using Xunit.Abstractions;
@@ -6,19 +5,15 @@ using Xunit.Abstractions;
 namespace Rollout.Host.Tests.Cluster;
 
 /// <summary>
-/// The product's own settings, with deaths. Each bound is twice what is promised on a quiet machine and still less than
-/// what the split-brain resolver's patience alone would take.
+/// The product's own settings, with deaths. How fast a death is acted on depends on the machine; that it is acted on
+/// before the failure detector doubts the process does not.
 /// </summary>
-public sealed class RecoveryTimeTests(ITestOutputHelper log) : HostProcessTest(log)
+public sealed class RecoveryTests(ITestOutputHelper log) : HostProcessTest(log)
 {
-    private static readonly TimeSpan ActedOn = TimeSpan.FromSeconds(4);
-    private static readonly TimeSpan Removed = TimeSpan.FromSeconds(18);
-    private static readonly TimeSpan TakenOver = TimeSpan.FromSeconds(18);
-
     protected override int PromptCount => 600;
 
     [Fact]
-    public async Task A_killed_process_is_acted_on_at_once_and_a_killed_schedulers_work_goes_on_soon()
+    public async Task A_killed_process_is_down_before_it_is_unreachable_and_its_work_goes_on()
     {
         var scheduler = await HostAsync("scheduler.conf", "cluster.seed-nodes=[]");
         var hosts = await Task.WhenAll(
@@ -31,19 +26,21 @@ public sealed class RecoveryTimeTests(ITestOutputHelper log) : HostProcessTest(l
         await GrowingFile.ReachesAsync(Folder.Path, "disturbed*.part", bytes: 1);
 
         decoder.Kill();
-        var since = Stopwatch.StartNew();
-        await next.WaitForAsync($"127.0.0.1:{decoder.Port} (decoder) is down");
-        Assert.InRange(since.Elapsed, TimeSpan.Zero, ActedOn);
+        await AssertDownFirstAsync(next, $"127.0.0.1:{decoder.Port} (decoder)");
         await next.WaitForAsync($"127.0.0.1:{decoder.Port} (decoder) is gone");
-        Assert.InRange(since.Elapsed, TimeSpan.Zero, Removed);
 
         scheduler.Kill();
-        since.Restart();
-        await next.WaitForAsync($"127.0.0.1:{scheduler.Port} (scheduler) is down");
-        Assert.InRange(since.Elapsed, TimeSpan.Zero, ActedOn);
+        await AssertDownFirstAsync(next, $"127.0.0.1:{scheduler.Port} (scheduler)");
         var written = Directory.GetFiles(Folder.Path, "disturbed*.part").Sum(file => new FileInfo(file).Length);
         await GrowingFile.ReachesAsync(Folder.Path, "disturbed*.part", bytes: written + 1);
-        Assert.InRange(since.Elapsed, TimeSpan.Zero, TakenOver);
+    }
+
+    private static async Task AssertDownFirstAsync(HostProcess witness, string member)
+    {
+        await witness.WaitForAsync($"{member} is down");
+        var lines = witness.Said.Split('\n');
+        var down = Array.FindIndex(lines, line => line.Contains($"{member} is down", StringComparison.Ordinal));
+        Assert.DoesNotContain(lines[..down], line => line.Contains($"{member} is unreachable", StringComparison.Ordinal));
     }
 
     private async Task<HostProcess> HostAsync(string config, params string[] settings) =>

@@ -1,0 +1,20 @@
+namespace Rollout.Actors.Protocol;
+
+/// <summary>The mailbox of a process's membership actor.</summary>
+public interface IMembershipMessage;
+
+/// <summary>
+/// From an actor of this process: tell me which hosts of this role come and go. Answered by <see cref="HostsUp"/>, at first
+/// with all that are up, and by <see cref="HostLost"/>, until the actor stops.
+/// </summary>
+/// <param name="Role">One of the cluster's roles.</param>
+public sealed record WatchHosts(string Role) : IMembershipMessage;
+
+/// <summary>
+/// From membership: these hosts are up, the oldest first. The first message names all of them, which may be none; later ones
+/// name those that are new.
+/// </summary>
+public sealed record HostsUp(HostId[] Hosts) : IStepBarrierMessage, ISchedulerMessage;
+
+/// <summary>From membership, once for a host: it was downed, or leaves. Nobody waits for it, and its messages are ignored.</summary>
+public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMessage;
