@@ -22,7 +22,12 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public PolicyVersion Version { get; private set; }
 
-    public int VocabularySize => vocabulary;
+    public int VocabularySize { get; init; } = 1000;
+
+    public int MaxCopies { get; init; } = int.MaxValue;
+
+    /// <summary>Steps started and not finished.</summary>
+    public int StepsUnderWay => _underWay.Count;
 
     /// <summary>2 behaves as a device does: a fault is seen when the step is waited for, and what follows it computes rubbish.</summary>
     public int StepsAhead { get; init; } = 1;
