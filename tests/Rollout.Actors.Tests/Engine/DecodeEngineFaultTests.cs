@@ -116,6 +116,36 @@ public sealed class DecodeEngineFaultTests
         Assert.Contains("no tokenizer", Assert.IsType<SamplesFailed>(engine.TakeOutcomes().Single()).Reason);
     }
 
+    [Fact]
+    public void No_request_makes_it_throw_and_each_bad_one_fails_with_a_sentence()
+    {
+        var good = Groups.Of(1, 5, 6);
+        var sampling = good.Samples[0];
+        Refused(good with { Prompt = [] }, "no tokens");
+        Refused(good with { Samples = [] }, "no samples");
+        Refused(good with { Prompt = [1, 1000] }, "vocabulary");
+        Refused(good with { Prompt = [1, -1] }, "token ids are at least 0");
+        Refused(good with { Samples = [sampling with { MaxTokens = 0 }] }, "max-tokens");
+        Refused(good with { Samples = [sampling with { MaxTokens = int.MaxValue }] }, "exceed the longest");
+        Refused(good with { Samples = [sampling with { StopTexts = [""] }] }, "a stop text is empty");
+        Refused(good with { Samples = [sampling with { Temperature = float.NaN }] }, "temperature");
+        Refused(good, "sample 1 is not among", SampleStart.New(1));
+        Refused(good, "sample -1 is not among", SampleStart.New(-1));
+        Refused(good, "7 tokens", Start(new int[7]));
+        Refused(good, "outside of the vocabulary", Start([5000]));
+        Refused(good, "outside of the vocabulary", Start([-3]));
+
+        static SampleStart Start(int[] tokens) => new(0, new SampledTokens(tokens, new float[tokens.Length], []));
+
+        static void Refused(GroupRequest group, string reason, params SampleStart[] starts)
+        {
+            using var engine = Small();
+            engine.Add(group, starts is [] ? [SampleStart.New(0)] : starts);
+            Assert.Contains(reason, Assert.IsType<SamplesFailed>(engine.TakeOutcomes().Single()).Reason);
+            Assert.Null(engine.Demand());
+        }
+    }
+
     private static DecodeEngine Small() => new(
         new FakeModelRunner(new KvCacheGeometry(10, 4)),
         new EngineLimits { MaxNumSeqs = 4, MaxNumBatchedTokens = 16, MaxModelLength = 20, MaxStepRetries = 2 });

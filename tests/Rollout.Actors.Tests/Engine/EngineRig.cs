@@ -17,7 +17,7 @@ internal sealed class EngineRig
     {
         var geometry = new KvCacheGeometry(scenario.Blocks, scenario.BlockSize);
         _ledger = new BlockLedger(geometry, default, prefixCaching: !scenario.StaticBatch) { Audited = true };
-        Runner = new FakeModelRunner(geometry) { StepsAhead = scenario.StepsAhead };
+        Runner = new FakeModelRunner(geometry) { StepsAhead = scenario.StepsAhead, MaxCopies = scenario.MaxCopies };
         Engine = new DecodeEngine(Runner, new EngineLimits
         {
             MaxNumSeqs = scenario.MaxNumSeqs,
@@ -57,6 +57,9 @@ internal sealed class EngineRig
         Run([], stepsBetweenArrivals: 0);
         return Samples.Groups([group]);
     }
+
+    /// <summary>Runs the step that this demand is for.</summary>
+    public void Answer(StepDemand demand) => Engine.Run(_ledger.Reserve(demand));
 
     /// <summary>Runs one step. False where there is nothing to do.</summary>
     public bool Step(bool reserveAhead = true)

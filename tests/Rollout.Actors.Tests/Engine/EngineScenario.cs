@@ -12,6 +12,8 @@ internal sealed record EngineScenario(int BlockSize, int Blocks, int MaxNumSeqs,
 
     public int StepsAhead { get; init; } = 1;
 
+    public int MaxCopies { get; init; } = int.MaxValue;
+
     public int StepsBetweenArrivals { get; init; }
 
     public int Seed { get; init; }
