@@ -178,7 +178,9 @@ public sealed class RolloutTopology : IAsyncDisposable
                 _membership),
             BarrierProxy.BarrierName);
         _barrierProxy.Tell(new LookForBarrier());
-        var rewards = System.ActorOf(RewardActor.Props(tokenizer, reward, job.Train.RewardTimeout), "rewards");
+        var rewards = System.ActorOf(
+            RewardActor.Props(tokenizer, reward, new RewardLimits(job.Train.RewardTimeout, job.Train.MaxStuckRewards)),
+            "rewards");
         var trainer = System.ActorOf(
             TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
             "trainer");
