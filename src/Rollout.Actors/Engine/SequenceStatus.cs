@@ -1,4 +1,4 @@
-namespace Rollout.Actors.Batching;
+namespace Rollout.Actors.Engine;
 
 /// <summary>Where a sequence stands in its decoder.</summary>
 public enum SequenceStatus

@@ -1,7 +1,7 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Batching;
+namespace Rollout.Actors.Engine;
 
 /// <summary>What became of samples that a planner was given.</summary>
 public abstract record SampleOutcome(GroupId Group);

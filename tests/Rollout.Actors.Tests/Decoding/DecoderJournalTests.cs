@@ -1,10 +1,11 @@
 using FsCheck.Fluent;
-using Rollout.Actors.Batching;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Batching;
+namespace Rollout.Actors.Tests.Decoding;
 
 /// <summary>What a decoder says of its samples, and what it goes on saying until the scheduler has it.</summary>
 public sealed class DecoderJournalTests : DecoderJournalTest

@@ -1,8 +1,9 @@
+using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Batching;
+namespace Rollout.Actors.Engine;
 
 /// <summary>One sample on its way: its tokens so far, and the blocks that hold their keys and values.</summary>
 public sealed class Sequence
@@ -42,10 +43,14 @@ public sealed class Sequence
 
     public SequenceStatus Status { get; set; }
 
+    public bool IsFinished => Status == SequenceStatus.Finished;
+
+    public bool HoldsBlocks => Status is SequenceStatus.Prefilling or SequenceStatus.Running;
+
     public FinishReason Reason { get; private set; }
 
-    /// <summary>The number of the admission under which it holds blocks.</summary>
-    public int Admission { get; set; }
+    /// <summary>The admission under which it holds blocks.</summary>
+    public AdmissionId Admission { get; set; }
 
     /// <summary>Tokens that planned steps draw and that have not come.</summary>
     public int Pending { get; private set; }
@@ -65,7 +70,10 @@ public sealed class Sequence
     /// <summary>Tokens, prompt and sampled.</summary>
     public int Count => PromptLength + _sampled.Count;
 
-    public ReadOnlySpan<int> Tokens => _sampled.PromptAndSampled;
+    public ReadOnlySpan<int> Tokens => _sampled.PromptAndSampled.Span;
+
+    /// <inheritdoc cref="Tokens"/>
+    public ReadOnlyMemory<int> TokenMemory => _sampled.PromptAndSampled;
 
     /// <summary>Tokens that it has sampled.</summary>
     public int SampledCount => _sampled.Count;
@@ -76,6 +84,12 @@ public sealed class Sequence
 
     /// <summary>Tokens at the end of its life at most.</summary>
     public int MaxLength => PromptLength + Sampling.MaxTokens;
+
+    /// <summary>
+    /// Tokens in the cache after the step that is planned next, which computes the token drawn before it. The last token of
+    /// all is never computed.
+    /// </summary>
+    public int LengthAfterNextStep => Math.Min(Count + Pending, MaxLength - 1);
 
     /// <summary>
     /// Takes a sampled token; the sequence is finished when it is a stop token, completes a stop text, or is the last
@@ -89,11 +103,10 @@ public sealed class Sequence
     }
 
     /// <summary>A planned step draws its next token, as this of its draws.</summary>
-    internal PlannedDraw Await(int draw)
+    public void Await(int draw)
     {
         Pending++;
         PendingDraw = draw;
-        return new PlannedDraw(this, Course);
     }
 
     /// <summary>Goes on from the tokens that it has: those on their way are not waited for.</summary>

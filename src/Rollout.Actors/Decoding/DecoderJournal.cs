@@ -1,8 +1,9 @@
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Batching;
+namespace Rollout.Actors.Decoding;
 
 /// <summary>
 /// What one decoder holds for the scheduler that it follows, and what of it that one knows. A report has everything
@@ -140,7 +141,7 @@ public sealed class DecoderJournal
         DecoderId decoder,
         int incarnation,
         Policy policy,
-        IReadOnlyCollection<Sequence>? underway,
+        IEnumerable<Sequence>? underway,
         DeviceLoad load)
     {
         if (_out is not null)

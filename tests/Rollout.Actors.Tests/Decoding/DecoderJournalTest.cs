@@ -1,10 +1,11 @@
-using Rollout.Actors.Batching;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Batching;
+namespace Rollout.Actors.Tests.Decoding;
 
 /// <summary>A journal that follows a scheduler, and the samples of one group that are worked on.</summary>
 public abstract class DecoderJournalTest

@@ -1,11 +1,13 @@
-namespace Rollout.Actors.Batching;
+using Rollout.Actors.Blocks;
+
+namespace Rollout.Actors.Engine;
 
 /// <summary>Tokens of one or more sequences of a group, in shared blocks, on their way into the cache.</summary>
 /// <param name="members">Those that go on from the computed tokens; the first one's table is used.</param>
 /// <param name="cached">Tokens whose keys and values are there already.</param>
-public sealed class Prefill(List<Sequence> members, int cached)
+internal sealed class Prefill(List<Sequence> members, int cached)
 {
-    private readonly int _admission = members[0].Admission;
+    private readonly AdmissionId _admission = members[0].Admission;
 
     public List<Sequence> Members { get; } = members;
 
@@ -21,7 +23,11 @@ public sealed class Prefill(List<Sequence> members, int cached)
     /// <summary>Tokens that are in no planned step yet.</summary>
     public int Remaining => Target - Planned;
 
-    /// <summary>One of those that still hold the blocks that it was written to, if any does.</summary>
-    public Sequence? Holder => Members.Find(member =>
-        member.Admission == _admission && member.Status is SequenceStatus.Prefilling or SequenceStatus.Running);
+    /// <summary>Those that still hold the blocks that it is written to.</summary>
+    public IEnumerable<Sequence> Holders => Members.Where(Holds);
+
+    /// <summary>One of the <see cref="Holders"/>; null where there is none.</summary>
+    public Sequence? Holder => Members.Find(Holds);
+
+    private bool Holds(Sequence member) => member.Admission == _admission && member.HoldsBlocks;
 }

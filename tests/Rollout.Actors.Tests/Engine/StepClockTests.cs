@@ -1,10 +1,10 @@
 using Rollout.Actors.Blocks;
-using Rollout.Actors.Decoding;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Decoding;
+namespace Rollout.Actors.Tests.Engine;
 
 public sealed class StepClockTests
 {

@@ -2,7 +2,7 @@ using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Batching;
+namespace Rollout.Actors.Tests.Decoding;
 
 /// <summary>Whose commands a decoder carries out, and what a scheduler is told that takes the place of another.</summary>
 public sealed class DecoderJournalHandOverTests : DecoderJournalTest

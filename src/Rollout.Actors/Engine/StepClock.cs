@@ -2,7 +2,7 @@ using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Decoding;
+namespace Rollout.Actors.Engine;
 
 /// <summary>Adds up what a decoder's steps did and where their time went.</summary>
 public sealed class StepClock(TimeProvider time, int blocksTotal)
