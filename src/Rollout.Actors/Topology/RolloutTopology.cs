@@ -25,15 +25,13 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <summary>A decoder that doesn't answer holds nothing else up.</summary>
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(25);
 
-    /// <summary>Below the phase's own time (akka.conf): the optimizer's step ends first, and large models are large files.</summary>
-    private static readonly TimeSpan SaveTimeout = TimeSpan.FromMinutes(9);
-
     private readonly RolloutSettings _settings;
     private readonly string _fingerprint;
     private readonly IActorRef _membership;
     private readonly IActorRef _lastDecoderWatch;
     private readonly IActorRef _barrierProxy;
     private IActorRef? _trainer;
+    private long _checkpointBytes;      // 0 until the trainer is built
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _whyFailed;
 
@@ -180,13 +178,20 @@ public sealed class RolloutTopology : IAsyncDisposable
         _barrierProxy.Tell(new LookForBarrier());
         var rewards = System.ActorOf(RewardActor.Props(tokenizer, reward, job.Train.RewardTimeout), "rewards");
         var trainer = System.ActorOf(
-            TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
+            TrainerActor.Props(new TrainerSetup(job, CreateTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
             "trainer");
         _trainer = trainer;
         var training = new TrainingClient(System, trainer);
         CoordinatedShutdown.Get(System).AddTask(
             CoordinatedShutdown.PhaseBeforeServiceUnbind, "save-training", () => SaveAsync(training));
         return training;
+
+        IPolicyTrainer CreateTrainer()
+        {
+            var created = createTrainer();
+            Volatile.Write(ref _checkpointBytes, created.CheckpointBytes);
+            return created;
+        }
     }
 
     /// <summary>The scheduler's report, when there is a decoder.</summary>
@@ -259,13 +264,14 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <summary>A run that is under way when the actor system ends keeps what it has learnt, and can still say so.</summary>
     private async Task<Done> SaveAsync(TrainingClient training)
     {
+        var deadline = SaveDeadline.Of(Volatile.Read(ref _checkpointBytes));
         try
         {
-            await training.AbandonAsync(WhyEnded() ?? "the actor system stops", SaveTimeout).ConfigureAwait(false);
+            await training.AbandonAsync(WhyEnded() ?? "the actor system stops", deadline).ConfigureAwait(false);
         }
         catch (AskTimeoutException)
         {
-            System.Log.Warning("the trainer did not save what it has learnt within {0}", SaveTimeout);
+            System.Log.Warning("the trainer did not save what it has learnt within {0}", deadline);
         }
         return Done.Instance;
     }
