@@ -265,7 +265,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     {
         _link.Take(policy);
         _planner.RequeueAll();
-        _follower.Take(policy);
+        _follower.Adopt(policy);
         _runner.LoadWeights(policy.Version);
         _runner.Wake();
         _allocator.Tell(new ResetPrefixCache(policy.Version));
