@@ -77,7 +77,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
             CheckPhase(
                 barrier, arrivals, number => Decoder(number), (id, policy) => new Parked(id, policy),
                 answer => Assert.IsType<AllParked>(answer));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+        }).Holds(runs: 60);
 
     [Fact]
     public void Whatever_arrives_the_step_opens_exactly_when_the_last_has_updated_or_gone() =>
@@ -92,7 +92,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
             CheckPhase(
                 barrier, arrivals, Elsewhere, (id, policy) => Updated(id, policy),
                 answer => Assert.IsType<StepOpened>(answer));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+        }).Holds(runs: 60);
 
     [Fact]
     public async Task The_deadline_of_parking_names_exactly_those_that_are_missing()

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Blocks;
 using Rollout.Gpu.Contracts;
@@ -23,7 +22,7 @@ public sealed class BlockHashTests
                 && chain.Distinct().Count() == chain.Length
                 && Enumerable.Range(0, chain.Length).All(i => chain[i] == other[i] == i < place / 2)
                 && !chain.Intersect(later).Any();
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Theory]
     [InlineData(16)]

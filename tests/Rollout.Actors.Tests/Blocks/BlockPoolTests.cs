@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Blocks;
 using Rollout.Gpu.Contracts;
@@ -21,7 +20,7 @@ public sealed class BlockPoolTests
             var heldByLast = pool.FreeCount == 0;
             pool.Release(block, hittable: false);
             return heldByLast && pool.FreeCount == 1;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Every_block_is_taken_once_before_the_pool_is_exhausted()

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 using Xunit.Abstractions;
@@ -16,7 +15,7 @@ public sealed class LedgerHistoryTests(ITestOutputHelper output)
             var decoder = new SimulatedDecoder(tape);
             decoder.RunToTheEnd();
             coverage.Add(decoder.Coverage);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000).WithEndSize(2500));
+        }).Holds(runs: 1000, size: 2500);
 
         output.WriteLine(coverage.ToString());
         int[] seen =

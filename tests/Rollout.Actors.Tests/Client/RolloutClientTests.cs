@@ -1,5 +1,4 @@
 using Akka.Actor;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Client;
 using Rollout.Actors.Protocol;
@@ -134,7 +133,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
                 done => done.GetAwaiter().GetResult().Select(outcome => outcome.Id.Value).Order()
                     .SequenceEqual(Enumerable.Range(0, count).Select(id => (long)id)),
                 TaskScheduler.Default);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(50));
+        }).Holds(runs: 50);
 
     [Fact]
     public async Task Cancellation_cancels_what_is_on_its_way()

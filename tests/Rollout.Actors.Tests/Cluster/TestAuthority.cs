@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Rollout.Actors.Settings;
-using Rollout.Actors.Tests.Settings;
 
 namespace Rollout.Actors.Tests.Cluster;
 

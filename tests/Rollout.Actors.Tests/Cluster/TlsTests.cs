@@ -1,5 +1,4 @@
 using Rollout.Actors.Settings;
-using Rollout.Actors.Tests.Settings;
 using Rollout.Actors.Topology;
 using Xunit;
 

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Protocol;
@@ -39,7 +38,7 @@ public sealed class BarrierProgressTests
                 Assert.Equal(awaited.Order().Select(Id), progress.Missing);
             }
             Assert.Equal(awaited.Count == 0, progress.IsOver);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        }).Holds(runs: 300);
 
     [Fact]
     public void A_barrier_of_nobody_is_over_at_once() => Assert.True(new BarrierProgress(Now, []).IsOver);

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
@@ -66,7 +65,7 @@ public sealed class RolloutBufferTests
                     ended.Where(end => !end.Value.IsScored).OrderBy(end => end.Key)
                         .Select(end => new GroupFailed(new GroupId(end.Key), $"reason {end.Value.Event}")),
                     buffer.Failed);
-            }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+            }).Holds(runs: 300);
 
     [Fact]
     public void A_group_without_all_its_samples_is_nobodys_to_train_on()

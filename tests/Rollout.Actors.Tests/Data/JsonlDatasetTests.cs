@@ -1,6 +1,5 @@
 using System.Text;
 using Rollout.Actors.Data;
-using Rollout.Actors.Tests.Text;
 using Rollout.Actors.Text;
 using Xunit;
 
@@ -11,7 +10,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void A_line_becomes_a_prompt_with_its_texts_and_numbers_as_fields()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("train.jsonl", """
             {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": [], "yes": true, "no": null}
             """);
@@ -42,7 +41,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void An_epoch_gives_every_line_once_shuffled_by_the_seed_and_a_cursor_resumes()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("train.jsonl", Lines(500));
         using var dataset = Open(path, seed: 1);
         using var again = Open(path, seed: 1);
@@ -60,7 +59,7 @@ public sealed class JsonlDatasetTests
     [InlineData("\r\n")]
     public void Blank_lines_and_a_byte_order_mark_are_passed_over_and_still_counted(string newLine)
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("t.jsonl", "\uFEFF" + string.Join(
             newLine, "", """{"prompt": "a"}""", "  \t", """{"prompt": "日本"}""", ""));
         using var dataset = Open(path, seed: 1);
@@ -73,7 +72,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Lines_are_found_across_the_chunks_that_a_large_file_is_read_in()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = folder.Write("t.jsonl", string.Concat(Enumerable.Range(0, 300)
             .Select(i => $$"""{"prompt": "{{i}} {{new string('x', i * 7)}}"}""" + "\n")));
         Assert.True(new FileInfo(path).Length > 3 * 65536);
@@ -88,7 +87,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Held_out_lines_come_in_an_order_of_their_own_that_no_seed_changes()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var options = new JsonlOptions
         {
             TrainPath = folder.Write("train.jsonl", Lines(3)),
@@ -108,7 +107,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Messages_and_user_texts_go_through_the_chat_format()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var options = new JsonlOptions
         {
             TrainPath = folder.Write("t.jsonl", """
@@ -129,6 +128,8 @@ public sealed class JsonlDatasetTests
     [Theory]
     [InlineData("{\"prompt\": ", "t.jsonl:2: not valid JSON at byte 12 of the line")]
     [InlineData("{\"prompt\": \"\\uD800\"}", "t.jsonl:2: escapes one half of a surrogate pair")]
+    [InlineData("{\"prompt\": \"x\", \"\\uD800\": 1}", "t.jsonl:2: escapes one half of a surrogate pair")]
+    [InlineData("{\"\\uDC00\": 1}", "t.jsonl:2: escapes one half of a surrogate pair")]
     [InlineData("[1]", "t.jsonl:2: holds no JSON object")]
     [InlineData("{\"text\": \"x\"}", "t.jsonl:2: has no field \"prompt\"")]
     [InlineData("{\"prompt\": 3}", "t.jsonl:2: field \"prompt\" must be text or a list of {role, con")]
@@ -137,7 +138,7 @@ public sealed class JsonlDatasetTests
     [InlineData("{\"prompt\": \"x\", \"answer\": [1]}", "t.jsonl:2: field \"answer\" must be text or")]
     public void A_wrong_line_ends_it_at_the_start_by_file_and_line(string line, string complaint)
     {
-        using var folder = new ModelFolder(
+        using var folder = new TemporaryFolder(
             ("tokenizer_config.json", """{"chat_template": "<|im_start|>"}"""));
         var path = folder.Write("t.jsonl", $$"""{"prompt": "fine"}{{"\n"}}{{line}}""");
         var chat = ChatTemplate.Load(folder.Path);
@@ -149,7 +150,7 @@ public sealed class JsonlDatasetTests
     [Fact]
     public void Broken_utf8_missing_files_empty_files_and_a_missing_chat_format_are_named()
     {
-        using var folder = new ModelFolder();
+        using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "t.jsonl");
         Assert.EndsWith("t.jsonl: no such file", Wrong(path));
         folder.Write("t.jsonl", "\n\n");
@@ -160,6 +161,23 @@ public sealed class JsonlDatasetTests
         Assert.EndsWith(
             "t.jsonl:1: field \"prompt\" is a list of messages, but the model has no chat format",
             Wrong(path));
+    }
+
+    [Fact]
+    public void A_line_that_no_model_could_take_is_refused_before_it_is_read()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("t.jsonl", "{\"prompt\": \"x\"}\n\"" + new string('x', 16 << 20) + "\"");
+        Assert.EndsWith("t.jsonl:2: is longer than 16777216 bytes", Wrong(path));
+    }
+
+    [Fact]
+    public void Reading_the_lines_ends_when_it_is_cancelled()
+    {
+        using var folder = new TemporaryFolder();
+        var options = new JsonlOptions { TrainPath = folder.Write("t.jsonl", Lines(3)) };
+        Assert.Throws<OperationCanceledException>(
+            () => new JsonlDataset(options, seed: 1, new CancellationToken(canceled: true)));
     }
 
     private static string Wrong(string path) =>

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
@@ -18,7 +17,7 @@ public sealed class GroupBookHistoryTests
             cluster.Run(events: 800);
             foreach (var (what, times) in cluster.Seen)
                 seen[what] = seen.GetValueOrDefault(what) + times;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(Histories));
+        }).Holds(runs: Histories);
 
         Assert.All(
             ["Taken", "Ended", "NoRoom", "called", "kill", "drain", "hand-over", "recall", "refusal", "lost acknowledgement"],
@@ -26,4 +25,8 @@ public sealed class GroupBookHistoryTests
                 seen.GetValueOrDefault(what) > Histories / 10,
                 $"{what} happened too rarely to be tried: {string.Join(", ", seen)}"));
     }
+
+    [Fact]
+    public void A_group_is_judged_by_all_samples_where_both_models_draw_the_same_first_one() =>
+        new SimulatedCluster(461_538_846).Run(events: 800);
 }

@@ -120,7 +120,7 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Of_several_named_templates_the_default_counts()
     {
-        using var folder = new ModelFolder(("tokenizer_config.json", JsonSerializer.Serialize(new
+        using var folder = new TemporaryFolder(("tokenizer_config.json", JsonSerializer.Serialize(new
         {
             chat_template = new[]
             {
@@ -158,6 +158,6 @@ public sealed class ChatTemplateTests
         Assert.Throws<ArgumentException>(() => template.Format([]));
     }
 
-    private static ModelFolder Folder(string template) =>
+    private static TemporaryFolder Folder(string template) =>
         new(("tokenizer_config.json", JsonSerializer.Serialize(new { chat_template = template })));
 }

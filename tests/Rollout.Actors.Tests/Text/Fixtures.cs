@@ -9,8 +9,7 @@ public sealed class QwenFactAttribute : FactAttribute
 {
     public QwenFactAttribute()
     {
-        if (Fixtures.Qwen3 is null)
-            Skip = "needs fixtures/qwen3-tokenizer in ROLLOUT_SHARED or in shared/ beside the repository";
+        Skip = TestFiles.WhyMissing("fixtures/qwen3-tokenizer");
     }
 }
 
@@ -21,19 +20,19 @@ internal static class Fixtures
         new(() => HuggingFaceTokenizer.Load(Qwen3!));
 
     /// <summary>The folder with Qwen3's tokenizer files, or null.</summary>
-    public static string? Qwen3 { get; } = Shared("qwen3-tokenizer");
+    public static string? Qwen3 { get; } = TestFiles.Shared("fixtures/qwen3-tokenizer");
 
     public static HuggingFaceTokenizer Qwen => QwenTokenizer.Value;
 
     public static HuggingFaceTokenizer Arithmetic { get; } =
-        HuggingFaceTokenizer.Load(Repository("models/arithmetic"));
+        HuggingFaceTokenizer.Load(TestFiles.Repository("models/arithmetic"));
 
     /// <summary>
     /// A small byte-level vocabulary and what Hugging Face's tokenizers 0.23.2 gives for it under the
     /// settings of several model families, special tokens left out ("decoded") and kept ("whole").
     /// </summary>
     public static JsonNode Golden() => JsonNode.Parse(
-        File.ReadAllText(Repository("tests/Rollout.Actors.Tests/Text/byte-level-golden.json")))!;
+        File.ReadAllText(TestFiles.Repository("tests/Rollout.Actors.Tests/Text/byte-level-golden.json")))!;
 
     /// <summary>The small vocabulary as one family uses it.</summary>
     public static HuggingFaceTokenizer Variant(string name)
@@ -49,45 +48,7 @@ internal static class Fixtures
 
     public static HuggingFaceTokenizer Load(JsonNode tokenizer)
     {
-        using var folder = new ModelFolder(("tokenizer.json", tokenizer.ToJsonString()));
+        using var folder = new TemporaryFolder(("tokenizer.json", tokenizer.ToJsonString()));
         return HuggingFaceTokenizer.Load(folder.Path);
     }
-
-    /// <summary>A path in the source tree.</summary>
-    public static string Repository(string path) => Path.Combine(
-        Ancestors().First(folder => File.Exists(Path.Combine(folder, "Rollout.Actors.sln"))), path);
-
-    private static string? Shared(string name) =>
-        Ancestors().Select(folder => Path.Combine(folder, "shared"))
-            .Prepend(Environment.GetEnvironmentVariable("ROLLOUT_SHARED") ?? "")
-            .Select(shared => Path.Combine(shared, "fixtures", name))
-            .FirstOrDefault(Directory.Exists);
-
-    private static IEnumerable<string> Ancestors()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        for (; folder is not null; folder = folder.Parent)
-            yield return folder.FullName;
-    }
-}
-
-/// <summary>A temporary folder with the given files, gone when disposed.</summary>
-internal sealed class ModelFolder : IDisposable
-{
-    public ModelFolder(params (string Name, string Text)[] files)
-    {
-        foreach (var (name, text) in files)
-            Write(name, text);
-    }
-
-    public string Path { get; } = Directory.CreateTempSubdirectory("rollout-test-").FullName;
-
-    public string Write(string name, string text)
-    {
-        var path = System.IO.Path.Combine(Path, name);
-        File.WriteAllText(path, text);
-        return path;
-    }
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

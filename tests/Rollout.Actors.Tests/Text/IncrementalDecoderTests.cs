@@ -1,5 +1,4 @@
 using System.Text;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Text;
 using Xunit;
@@ -25,7 +24,7 @@ public sealed class IncrementalDecoderTests
                 text.Append(decoder.Append(id));
             text.Append(decoder.Flush());
             return text.ToString() == Tokenizer.Decode(sequence, keep);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
     }
 
     [Fact]

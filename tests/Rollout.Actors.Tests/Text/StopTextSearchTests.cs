@@ -1,5 +1,4 @@
 using System.Text;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Text;
 using Xunit;
@@ -29,7 +28,7 @@ public sealed class StopTextSearchTests
                     return true;
             }
             return true;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
     }
 
     [Fact]

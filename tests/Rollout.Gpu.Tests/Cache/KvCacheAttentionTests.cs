@@ -21,7 +21,7 @@ public sealed class KvCacheAttentionTests
             using Scalar poison = float.NaN;
             cache.Storage.fill_(poison);
             AssertAttends(cache, test);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(80));
+        }).Holds(runs: 80);
 
     [Fact]
     public void Contiguous_attention_is_softmax_over_each_rows_own_context() =>
@@ -32,7 +32,7 @@ public sealed class KvCacheAttentionTests
             using var cache = new ContiguousKvCache(
                 test.Shape, new KvCacheGeometry(test.Rows.Length + 1, test.BlockSize), ScalarType.Float32, CPU);
             AssertAttends(cache, test);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(40));
+        }).Holds(runs: 40);
 
     [Fact]
     public void Large_work_over_two_threads_is_bit_for_bit_that_of_one()

@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Gpu.Execution;
 using Xunit;
@@ -14,7 +13,7 @@ public sealed class BatchLadderTests
             var size = BatchLadder.Padded(rows);
             var sizes = BatchLadder.Sizes(rows).ToArray();
             return size >= rows && sizes[0] == size && (sizes.Length == 1 || sizes[1] < rows);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Sizes_are_their_own_padding_and_end_with_one_row()

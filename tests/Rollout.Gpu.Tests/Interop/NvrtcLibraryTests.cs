@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Rollout.Gpu.Interop;
-using Rollout.Gpu.Tests.Support;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Interop;
@@ -29,7 +28,7 @@ public sealed class NvrtcLibraryTests : IDisposable
     {
         Write("libnvrtc.so.12"); // is no library
         var error = Assert.Throws<LibTorchException>(
-            () => NvrtcLibrary.Find(named, Nowhere, [_folder.Root, _folder.At("absent")]));
+            () => NvrtcLibrary.Find(named, Nowhere, [_folder.Path, _folder.At("absent")]));
 
         Assert.Equal(
             "Device cuda compiles its kernels with NVIDIA's NVRTC, and no libnvrtc-of-no-machine.so.1 or "
@@ -46,7 +45,7 @@ public sealed class NvrtcLibraryTests : IDisposable
         File.Copy(library, _folder.At("libnvrtc.so.13"));
         using var empty = new TemporaryFolder();
 
-        Assert.NotEqual(0, NvrtcLibrary.Find(named: null, Nowhere, [empty.Root, _folder.Root]));
+        Assert.NotEqual(0, NvrtcLibrary.Find(named: null, Nowhere, [empty.Path, _folder.Path]));
         Assert.NotEqual(0, NvrtcLibrary.Find(_folder.At("libnvrtc.so.13"), Nowhere, []));
     }
 
@@ -61,7 +60,7 @@ public sealed class NvrtcLibraryTests : IDisposable
             Write(name);
 
         Assert.Equal(
-            [_folder.At("libnvrtc.so.13"), _folder.At("libnvrtc.so.12")], NvrtcLibrary.Candidates(_folder.Root));
+            [_folder.At("libnvrtc.so.13"), _folder.At("libnvrtc.so.12")], NvrtcLibrary.Candidates(_folder.Path));
         Assert.Empty(NvrtcLibrary.Candidates(_folder.At("absent")));
     }
 

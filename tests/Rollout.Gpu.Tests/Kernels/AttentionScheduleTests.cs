@@ -42,7 +42,7 @@ public sealed class AttentionScheduleTests
 
             Assert.All(seen.Values, count => Assert.Equal(1, count));
             Assert.True(expected.SetEquals(seen.Keys), $"{test}");
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
+        }).Holds(runs: 150);
 
     [Fact]
     public void A_token_is_merged_from_all_its_segments_or_written_by_its_only_one() =>
@@ -76,7 +76,7 @@ public sealed class AttentionScheduleTests
                         Assert.True(taken.Add(entry + head) && entry + head < schedule.PartialVectors);
                 }
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
+        }).Holds(runs: 150);
 
     [Fact]
     public void Whatever_the_batch_it_fits_the_layout_for_its_size() =>
@@ -92,7 +92,7 @@ public sealed class AttentionScheduleTests
             Assert.True(schedule.PartialVectors <= layout.MaxPartialVectors);
             Assert.Equal(test.Parts + 1, schedule.PartStart.Length);
             Assert.Equal(schedule.Segments.Length, schedule.PartStart[^1]);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
+        }).Holds(runs: 150);
 
     [Theory]
     [InlineData(256, 200, 1600)]

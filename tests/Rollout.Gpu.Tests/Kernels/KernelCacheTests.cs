@@ -1,5 +1,4 @@
 using Rollout.Gpu.Kernels;
-using Rollout.Gpu.Tests.Support;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Kernels;
@@ -27,9 +26,9 @@ public sealed class KernelCacheTests : IDisposable
     [InlineData(34)]
     public void A_file_that_was_cut_off_is_compiled_again(int length)
     {
-        var cache = new KernelCache(_folder.Root);
+        var cache = new KernelCache(_folder.Path);
         cache.GetOrAdd("key", Compile);
-        var file = Assert.Single(Directory.GetFiles(_folder.Root));
+        var file = Assert.Single(Directory.GetFiles(_folder.Path));
         File.WriteAllBytes(file, File.ReadAllBytes(file)[..length]);
 
         Assert.Equal([1, 2, 3], cache.GetOrAdd("key", Compile));

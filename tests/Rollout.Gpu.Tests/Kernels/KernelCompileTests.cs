@@ -1,7 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Kernels;
-using Rollout.Gpu.Tests.Support;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -25,11 +24,11 @@ public sealed class KernelCompileTests
         using var folder = new TemporaryFolder();
 
         var cubins = KernelLibrary.Compile(
-            shape, architecture, sharedBytes, compiler, new KernelCache(folder.Root));
+            shape, architecture, sharedBytes, compiler, new KernelCache(folder.Path));
 
         Assert.Equal(KernelSource.FilesFor(dtype).Length, cubins.Length);
         Assert.All(cubins, cubin => Assert.Equal("\u007fELF"u8, cubin.AsSpan(0, 4)));
-        Assert.Equal(cubins.Length, Directory.GetFiles(folder.Root).Length);
+        Assert.Equal(cubins.Length, Directory.GetFiles(folder.Path).Length);
     }
 
     [Fact]
@@ -53,7 +52,7 @@ public sealed class KernelCompileTests
         var shape = new KernelShape(128, 16, 8, 16, ScalarType.BFloat16);
 
         var error = Assert.Throws<LibTorchException>(
-            () => KernelLibrary.Compile(shape, "sm_999", HopperBytes, compiler, new KernelCache(folder.Root)));
+            () => KernelLibrary.Compile(shape, "sm_999", HopperBytes, compiler, new KernelCache(folder.Path)));
 
         Assert.Equal(
             $"NVRTC {compiler.Version} does not know sm_999: install a newer one (pip's nvidia-cuda-nvrtc, or the CUDA "

@@ -78,11 +78,11 @@ public sealed class ModelConfigTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.At("config.json"), With(("eos_token_id", 5), ("bos_token_id", 1)));
-        Assert.Equal([5], ModelConfigReader.ReadFolder(folder.Root).EosTokenIds);
+        Assert.Equal([5], ModelConfigReader.ReadFolder(folder.Path).EosTokenIds);
 
         File.WriteAllText(folder.At("generation_config.json"),
             """{"eos_token_id": [7, 5, 9], "bos_token_id": 2}""");
-        var config = ModelConfigReader.ReadFolder(folder.Root);
+        var config = ModelConfigReader.ReadFolder(folder.Path);
 
         Assert.Equal([7, 5, 9], config.EosTokenIds);
         Assert.Equal(2, config.BosTokenId);
@@ -94,8 +94,8 @@ public sealed class ModelConfigTests
         foreach (var config in TinyModels.All)
         {
             using var folder = new TemporaryFolder();
-            ModelConfigWriter.Write(config, folder.Root, TorchSharp.torch.ScalarType.Float32);
-            var read = ModelConfigReader.ReadFolder(folder.Root);
+            ModelConfigWriter.Write(config, folder.Path, TorchSharp.torch.ScalarType.Float32);
+            var read = ModelConfigReader.ReadFolder(folder.Path);
 
             Assert.Equal(config.EosTokenIds, read.EosTokenIds);
             Assert.Equal(config, read with { EosTokenIds = config.EosTokenIds });
@@ -182,7 +182,7 @@ public sealed class ModelConfigTests
     public void A_missing_file_is_named()
     {
         using var folder = new TemporaryFolder();
-        var error = Assert.Throws<CheckpointException>(() => ModelConfigReader.ReadFolder(folder.Root));
+        var error = Assert.Throws<CheckpointException>(() => ModelConfigReader.ReadFolder(folder.Path));
 
         Assert.Equal($"{folder.At("config.json")} is not there.", error.Message);
     }

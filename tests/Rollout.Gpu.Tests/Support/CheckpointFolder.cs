@@ -12,12 +12,12 @@ internal sealed class CheckpointFolder : IDisposable
     public CheckpointFolder(ModelConfig config)
     {
         using var model = TinyModels.Random(config);
-        HuggingFaceModel.Save(model, Root);
+        HuggingFaceModel.Save(model, Path);
     }
 
-    public string Root => _folder.At("model");
+    public string Path => _folder.At("model");
 
-    public string WeightsPath => Path.Combine(Root, "model.safetensors");
+    public string WeightsPath => System.IO.Path.Combine(Path, "model.safetensors");
 
     /// <summary>Writes the tensors again after a change to their names and values.</summary>
     public void Rewrite(Action<Dictionary<string, Tensor>> change)

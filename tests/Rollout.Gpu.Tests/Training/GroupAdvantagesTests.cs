@@ -33,7 +33,7 @@ public sealed class GroupAdvantagesTests
             }
 
             return true;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class GroupAdvantagesTests
                 start += group.Length;
                 return Math.Abs(sum) < 1e-8;
             });
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Two_rewards_have_the_textbook_deviation_divided_by_one_less_than_two()

@@ -15,7 +15,7 @@ public sealed class MicroBatcherTests
             var packed = batches.SelectMany(batch => batch.Sequences).Order();
             return packed.SequenceEqual(Enumerable.Range(0, lengths.Length))
                 && batches.All(batch => batch.Sequences.Max(i => lengths[i]) == batch.Width);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void No_micro_batch_of_two_or_more_passes_the_budget_and_none_could_take_the_next_sequence() =>
@@ -24,7 +24,7 @@ public sealed class MicroBatcherTests
             var batches = MicroBatcher.Pack(lengths, budget);
             return batches.All(batch => batch.Sequences.Length == 1 || batch.PaddedTokens <= budget)
                 && batches.SkipLast(1).All(batch => batch.PaddedTokens + batch.Width > budget);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void Neighbours_are_of_similar_length() =>
@@ -33,7 +33,7 @@ public sealed class MicroBatcherTests
             var order = MicroBatcher.Pack(lengths, budget).SelectMany(batch => batch.Sequences).ToArray();
             return order.Zip(order.Skip(1)).All(pair => lengths[pair.First] > lengths[pair.Second]
                 || (lengths[pair.First] == lengths[pair.Second] && pair.First < pair.Second));
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void A_budget_of_nothing_is_refused() =>

@@ -90,7 +90,7 @@ public sealed class HuggingFaceModelTests
         model.Dispose(); // its weights can't be written any more
 
         Assert.ThrowsAny<Exception>(() => HuggingFaceModel.Save(model, folder.At("model")));
-        Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
     }
 
     [Fact]

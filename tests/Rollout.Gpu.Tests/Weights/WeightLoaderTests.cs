@@ -66,7 +66,7 @@ public sealed class WeightLoaderTests
         using var scope = NewDisposeScope();
         var before = TinyModels.Logits(model, Row);
 
-        Assert.Throws<CheckpointException>(() => WeightLoader.Load(model, folder.Root));
+        Assert.Throws<CheckpointException>(() => WeightLoader.Load(model, folder.Path));
         Assert.True(before.Equals(TinyModels.Logits(model, Row)));
     }
 
@@ -74,9 +74,9 @@ public sealed class WeightLoaderTests
     public void A_tied_head_may_be_repeated_and_an_untied_one_must_be_there()
     {
         using var tied = new CheckpointFolder(TinyModels.Llama);
-        using var expected = HuggingFaceModel.Load(tied.Root, ScalarType.Float32, CPU);
+        using var expected = HuggingFaceModel.Load(tied.Path, ScalarType.Float32, CPU);
         tied.Rewrite(tensors => tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone());
-        using var actual = HuggingFaceModel.Load(tied.Root, ScalarType.Float32, CPU);
+        using var actual = HuggingFaceModel.Load(tied.Path, ScalarType.Float32, CPU);
         using var scope = NewDisposeScope();
         Assert.True(TinyModels.Logits(expected, Row).Equals(TinyModels.Logits(actual, Row)));
 
@@ -91,16 +91,16 @@ public sealed class WeightLoaderTests
         using var folder = new CheckpointFolder(TinyModels.Llama);
         folder.Rewrite(tensors => tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = rand(2));
 
-        HuggingFaceModel.Load(folder.Root, ScalarType.Float32, CPU).Dispose();
+        HuggingFaceModel.Load(folder.Path, ScalarType.Float32, CPU).Dispose();
     }
 
     [Fact]
     public void Shards_make_the_same_model_as_one_file()
     {
         using var folder = new CheckpointFolder(TinyModels.Qwen3);
-        using var whole = HuggingFaceModel.Load(folder.Root, ScalarType.Float32, CPU);
+        using var whole = HuggingFaceModel.Load(folder.Path, ScalarType.Float32, CPU);
         Shard(folder);
-        using var sharded = HuggingFaceModel.Load(folder.Root, ScalarType.Float32, CPU);
+        using var sharded = HuggingFaceModel.Load(folder.Path, ScalarType.Float32, CPU);
         using var scope = NewDisposeScope();
 
         Assert.True(TinyModels.Logits(whole, Row).Equals(TinyModels.Logits(sharded, Row)));
@@ -140,7 +140,7 @@ public sealed class WeightLoaderTests
     {
         using var folder = new CheckpointFolder(TinyModels.Qwen3);
         Shard(folder);
-        File.WriteAllText(Path.Combine(folder.Root, "model.safetensors.index.json"), text);
+        File.WriteAllText(Path.Combine(folder.Path, "model.safetensors.index.json"), text);
 
         Assert.EndsWith(expected, Refused(folder).Message, StringComparison.Ordinal);
     }
@@ -150,13 +150,13 @@ public sealed class WeightLoaderTests
     {
         using var folder = new CheckpointFolder(TinyModels.Qwen3);
         Shard(folder);
-        var shard = Path.Combine(folder.Root, "model-00002-of-00002.safetensors");
+        var shard = Path.Combine(folder.Path, "model-00002-of-00002.safetensors");
         File.Delete(shard);
         Assert.Equal($"{shard} is not there.", Refused(folder).Message);
 
-        File.Delete(Path.Combine(folder.Root, "model.safetensors.index.json"));
+        File.Delete(Path.Combine(folder.Path, "model.safetensors.index.json"));
         Assert.Equal(
-            $"{folder.Root} has neither model.safetensors nor model.safetensors.index.json.",
+            $"{folder.Path} has neither model.safetensors nor model.safetensors.index.json.",
             Refused(folder).Message);
     }
 
@@ -164,7 +164,7 @@ public sealed class WeightLoaderTests
     public void Weights_are_converted_to_the_type_that_was_asked_for()
     {
         using var folder = new CheckpointFolder(TinyModels.Qwen3);
-        using var model = HuggingFaceModel.Load(folder.Root, ScalarType.BFloat16, CPU);
+        using var model = HuggingFaceModel.Load(folder.Path, ScalarType.BFloat16, CPU);
         using var scope = NewDisposeScope();
         var saved = folder.ReadAll();
 
@@ -178,7 +178,7 @@ public sealed class WeightLoaderTests
         using var folder = new CheckpointFolder(TinyModels.Qwen3);
         var statistics = DisposeScopeManager.Statistics.TensorStatistics;
         var before = statistics.ThreadTotalLiveCount;
-        HuggingFaceModel.Load(folder.Root, ScalarType.BFloat16, CPU).Dispose();
+        HuggingFaceModel.Load(folder.Path, ScalarType.BFloat16, CPU).Dispose();
 
         Assert.Equal(before, statistics.ThreadTotalLiveCount);
     }
@@ -186,7 +186,7 @@ public sealed class WeightLoaderTests
     private static CheckpointException Refused(CheckpointFolder folder)
     {
         var error = Assert.Throws<CheckpointException>(
-            () => HuggingFaceModel.Load(folder.Root, ScalarType.Float32, CPU));
+            () => HuggingFaceModel.Load(folder.Path, ScalarType.Float32, CPU));
         Assert.DoesNotContain('\n', error.Message);
         return error;
     }
@@ -201,7 +201,7 @@ public sealed class WeightLoaderTests
         {
             var name = $"model-{index + 1:D5}-of-00002.safetensors";
             SafetensorsWriter.Write(
-                Path.Combine(folder.Root, name), [.. part.Select(pair => (pair.Key, pair.Value))]);
+                Path.Combine(folder.Path, name), [.. part.Select(pair => (pair.Key, pair.Value))]);
             foreach (var (tensor, _) in part)
                 map[tensor] = name;
         }
@@ -214,6 +214,6 @@ public sealed class WeightLoaderTests
             ["weight_map"] = new JsonObject(map.Select(pair =>
                 KeyValuePair.Create(pair.Key, (JsonNode?)JsonValue.Create(pair.Value)))),
         };
-        File.WriteAllText(Path.Combine(folder.Root, "model.safetensors.index.json"), settings.ToJsonString());
+        File.WriteAllText(Path.Combine(folder.Path, "model.safetensors.index.json"), settings.ToJsonString());
     }
 }

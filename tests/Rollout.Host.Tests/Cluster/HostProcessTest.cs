@@ -24,7 +24,7 @@ public abstract class HostProcessTest(ITestOutputHelper log) : IAsyncLifetime
     /// <summary>Prompts of the job that <see cref="SampleAsync"/> runs.</summary>
     protected virtual int PromptCount => 80;
 
-    private string Prompts => _folder.Child("in.jsonl");
+    private string Prompts => _folder.At("in.jsonl");
 
     public async Task InitializeAsync() => await File.WriteAllLinesAsync(
         Prompts,
@@ -71,12 +71,12 @@ public abstract class HostProcessTest(ITestOutputHelper log) : IAsyncLifetime
     {
         var (code, _, error) = await RolloutRun.RunAsync(Generate(name, TinyModel.Source, cluster));
         Assert.True(code == ExitCodes.Ok, error);
-        return await File.ReadAllTextAsync(_folder.Child($"{name}.jsonl"));
+        return await File.ReadAllTextAsync(_folder.At($"{name}.jsonl"));
     });
 
     protected string[] Generate(string name, string model, string? cluster) =>
     [
-        "generate", "--model", model, "--prompts", Prompts, "--out", _folder.Child($"{name}.jsonl"), "--samples", "8",
+        "generate", "--model", model, "--prompts", Prompts, "--out", _folder.At($"{name}.jsonl"), "--samples", "8",
         "--max-tokens", "48", "--ignore-eos", "--seed", "5", .. cluster is null ? (string[])[] : ["--cluster", cluster],
     ];
 

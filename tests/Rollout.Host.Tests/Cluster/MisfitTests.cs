@@ -25,12 +25,12 @@ public sealed class MisfitTests(ITestOutputHelper log) : HostProcessTest(log)
         await AssertRefusedAsync(otherWeights, "they have other weights");
         var (code, _, error) = await RolloutRun.RunAsync(
         [
-            "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", address, "--out", Folder.Child("run"),
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", address, "--out", Folder.At("run"),
             "--set", $"model.path={otherTokenizer}",
         ]);
         Assert.Equal(ExitCodes.BadInput, code);
         Assert.Contains("they have another tokenizer (tokenizer.json)", error, StringComparison.Ordinal);
-        Assert.False(Directory.Exists(Folder.Child("run")));
+        Assert.False(Directory.Exists(Folder.At("run")));
 
         Assert.Equal(await AloneAsync(), await SampleAsync("after", address));
 
@@ -85,7 +85,7 @@ public sealed class MisfitTests(ITestOutputHelper log) : HostProcessTest(log)
     /// <summary>The cluster's model with one file changed.</summary>
     private string Changed(string name, string file, Func<string, string> change)
     {
-        var folder = Directory.CreateDirectory(Folder.Child(name)).FullName;
+        var folder = Directory.CreateDirectory(Folder.At(name)).FullName;
         foreach (var path in Directory.GetFiles(TinyModel.Source))
             File.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
         var changed = Path.Combine(folder, file);
@@ -103,7 +103,7 @@ public sealed class MisfitTests(ITestOutputHelper log) : HostProcessTest(log)
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
-        var (pfx, pem) = (Folder.Child($"{name}.pfx"), Folder.Child($"{name}.pem"));
+        var (pfx, pem) = (Folder.At($"{name}.pfx"), Folder.At($"{name}.pem"));
         File.WriteAllBytes(pfx, certificate.Export(X509ContentType.Pfx));
         File.WriteAllText(pem, certificate.ExportCertificatePem());
         if (!OperatingSystem.IsWindows())

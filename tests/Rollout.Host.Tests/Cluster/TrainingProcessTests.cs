@@ -22,7 +22,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
             "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
             "--set", "train.prompts-per-step=64", "--set", "train.learning-rate=1e-3",
         ];
-        var (alone, together) = (Folder.Child("alone"), Folder.Child("together"));
+        var (alone, together) = (Folder.At("alone"), Folder.At("together"));
         var expected = Task.Run(() => RunAsync([.. job, "--out", alone]));
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         string[] decoder = [Seed(scheduler), "decoder.max-num-seqs=4"];
@@ -50,7 +50,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
             "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
             "--set", "output.checkpoint-every=1",
         ];
-        var (alone, together) = (Folder.Child("alone"), Folder.Child("together"));
+        var (alone, together) = (Folder.At("alone"), Folder.At("together"));
 
         await RunAsync([.. job, "--out", alone]);
         var killed = Keep(HostProcess.Run([.. job, "--cluster", $"127.0.0.1:{scheduler.Port}", "--out", together]));
@@ -67,7 +67,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
     public async Task A_trainer_that_the_cluster_gives_up_saves_what_it_has_learnt_and_its_command_goes_on_from_there()
     {
         const int Steps = 6;
-        var run = RunFolder.For(Folder.Child("run"));
+        var run = RunFolder.For(Folder.At("run"));
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         await StartAsync("decoder.conf", Seed(scheduler));
         string[] settings =

@@ -38,11 +38,11 @@ public sealed class CommandLineTests : IDisposable
     public void The_default_job_is_found_beside_the_program_or_in_a_folder_above()
     {
         using var folder = new TemporaryFolder();
-        Directory.CreateDirectory(folder.Child("config"));
-        File.WriteAllText(folder.Child("config/arithmetic.conf"), "");
-        Directory.CreateDirectory(folder.Child("bin/deep"));
+        Directory.CreateDirectory(folder.At("config"));
+        File.WriteAllText(folder.At("config/arithmetic.conf"), "");
+        Directory.CreateDirectory(folder.At("bin/deep"));
 
-        Assert.Equal(folder.Child("config/arithmetic.conf"), DefaultJob.Find(folder.Child("bin/deep")));
+        Assert.Equal(folder.At("config/arithmetic.conf"), DefaultJob.Find(folder.At("bin/deep")));
     }
 
     [Fact]

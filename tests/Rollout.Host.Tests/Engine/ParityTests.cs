@@ -13,7 +13,7 @@ public sealed class ParityTests
 {
     private const int PoolTokens = 1024;
 
-    public static TheoryData<string> Models => [.. SharedFixtures.Models];
+    public static TheoryData<string> Models => [.. GoldenCase.Models];
 
     [SharedTheory]
     [MemberData(nameof(Models))]
@@ -85,8 +85,8 @@ public sealed class ParityTests
     private static PolicyWeights Load(string model)
     {
         LibTorch.Load();
-        var loaded = new CausalLm(SharedFixtures.GoldenConfig(model), torch.ScalarType.Float32, torch.CPU);
-        WeightLoader.Load(loaded, SharedFixtures.Find($"fixtures/{model}")!);
+        var loaded = new CausalLm(GoldenCase.Config(model), torch.ScalarType.Float32, torch.CPU);
+        WeightLoader.Load(loaded, TestFiles.Shared($"fixtures/{model}")!);
         return new PolicyWeights(loaded, new PolicyVersion(0));
     }
 }

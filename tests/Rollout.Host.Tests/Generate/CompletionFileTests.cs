@@ -1,11 +1,9 @@
 using System.Text.Json;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Generate;
 using Rollout.Host.Output;
-using Rollout.Host.Tests.Support;
 using Xunit;
 
 namespace Rollout.Host.Tests.Generate;
@@ -17,7 +15,7 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void The_file_has_its_name_only_when_it_is_complete_and_replaces_what_was_there()
     {
-        var path = _folder.Child("out.jsonl");
+        var path = _folder.At("out.jsonl");
         File.WriteAllText(path, "earlier");
         using (var file = Open(path))
         {
@@ -35,7 +33,7 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void A_file_without_a_line_leaves_nothing_behind()
     {
-        Open(_folder.Child("out.jsonl")).Dispose();
+        Open(_folder.At("out.jsonl")).Dispose();
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
     }
@@ -43,7 +41,7 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void A_run_that_resumes_keeps_whole_prompts_up_to_the_first_that_failed_and_writes_the_rest()
     {
-        var path = _folder.Child("out.jsonl");
+        var path = _folder.At("out.jsonl");
         var prompts = Enumerable.Range(1, 4).Select(number => Prompt(number, 2)).ToArray();
         var expected = prompts
             .SelectMany(prompt => Enumerable.Range(0, 2).Select(sample => Line($"p{prompt.Group.Id.Value}", sample)))
@@ -83,7 +81,7 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void Work_of_an_earlier_run_is_neither_overwritten_unasked_nor_taken_for_that_of_another()
     {
-        var path = _folder.Child("out.jsonl");
+        var path = _folder.At("out.jsonl");
         PromptLine[] prompts = [Prompt(1, 1), Prompt(2, 1)];
         using (var killed = Open(path, prompts))
             killed.Write(Line("p1"));
@@ -97,7 +95,7 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void Two_runs_at_once_do_not_write_one_file()
     {
-        var path = _folder.Child("out.jsonl");
+        var path = _folder.At("out.jsonl");
         using var first = Open(path);
 
         var refused = Assert.Throws<OutputException>(() => Open(path));
@@ -108,15 +106,15 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void A_link_stays_a_link_to_the_new_content()
     {
-        File.WriteAllText(_folder.Child("real.jsonl"), "earlier");
-        File.CreateSymbolicLink(_folder.Child("link.jsonl"), _folder.Child("real.jsonl"));
-        using (var file = Open(CompletionFile.PathFor(_folder.Child("link.jsonl"))))
+        File.WriteAllText(_folder.At("real.jsonl"), "earlier");
+        File.CreateSymbolicLink(_folder.At("link.jsonl"), _folder.At("real.jsonl"));
+        using (var file = Open(CompletionFile.PathFor(_folder.At("link.jsonl"))))
         {
             file.Complete();
         }
 
-        Assert.NotNull(new FileInfo(_folder.Child("link.jsonl")).LinkTarget);
-        Assert.Empty(File.ReadAllText(_folder.Child("real.jsonl")));
+        Assert.NotNull(new FileInfo(_folder.At("link.jsonl")).LinkTarget);
+        Assert.Empty(File.ReadAllText(_folder.At("real.jsonl")));
     }
 
     [Fact]
@@ -125,7 +123,7 @@ public sealed class CompletionFileTests : IDisposable
         var folder = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.Path));
         Assert.Contains("is a folder: --out needs the name of a file.", folder.Message, StringComparison.Ordinal);
 
-        var missing = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.Child("none/out.jsonl")));
+        var missing = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.At("none/out.jsonl")));
         Assert.Contains("none' is not a folder", missing.Message, StringComparison.Ordinal);
     }
 
@@ -146,7 +144,7 @@ public sealed class CompletionFileTests : IDisposable
                     from prompt in prompts
                     from sample in Enumerable.Range(0, prompt.Group.Samples.Length)
                     select (prompt.Id.ToString(), sample));
-            }).QuickCheckThrowOnFailure();
+            }).Holds();
 
     [Fact]
     public void A_failed_group_has_a_line_a_sample_with_the_reason_and_is_counted()

@@ -203,11 +203,11 @@ public sealed class GenerateJobTests : IDisposable
     [MemberData(nameof(Engine.ParityTests.Models), MemberType = typeof(Engine.ParityTests))]
     public async Task Greedy_completions_of_the_golden_prompts_are_those_of_transformers(string fixture)
     {
-        var model = _folder.Child(fixture);
+        var model = _folder.At(fixture);
         Directory.CreateDirectory(model);
-        ModelConfigWriter.Write(SharedFixtures.GoldenConfig(fixture), model, ScalarType.Float32);
+        ModelConfigWriter.Write(GoldenCase.Config(fixture), model, ScalarType.Float32);
         File.CreateSymbolicLink(
-            Path.Combine(model, "model.safetensors"), SharedFixtures.Find($"fixtures/{fixture}/model.safetensors")!);
+            Path.Combine(model, "model.safetensors"), TestFiles.Shared($"fixtures/{fixture}/model.safetensors")!);
         var cases = GoldenCase.Read(fixture);
         Write(string.Join('\n', cases.Select((golden, i) =>
             JsonSerializer.Serialize(new { id = i, prompt_ids = golden.Prompt, max_tokens = golden.Greedy.Length }))));
@@ -229,9 +229,9 @@ public sealed class GenerateJobTests : IDisposable
         _error.Dispose();
     }
 
-    private string In => _folder.Child("in.jsonl");
+    private string In => _folder.At("in.jsonl");
 
-    private string Out => _folder.Child("out.jsonl");
+    private string Out => _folder.At("out.jsonl");
 
     private static int[] Tokens(JsonElement line) =>
         [.. line.GetProperty("token_ids").EnumerateArray().Select(id => id.GetInt32())];

@@ -76,7 +76,7 @@ public sealed class PromptFileTests : IDisposable
     {
         var wrong = Assert.Throws<InvalidDataException>(() => Read($"{{\"id\":\"ok\",\"prompt_ids\":[1]}}\n{line}\n"));
 
-        Assert.StartsWith($"{_folder.Child("in.jsonl")}:2: ", wrong.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{_folder.At("in.jsonl")}:2: ", wrong.Message, StringComparison.Ordinal);
         Assert.Contains(sentence, wrong.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', wrong.Message);
     }
@@ -117,10 +117,10 @@ public sealed class PromptFileTests : IDisposable
     public void A_missing_file_and_bytes_that_are_no_text_are_named()
     {
         var missing = Assert.Throws<InvalidDataException>(() =>
-            PromptFile.Read(_folder.Child("none.jsonl"), ModelFiles.Read(TinyModel.Source), Defaults(null)));
+            PromptFile.Read(_folder.At("none.jsonl"), ModelFiles.Read(TinyModel.Source), Defaults(null)));
         Assert.Contains("none.jsonl: there is no such file", missing.Message, StringComparison.Ordinal);
 
-        var path = _folder.Child("bytes.jsonl");
+        var path = _folder.At("bytes.jsonl");
         File.WriteAllBytes(path, [.. "{\"id\":\"a\",\"prompt\":\""u8, 0xFF, .. "\"}"u8]);
         var bytes = Assert.Throws<InvalidDataException>(() =>
             PromptFile.Read(path, ModelFiles.Read(TinyModel.Source), Defaults(null)));
@@ -136,7 +136,7 @@ public sealed class PromptFileTests : IDisposable
 
     private IReadOnlyList<PromptLine> Read(string text, int? samples = null, ModelFiles? model = null)
     {
-        File.WriteAllText(_folder.Child("in.jsonl"), text);
-        return PromptFile.Read(_folder.Child("in.jsonl"), model ?? ModelFiles.Read(TinyModel.Source), Defaults(samples));
+        File.WriteAllText(_folder.At("in.jsonl"), text);
+        return PromptFile.Read(_folder.At("in.jsonl"), model ?? ModelFiles.Read(TinyModel.Source), Defaults(samples));
     }
 }

@@ -12,14 +12,14 @@ public sealed class BenchJobTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(
-            folder.Child("w.jsonl"),
+            folder.At("w.jsonl"),
             """
             {"id":"a","prompt_ids":[3,4,5],"max_tokens":[2,3]}
             {"id":"b","prompt_ids":[6],"max_tokens":[1]}
             """);
 
         var (code, output, error) = await RolloutRun.RunAsync(
-            "bench", "--model", TinyModel.Save(folder), "--workload", folder.Child("w.jsonl"), "--block-size", "4");
+            "bench", "--model", TinyModel.Save(folder), "--workload", folder.At("w.jsonl"), "--block-size", "4");
 
         Assert.True(code == ExitCodes.Ok, error);
         var report = JsonSerializer.Deserialize<JsonElement>(output);

@@ -20,12 +20,12 @@ public sealed class Gsm8kJobTests
 
         // A random model is never right: digits and length tell its samples apart, so that it has something to learn.
         await TrainRun.RunAsync(
-            SharedFixtures.Repository("config/gsm8k.conf"),
-            folder.Child("run"),
+            TestFiles.Repository("config/gsm8k.conf"),
+            folder.At("run"),
             $"model.path={model}",
             "model.weights=random",
-            $"data.jsonl.train={SharedFixtures.Find($"{Data}/train.jsonl")}",
-            $"data.jsonl.held-out={SharedFixtures.Find($"{Data}/test.jsonl")}",
+            $"data.jsonl.train={TestFiles.Shared($"{Data}/train.jsonl")}",
+            $"data.jsonl.held-out={TestFiles.Shared($"{Data}/test.jsonl")}",
             """rewards=[{ type = gsm8k }, { type = format, pattern = "[a-m]", weight = 0.5 }, { type = length, target = 6 }]""",
             "sampling.max-tokens=6",
             "train.steps=2",
@@ -33,7 +33,7 @@ public sealed class Gsm8kJobTests
             "train.num-generations=4",
             "eval.prompts=2");
 
-        var rollouts = TrainRun.Lines(folder.Child("run"), "rollouts.jsonl");
+        var rollouts = TrainRun.Lines(folder.At("run"), "rollouts.jsonl");
         Assert.Equal(16, rollouts.Length);
         foreach (var rollout in rollouts)
         {
@@ -45,7 +45,7 @@ public sealed class Gsm8kJobTests
             Assert.Equal(
                 (hasLetter ? 0.5 : 0) + (tokens / 6.0), rollout.GetProperty("reward").GetDouble(), 1e-9);
         }
-        Assert.Equal(2, TrainRun.Lines(folder.Child("run"), "metrics.jsonl").Length);
+        Assert.Equal(2, TrainRun.Lines(folder.At("run"), "metrics.jsonl").Length);
     }
 
     [SharedFact(Data)]
@@ -55,8 +55,8 @@ public sealed class Gsm8kJobTests
         using var dataset = new JsonlDataset(
             new JsonlOptions
             {
-                TrainPath = SharedFixtures.Find($"{Data}/train.jsonl")!,
-                HeldOutPath = SharedFixtures.Find($"{Data}/test.jsonl")!,
+                TrainPath = TestFiles.Shared($"{Data}/train.jsonl")!,
+                HeldOutPath = TestFiles.Shared($"{Data}/test.jsonl")!,
                 PromptField = "question",
             },
             seed: 1);
@@ -75,10 +75,10 @@ public sealed class Gsm8kJobTests
 
     private static string TinyQwen(TemporaryFolder folder)
     {
-        var model = folder.Child("model");
+        var model = folder.At("model");
         Directory.CreateDirectory(model);
         foreach (var file in (string[])["tokenizer.json", "tokenizer_config.json"])
-            File.CreateSymbolicLink(Path.Combine(model, file), SharedFixtures.Find($"{Tokenizer}/{file}")!);
+            File.CreateSymbolicLink(Path.Combine(model, file), TestFiles.Shared($"{Tokenizer}/{file}")!);
         File.WriteAllText(Path.Combine(model, "config.json"), JsonSerializer.Serialize(new
         {
             architectures = new[] { "Qwen3ForCausalLM" },

@@ -11,7 +11,7 @@ public sealed class HostJobTests
     [InlineData("rollout.cluster.roles = […]: expected what this host does", "cluster.roles=[]")]
     [InlineData("rollout.cluster.roles = […]: expected a list of scheduler, decoder or trainer", "cluster.roles=[client]")]
     [InlineData("rollout.cluster.hostname = 0.0.0.0: expected 127.0.0.1 or another loopback address", "cluster.hostname=0.0.0.0")]
-    [InlineData("rollout.cluster.tls.certificate = \"\": expected a PKCS #12 file", "cluster.tls.enabled=on")]
+    [InlineData("rollout.cluster.tls.certificate is not set: expected a PKCS #12 file", "cluster.tls.enabled=on")]
     [InlineData("rollout.cluster.seed-nodes = […]: expected a list of \"host:port\", and 'here' is none", "cluster.seed-nodes=[here]")]
     [InlineData("rollout.model.path = \"/nowhere\": expected the folder of a model", "model.path=/nowhere")]
     [InlineData("rollout.blocks.count = 2: expected room for one sequence of decoder.max-model-len, 64 tokens or 4 blocks, and the pool has 2",
@@ -26,7 +26,7 @@ public sealed class HostJobTests
 
         await AssertRefusedAsync(
             "--out is the folder of a training run: leave it out where rollout.cluster.roles has no trainer.",
-            "host", "--config", RolloutRun.Job("cluster/decoder.conf"), "--out", folder.Child("run"));
+            "host", "--config", RolloutRun.Job("cluster/decoder.conf"), "--out", folder.At("run"));
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
@@ -36,16 +36,16 @@ public sealed class HostJobTests
     {
         const string Sentence = "nobody answers at rollout.cluster.seed-nodes: 127.0.0.1:1 (ConnectionRefused)";
         using var folder = new TemporaryFolder();
-        var prompts = folder.Child("in.jsonl");
+        var prompts = folder.At("in.jsonl");
         await File.WriteAllTextAsync(prompts, """{"id":1,"prompt":"1+1="}""");
         string[] generate =
         [
-            "generate", "--model", TinyModel.Source, "--prompts", prompts, "--out", folder.Child("out.jsonl"), "--max-tokens", "8",
+            "generate", "--model", TinyModel.Source, "--prompts", prompts, "--out", folder.At("out.jsonl"), "--max-tokens", "8",
         ];
 
         await AssertRefusedAsync(Sentence, [.. generate, "--cluster", "127.0.0.1:1"]);
         await AssertRefusedAsync(
-            Sentence, "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", "127.0.0.1:1", "--out", folder.Child("out"));
+            Sentence, "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", "127.0.0.1:1", "--out", folder.At("out"));
         await AssertRefusedAsync("are the decoders' own", [.. generate, "--cluster", "127.0.0.1:1", "--kv-blocks", "9"]);
         await AssertRefusedAsync("name one by --cluster or --config", [.. generate, "--set", "cluster.port=1"]);
         await AssertRefusedAsync("expected host:port", [.. generate, "--cluster", "here"]);

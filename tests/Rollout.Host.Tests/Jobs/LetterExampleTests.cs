@@ -14,16 +14,16 @@ public sealed class LetterExampleTests
         var assembly = Path.Combine(here.Parent!.Parent!.FullName, "LetterReward", here.Name, "LetterReward.dll");
 
         await TrainRun.RunAsync(
-            SharedFixtures.Repository("examples/LetterReward/letters.conf"),
-            folder.Child("run"),
+            TestFiles.Repository("examples/LetterReward/letters.conf"),
+            folder.At("run"),
             $$"""rewards=[{ type = LetterReward.LetterShare, assembly = "{{assembly}}", power = 1 }]""",
             "train.steps=25");
 
-        var rewards = TrainRun.Lines(folder.Child("run"), "metrics.jsonl")
+        var rewards = TrainRun.Lines(folder.At("run"), "metrics.jsonl")
             .Select(step => step.GetProperty("reward_mean").GetDouble()).ToArray();
         Assert.Equal(25, rewards.Length);
         Assert.True(rewards[^5..].Average() > 2 * rewards[..5].Average(), string.Join(' ', rewards));
-        foreach (var rollout in TrainRun.Lines(folder.Child("run"), "rollouts.jsonl"))
+        foreach (var rollout in TrainRun.Lines(folder.At("run"), "rollouts.jsonl"))
         {
             var letter = rollout.GetProperty("prompt").GetString()![^1];
             var completion = rollout.GetProperty("completion").GetString()!;

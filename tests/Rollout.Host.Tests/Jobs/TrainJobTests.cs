@@ -74,10 +74,10 @@ public sealed class TrainJobTests : IDisposable
     {
         var (code, _, error) = await RolloutRun.RunAsync(
             "train", "--config", RolloutRun.Job("keyword.conf"), "--set", "train.steps=40", "--out",
-            _folder.Child("keyword"));
+            _folder.At("keyword"));
 
         Assert.Equal((0, ""), (code, error));
-        var rewards = MetricsWriter.Read(RunFolder.For(_folder.Child("keyword")))
+        var rewards = MetricsWriter.Read(RunFolder.For(_folder.At("keyword")))
             .Select(step => step.RewardMean).ToArray();
         var (early, late) = (rewards[..5].Average(), rewards[^5..].Average());
         Assert.True(late > early + 0.2, $"the mean reward went from {early:0.000} to {late:0.000}");
@@ -87,12 +87,12 @@ public sealed class TrainJobTests : IDisposable
     {
         var (code, output, error) = await RolloutRun.RunAsync(
         [
-            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", _folder.Child(name),
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", _folder.At(name),
             .. settings.SelectMany(setting => (string[])["--set", setting]),
         ]);
         Assert.Equal((0, ""), (code, error));
         Assert.DoesNotContain('\u001b', output);
-        return RunFolder.For(_folder.Child(name));
+        return RunFolder.For(_folder.At(name));
     }
 
     private static string[] Tokens(RunFolder run, int step) =>

@@ -10,7 +10,7 @@ public sealed class TrainerHostTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private RunFolder Run => RunFolder.For(_folder.Child("run"));
+    private RunFolder Run => RunFolder.For(_folder.At("run"));
 
     public void Dispose() => _folder.Dispose();
 
@@ -30,9 +30,9 @@ public sealed class TrainerHostTests : IDisposable
         Assert.Equal(metrics, await File.ReadAllTextAsync(Run.Metrics));
 
         await TrainRun.RunAsync(
-            RolloutRun.Job("smoke.conf"), _folder.Child("whole"), "threads=1", "train.lr-schedule=constant",
+            RolloutRun.Job("smoke.conf"), _folder.At("whole"), "threads=1", "train.lr-schedule=constant",
             "train.steps=3");
-        Assert.Equal(Learnt(_folder.Child("whole")), Learnt(Run.Path));
+        Assert.Equal(Learnt(_folder.At("whole")), Learnt(Run.Path));
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using Rollout.Host.Output;
-using Rollout.Host.Tests.Support;
 using Xunit;
 
 namespace Rollout.Host.Tests.Output;
@@ -11,7 +10,7 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void A_new_run_gets_its_folder_with_nothing_in_it_yet()
     {
-        var run = RunFolder.Create(_folder.Child("a/b"));
+        var run = RunFolder.Create(_folder.At("a/b"));
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(run.Path));
         Assert.Equal(Path.Combine(run.Path, "checkpoints", "step-7"), run.Checkpoint(7));
@@ -22,7 +21,7 @@ public sealed class RunFolderTests : IDisposable
     [InlineData("checkpoints/step-1/model.safetensors")]
     public void A_folder_that_holds_a_run_is_refused_and_left_as_it_is(string held)
     {
-        var file = _folder.Child(held);
+        var file = _folder.At(held);
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
         File.WriteAllText(file, "kept");
 
@@ -39,7 +38,7 @@ public sealed class RunFolderTests : IDisposable
     public void A_run_is_resumed_in_its_folder_and_an_empty_folder_is_not()
     {
         Assert.Throws<OutputException>(() => RunFolder.Resume(_folder.Path));
-        File.WriteAllText(_folder.Child("metrics.jsonl"), "{}");
+        File.WriteAllText(_folder.At("metrics.jsonl"), "{}");
 
         Assert.Equal(_folder.Path, RunFolder.Resume(_folder.Path).Path);
     }
@@ -60,8 +59,8 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void What_a_run_left_that_ended_before_its_first_step_is_no_run()
     {
-        File.WriteAllText(_folder.Child("metrics.jsonl"), "");
-        File.WriteAllText(_folder.Child("rollouts.jsonl"), "");
+        File.WriteAllText(_folder.At("metrics.jsonl"), "");
+        File.WriteAllText(_folder.At("rollouts.jsonl"), "");
 
         Assert.Equal(_folder.Path, RunFolder.Create(_folder.Path).Path);
     }
@@ -69,7 +68,7 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void A_file_in_the_folders_place_is_named()
     {
-        var file = _folder.Child("file");
+        var file = _folder.At("file");
         File.WriteAllText(file, "");
 
         var error = Assert.Throws<OutputException>(() => RunFolder.Create(file));
@@ -80,9 +79,9 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void A_folder_that_cannot_be_made_is_named()
     {
-        File.WriteAllText(_folder.Child("file"), "");
+        File.WriteAllText(_folder.At("file"), "");
 
-        var error = Assert.Throws<OutputException>(() => RunFolder.Create(_folder.Child("file/run")));
+        var error = Assert.Throws<OutputException>(() => RunFolder.Create(_folder.At("file/run")));
 
         Assert.Contains("file/run' cannot be written: ", error.Message, StringComparison.Ordinal);
     }
@@ -90,10 +89,10 @@ public sealed class RunFolderTests : IDisposable
     [Fact]
     public void A_run_without_a_name_takes_the_first_free_number()
     {
-        Assert.Equal(_folder.Child("sum-1"), RunFolder.NextFree(_folder.Path, "sum"));
-        Directory.CreateDirectory(_folder.Child("sum-1"));
+        Assert.Equal(_folder.At("sum-1"), RunFolder.NextFree(_folder.Path, "sum"));
+        Directory.CreateDirectory(_folder.At("sum-1"));
 
-        Assert.Equal(_folder.Child("sum-2"), RunFolder.NextFree(_folder.Path, "sum"));
+        Assert.Equal(_folder.At("sum-2"), RunFolder.NextFree(_folder.Path, "sum"));
     }
 
     public void Dispose() => _folder.Dispose();

@@ -8,7 +8,7 @@ namespace Rollout.Host.Tests.Support;
 /// <summary>Models of the arithmetic job's shape with random weights: 16 tokens, most of them one character.</summary>
 internal static class TinyModel
 {
-    public static string Source { get; } = SharedFixtures.Repository("models/arithmetic");
+    public static string Source { get; } = TestFiles.Repository("models/arithmetic");
 
     /// <summary>Saves one into a new folder below another, with its tokenizer.</summary>
     /// <param name="folder">An existing folder.</param>
@@ -21,7 +21,7 @@ internal static class TinyModel
         using var model = new CausalLm(ModelConfigReader.ReadFolder(Source), torch.ScalarType.Float32, torch.CPU);
         model.InitializeRandom(seed: 3, std: 0.3);
         change?.Invoke(model);
-        var path = folder.Child($"model-{Guid.NewGuid():N}");
+        var path = folder.At($"model-{Guid.NewGuid():N}");
         HuggingFaceModel.Save(model, path, withTokenizer ? Source : null);
         return path;
     }

@@ -2,7 +2,6 @@ using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
 using Rollout.Host.Output;
-using Rollout.Host.Tests.Support;
 using Rollout.Host.View;
 using Xunit;
 

@@ -20,7 +20,7 @@ public sealed class WeightManifestTests
         Assert.Equal(
             manifest.Layout.Tensors.Select(tensor => tensor.ToString()),
             read.Layout.Tensors.Select(tensor => tensor.ToString()));
-    }).Check(Config.QuickThrowOnFailure);
+    }).Holds();
 
     [Fact]
     public void Whatever_else_comes_is_refused_and_nothing_worse() => Prop.ForAll(
@@ -42,7 +42,7 @@ public sealed class WeightManifestTests
             catch (InvalidDataException)
             {
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+        }).Holds(runs: 1000);
 
     [Fact]
     public void A_layout_says_where_another_differs()

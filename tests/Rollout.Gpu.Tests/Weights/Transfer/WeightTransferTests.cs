@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Tests.Support;
@@ -62,7 +61,7 @@ public sealed class WeightTransferTests
             var preambles = cuts.Take(relay.Connections - 1).Sum(cut => Math.Min(cut, rig.AnswerBytes)) + rig.AnswerBytes;
             Assert.InRange(passed, 0, rig.Offer.Bytes);
             Assert.Equal(preambles + rig.Offer.Bytes, relay.BytesToReceiver);
-        })).Check(Config.QuickThrowOnFailure.WithMaxTest(40));
+        })).Holds(runs: 40);
 
     [Fact]
     public void A_byte_that_changed_on_the_way_is_found_wherever_it_is() => Prop.ForAll(
@@ -78,7 +77,7 @@ public sealed class WeightTransferTests
             await rig.TakeAsync(relay.Offer);
 
             rig.AssertTaken(TransferRig.One);
-        })).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+        })).Holds(runs: 60);
 
     [Fact]
     public async Task A_tensor_that_always_arrives_changed_ends_the_transfer_with_its_name()
