@@ -7,7 +7,7 @@ namespace Rollout.Actors.Tests;
 public sealed partial class ArchitectureTests
 {
     private static readonly string[] PureFolders =
-        ["Blocks", "Batching", "Membership", "Placement", "Collection", "Text", "Data", "Settings"];
+        ["Blocks", "Engine", "Membership", "Placement", "Collection", "Text", "Data", "Settings"];
 
     private static readonly string[] ActorFolders =
         ["Allocation", "Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Topology", "Training"];
@@ -44,6 +44,26 @@ public sealed partial class ArchitectureTests
             .Select(folder => Path.GetFileName(folder))
             .Where(folder => folder is not ("bin" or "obj"))
             .Order());
+
+    [Fact]
+    public void The_device_side_shows_its_contracts_and_a_few_ways_in()
+    {
+        var shown =
+            from file in Files("Rollout.Gpu", "")
+            where !Path.GetRelativePath(Source, file).StartsWith(Path.Combine("Rollout.Gpu", "Contracts"), StringComparison.Ordinal)
+            from line in File.ReadLines(file)
+            let type = PublicType().Match(line)
+            where type.Success
+            select type.Groups["name"].Value;
+        Assert.Equal(
+            [
+                "CausalLm", "CheckpointStore", "DeviceIntake", "GreedyAccuracy", "HuggingFaceModel", "LibTorch",
+                "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng", "SupervisedOptions",
+                "SupervisedTrainer", "TransferLayout", "TransferOptions", "TransferSecurity", "TransferTensor",
+                "WeightFingerprint", "WeightPublisher", "WeightReceiver", "WeightServer",
+            ],
+            shown.Order(StringComparer.Ordinal));
+    }
 
     [Theory]
     [InlineData("Rollout.Gpu")]
@@ -108,4 +128,7 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"^\s*(global\s+)?using\s+(static\s+)?(\w+\s*=\s*)?(global::)?(?<name>[\w.]+)\s*;")]
     private static partial Regex Using();
+
+    [GeneratedRegex(@"^public (\w+ )*(class|record struct|record|struct|interface|enum|delegate \S+) (?<name>\w+)")]
+    private static partial Regex PublicType();
 }

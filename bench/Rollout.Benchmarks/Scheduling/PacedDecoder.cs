@@ -69,8 +69,8 @@ internal sealed class PacedDecoder : ReceiveActor, IWithTimers
                     var id = new SequenceId(assign.Group.Id, start.Sample);
                     _samples[id] = new Sample(id, assign.Attempt, assign.Group.Samples[start.Sample].MaxTokens)
                     {
-                        Known = start.Tokens.Length,
-                        Count = start.Tokens.Length,
+                        Known = start.Sampled.Count,
+                        Count = start.Sampled.Count,
                     };
                 }
                 break;

@@ -1,9 +1,9 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Additions "a+b=" with operands 0 … max operand and the sum as field "answer". Whether a problem is held
-/// out depends on a hash of its two operands alone, whatever their order, the seed and the largest operand:
-/// every run holds out the same problems, and none can be answered by turning around one that was trained on.
+/// Additions "a+b=" of two operands from 0, with the sum as field "answer". A hash of the two operands, whatever their
+/// order, decides whether a problem is held out: every run holds out the same problems, and no training prompt is one of
+/// them turned around.
 /// </summary>
 public sealed class ArithmeticDataset : IPromptDataset
 {
@@ -14,10 +14,9 @@ public sealed class ArithmeticDataset : IPromptDataset
     private readonly int[] _train;   // a * operands + b of every problem that is not held out
 
     /// <param name="maxOperand">The largest operand, 1 … 4095.</param>
-    /// <param name="heldOutShare">About this share of all problems is held out, 0 to below 1.</param>
+    /// <param name="heldOutShare">The share of problems that is held out, from 0 to below 1.</param>
     /// <param name="seed">Decides the order of training prompts.</param>
-    /// <exception cref="ArgumentException">A value is out of range, or leaves no problem to train or to hold
-    /// out.</exception>
+    /// <exception cref="ArgumentException">A value is out of range, or leaves no problem to train on or to hold out.</exception>
     public ArithmeticDataset(int maxOperand, double heldOutShare, long seed)
     {
         if (maxOperand is < 1 or > LargestOperand)

@@ -1,14 +1,14 @@
 namespace Rollout.Actors.Data;
 
-/// <summary>Prompts to train on and prompts held out for evaluation. Deterministic: a cursor and a seed name a prompt.</summary>
+/// <summary>Prompts to train on and prompts held out for evaluation. The same seed and cursor give the same prompt.</summary>
 public interface IPromptDataset
 {
-    /// <summary>Prompt number <paramref name="cursor"/> of the endless, seeded order; epochs are reshuffled.</summary>
+    /// <summary>Prompt number <paramref name="cursor"/> of an endless order, which the seed shuffles anew each epoch.</summary>
     PromptItem Train(long cursor);
 
-    /// <summary>Problems that <see cref="Train"/> never gives; empty where the dataset holds none out.</summary>
+    /// <summary>Prompts that <see cref="Train"/> never gives; empty where the dataset holds none out.</summary>
     IReadOnlyList<PromptItem> HeldOut { get; }
 }
 
-/// <summary>A prompt as text, and what its rewards may look at (by name: "answer", …).</summary>
+/// <summary>A prompt as text, and the fields that its rewards may read by name ("answer", …).</summary>
 public sealed record PromptItem(string Id, string Prompt, IReadOnlyDictionary<string, string> Fields);

@@ -4,13 +4,13 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked once at the start, so that a
-/// broken one ends a run before it began, and read again when its turn comes. An item's id is its file name
-/// and line. Fields are the line's other texts and numbers, and "answer".
+/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked at the start, so that a broken one is
+/// refused before the run begins, and is read again when its turn comes. The id of an item is its file name and line.
+/// Its fields are the other texts and numbers of the line, and "answer".
 /// </summary>
 public sealed class JsonlDataset : IPromptDataset, IDisposable
 {
-    // The held-out order is the same in every run, and no training seed's.
+    // The held-out order is the same in every run, whatever its seed.
     private const ulong HeldOutSeed = 0x68656C646F7574;
 
     private readonly JsonlOptions _options;
@@ -18,20 +18,25 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     private readonly JsonLines _train;
     private readonly JsonLines? _heldOut;
 
-    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE:
-    /// …</c>.</exception>
-    public JsonlDataset(JsonlOptions options, long seed)
+    /// <param name="options">The files, and how to read their lines.</param>
+    /// <param name="seed">Decides the order of training prompts.</param>
+    /// <param name="cancellation">Ends the check of the lines.</param>
+    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE: …</c>.</exception>
+    public JsonlDataset(JsonlOptions options, long seed, CancellationToken cancellation = default)
     {
         _options = options;
         _seed = (ulong)seed;
-        _train = new JsonLines(options.TrainPath);
+        _train = new JsonLines(options.TrainPath, cancellation);
         try
         {
-            _heldOut = options.HeldOutPath.Length == 0 ? null : new JsonLines(options.HeldOutPath);
+            _heldOut = options.HeldOutPath.Length == 0 ? null : new JsonLines(options.HeldOutPath, cancellation);
             foreach (var lines in _heldOut is null ? [_train] : (JsonLines[])[_train, _heldOut])
             {
                 for (var index = 0; index < lines.Count; index++)
+                {
+                    cancellation.ThrowIfCancellationRequested();
                     Read(lines, index);
+                }
             }
             HeldOut = _heldOut is null ? [] : Shuffled(_heldOut);
         }
@@ -43,9 +48,7 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>
-    /// In a fixed shuffled order, so that the first n are a fair sample. Read when asked for.
-    /// </remarks>
+    /// <remarks>In a fixed shuffled order, so that the first n are a fair sample.</remarks>
     public IReadOnlyList<PromptItem> HeldOut { get; }
 
     /// <summary>Training prompts of one epoch.</summary>
@@ -71,18 +74,10 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     private PromptItem Read(JsonLines lines, int index)
     {
         using var document = lines.Read(index);
-        try
-        {
-            return new PromptItem(
-                $"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}",
-                Prompt(lines, index, document.RootElement),
-                Fields(lines, index, document.RootElement));
-        }
-        catch (InvalidOperationException wrong) when (wrong.Source?.StartsWith("System.Text.Json") == true)
-        {
-            throw lines.Invalid(
-                index, "escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other");
-        }
+        return new PromptItem(
+            $"{Path.GetFileName(lines.Path)}:{lines.NumberOf(index)}",
+            Prompt(lines, index, document.RootElement),
+            Fields(lines, index, document.RootElement));
     }
 
     private Dictionary<string, string> Fields(JsonLines lines, int index, JsonElement line)

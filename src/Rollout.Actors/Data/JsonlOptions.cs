@@ -2,22 +2,22 @@ using Rollout.Actors.Text;
 
 namespace Rollout.Actors.Data;
 
-/// <summary>How prompts are read from files of JSON lines.</summary>
+/// <summary>Tells <see cref="JsonlDataset"/> how to read prompts from files of JSON lines.</summary>
 public sealed record JsonlOptions
 {
     /// <summary>The training file.</summary>
     public required string TrainPath { get; init; }
 
-    /// <summary>The held-out file; empty holds none out.</summary>
+    /// <summary>The held-out file; empty holds no prompt out.</summary>
     public string HeldOutPath { get; init; } = "";
 
-    /// <summary>The field with the prompt: text, or a list of {role, content} messages.</summary>
+    /// <summary>The field of the prompt: a text, or a list of {role, content} messages.</summary>
     public string PromptField { get; init; } = "prompt";
 
-    /// <summary>The field that rewards find as "answer"; a line may lack it.</summary>
+    /// <summary>The field that rewards read as "answer"; a line may lack it.</summary>
     public string AnswerField { get; init; } = "answer";
 
-    /// <summary>Put before and after every prompt that is text; messages are taken as they are.</summary>
+    /// <summary>Text before and after every prompt that is a text; messages stay as they are.</summary>
     public string Prefix { get; init; } = "";
 
     /// <inheritdoc cref="Prefix"/>
@@ -26,6 +26,6 @@ public sealed record JsonlOptions
     /// <summary>The model's chat format with the assistant's turn opened; null where it has none.</summary>
     public Func<IReadOnlyList<ChatMessage>, string>? FormatChat { get; init; }
 
-    /// <summary>Put a prompt that is text into one user message of the chat format.</summary>
+    /// <summary>True puts a prompt that is a text into one user message of the chat format.</summary>
     public bool TextIsUserMessage { get; init; }
 }

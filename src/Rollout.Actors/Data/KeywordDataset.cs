@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Short random texts as prompts, all different, without an answer: for rewards that look at the completion
-/// alone. Nothing is held out.
+/// Short random texts as prompts, all different, for rewards that look at the completion alone. They have no answer, and
+/// none is held out.
 /// </summary>
 public sealed class KeywordDataset : IPromptDataset
 {
@@ -11,11 +11,10 @@ public sealed class KeywordDataset : IPromptDataset
     private readonly ulong _seed;
     private readonly PromptItem[] _prompts;
 
-    /// <param name="promptCount">How many prompts there are.</param>
-    /// <param name="alphabet">The characters that they are made of.</param>
+    /// <param name="promptCount">The number of prompts.</param>
+    /// <param name="alphabet">The characters of the prompts.</param>
     /// <param name="seed">Decides the prompts and their order.</param>
-    /// <exception cref="ArgumentException">There is no prompt or character, or too few texts of
-    /// them.</exception>
+    /// <exception cref="ArgumentException">There is no prompt, or the alphabet makes too few texts.</exception>
     public KeywordDataset(int promptCount, string alphabet, long seed)
     {
         if (promptCount < 1)

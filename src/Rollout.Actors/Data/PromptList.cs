@@ -2,7 +2,7 @@ using System.Collections;
 
 namespace Rollout.Actors.Data;
 
-/// <summary>A list whose items are made when they are asked for.</summary>
+/// <summary>A list of prompts that are made when they are asked for.</summary>
 internal sealed class PromptList(int count, Func<int, PromptItem> at) : IReadOnlyList<PromptItem>
 {
     public int Count => count;

@@ -3,9 +3,9 @@ using System.Numerics;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of
-/// two, walked until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so that
-/// a cursor resumes without replaying what came before, and every epoch has its own.
+/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of two, walked
+/// until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so a resumed run replays
+/// nothing.
 /// </summary>
 internal readonly struct SeededPermutation
 {
@@ -22,10 +22,10 @@ internal readonly struct SeededPermutation
         _halfBits = Math.Max(1, (BitOperations.Log2((uint)count) + 2) / 2);
     }
 
-    /// <summary>How many positions there are.</summary>
+    /// <summary>The number of positions.</summary>
     public int Count { get; }
 
-    /// <summary>What stands at a position.</summary>
+    /// <summary>The item at a position.</summary>
     public int this[int position]
     {
         get
@@ -41,7 +41,7 @@ internal readonly struct SeededPermutation
     }
 
     /// <summary>
-    /// Item <paramref name="cursor"/> of the endless order in which every epoch is permuted anew.
+    /// Item <paramref name="cursor"/> of an endless order in which every epoch has a permutation of its own.
     /// </summary>
     public static int AtCursor(int count, ulong seed, long cursor)
     {

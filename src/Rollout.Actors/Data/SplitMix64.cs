@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// The SplitMix64 generator (Steele, Lea and Flood, OOPSLA 2014) as a hash of its position: the same on every
-/// machine and version, which <see cref="Random"/> does not promise.
+/// The SplitMix64 generator (Steele, Lea and Flood, OOPSLA 2014) as a hash. It gives the same on every machine and .NET
+/// version, which <see cref="Random"/> does not promise.
 /// </summary>
 internal static class SplitMix64
 {

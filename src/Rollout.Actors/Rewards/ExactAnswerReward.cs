@@ -1,7 +1,7 @@
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// 1 if the completion, without white space around it, is the prompt's answer to the letter; else 0.
+/// 1 if the completion is the prompt's answer to the letter, white space around both aside; else 0.
 /// </summary>
 public sealed class ExactAnswerReward : IRewardFunction
 {

@@ -4,15 +4,14 @@ using System.Text.RegularExpressions;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// 1 if the completion's number is that of the prompt's answer, else 0. The number is the one after the first
-/// "####" that a number follows, or without one the last in the text; a currency sign, thousands' commas and
-/// a period at the end don't count, and 18.00 equals 18.
+/// 1 if the completion's number equals that of the prompt's answer, else 0. The number is the one after the first "####"
+/// that a number follows, else the last number of the text. Currency signs, thousands' commas and a final period don't
+/// count, and 18.00 equals 18.
 /// </summary>
 public sealed partial class Gsm8kReward : IRewardFunction
 {
     /// <inheritdoc/>
-    /// <exception cref="InvalidDataException">The prompt has no field "answer", or no number in
-    /// it.</exception>
+    /// <exception cref="InvalidDataException">The prompt has no field "answer", or no number in it.</exception>
     public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         var answer = sample.Require("answer");
@@ -23,7 +22,7 @@ public sealed partial class Gsm8kReward : IRewardFunction
     }
 
     /// <summary>
-    /// The final number of a worked answer; null where there is none that a decimal can hold.
+    /// The final number of a worked answer; null where there is none, or a decimal can't hold it.
     /// </summary>
     public static decimal? Number(string text)
     {

@@ -1,9 +1,8 @@
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// 1 if the completion contains the keyword; else the share of the keyword that its longest prefix found
-/// anywhere in the completion makes up. A random model scores above 0 and differently from sample to sample,
-/// which is what a group's advantages need.
+/// 1 if the completion contains the keyword, else the length of the keyword's longest prefix in the completion, as a
+/// share of the keyword. A random model scores above 0, and differently from sample to sample, as advantages need.
 /// </summary>
 public sealed class KeywordReward : IRewardFunction
 {

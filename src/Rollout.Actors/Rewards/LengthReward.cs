@@ -1,13 +1,13 @@
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// max(0, 1 - |n - target| / target) for a completion of n tokens, the stop token included.
+/// max(0, 1 - |n - target| / target) for a completion of n tokens, including the stop token.
 /// </summary>
 public sealed class LengthReward : IRewardFunction
 {
     private readonly int _target;
 
-    /// <param name="target">Tokens, at least 1.</param>
+    /// <param name="target">The best number of tokens, at least 1.</param>
     public LengthReward(int target)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(target, 1);

@@ -5,50 +5,83 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Scores finished groups off the mailbox, many at a time. A reward function that throws, or takes longer than the
-/// deadline, fails its group: no sample is ever scored 0 for want of an answer.
+/// Scores finished groups off the mailbox, many at a time. A reward function that throws or is late fails its group: no
+/// sample is scored 0 for want of an answer. A late one is told to give up; .NET can't end one that does not, so the run
+/// ends when too many of them keep computing.
 /// </summary>
-public sealed class RewardActor : ReceiveActor
+public sealed class RewardActor : ReceiveActor, IWithTimers
 {
+    /// <summary>The time that a reward function has to give up before it counts as stuck.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
     private readonly ITokenizer _tokenizer;
     private readonly IRewardFunction _reward;
-    private readonly TimeSpan _timeout;
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly RewardLimits _limits;
+    private readonly HashSet<Scoring> _underWay = [];
+    private readonly HashSet<Scoring> _stuck = [];
 
-    public RewardActor(ITokenizer tokenizer, IRewardFunction reward, TimeSpan timeout)
+    public RewardActor(ITokenizer tokenizer, IRewardFunction reward, RewardLimits limits)
     {
         _tokenizer = tokenizer;
         _reward = reward;
-        _timeout = timeout;
-        Receive<ScoreGroup>(asked => ScoreAsync(asked).PipeTo(
-            recipient: Sender,
-            sender: Self,
-            success: scored => scored,
-            failure: cause => new ScoringFailed(asked.Group.Id, Sentence(cause))));
+        _limits = limits;
+        Receive<ScoreGroup>(Begin);
+        Receive<Ended>(Answer);
+        Receive<Overdue>(late => GiveUp(late.Scoring));
+        Receive<GraceOver>(over => CountStuck(over.Scoring));
     }
 
-    public static Props Props(ITokenizer tokenizer, IRewardFunction reward, TimeSpan timeout) =>
-        Akka.Actor.Props.Create(() => new RewardActor(tokenizer, reward, timeout));
+    public static Props Props(ITokenizer tokenizer, IRewardFunction reward, RewardLimits limits) =>
+        Akka.Actor.Props.Create(() => new RewardActor(tokenizer, reward, limits));
+
+    public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PostStop()
     {
-        _stopping.Cancel();
-        _stopping.Dispose();
+        foreach (var scoring in _underWay)
+            _ = scoring.Stop.CancelAsync();
     }
 
-    /// <summary>One that is too late, or belongs to an actor that stops, is told to give up and is not waited for.</summary>
-    private async Task<GroupScored> ScoreAsync(ScoreGroup asked)
+    private void Begin(ScoreGroup asked)
     {
-        var stopping = _stopping.Token;
-        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        try
+        var scoring = new Scoring(asked, Sender, new CancellationTokenSource());
+        _underWay.Add(scoring);
+        Timers.StartSingleTimer(scoring, new Overdue(scoring), _limits.Timeout);
+        var cancellation = scoring.Stop.Token;
+        Task.Run(() => ScoreAllAsync(asked, cancellation)).PipeTo(
+            Self,
+            success: scored => new Ended(scoring, scored),
+            failure: cause => new Ended(scoring, new ScoringFailed(asked.Group.Id, $"its reward failed: {cause.Message}")));
+    }
+
+    private void Answer(Ended ended)
+    {
+        Timers.Cancel(ended.Scoring);
+        _stuck.Remove(ended.Scoring);
+        if (_underWay.Remove(ended.Scoring))
+            ended.Scoring.Asker.Tell(ended.Answer);
+    }
+
+    private void GiveUp(Scoring late)
+    {
+        if (!_underWay.Remove(late))
+            return;
+        // Its callbacks are the reward function's, and may take as long as they like.
+        _ = late.Stop.CancelAsync();
+        late.Asker.Tell(new ScoringFailed(
+            late.Asked.Group.Id, $"its rewards were not there within train.reward-timeout, {_limits.Timeout}"));
+        Timers.StartSingleTimer(late, new GraceOver(late), Grace);
+    }
+
+    private void CountStuck(Scoring late)
+    {
+        _stuck.Add(late);
+        if (_stuck.Count > _limits.MaxStuck)
         {
-            return await Task.Run(() => ScoreAllAsync(asked, giveUp.Token), stopping)
-                .WaitAsync(_timeout, stopping).ConfigureAwait(false);
-        }
-        finally
-        {
-            await giveUp.CancelAsync().ConfigureAwait(false);
+            late.Asker.Tell(new AbandonTraining(
+                $"{_stuck.Count} reward computations did not end {Grace.TotalSeconds} s after they were told to, more than"
+                + $" train.max-stuck-rewards = {_limits.MaxStuck}; the last is that of {late.Asked.Item.Id}. A reward function"
+                + " must end when its cancellation token asks it to"));
         }
     }
 
@@ -59,6 +92,7 @@ public sealed class RewardActor : ReceiveActor
         var texts = new string[completions.Length];
         for (var i = 0; i < completions.Length; i++)
         {
+            cancellation.ThrowIfCancellationRequested();
             texts[i] = _tokenizer.Decode(completions[i].Tokens);
             var sample = new ScoredSample(
                 asked.Item, texts[i], completions[i].Tokens, completions[i].Reason, asked.MaxTokens);
@@ -69,9 +103,24 @@ public sealed class RewardActor : ReceiveActor
         return new GroupScored(asked.Group.Id, rewards, texts);
     }
 
-    private string Sentence(Exception cause) => cause switch
+    /// <summary>One group that is scored; compared by reference.</summary>
+    private sealed class Scoring(ScoreGroup asked, IActorRef asker, CancellationTokenSource stop)
     {
-        TimeoutException => $"its rewards were not there within {_timeout}",
-        _ => $"its reward failed: {cause.Message}",
-    };
+        public ScoreGroup Asked { get; } = asked;
+
+        public IActorRef Asker { get; } = asker;
+
+        public CancellationTokenSource Stop { get; } = stop;
+    }
+
+    private sealed record Ended(Scoring Scoring, object Answer) : INoSerializationVerificationNeeded;
+
+    private sealed record Overdue(Scoring Scoring) : INoSerializationVerificationNeeded;
+
+    private sealed record GraceOver(Scoring Scoring) : INoSerializationVerificationNeeded;
 }
+
+/// <summary>The limits of scoring, from the section <c>train</c>.</summary>
+/// <param name="Timeout">The time for the rewards of one group.</param>
+/// <param name="MaxStuck">Reward computations that may go on after they were told to give up.</param>
+public sealed record RewardLimits(TimeSpan Timeout, int MaxStuck);

@@ -1,18 +1,16 @@
 using System.Globalization;
 using System.Reflection;
+using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Makes reward functions by their configured type: a built-in name, or a C# type in a loaded assembly or in
-/// the file that the option "assembly" names. Such a type has a public constructor that takes the other
-/// options as an <c>IReadOnlyDictionary&lt;string, string&gt;</c>, or one without parameters if there are
-/// none.
+/// Makes reward functions by their configured type: a built-in name, or the full name of a C# type in a loaded assembly
+/// or in the file that the option "assembly" names. Such a type has a public constructor that takes the other options as
+/// an <c>IReadOnlyDictionary&lt;string, string&gt;</c>; without options, one without parameters does too.
 /// </summary>
 public static class RewardRegistry
 {
-    private const string AssemblyOption = "assembly";
-
     private static readonly Dictionary<string, BuiltIn> BuiltIns = new(StringComparer.Ordinal)
     {
         ["exact-answer"] = new([], _ => new ExactAnswerReward()),
@@ -22,25 +20,23 @@ public static class RewardRegistry
         ["format"] = new(["pattern"], options => new FormatReward(options["pattern"])),
     };
 
-    /// <summary>The built-in names and, in brackets, the options that each needs.</summary>
+    /// <summary>The built-in names, each with the options that it needs in brackets.</summary>
     public static string Known { get; } = string.Join(", ", BuiltIns.Select(known =>
         known.Value.Options is [] ? known.Key : $"{known.Key} ({string.Join(", ", known.Value.Options)})"));
 
     /// <summary>Makes the function.</summary>
     /// <param name="type">The configured type.</param>
     /// <param name="options">Its other keys but weight.</param>
-    /// <param name="baseFolder">What a relative assembly path is relative to; the working folder if
-    /// absent.</param>
-    /// <exception cref="ArgumentException">The type is unknown or an option is missing, unknown or out of
-    /// range.</exception>
-    public static IRewardFunction Create(
-        string type, IReadOnlyDictionary<string, string> options, string? baseFolder = null)
+    /// <exception cref="ArgumentException">
+    /// The type is unknown or can't be loaded, or an option is missing, unknown or out of range.
+    /// </exception>
+    public static IRewardFunction Create(string type, IReadOnlyDictionary<string, string> options)
     {
         try
         {
             return BuiltIns.TryGetValue(type, out var builtIn)
                 ? builtIn.Create(type, options)
-                : CreateCustom(type, options, baseFolder ?? Environment.CurrentDirectory);
+                : CreateCustom(type, options);
         }
         catch (ArgumentException wrong) when (!wrong.Message.StartsWith("reward ", StringComparison.Ordinal))
         {
@@ -48,15 +44,14 @@ public static class RewardRegistry
         }
     }
 
-    private static IRewardFunction CreateCustom(
-        string name, IReadOnlyDictionary<string, string> options, string baseFolder)
+    private static IRewardFunction CreateCustom(string name, IReadOnlyDictionary<string, string> options)
     {
-        var type = Find(name, options.GetValueOrDefault(AssemblyOption), baseFolder);
+        var type = Find(name, options.GetValueOrDefault(RewardSettings.AssemblyKey));
         if (!type.IsAssignableTo(typeof(IRewardFunction)) || type.IsAbstract)
             throw new ArgumentException(
                 $"reward {name}: {type.FullName} is no class that implements IRewardFunction");
 
-        var rest = options.Where(option => option.Key != AssemblyOption).ToDictionary();
+        var rest = options.Where(option => option.Key != RewardSettings.AssemblyKey).ToDictionary();
         object?[]? arguments =
             type.GetConstructor([typeof(IReadOnlyDictionary<string, string>)]) is not null ? [rest]
             : rest.Count == 0 && type.GetConstructor([]) is not null ? []
@@ -69,37 +64,33 @@ public static class RewardRegistry
         {
             return (IRewardFunction)Activator.CreateInstance(type, arguments)!;
         }
-        catch (TargetInvocationException thrown) when (thrown.InnerException is { } cause)
+        catch (Exception thrown) when (thrown is TargetInvocationException or TypeInitializationException)
         {
+            var cause = thrown.GetBaseException();
             throw new ArgumentException($"reward {name}: its constructor says: {cause.Message}", cause);
         }
     }
 
-    private static Type Find(string name, string? assembly, string baseFolder)
+    private static Type Find(string name, string? file)
     {
-        if (assembly is not null)
+        if (file is null)
         {
-            var path = Path.GetFullPath(assembly, baseFolder);
-            return Load(name, path).GetType(name)
-                ?? throw new ArgumentException($"reward {name}: {path} has no public type of that full name");
+            return AppDomain.CurrentDomain.GetAssemblies()
+                .Select(loaded => loaded.GetType(name))
+                .FirstOrDefault(found => found is not null)
+                ?? throw new ArgumentException(
+                    $"reward {name} is unknown; known are {Known}, and a C# type's full name with assembly = FILE");
         }
-        return AppDomain.CurrentDomain.GetAssemblies()
-            .Select(loaded => loaded.GetType(name))
-            .FirstOrDefault(found => found is not null)
-            ?? throw new ArgumentException(
-                $"reward {name} is unknown; known are {Known}, and a C# type's full name with "
-                + "assembly = FILE");
-    }
-
-    private static Assembly Load(string name, string path)
-    {
+        if (!File.Exists(file))
+            throw new ArgumentException($"reward {name}: there is no file {file}; expected the assembly with the reward");
         try
         {
-            return Assembly.LoadFrom(path);
+            return Assembly.LoadFrom(file).GetType(name)
+                ?? throw new ArgumentException($"reward {name}: {file} has no public type of that full name");
         }
-        catch (Exception wrong) when (wrong is IOException or BadImageFormatException)
+        catch (Exception wrong) when (wrong is IOException or BadImageFormatException or TypeLoadException)
         {
-            throw new ArgumentException($"reward {name}: {path} is no assembly that can be loaded", wrong);
+            throw new ArgumentException($"reward {name}: {file} can't be loaded as a .NET assembly: {wrong.Message}", wrong);
         }
     }
 
@@ -108,7 +99,7 @@ public static class RewardRegistry
             ? tokens
             : throw new ArgumentException($"target must be a number of tokens from 1, not \"{value}\"");
 
-    /// <summary>A reward that comes with the product; all of its options must be given.</summary>
+    /// <summary>A built-in reward. All of its options must be given.</summary>
     private sealed record BuiltIn(
         string[] Options, Func<IReadOnlyDictionary<string, string>, IRewardFunction> Make)
     {

@@ -1,19 +1,19 @@
 namespace Rollout.Actors.Rewards;
 
 /// <summary>One reward function of a run.</summary>
-/// <param name="Name">Its configured type, for messages.</param>
-/// <param name="Weight">What its reward is multiplied with; may be negative.</param>
+/// <param name="Name">The configured type, for messages.</param>
+/// <param name="Weight">The factor of the reward; may be negative.</param>
 /// <param name="Function">Judges completions.</param>
 public sealed record WeightedReward(string Name, double Weight, IRewardFunction Function);
 
 /// <summary>
-/// The sum of weight × reward of several functions, which judge one completion side by side.
+/// The sum of weight × reward over several functions, which judge a completion concurrently.
 /// </summary>
 public sealed class WeightedRewards : IRewardFunction
 {
     private readonly WeightedReward[] _rewards;
 
-    /// <exception cref="ArgumentException">There is no function, or a weight is no finite number.</exception>
+    /// <exception cref="ArgumentException">There is no function, or a weight is not finite.</exception>
     public WeightedRewards(IEnumerable<WeightedReward> rewards)
     {
         _rewards = [.. rewards];
@@ -24,7 +24,7 @@ public sealed class WeightedRewards : IRewardFunction
     }
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">A function gave no finite number.</exception>
+    /// <exception cref="InvalidOperationException">A function gave a number that is not finite.</exception>
     public async ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         var running = _rewards.Select(reward => reward.Function.ScoreAsync(sample, cancellation).AsTask());

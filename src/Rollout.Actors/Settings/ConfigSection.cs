@@ -5,23 +5,23 @@ using Rollout.Actors.Settings.Hocon;
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// The keys of one section, read by type. An error says where the value stands, the key's full name, the
-/// value, and what was expected. A key that the section lacks is a mistake of the caller: the reference has
+/// One section of a <see cref="ConfigTree"/>, whose keys are read by type. An error names the place, the key's full
+/// name, the value and what is expected. A key that the section lacks is a mistake of the caller, as the reference has
 /// them all.
 /// </summary>
 public sealed partial class ConfigSection
 {
-    /// <summary>Beyond this, timers overflow.</summary>
+    /// <summary>The longest duration: timers overflow soon after.</summary>
     private static TimeSpan MaxDuration { get; } = TimeSpan.FromDays(24);
 
     private readonly HoconObject _values;
-    private readonly HashSet<string> _read;
+    private readonly ConfigTree _tree;
 
-    internal ConfigSection(HoconObject values, string path, HashSet<string> read)
+    internal ConfigSection(HoconObject values, string path, ConfigTree tree)
     {
         _values = values;
         Path = path;
-        _read = read;
+        _tree = tree;
     }
 
     /// <summary>The section's full name, such as <c>rollout.train</c>.</summary>
@@ -32,7 +32,7 @@ public sealed partial class ConfigSection
     internal Origin Origin => _values.Origin;
 
     public ConfigSection Section(string key) =>
-        new(Value(key) as HoconObject ?? throw Invalid(key, "a section in braces"), Name(key), _read);
+        new(Value(key) as HoconObject ?? throw Invalid(key, "a section in braces"), Name(key), _tree);
 
     /// <summary>The objects of a list.</summary>
     public IReadOnlyList<ConfigSection> Sections(string key)
@@ -43,7 +43,7 @@ public sealed partial class ConfigSection
             .. items.Select((item, i) => new ConfigSection(
                 item as HoconObject ?? throw Error($"{Name(key)}[{i}]", item, "a section in braces"),
                 $"{Name(key)}[{i}]",
-                _read)),
+                _tree)),
         ];
     }
 
@@ -86,8 +86,8 @@ public sealed partial class ConfigSection
 
     public bool Bool(string key) => ScalarOf(key, "on or off") switch
     {
-        "on" or "true" or "yes" => true,
-        "off" or "false" or "no" => false,
+        "on" or "true" => true,
+        "off" or "false" => false,
         _ => throw Invalid(key, "on or off"),
     };
 
@@ -104,23 +104,20 @@ public sealed partial class ConfigSection
     /// <summary>A time with its unit, 1 ms to 24 days.</summary>
     public TimeSpan Duration(string key)
     {
-        const string Expected = "a duration with its unit, such as 500ms or 10m";
+        const string Expected = "a duration with its unit (ms, s, m, h or d), such as 500ms or 10m";
         var duration = Units.Duration(ScalarOf(key, Expected)) ?? throw Invalid(key, Expected);
         return duration >= TimeSpan.FromMilliseconds(1) && duration <= MaxDuration
             ? duration
-            : throw Invalid(key, $"a duration from 1ms to {Units.Show(MaxDuration)}");
+            : throw Invalid(key, $"a duration from 1ms to {MaxDuration.Days}d");
     }
 
-    /// <summary>A number of bytes, at least 1.</summary>
+    /// <summary>A size with its unit, at least 1 byte.</summary>
     public long Bytes(string key)
     {
-        const string Expected = "a size such as 256MiB or 1GB";
+        const string Expected = "a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB or TiB), such as 256MiB or 1GB";
         var bytes = Units.Bytes(ScalarOf(key, Expected)) ?? throw Invalid(key, Expected);
         return bytes >= 1 ? bytes : throw Invalid(key, "a size of at least 1 byte");
     }
-
-    /// <summary>A path, absolute; "" where it is unset.</summary>
-    public string FilePath(string key) => Text(key);
 
     public IReadOnlyList<string> Texts(string key)
     {
@@ -129,16 +126,26 @@ public sealed partial class ConfigSection
         return [.. list.Items.Select(item => (item as HoconScalar ?? throw Invalid(key, Expected)).Text)];
     }
 
-    /// <summary>The error for a value that does not do: <c>FILE:LINE: key = value: expected …</c>.</summary>
-    public ConfigurationException Invalid(string key, string expected) =>
-        Error(Name(key), _values.Fields[key], expected);
+    /// <summary>
+    /// The error for a value that can't be used: <c>FILE:LINE: key = value: expected …</c>. For a default it names the
+    /// job file, where the key is missing, and not the reference, which nobody edits.
+    /// </summary>
+    public ConfigurationException Invalid(string key, string expected)
+    {
+        var value = _values.Fields[key];
+        if (value.Origin.Source != _tree.Defaults)
+            return Error(Name(key), value, expected);
+        var where = _tree.File is null ? "" : $"{_tree.File}: ";
+        var what = value is HoconScalar { Text: "" } or HoconList { Items: [] } ? "is not set" : $"= {Shown(value)} by default";
+        return new($"{where}{Name(key)} {what}: expected {expected}");
+    }
 
-    internal string Name(string key) => $"{Path}.{KeyPath.Key(key)}";
+    internal string Name(string key) => $"{Path}.{HoconWriter.Key(key)}";
 
     internal static string Shown(HoconValue value) => value switch
     {
         HoconScalar scalar when PlainNumber().IsMatch(scalar.Text) => scalar.Text,
-        HoconScalar scalar => Token.Quote(scalar.Text),
+        HoconScalar scalar => HoconWriter.QuoteShort(scalar.Text),
         HoconList => "[…]",
         _ => "{…}",
     };
@@ -151,7 +158,7 @@ public sealed partial class ConfigSection
 
     private HoconValue Value(string key)
     {
-        _read.Add(Name(key));
+        _tree.ReadKeys.Add(Name(key));
         return _values.Fields.TryGetValue(key, out var value)
             ? value
             : throw new InvalidOperationException($"{Name(key)} is not in reference.conf.");

@@ -61,7 +61,7 @@ public sealed record ArithmeticSettings
     public static ArithmeticSettings From(ConfigSection section) => new()
     {
         // All pairs of operands are counted through.
-        MaxOperand = section.Whole("max-operand", Bounds.Between(1, 9999)),
+        MaxOperand = section.Whole("max-operand", Bounds.Between(1, 4095)),
         HeldOut = section.Number("held-out", Bounds.FromBelow(0, 1)),
     };
 }
@@ -105,8 +105,8 @@ public sealed record JsonlSettings
 
     public static JsonlSettings From(ConfigSection section) => new()
     {
-        Train = section.FilePath("train"),
-        HeldOut = section.FilePath("held-out"),
+        Train = section.Text("train"),
+        HeldOut = section.Text("held-out"),
         PromptField = section.NonEmptyText("prompt-field"),
         AnswerField = section.NonEmptyText("answer-field"),
         Prefix = section.Text("prefix"),

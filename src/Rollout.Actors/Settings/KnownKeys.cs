@@ -3,7 +3,7 @@ using Rollout.Actors.Settings.Hocon;
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// Refuses keys that the reference lacks, with the nearest that it has. <c>akka</c> is free-form.
+/// Refuses keys that the reference lacks, and names the nearest that it has. The section <c>akka</c> may hold any.
 /// </summary>
 internal sealed class KnownKeys(HoconObject reference)
 {
@@ -37,17 +37,17 @@ internal sealed class KnownKeys(HoconObject reference)
     {
         var nearest = Nearest(path);
         var advice = nearest is null ? otherwise : $"did you mean {Shown(nearest, path)}?";
-        return new($"{value.Origin}: {KeyPath.Join(path)} is not a known key; {advice}");
+        return new($"{value.Origin}: {HoconWriter.Path(path)} is not a known key; {advice}");
     }
 
     private static ConfigurationException NoSection(string[] path, HoconValue value) =>
-        ConfigSection.Error(KeyPath.Join(path), value, "a section in braces");
+        ConfigSection.Error(HoconWriter.Path(path), value, "a section in braces");
 
-    /// <summary>A key of the same section goes by its own name, another by its whole path.</summary>
+    /// <summary>A key of the same section by its own name, another by its whole path.</summary>
     private static string Shown(string[] nearest, string[] path) =>
         nearest.AsSpan(0, nearest.Length - 1).SequenceEqual(path.AsSpan(0, path.Length - 1))
             ? nearest[^1]
-            : KeyPath.Join(nearest);
+            : HoconWriter.Path(nearest);
 
     /// <summary>
     /// The key with the fewest letters to change in its last part; the same section wins among equals.
@@ -55,7 +55,7 @@ internal sealed class KnownKeys(HoconObject reference)
     private string[]? Nearest(string[] path)
     {
         var wanted = path[^1].Replace('_', '-').ToLowerInvariant();
-        // Of a very long key nothing is near.
+        // Nothing is near a very long key.
         if (wanted.Length > 64)
             return null;
         var (nearest, distance) = Paths(reference, [])

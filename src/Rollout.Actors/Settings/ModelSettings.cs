@@ -20,7 +20,7 @@ public sealed record ModelSettings
 
     public static ModelSettings From(ConfigSection section) => new()
     {
-        Path = section.FilePath("path"),
+        Path = section.Text("path"),
         Weights = section.Choice<WeightSource>("weights"),
     };
 }

@@ -1,5 +1,3 @@
-using Rollout.Actors.Settings.Hocon;
-
 namespace Rollout.Actors.Settings;
 
 /// <summary>
@@ -7,6 +5,9 @@ namespace Rollout.Actors.Settings;
 /// </summary>
 public sealed record RewardSettings
 {
+    /// <summary>The option that names a file.</summary>
+    internal const string AssemblyKey = "assembly";
+
     private const string TypeKey = "type";
     private const string WeightKey = "weight";
 
@@ -38,18 +39,5 @@ public sealed record RewardSettings
             Options = options.ToDictionary(key => key, section.Text),
             Origin = section.Origin.ToString(),
         };
-    }
-
-    /// <summary>Refuses options that the reward's type does not have; for types that know theirs.</summary>
-    /// <exception cref="ConfigurationException">There is another option.</exception>
-    public void RefuseOptionsBut(params string[] known)
-    {
-        var unknown = Options.Keys.FirstOrDefault(key => !known.Contains(key));
-        if (unknown is not null)
-        {
-            var keys = string.Join(", ", [TypeKey, WeightKey, .. known]);
-            throw new ConfigurationException(
-                $"{Origin}: {KeyPath.Key(unknown)} is no key of the reward {Type}, expected one of {keys}");
-        }
     }
 }

@@ -18,9 +18,9 @@ public sealed record TlsSettings
     {
         var settings = new TlsSettings
         {
-            Certificate = section.FilePath("certificate"),
+            Certificate = section.Text("certificate"),
             PasswordEnv = section.Text("password-env"),
-            Ca = section.FilePath("ca"),
+            Ca = section.Text("ca"),
         };
         if (!section.Bool("enabled"))
             return null;

@@ -61,7 +61,10 @@ public sealed record TrainerSettings
     /// <summary>For the rewards of one group.</summary>
     public required TimeSpan RewardTimeout { get; init; }
 
-    /// <summary>A step fails when none of its groups has made a token or got a reward for longer.</summary>
+    /// <summary>Reward computations that may go on although they were told to give up; at more the run ends.</summary>
+    public required int MaxStuckRewards { get; init; }
+
+    /// <summary>A step fails when none of its groups got a token or a reward for this long.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
     public static TrainerSettings From(ConfigSection section) => new()
@@ -85,6 +88,7 @@ public sealed record TrainerSettings
         AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         RewardTimeout = section.Duration("reward-timeout"),
+        MaxStuckRewards = section.Whole("max-stuck-rewards", Bounds.AtLeast(0)),
         StepTimeout = section.Duration("step-timeout"),
     };
 

@@ -1,35 +1,33 @@
-using System.Collections.Frozen;
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>Numbers with units, as the HOCON specification names them.</summary>
-internal static partial class Units
+/// <summary>Reads numbers, and numbers with a unit. Anything else is null, and the caller says what is expected.</summary>
+internal static class Units
 {
-    private static FrozenDictionary<string, double> TicksOf { get; } = Table(
-        (1.0 / TimeSpan.NanosecondsPerTick, "ns nano nanos nanosecond nanoseconds"),
-        (TimeSpan.TicksPerMicrosecond, "us micro micros microsecond microseconds"),
-        (TimeSpan.TicksPerMillisecond, "ms milli millis millisecond milliseconds"),
-        (TimeSpan.TicksPerSecond, "s second seconds"),
-        (TimeSpan.TicksPerMinute, "m minute minutes"),
-        (TimeSpan.TicksPerHour, "h hour hours"),
-        (TimeSpan.TicksPerDay, "d day days"));
+    private static readonly Dictionary<string, double> TicksOf = new()
+    {
+        ["ms"] = TimeSpan.TicksPerMillisecond,
+        ["s"] = TimeSpan.TicksPerSecond,
+        ["m"] = TimeSpan.TicksPerMinute,
+        ["h"] = TimeSpan.TicksPerHour,
+        ["d"] = TimeSpan.TicksPerDay,
+    };
 
-    private static FrozenDictionary<string, double> BytesOf { get; } = Table(
-        (1, " B b byte bytes"),
-        (1e3, "kB kilobyte kilobytes"),
-        (1e6, "MB megabyte megabytes"),
-        (1e9, "GB gigabyte gigabytes"),
-        (1e12, "TB terabyte terabytes"),
-        (1L << 10, "K k Ki KiB kibibyte kibibytes"),
-        (1L << 20, "M m Mi MiB mebibyte mebibytes"),
-        (1L << 30, "G g Gi GiB gibibyte gibibytes"),
-        (1L << 40, "T t Ti TiB tebibyte tebibytes"));
+    private static readonly Dictionary<string, double> BytesOf = new()
+    {
+        ["B"] = 1,
+        ["kB"] = 1e3,
+        ["MB"] = 1e6,
+        ["GB"] = 1e9,
+        ["TB"] = 1e12,
+        ["KiB"] = 1L << 10,
+        ["MiB"] = 1L << 20,
+        ["GiB"] = 1L << 30,
+        ["TiB"] = 1L << 40,
+    };
 
-    /// <summary>
-    /// A duration. It needs a unit: a bare number would be milliseconds to some and seconds to others.
-    /// </summary>
+    /// <summary>A duration. A bare number has no meaning: it would be milliseconds to some and seconds to others.</summary>
     public static TimeSpan? Duration(string text) => Scaled(text, TicksOf) switch
     {
         null => null,
@@ -38,23 +36,11 @@ internal static partial class Units
         { } ticks => TimeSpan.FromTicks((long)Math.Round(ticks)),
     };
 
-    /// <summary>
-    /// Bytes; a bare number is a number of bytes. Beyond 2^53 a double skips whole numbers.
-    /// </summary>
+    /// <summary>A size in bytes. A bare number has no meaning; beyond 2^53 a double skips whole numbers.</summary>
     public static long? Bytes(string text) =>
         Scaled(text, BytesOf) is { } bytes && Math.Abs(bytes) <= 1L << 53 ? (long)Math.Round(bytes) : null;
 
-    /// <summary>A duration with the largest unit that leaves a whole number.</summary>
-    public static string Show(TimeSpan duration) => duration.Ticks switch
-    {
-        var t when t % TimeSpan.TicksPerDay == 0 => $"{t / TimeSpan.TicksPerDay}d",
-        var t when t % TimeSpan.TicksPerHour == 0 => $"{t / TimeSpan.TicksPerHour}h",
-        var t when t % TimeSpan.TicksPerMinute == 0 => $"{t / TimeSpan.TicksPerMinute}m",
-        var t when t % TimeSpan.TicksPerSecond == 0 => $"{t / TimeSpan.TicksPerSecond}s",
-        var t => $"{t / TimeSpan.TicksPerMillisecond}ms",
-    };
-
-    /// <summary>A finite number in ordinary notation; null for any other text.</summary>
+    /// <summary>A finite number in ordinary notation.</summary>
     public static double? Number(string text)
     {
         const NumberStyles Style =
@@ -63,18 +49,9 @@ internal static partial class Units
         return read && double.IsFinite(number) ? number : null;
     }
 
-    private static double? Scaled(string text, FrozenDictionary<string, double> units)
+    private static double? Scaled(string text, Dictionary<string, double> units)
     {
-        var match = NumberAndUnit().Match(text);
-        return match.Success && units.TryGetValue(match.Groups[2].Value, out var unit)
-            ? Number(match.Groups[1].Value) * unit
-            : null;
+        var end = text.AsSpan().LastIndexOfAnyInRange('0', '9') + 1;
+        return units.TryGetValue(text[end..].Trim(), out var unit) ? Number(text[..end]) * unit : null;
     }
-
-    private static FrozenDictionary<string, double> Table(params (double Factor, string Names)[] rows) =>
-        rows.SelectMany(row => row.Names.Split(' ').Select(name => (name, row.Factor)))
-            .ToFrozenDictionary(row => row.name, row => row.Factor);
-
-    [GeneratedRegex(@"\A\s*([-+0-9.eE]*[0-9.])\s*([A-Za-z]*)\s*\z")]
-    private static partial Regex NumberAndUnit();
 }

@@ -3,19 +3,19 @@ using System.Globalization;
 
 namespace Rollout.Actors.Text;
 
-/// <summary>A token that is found in the text as it stands, before any merging.</summary>
+/// <summary>An added token of tokenizer.json, which is cut out of the text before any merging.</summary>
 /// <param name="Id">Its token id.</param>
 /// <param name="Content">Its exact text.</param>
-/// <param name="Special">Left out of decoded text unless asked for.</param>
-/// <param name="Normalized">Looked for in normalised text instead of the raw one.</param>
-/// <param name="TakesLeft">Takes the white space before it along (lstrip).</param>
-/// <param name="TakesRight">Takes the white space after it along (rstrip).</param>
-/// <param name="SingleWord">Found only where no letter, digit or underscore adjoins.</param>
+/// <param name="Special">True if decoded text leaves it out by default.</param>
+/// <param name="Normalized">True if it is searched in the normalised text instead of the raw one.</param>
+/// <param name="TakesLeft">True if it swallows the white space before it (lstrip).</param>
+/// <param name="TakesRight">True if it swallows the white space after it (rstrip).</param>
+/// <param name="SingleWord">True if it is found only where no letter, digit or underscore adjoins.</param>
 internal sealed record AddedToken(
     int Id, string Content, bool Special, bool Normalized, bool TakesLeft, bool TakesRight, bool SingleWord);
 
 /// <summary>
-/// Finds added tokens in a text: the leftmost first, of those that begin together the longest.
+/// Finds added tokens in a text: the leftmost first, and of those that begin together the longest.
 /// </summary>
 internal sealed class AddedTokens
 {
@@ -31,7 +31,7 @@ internal sealed class AddedTokens
     }
 
     /// <summary>
-    /// Calls back in order with the stretches between added tokens, none empty, and with the tokens.
+    /// Calls back, in the order of the text, with each added token and each stretch between them; none is empty.
     /// </summary>
     public void Split(string text, Action<string> stretch, Action<AddedToken> token)
     {
@@ -73,7 +73,7 @@ internal sealed class AddedTokens
     }
 
     /// <summary>
-    /// Letters, marks, digits, connectors and joiners, as \w of Hugging Face's regular expressions.
+    /// True for letters, marks, digits, connectors and joiners, as \w in Hugging Face's regular expressions.
     /// </summary>
     private static bool IsWord(string text, int at)
     {

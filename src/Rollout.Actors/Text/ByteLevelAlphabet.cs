@@ -3,8 +3,8 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// The printable stand-in character of each byte in byte-level vocabularies (GPT-2's bytes_to_unicode):
-/// printable Latin-1 bytes stand for themselves, the 68 others take U+0100 … U+0143 in order.
+/// Maps each byte to the printable character that byte-level vocabularies write for it (GPT-2's bytes_to_unicode).
+/// Printable Latin-1 bytes stand for themselves; the 68 others take U+0100 … U+0143 in order.
 /// </summary>
 internal static class ByteLevelAlphabet
 {
@@ -12,15 +12,15 @@ internal static class ByteLevelAlphabet
     private static readonly Dictionary<char, byte> Bytes =
         Characters.Select((character, value) => (character, (byte)value)).ToDictionary();
 
-    /// <summary>The stand-in of a byte.</summary>
+    /// <summary>The character that stands for a byte.</summary>
     public static char CharacterOf(byte value) => Characters[value];
 
-    /// <summary>The UTF-8 bytes of the text, each as its stand-in.</summary>
+    /// <summary>The UTF-8 bytes of a text, each as its character.</summary>
     public static string FromText(string text) =>
         string.Concat(Encoding.UTF8.GetBytes(text).Select(CharacterOf));
 
     /// <summary>
-    /// The bytes that a vocabulary entry stands for; one with other characters stands for its own text.
+    /// The bytes of a vocabulary entry. An entry with any other character stands for its own UTF-8 text.
     /// </summary>
     public static byte[] ToBytes(string token)
     {

@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// <c>&lt;|im_start|&gt;role\ncontent&lt;|im_end|&gt;\n</c>: Qwen 2, 2.5 and 3, SmolLM. What differs between
-/// them is read from the literals of the template: the system prompt that is put where none is given, how the
-/// assistant's turn opens, and Qwen3's treatment of thoughts.
+/// ChatML, <c>&lt;|im_start|&gt;role\ncontent&lt;|im_end|&gt;\n</c>: Qwen 2, 2.5 and 3, SmolLM. These models differ in
+/// the default system prompt, in the opening of the assistant's turn and in Qwen3's treatment of thoughts; all three
+/// are read from the literals of the template.
 /// </summary>
 internal sealed partial class ChatMlTemplate : ChatTemplate
 {
@@ -76,7 +76,7 @@ internal sealed partial class ChatMlTemplate : ChatTemplate
     }
 
     /// <summary>
-    /// Qwen3's rule: thoughts stay in the turn that answers the last query, and go from earlier ones.
+    /// Qwen3's rule: the turn that answers the last query keeps its thoughts; earlier turns lose theirs.
     /// </summary>
     private static string WithThoughts(string content, bool last, bool afterQuery)
     {

@@ -2,10 +2,14 @@ using System.Text.Json;
 
 namespace Rollout.Actors.Text;
 
+/// <summary>One turn of a conversation.</summary>
+/// <param name="Role">system, user or assistant.</param>
+/// <param name="Content">The text of the turn.</param>
+public sealed record ChatMessage(string Role, string Content);
+
 /// <summary>
-/// Writes a conversation the way the model was trained to read it. Which format that is, is recognised from
-/// the model's own Jinja template; the template itself is not run. What its special cases for tools would
-/// write is left out.
+/// Writes a conversation in the format that the model was trained on. The format is recognised from the model's Jinja
+/// template; the template itself is not run, and tools are not supported.
 /// </summary>
 public abstract class ChatTemplate
 {
@@ -34,7 +38,7 @@ public abstract class ChatTemplate
                 ChatMlTemplate.From(template),
             _ when template.Contains("<|start_header_id|>", StringComparison.Ordinal) =>
                 Llama3Template.From(
-                    template, config is null ? null : SpecialTokenIds.TokenText(config, "bos_token")),
+                    template, config is null ? null : TokenText(config, "bos_token")),
             _ => throw new InvalidDataException(
                 $"{path}: the chat template has neither <|im_start|> (ChatML) nor <|start_header_id|> "
                 + "(Llama 3), the two formats that are supported"),
@@ -42,11 +46,9 @@ public abstract class ChatTemplate
     }
 
     /// <summary>The text of the conversation.</summary>
-    /// <param name="messages">In order; one at least.</param>
-    /// <param name="addGenerationPrompt">End with the opening of the assistant's turn, for the model to go
-    /// on.</param>
-    /// <param name="enableThinking">Off closes the thinking of Qwen3 before it begins; other formats have no
-    /// switch.</param>
+    /// <param name="messages">The turns in their order, at least one.</param>
+    /// <param name="addGenerationPrompt">End with the opening of the assistant's turn.</param>
+    /// <param name="enableThinking">False closes Qwen3's thoughts before they begin; other formats ignore it.</param>
     /// <exception cref="ArgumentException">There is no message, or one has another role.</exception>
     public string Format(
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = true, bool enableThinking = true)
@@ -64,7 +66,15 @@ public abstract class ChatTemplate
     private protected abstract string Write(
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, bool enableThinking);
 
-    /// <summary>chat_template is a text, or a list of named ones of which "default" counts.</summary>
+    /// <summary>A token in tokenizer_config.json: its text, or an object with its content.</summary>
+    private static string? TokenText(JsonFile config, string key) => JsonFile.Get(config.Root, key) switch
+    {
+        { ValueKind: JsonValueKind.String } text => text.GetString(),
+        { ValueKind: JsonValueKind.Object } token => JsonFile.Text(token, "content"),
+        _ => null,
+    };
+
+    /// <summary>The key chat_template is a text, or a list of named ones of which "default" counts.</summary>
     private static string? DefaultTemplate(JsonFile config)
     {
         var given = JsonFile.Get(config.Root, "chat_template");

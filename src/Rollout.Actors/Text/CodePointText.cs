@@ -4,14 +4,14 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// A text with one UTF-16 unit per code point, for regular expressions. .NET matches units, where a letter
-/// beyond U+FFFF is two surrogates and no letter, while Hugging Face's patterns match code points. Here such
-/// a character is replaced by one of the same general category from a script that no known pattern names.
+/// A text with one UTF-16 unit per code point, for regular expressions. .NET matches UTF-16 units, where a letter beyond
+/// U+FFFF is two surrogates, while Hugging Face's patterns match code points. Each such character is replaced by one of
+/// the same general category, from a script that no known pattern names.
 /// </summary>
 internal readonly struct CodePointText
 {
     private readonly string _text;
-    private readonly int[]? _starts;   // [code points + 1] where each begins in _text; null: all as in _text
+    private readonly int[]? _starts;   // [code points + 1] the start of each in _text; null where all are one unit
 
     private CodePointText(string text, string oneUnitPerPoint, int[]? starts)
     {
@@ -20,7 +20,7 @@ internal readonly struct CodePointText
         _starts = starts;
     }
 
-    /// <summary>What a pattern is matched against.</summary>
+    /// <summary>The text to match patterns against.</summary>
     public string OneUnitPerPoint { get; }
 
     public static CodePointText Of(string text)
@@ -42,7 +42,7 @@ internal readonly struct CodePointText
     }
 
     /// <summary>
-    /// The original text of the code points <paramref name="start"/> up to <paramref name="end"/>.
+    /// The original text from code point <paramref name="start"/> up to <paramref name="end"/>, which is excluded.
     /// </summary>
     public string Slice(int start, int end) =>
         _starts is null ? _text[start..end] : _text[_starts[start].._starts[end]];

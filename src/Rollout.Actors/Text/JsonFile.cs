@@ -2,9 +2,7 @@ using System.Text.Json;
 
 namespace Rollout.Actors.Text;
 
-/// <summary>
-/// A JSON file of a model folder; what is wrong with it is said with the file's path and the key.
-/// </summary>
+/// <summary>A JSON object in a file of a model folder. Its errors name the file and the key.</summary>
 internal sealed class JsonFile : IDisposable
 {
     private readonly JsonDocument _document;
@@ -20,15 +18,33 @@ internal sealed class JsonFile : IDisposable
     public JsonElement Root => _document.RootElement;
 
     /// <exception cref="InvalidDataException">The file is missing, or is no JSON object.</exception>
-    public static JsonFile Open(string path)
-    {
-        if (!File.Exists(path))
-            throw new InvalidDataException($"{path}: no such file");
-        return Parse(path);
-    }
+    public static JsonFile Open(string path) =>
+        OpenIfThere(path) ?? throw new InvalidDataException($"{path}: no such file");
 
     /// <summary>The file, or null where there is none.</summary>
-    public static JsonFile? OpenIfThere(string path) => File.Exists(path) ? Parse(path) : null;
+    /// <exception cref="InvalidDataException">The file is no JSON object.</exception>
+    public static JsonFile? OpenIfThere(string path)
+    {
+        if (!File.Exists(path))
+            return null;
+        var bytes = File.ReadAllBytes(path);
+        try
+        {
+            var document = JsonDocument.Parse(bytes);
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                document.Dispose();
+                throw new InvalidDataException($"{path}: holds no JSON object");
+            }
+            if (JsonTexts.LoneSurrogate(bytes) is { } at)
+                throw new InvalidDataException($"{path}:{bytes.AsSpan(0, at).Count((byte)'\n') + 1}: {JsonTexts.HalfPair}");
+            return new JsonFile(path, document);
+        }
+        catch (JsonException wrong)
+        {
+            throw new InvalidDataException($"{path}:{wrong.LineNumber + 1}: not valid JSON", wrong);
+        }
+    }
 
     public void Dispose() => _document.Dispose();
 
@@ -57,22 +73,6 @@ internal sealed class JsonFile : IDisposable
     /// <summary>A text key; null where it is absent or no text.</summary>
     public static string? Text(JsonElement element, string key) =>
         Get(element, key) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
-
-    private static JsonFile Parse(string path)
-    {
-        try
-        {
-            var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
-                return new JsonFile(path, document);
-            document.Dispose();
-            throw new InvalidDataException($"{path}: holds no JSON object");
-        }
-        catch (JsonException wrong)
-        {
-            throw new InvalidDataException($"{path}:{wrong.LineNumber + 1}: not valid JSON", wrong);
-        }
-    }
 
     private static string Name(JsonValueKind kind) => kind switch
     {

@@ -2,21 +2,35 @@ using System.Text.RegularExpressions;
 
 namespace Rollout.Actors.Text;
 
-/// <summary>Cuts text into the pieces within which byte pairs may merge.</summary>
+/// <summary>Cuts text into pieces. Byte pairs merge within a piece only.</summary>
 internal abstract class PreTokenizer
 {
-    /// <summary>Appends the pieces of <paramref name="text"/> in order; none is empty.</summary>
+    /// <summary>Appends the pieces of a text in their order; none is empty.</summary>
     public abstract void Split(string text, List<string> pieces);
 }
 
-/// <summary>
-/// Pieces are the matches of a pattern and, unless they are removed, what lies between them.
-/// </summary>
-internal sealed class RegexSplit(Regex pattern, bool keepMatches = true, bool keepGaps = true) : PreTokenizer
+/// <summary>Cuts text into the matches of a pattern and the gaps between them; either kind may be dropped.</summary>
+/// <param name="path">The file of the pattern, for messages.</param>
+/// <param name="pattern">The pattern.</param>
+/// <param name="keepMatches">False drops the matches.</param>
+/// <param name="keepGaps">False drops the gaps.</param>
+internal sealed class RegexSplit(string path, Regex pattern, bool keepMatches = true, bool keepGaps = true) : PreTokenizer
 {
+    /// <exception cref="ArgumentException">A match took too long.</exception>
     public override void Split(string text, List<string> pieces)
     {
-        var points = CodePointText.Of(text);
+        try
+        {
+            Split(CodePointText.Of(text), pieces);
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            throw new ArgumentException($"{path}: pre_tokenizer: {BoundedRegex.TooSlow(pattern, text.Length)}");
+        }
+    }
+
+    private void Split(CodePointText points, List<string> pieces)
+    {
         var end = 0;
         foreach (var match in pattern.EnumerateMatches(points.OneUnitPerPoint))
         {
@@ -39,14 +53,14 @@ internal sealed class RegexSplit(Regex pattern, bool keepMatches = true, bool ke
     }
 }
 
-/// <summary>Puts a space before text that does not begin with one (ByteLevel's add_prefix_space).</summary>
+/// <summary>Puts a space before a text that begins with none (ByteLevel's add_prefix_space).</summary>
 internal sealed class PrefixSpace : PreTokenizer
 {
     public override void Split(string text, List<string> pieces) =>
         pieces.Add(text.StartsWith(' ') ? text : ' ' + text);
 }
 
-/// <summary>Each stage cuts the pieces of the one before.</summary>
+/// <summary>Runs several stages; each cuts the pieces of the stage before it.</summary>
 internal sealed class PreTokenizerSequence(IReadOnlyList<PreTokenizer> stages) : PreTokenizer
 {
     public override void Split(string text, List<string> pieces)

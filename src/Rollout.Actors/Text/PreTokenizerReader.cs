@@ -6,7 +6,7 @@ namespace Rollout.Actors.Text;
 /// <summary>Reads tokenizer.json's pre_tokenizer: Split, Digits, ByteLevel and sequences of them.</summary>
 internal static partial class PreTokenizerReader
 {
-    // openai/gpt-2 encoder.py; what ByteLevel splits by where use_regex is on.
+    // The pattern of ByteLevel with use_regex, from openai/gpt-2's encoder.py.
     private const string Gpt2Words =
         @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
@@ -37,15 +37,15 @@ internal static partial class PreTokenizerReader
                 stages.Add(ReadSplit(file, stage));
                 break;
             case "Digits":
-                stages.Add(new RegexSplit(Compile(
-                    JsonFile.Flag(stage, "individual_digits") ? @"\p{N}" : @"\p{N}+")));
+                stages.Add(new RegexSplit(
+                    file.Path, BoundedRegex.Compile(JsonFile.Flag(stage, "individual_digits") ? @"\p{N}" : @"\p{N}+")));
                 break;
             case "ByteLevel":
                 byteLevel = true;
                 if (JsonFile.Flag(stage, "add_prefix_space", otherwise: true))
                     stages.Add(new PrefixSpace());
                 if (JsonFile.Flag(stage, "use_regex", otherwise: true))
-                    stages.Add(new RegexSplit(Compile(Gpt2Words)));
+                    stages.Add(new RegexSplit(file.Path, BoundedRegex.Compile(Gpt2Words)));
                 break;
             default:
                 throw file.Invalid(
@@ -75,7 +75,9 @@ internal static partial class PreTokenizerReader
                 Key, $"uses {differing.Value}, which matches other characters in .NET than in its origin");
         try
         {
-            return new RegexSplit(Compile(regex), keepMatches, keepGaps);
+            // Qwen's and Llama 3's contraction 's covers the long s (U+017F), which .NET's case folding leaves out.
+            regex = regex.Replace("(?i:'s|", "(?i:'[s\u017F]|", StringComparison.Ordinal);
+            return new RegexSplit(file.Path, BoundedRegex.Compile(regex), keepMatches, keepGaps);
         }
         catch (ArgumentException wrong)
         {
@@ -83,16 +85,7 @@ internal static partial class PreTokenizerReader
         }
     }
 
-    /// <summary>
-    /// The contraction 's of Qwen and Llama 3 covers the long s (U+017F), which .NET's folding leaves out.
-    /// </summary>
-    private static Regex Compile(string pattern) => new(
-        pattern.Replace("(?i:'s|", "(?i:'[s\u017F]|", StringComparison.Ordinal),
-        RegexOptions.Compiled | RegexOptions.CultureInvariant);
-
-    /// <summary>
-    /// Escapes of Oniguruma with another meaning in .NET (words, hexadecimal digits, anchors).
-    /// </summary>
+    /// <summary>Escapes that mean something else in Oniguruma: words, hexadecimal digits, anchors.</summary>
     [GeneratedRegex(@"(?<!\\)(?:\\\\)*\\[wWbBhHGZ]")]
     private static partial Regex MeansSomethingElse();
 }

@@ -1,18 +1,18 @@
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// Finds stop texts in a completion while it grows, wherever token boundaries fall. Special tokens are no text. One
-/// per sequence.
+/// Finds stop texts in one completion while it grows, across token boundaries. The engine has one for each sequence
+/// with stop texts. Special tokens count as no text.
 /// </summary>
 public sealed class StopTextSearch
 {
     private readonly IncrementalDecoder _decoder;
     private readonly string[] _texts;
     private readonly int _kept;
-    private string _tail = "";      // the last characters, with which a stop text may have begun
+    private string _tail = "";      // the last characters, in which a stop text may have begun
 
-    /// <param name="tokenizer">The model's.</param>
-    /// <param name="texts">At least one, none empty.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="texts">The stop texts: at least one, none empty.</param>
     public StopTextSearch(HuggingFaceTokenizer tokenizer, string[] texts)
     {
         if (texts.Length == 0 || Array.Exists(texts, text => text.Length == 0))
@@ -22,7 +22,7 @@ public sealed class StopTextSearch
         _kept = texts.Max(text => text.Length) - 1;
     }
 
-    /// <summary>Reads one more token; true when a stop text is complete with it.</summary>
+    /// <summary>Reads one more token. True when it completes a stop text.</summary>
     public bool Append(int token)
     {
         var added = _decoder.Append(token);
@@ -33,7 +33,7 @@ public sealed class StopTextSearch
         return Array.Exists(_texts, stop => text.Contains(stop, StringComparison.Ordinal));
     }
 
-    /// <summary>The text before the first place where one of the stop texts begins; all of it where none does.</summary>
+    /// <summary>The text up to the first stop text; all of it where there is none.</summary>
     public static string Cut(string text, IReadOnlyList<string> texts)
     {
         var end = text.Length;

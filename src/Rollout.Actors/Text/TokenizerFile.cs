@@ -3,19 +3,17 @@ using System.Text.Json;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// What a tokenizer.json of a byte-level BPE tokenizer says (GPT-2, Qwen 2 and 3, Llama 3, SmolLM). Any other
-/// kind is refused by the key that makes it so, rather than tokenized almost right.
+/// The content of a tokenizer.json of a byte-level BPE tokenizer (GPT-2, Qwen 2 and 3, Llama 3, SmolLM). Any other kind
+/// is refused with the key that makes it so, rather than tokenized almost right.
 /// </summary>
-/// <param name="Path">Where it was read.</param>
-/// <param name="Vocabulary">Token text, in byte-level characters, to id.</param>
+/// <param name="Path">The file.</param>
+/// <param name="Vocabulary">The id of each token by its text, in byte-level characters.</param>
 /// <param name="Merges">Pairs joined by a space, most urgent first.</param>
-/// <param name="AddedTokens">Tokens found before any merging, in file order.</param>
+/// <param name="AddedTokens">Tokens that are found before any merging, in file order.</param>
 /// <param name="PreTokenizer">Cuts text into the pieces within which pairs merge.</param>
-/// <param name="IgnoreMerges">A piece that is itself in the vocabulary is one token whatever the merges
-/// say.</param>
-/// <param name="ComposesUnicode">Text is brought into normalization form C first.</param>
-/// <param name="Prefix">Special tokens that the post-processor puts before every text, such as Llama 3's
-/// begin.</param>
+/// <param name="IgnoreMerges">True if a piece that is in the vocabulary is one token whatever the merges say.</param>
+/// <param name="ComposesUnicode">True if text is brought into normalization form C first.</param>
+/// <param name="Prefix">Special tokens that the post-processor puts before every text, such as Llama 3's begin.</param>
 internal sealed record TokenizerFile(
     string Path,
     IReadOnlyDictionary<string, int> Vocabulary,
@@ -26,8 +24,10 @@ internal sealed record TokenizerFile(
     bool ComposesUnicode,
     IReadOnlyList<string> Prefix)
 {
-    /// <exception cref="InvalidDataException">The file is missing, broken or of a kind that is not
-    /// supported.</exception>
+    /// <summary>Every id lies below this; the tables of a vocabulary are arrays over its ids.</summary>
+    private const int MaxIds = 1 << 24;
+
+    /// <exception cref="InvalidDataException">The file is missing, broken or of a kind that is not supported.</exception>
     public static TokenizerFile Read(string path)
     {
         using var file = JsonFile.Open(path);
@@ -80,10 +80,8 @@ internal sealed record TokenizerFile(
         var ids = new Dictionary<string, int>(capacity: 1 << 12, StringComparer.Ordinal);
         foreach (var entry in vocab.EnumerateObject())
         {
-            if (entry.Value.ValueKind != JsonValueKind.Number
-                || !entry.Value.TryGetInt32(out var id) || id < 0)
-                throw file.Invalid("model.vocab", $"gives \"{entry.Name}\" no id (a whole number from 0)");
-            ids[entry.Name] = id;
+            ids[entry.Name] = Id(entry.Value) ?? throw file.Invalid(
+                "model.vocab", $"gives \"{entry.Name}\" no id (a whole number from 0 and below {MaxIds})");
         }
         return ids;
     }
@@ -97,7 +95,8 @@ internal sealed record TokenizerFile(
             var pair = merge switch
             {
                 { ValueKind: JsonValueKind.String } => merge.GetString()!,
-                { ValueKind: JsonValueKind.Array } when merge.GetArrayLength() == 2 =>
+                { ValueKind: JsonValueKind.Array } when merge.GetArrayLength() == 2
+                    && merge[0].ValueKind == JsonValueKind.String && merge[1].ValueKind == JsonValueKind.String =>
                     $"{merge[0].GetString()} {merge[1].GetString()}",
                 _ => "",
             };
@@ -118,9 +117,12 @@ internal sealed record TokenizerFile(
             file.Require(file.Root, "added_tokens", JsonValueKind.Array, "added_tokens").EnumerateArray())
         {
             if (JsonFile.Text(token, "content") is not { } content
-                || JsonFile.Get(token, "id") is not { ValueKind: JsonValueKind.Number } number
-                || !number.TryGetInt32(out var id) || id < 0)
-                throw file.Invalid($"added_tokens[{tokens.Count}]", "lacks its content or its id");
+                || JsonFile.Get(token, "id") is not { } number
+                || Id(number) is not { } id)
+            {
+                throw file.Invalid(
+                    $"added_tokens[{tokens.Count}]", $"lacks its content or its id (a whole number from 0 and below {MaxIds})");
+            }
             tokens.Add(new AddedToken(
                 vocabulary.GetValueOrDefault(content, id),   // where they disagree, the vocabulary counts
                 content,
@@ -132,6 +134,9 @@ internal sealed record TokenizerFile(
         }
         return tokens;
     }
+
+    private static int? Id(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id is >= 0 and < MaxIds ? id : null;
 
     private static bool ReadNormalizer(JsonFile file, JsonElement? normalizer)
     {
@@ -149,7 +154,7 @@ internal sealed record TokenizerFile(
     }
 
     /// <summary>
-    /// The special tokens that come before the text in a TemplateProcessing post-processor.
+    /// The special tokens that a TemplateProcessing post-processor puts before the text.
     /// </summary>
     private static List<string> ReadPrefix(JsonElement? postProcessor)
     {

@@ -4,9 +4,9 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// Unicode normalization form C (UAX #15), of Unicode 9.0 as in Hugging Face's tokenizers. <see
-/// cref="string.Normalize()"/> returns its argument unchanged in globalization-invariant processes, which
-/// this product's are so that they need no ICU; Qwen's tokenizers normalise, so it is done here.
+/// Unicode normalization form C (UAX #15) for tokenizers that ask for it, such as Qwen's; of Unicode 9.0, as in Hugging
+/// Face's tokenizers. The product runs without ICU (InvariantGlobalization), and <see cref="string.Normalize()"/> then
+/// returns its argument unchanged.
 /// </summary>
 internal static class UnicodeComposition
 {
@@ -17,7 +17,7 @@ internal static class UnicodeComposition
 
     private static readonly Lazy<Tables> Data = new(Tables.Read);
 
-    /// <summary>The text in form C. A lone surrogate becomes U+FFFD.</summary>
+    /// <summary>The text in form C; a lone surrogate becomes U+FFFD.</summary>
     public static string Compose(string text)
     {
         if (IsCertainlyComposed(text))
@@ -37,7 +37,7 @@ internal static class UnicodeComposition
         return composed.ToString();
     }
 
-    /// <summary>Nothing below U+0300 combines or decomposes under form C, nor do CJK ideographs.</summary>
+    /// <summary>True where nothing can combine or decompose: below U+0300, and for CJK ideographs.</summary>
     private static bool IsCertainlyComposed(string text)
     {
         foreach (var unit in text)
@@ -70,9 +70,7 @@ internal static class UnicodeComposition
         }
     }
 
-    /// <summary>
-    /// Canonical ordering: marks between two starters in the order of their classes, stable.
-    /// </summary>
+    /// <summary>Canonical ordering: sorts the marks between two starters by their classes, stably.</summary>
     private static void Reorder(List<int> points, Tables tables)
     {
         for (var i = 1; i < points.Count; i++)
@@ -86,9 +84,7 @@ internal static class UnicodeComposition
         }
     }
 
-    /// <summary>
-    /// Joins each mark with the last starter unless a mark of the same or a higher class stands between.
-    /// </summary>
+    /// <summary>Joins each mark with the last starter, unless a mark of the same or a higher class stands between.</summary>
     private static void Recompose(List<int> points, Tables tables)
     {
         var kept = 0;

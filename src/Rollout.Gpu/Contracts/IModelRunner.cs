@@ -12,6 +12,9 @@ public interface IModelRunner : IDisposable
     /// <summary>Token ids of the model are 0 … this − 1.</summary>
     int VocabularySize { get; }
 
+    /// <summary>Blocks that one step can copy at most.</summary>
+    int MaxCopies => int.MaxValue;
+
     /// <summary>
     /// Steps that may be started and not finished at once: 1 where <see cref="Start"/> computes, 2 where it only queues,
     /// so that the device never waits for the host.
@@ -22,10 +25,12 @@ public interface IModelRunner : IDisposable
     /// Begins a step: copies blocks, writes the batch's keys and values, samples its draws. The batch may be filled anew
     /// as soon as this returns. Steps run one after another in the order of their start.
     /// </summary>
+    /// <exception cref="RowFaultException">Rows hold token ids outside of the vocabulary. Nothing was started.</exception>
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     void Start(ForwardBatch batch);
 
     /// <summary>Waits for the oldest step that was started and not finished. Its output is valid until the next call.</summary>
+    /// <exception cref="DrawFaultException">Draws can't be sampled. The step is finished, without an output.</exception>
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     StepOutput Finish();
 

@@ -12,7 +12,7 @@ namespace Rollout.Gpu.Training;
 /// 1e-6 is far below the resolution of a bfloat16 weight and would be lost in it. Costs, per weight: 16 bytes
 /// in float32, up to 20 in bfloat16, the weight included.
 /// </summary>
-public sealed class AdamW : IDisposable
+internal sealed class AdamW : IDisposable
 {
     private const string StepTensor = "step";
 

@@ -10,7 +10,7 @@ internal static class Datasets
 {
     /// <exception cref="ConfigurationException">With these values the dataset has no problem to train on.</exception>
     /// <exception cref="InvalidDataException">A file is missing, or one of its lines is wrong.</exception>
-    public static IPromptDataset Create(RolloutSettings settings)
+    public static IPromptDataset Create(RolloutSettings settings, CancellationToken cancellation = default)
     {
         var (data, seed) = (settings.Data, (long)settings.Seed);
         try
@@ -20,7 +20,7 @@ internal static class Datasets
                 DatasetType.Arithmetic =>
                     new ArithmeticDataset(data.Arithmetic.MaxOperand, data.Arithmetic.HeldOut, seed),
                 DatasetType.Keyword => new KeywordDataset(data.Keyword.Prompts, data.Keyword.Alphabet, seed),
-                _ => CreateJsonl(data.Jsonl, settings.Model.Path, seed),
+                _ => CreateJsonl(data.Jsonl, settings.Model.Path, seed, cancellation),
             };
         }
         catch (ArgumentException fault)
@@ -46,7 +46,8 @@ internal static class Datasets
         }
     }
 
-    private static JsonlDataset CreateJsonl(JsonlSettings jsonl, string modelFolder, long seed)
+    private static JsonlDataset CreateJsonl(
+        JsonlSettings jsonl, string modelFolder, long seed, CancellationToken cancellation)
     {
         var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));
         return new JsonlDataset(
@@ -61,6 +62,7 @@ internal static class Datasets
                 FormatChat = messages => chat.Value.Format(messages),
                 TextIsUserMessage = jsonl.Chat == ChatWrapping.User,
             },
-            seed);
+            seed,
+            cancellation);
     }
 }

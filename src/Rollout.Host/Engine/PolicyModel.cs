@@ -19,7 +19,7 @@ public static class PolicyModel
     /// <param name="section">The section of the key that names the device; null for rollout itself.</param>
     /// <param name="key">The key that names the device.</param>
     /// <exception cref="ConfigurationException">There is no such device, or it does not compute in the configured type.</exception>
-    /// <exception cref="LibTorchException">libtorch, or a library that it needs for a GPU, is missing.</exception>
+    /// <exception cref="DeviceException">libtorch, or a library that it needs for a GPU, is missing.</exception>
     public static void PrepareDevice(
         ConfigTree tree, RolloutSettings settings, ConfigSection? section = null, string key = "device")
     {
@@ -55,8 +55,8 @@ public static class PolicyModel
         IsCuda(settings) ? torch.device(DeviceType.CUDA, Ordinal(settings)) : torch.CPU;
 
     /// <summary>Measures the device's memory; null on a CPU.</summary>
-    public static CudaMemory? Memory(RolloutSettings settings) =>
-        IsCuda(settings) ? new CudaMemory(Ordinal(settings)) : null;
+    public static IDeviceMemory? Memory(RolloutSettings settings) =>
+        IsCuda(settings) ? ModelRunners.OpenGpuMemory(Ordinal(settings)) : null;
 
     /// <summary>The number of threads that compute one operation.</summary>
     public static int Threads(RolloutSettings settings) =>
@@ -94,14 +94,12 @@ public static class PolicyModel
         if (IsCuda(settings) && settings.Engine == CacheEngine.Paged)
         {
             var options = CudaOptions(settings, weights.Model.Config) with { SharesDevice = besideTrainer };
-            return new CudaModelRunner(weights, options);
+            return ModelRunners.CreateForGpu(weights, options);
         }
-        var threads = Threads(settings);
-        return new ModelRunner(
-            weights,
-            pool.Create(threads),
-            threads,
-            settings.Decoder.BatchInvariant && !IsCuda(settings) ? RowPadding.Measure() : RowPadding.None);
+        var batchInvariant = settings.Decoder.BatchInvariant && !IsCuda(settings);
+        return settings.Engine == CacheEngine.Paged
+            ? ModelRunners.CreatePaged(weights, pool.Geometry!, Threads(settings), batchInvariant)
+            : ModelRunners.CreateContiguous(weights, pool.Geometry!, Threads(settings), batchInvariant);
     }
 
     /// <summary>The longest sequence in tokens: the model's, or a lower limit of the configuration.</summary>

@@ -32,8 +32,13 @@ public static class PretrainJob
         var dataset = Datasets.Create(settings);
         if (dataset.HeldOut.Count == 0)
             throw tree.Rollout.Section("data").Invalid("type", "a dataset that holds problems out, to know when to stop");
-        using var model = PolicyModel.Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings);
-        Learn(model, dataset, new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path), model.Config), settings, context);
+        var shape = ModelConfigReader.ReadFolder(settings.Model.Path);
+        var answers = new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path, shape.VocabSize), shape);
+        // A file's lines may hold anything: each is encoded before the first step.
+        for (var line = 0; dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+            answers.Of(lines.Train(line));
+        using var model = PolicyModel.Random(shape, settings);
+        Learn(model, dataset, answers, settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
         context.Output.WriteLine($"model: {output}");
         return Task.FromResult(ExitCodes.Ok);
@@ -72,9 +77,19 @@ public static class PretrainJob
             ? end
             : throw new CheckpointException("The model's configuration names no eos_token_id, and answers must end.");
 
-        public (int[] Prompt, int[] Completion) Of(PromptItem item) =>
-            item.Fields.TryGetValue("answer", out var answer)
-                ? (tokenizer.Encode(item.Prompt), [.. tokenizer.Encode(answer), _end])
-                : throw new InvalidDataException($"{item.Id} has no field answer to learn");
+        /// <exception cref="InvalidDataException">There is no answer, or a text that can't be encoded.</exception>
+        public (int[] Prompt, int[] Completion) Of(PromptItem item)
+        {
+            if (!item.Fields.TryGetValue("answer", out var answer))
+                throw new InvalidDataException($"{item.Id} has no field answer to learn");
+            try
+            {
+                return (tokenizer.Encode(item.Prompt), [.. tokenizer.Encode(answer), _end]);
+            }
+            catch (ArgumentException wrong)
+            {
+                throw new InvalidDataException($"{item.Id}: {wrong.Message}", wrong);
+            }
+        }
     }
 }

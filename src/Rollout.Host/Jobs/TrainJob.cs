@@ -63,7 +63,8 @@ public static class TrainJob
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
         PolicyModel.PrepareDevice(tree, settings);
 
-        var tokenizer = HuggingFaceTokenizer.Load(settings.Model.Path);
+        var tokenizer = HuggingFaceTokenizer.Load(
+            settings.Model.Path, ModelConfigReader.ReadFolder(settings.Model.Path).VocabSize);
         using var memory = PolicyModel.Memory(settings);
         using var weights = new PolicyWeights(
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),

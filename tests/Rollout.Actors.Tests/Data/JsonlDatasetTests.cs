@@ -128,6 +128,8 @@ public sealed class JsonlDatasetTests
     [Theory]
     [InlineData("{\"prompt\": ", "t.jsonl:2: not valid JSON at byte 12 of the line")]
     [InlineData("{\"prompt\": \"\\uD800\"}", "t.jsonl:2: escapes one half of a surrogate pair")]
+    [InlineData("{\"prompt\": \"x\", \"\\uD800\": 1}", "t.jsonl:2: escapes one half of a surrogate pair")]
+    [InlineData("{\"\\uDC00\": 1}", "t.jsonl:2: escapes one half of a surrogate pair")]
     [InlineData("[1]", "t.jsonl:2: holds no JSON object")]
     [InlineData("{\"text\": \"x\"}", "t.jsonl:2: has no field \"prompt\"")]
     [InlineData("{\"prompt\": 3}", "t.jsonl:2: field \"prompt\" must be text or a list of {role, con")]
@@ -159,6 +161,23 @@ public sealed class JsonlDatasetTests
         Assert.EndsWith(
             "t.jsonl:1: field \"prompt\" is a list of messages, but the model has no chat format",
             Wrong(path));
+    }
+
+    [Fact]
+    public void A_line_that_no_model_could_take_is_refused_before_it_is_read()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("t.jsonl", "{\"prompt\": \"x\"}\n\"" + new string('x', 16 << 20) + "\"");
+        Assert.EndsWith("t.jsonl:2: is longer than 16777216 bytes", Wrong(path));
+    }
+
+    [Fact]
+    public void Reading_the_lines_ends_when_it_is_cancelled()
+    {
+        using var folder = new TemporaryFolder();
+        var options = new JsonlOptions { TrainPath = folder.Write("t.jsonl", Lines(3)) };
+        Assert.Throws<OperationCanceledException>(
+            () => new JsonlDataset(options, seed: 1, new CancellationToken(canceled: true)));
     }
 
     private static string Wrong(string path) =>

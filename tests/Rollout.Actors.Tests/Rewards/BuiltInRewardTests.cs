@@ -92,4 +92,17 @@ public sealed class BuiltInRewardTests
     [InlineData("4", 0)]
     public async Task A_format_pays_where_its_pattern_matches(string completion, double reward) =>
         Assert.Equal(reward, await new FormatReward(@"^<think>.*</think>").Score(Samples.Of(completion)));
+
+    [Fact]
+    public async Task A_format_that_takes_too_long_is_an_error_that_names_the_pattern_and_the_time()
+    {
+        var reward = new FormatReward("(?=a)(a+)+$");
+        var wrong = await Assert.ThrowsAsync<InvalidDataException>(() => reward.Score(Samples.Of(new string('a', 50) + "!")));
+        Assert.Equal(
+            "format: the pattern (?=a)(a+)+$ was not matched within 2 s on a text of 51 characters", wrong.Message);
+    }
+
+    [Fact]
+    public async Task A_format_without_lookaround_never_takes_long() =>
+        Assert.Equal(0, await new FormatReward("(a+)+$").Score(Samples.Of(new string('a', 5000) + "!")));
 }

@@ -7,9 +7,9 @@ using Xunit;
 
 namespace Rollout.Actors.Tests.Rewards;
 
-public sealed class RewardActorTests : ActorTest
+public sealed class RewardActorTests() : ActorTest(VirtualTime)
 {
-    private static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
 
     [Fact]
     public async Task Every_completion_is_scored_with_its_text_in_the_order_of_the_group()
@@ -72,21 +72,73 @@ public sealed class RewardActorTests : ActorTest
     }
 
     [Fact]
-    public async Task Rewards_that_are_not_there_in_time_fail_the_group_and_are_told_to_give_up()
+    public async Task A_timeout_within_a_reward_is_its_own()
     {
-        var toldToGiveUp = new TaskCompletionSource();
-        var rewards = Start(
-            (_, cancellation) =>
-            {
-                cancellation.Register(toldToGiveUp.SetResult);
-                return new(new TaskCompletionSource<double>().Task);
-            },
-            TimeSpan.FromMilliseconds(50));
+        var rewards = Start(_ => throw new TimeoutException("the judge took 3 s"));
 
         Tell(rewards, Ask(1, [1]));
 
-        Assert.Contains("00:00:00.05", (await ExpectMsgAsync<ScoringFailed>()).Reason);
-        await toldToGiveUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal("its reward failed: the judge took 3 s", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+    }
+
+    [Fact]
+    public async Task Rewards_that_are_not_there_in_time_fail_the_group_and_are_told_to_give_up()
+    {
+        var toldToGiveUp = new TaskCompletionSource();
+        var begun = new TaskCompletionSource();
+        var rewards = Start((_, cancellation) =>
+        {
+            cancellation.Register(toldToGiveUp.SetResult);
+            begun.SetResult();
+            return new(new TaskCompletionSource<double>().Task);
+        });
+        Tell(rewards, Ask(1, [1]));
+        await begun.Task;
+
+        Advance(Timeout);
+
+        Assert.Equal(
+            "its rewards were not there within train.reward-timeout, 00:01:00", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+        await toldToGiveUp.Task;
+    }
+
+    [Fact]
+    public async Task The_run_ends_when_more_rewards_go_on_computing_than_may()
+    {
+        var rewards = Start((_, _) => new(new TaskCompletionSource<double>().Task));
+        foreach (var group in (int[])[1, 2])
+        {
+            Tell(rewards, Ask(group, [1]));
+            await SettledAsync(rewards);
+            Advance(Timeout);
+            await ExpectMsgAsync<ScoringFailed>();
+            await SettledAsync(rewards);
+            Advance(RewardActor.Grace);
+        }
+
+        var reason = (await ExpectMsgAsync<AbandonTraining>()).Reason;
+        Assert.StartsWith("2 reward computations did not end 5 s after they were told to", reason);
+        Assert.Contains("train.max-stuck-rewards = 1; the last is that of item 2", reason);
+    }
+
+    [Fact]
+    public async Task A_late_reward_that_ends_by_itself_does_not_count()
+    {
+        var slow = new TaskCompletionSource<double>();
+        var rewards = Start(sample => sample.Item.Id == "item 9" ? new(1.0) : new(slow.Task));
+        Tell(rewards, Ask(1, [1]), Ask(2, [1]), Ask(3, [1]));
+        await SettledAsync(rewards);
+        Advance(Timeout);
+        for (var group = 0; group < 3; group++)
+            await ExpectMsgAsync<ScoringFailed>();
+
+        // Off the test's own context the continuations run within: the actor's messages are sent when this returns.
+        await Task.Run(() => slow.SetResult(1));
+        await SettledAsync(rewards);
+        Advance(RewardActor.Grace);
+        Tell(rewards, Ask(9, [1]));
+
+        await ExpectMsgAsync<GroupScored>();
     }
 
     [Theory]
@@ -112,8 +164,7 @@ public sealed class RewardActorTests : ActorTest
                 cancellation.Register(toldToGiveUp.SetResult);
                 begun.SetResult();
                 return new(new TaskCompletionSource<double>().Task);
-            },
-            Long);
+            });
         Tell(rewards, Ask(1, [1]));
         await begun.Task.WaitAsync(TimeSpan.FromSeconds(30));
 
@@ -122,10 +173,10 @@ public sealed class RewardActorTests : ActorTest
         await toldToGiveUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
-    private IActorRef Start(Func<ScoredSample, ValueTask<double>> score) => Start((sample, _) => score(sample), Long);
+    private IActorRef Start(Func<ScoredSample, ValueTask<double>> score) => Start((sample, _) => score(sample));
 
-    private IActorRef Start(Func<ScoredSample, CancellationToken, ValueTask<double>> score, TimeSpan timeout) =>
-        Sys.ActorOf(RewardActor.Props(new FakeTokenizer(), new FakeReward(score), timeout));
+    private IActorRef Start(Func<ScoredSample, CancellationToken, ValueTask<double>> score) => Sys.ActorOf(
+        RewardActor.Props(new FakeTokenizer(), new FakeReward(score), new RewardLimits(Timeout, MaxStuck: 1)));
 
     private static ScoreGroup Ask(int id, params int[][] completions) => new(
         Prompts.Item(id),

@@ -37,9 +37,8 @@ public sealed class RewardRegistryTests
     [Fact]
     public async Task A_type_of_an_assembly_file_gets_the_other_options()
     {
-        var file = Path.GetFileName(typeof(FixedReward).Assembly.Location);
-        var reward = RewardRegistry.Create(
-            typeof(FixedReward).FullName!, Options($"assembly={file};score=2.5"), AppContext.BaseDirectory);
+        var file = typeof(FixedReward).Assembly.Location;
+        var reward = RewardRegistry.Create(typeof(FixedReward).FullName!, Options($"assembly={file};score=2.5"));
         Assert.Equal(2.5, await reward.Score(Samples.Of("x")));
     }
 
@@ -63,17 +62,20 @@ public sealed class RewardRegistryTests
     [InlineData("System.String", "", "System.String is no class that implements IRewardFunction")]
     [InlineData("Rollout.Actors.Tests.Rewards.PlainReward", "a=b", "needs a public constructor that takes")]
     [InlineData("Rollout.Actors.Tests.Rewards.FixedReward", "", "its constructor says: score is missing")]
-    [InlineData("Some.Reward", "assembly=nowhere.dll", "nowhere.dll is no assembly that can be loaded")]
+    [InlineData("Some.Reward", "assembly=/no/where.dll", "there is no file /no/where.dll; expected the assembly with the")]
+    [InlineData("Some.Reward", "assembly=Rollout.Actors.Tests.deps.json", "can't be loaded as a .NET assembly")]
     [InlineData("Some.Reward", "assembly=Rollout.Actors.dll", "Rollout.Actors.dll has no public type of")]
     public void What_cannot_be_made_is_refused_in_a_sentence(string type, string options, string complaint)
     {
         var wrong = Assert.Throws<ArgumentException>(
-            () => RewardRegistry.Create(type, Options(options), AppContext.BaseDirectory));
+            () => RewardRegistry.Create(type, Options(options)));
         Assert.Contains(complaint, wrong.Message);
     }
 
     private static Dictionary<string, string> Options(string text) => text
         .Split(';', StringSplitOptions.RemoveEmptyEntries)
         .Select(option => option.Split('=', 2))
-        .ToDictionary(option => option[0], option => option[1]);
+        .ToDictionary(
+            option => option[0],
+            option => option[0] == "assembly" ? Path.GetFullPath(option[1], AppContext.BaseDirectory) : option[1]);
 }

@@ -58,9 +58,9 @@ public sealed class ClusterSettingsTests : IDisposable
         var (certificate, ca) = (_folder.Write("member.pfx", "-"), _folder.Write("ca.pem", "-"));
         string[] on = ["cluster.tls.enabled=on", "cluster.hostname=10.0.0.7"];
 
-        AssertRefused("rollout.cluster.tls.certificate = \"\": expected a PKCS #12 file with this member's certificate and key", on);
+        AssertRefused("rollout.cluster.tls.certificate is not set: expected a PKCS #12 file with this member's certificate and key", on);
         AssertRefused(
-            "rollout.cluster.tls.ca = \"\": expected a PEM file with the certificate of the cluster's authority",
+            "rollout.cluster.tls.ca is not set: expected a PEM file with the certificate of the cluster's authority",
             [.. on, $"cluster.tls.certificate={certificate}"]);
         string[] both = [.. on, $"cluster.tls.certificate={certificate}", $"cluster.tls.ca={ca}"];
         AssertRefused(

@@ -42,23 +42,49 @@ public sealed class ConfigTreeTests
     }
 
     [Fact]
-    public void A_file_may_build_on_values_of_the_reference()
+    public void A_file_may_build_on_values_of_the_reference_whoever_sets_them_last()
     {
         using var folder = new TemporaryFolder();
-        var job = folder.Write("job.conf", """
-            rollout {
-              rewards += { type = length, weight = 0.1, target = 5 }
-              train { num-generations = ${rollout.train.prompts-per-step} }
-              train { steps = ${?NONE}, learning-rate = ${?RATE} }
-            }
-            """);
-        var tree = ConfigTree.Load(job, environment: name => name == "RATE" ? "1e-3" : null);
-        var settings = RolloutSettings.From(tree);
-        Assert.Equal(["exact-answer", "length"], settings.Rewards.Select(reward => reward.Type));
-        Assert.Equal("5", settings.Rewards[1].Options["target"]);
-        Assert.Equal(16, settings.Train.NumGenerations);
-        Assert.Equal(100, settings.Train.Steps);
-        Assert.Equal(1e-3, settings.Train.LearningRate);
+        var job = folder.Write("job.conf", "rollout.train.num-generations = ${rollout.train.prompts-per-step}");
+        Assert.Equal(16, RolloutSettings.From(ConfigTree.Load(job)).Train.NumGenerations);
+        Assert.Equal(4, RolloutSettings.From(ConfigTree.Load(job, ["train.prompts-per-step=4"])).Train.NumGenerations);
+        Assert.Equal(0.3, RolloutSettings.From(ConfigTree.Load(job, ["train.epsilon=0.3"])).Train.EpsilonHigh);
+    }
+
+    [Fact]
+    public void A_section_on_the_command_line_adds_its_keys_to_those_of_the_file()
+    {
+        var keyword = RolloutSettings.From(ConfigTree.Load(null, ["data.keyword={ prompts = 5 }"])).Data.Keyword;
+        Assert.Equal((5, "abcdefghij"), (keyword.Prompts, keyword.Alphabet));
+    }
+
+    [Theory]
+    [InlineData("rollout.seed = 2\nakka.loglevel = LOUD", "job.conf:2: akka.loglevel = \"LOUD\": expected one of OFF, ERROR, WARNING, INFO, DEBUG")]
+    [InlineData("akka { stdout-loglevel = 3 }", "job.conf:1: akka.stdout-loglevel = 3: expected one of OFF, ERROR, WARNING, INFO, DEBUG")]
+    public void A_log_level_that_Akka_does_not_have_is_refused_with_its_place(string text, string message)
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.Write("job.conf", text);
+        var error = Assert.Throws<ConfigurationException>(() => ConfigTree.Load(job));
+        Assert.Equal(message, error.Message.Replace(job, "job.conf"));
+    }
+
+    [Theory]
+    [InlineData("", "job.conf: rollout.model.path is not set: expected the folder of a model")]
+    [InlineData("rollout.model.path = m\nrollout.rewards = []", "job.conf:2: rollout.rewards = […]: expected at least one reward")]
+    public void A_missing_key_is_said_of_the_job_file_and_not_of_the_reference(string text, string message)
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.Write("job.conf", text);
+        var tree = ConfigTree.Load(job);
+        var error = Assert.Throws<ConfigurationException>(() => RolloutSettings.ForTraining(tree));
+        Assert.Equal(message, error.Message.Replace(job, "job.conf"));
+        Assert.Equal(
+            $"{job}: rollout.sampling.max-tokens = 64 by default: expected less",
+            tree.Rollout.Section("sampling").Invalid("max-tokens", "less").Message);
+        Assert.Equal(
+            $"{job}: rollout.cluster.seed-nodes is not set: expected one",
+            tree.Rollout.Section("cluster").Invalid("seed-nodes", "one").Message);
     }
 
     [Theory]
@@ -90,13 +116,13 @@ public sealed class ConfigTreeTests
     [InlineData("steps", "--set steps: expected key=value")]
     [InlineData("train.stepps=3", "--set: rollout.train.stepps is not a known key; did you mean steps?")]
     [InlineData("=3", "--set: character 1: unexpected the end of the argument, expected a key")]
-    [InlineData("a b=3", "--set: character 3: unexpected 'b', expected key=value")]
+    [InlineData("a b=3", "--set: character 1: unexpected blank in the key 'a b', expected quotes around it")]
     [InlineData(
         "rewards=[{ type = x",
         "--set: character 20: unexpected the end of the argument, expected '}' for the '{' of line 1")]
     [InlineData(
         "rewards=[] x",
-        "--set: character 12: unexpected 'x', expected ',' or a new line after the value")]
+        "--set: character 12: unexpected 'x', expected the end of the argument after the value")]
     [InlineData(
         "rewards=[],",
         "--set: character 11: unexpected ',', expected the end of the argument after the value")]
@@ -180,9 +206,8 @@ public sealed class ConfigTreeTests
     public void Akka_reads_any_text_that_is_rendered_for_it() =>
         Prop.ForAll(Generate.Text.ToArbitrary(), text =>
         {
-            var value = new HoconScalar(text, new Origin(new SourceText("text"), 1, 1));
-            var rendered = HoconWriter.Write(
-                new HoconObject(new() { ["a"] = value, ["b"] = value }, value.Origin), quoteAll: true);
+            var value = Generate.Scalar(text);
+            var rendered = HoconWriter.Write(Generate.ObjectOf([("a", value), ("b", value)]), quoteAll: true);
             var read = Akka.Configuration.ConfigurationFactory.ParseString(rendered);
             // Akka's GetString trims every text and takes "null" for none, quotes or not.
             var expected = text.Trim() == "null" ? null : text.Trim();

@@ -26,14 +26,22 @@ internal static class Generate
         from count in Gen.Choose(0, 4)
         from keys in Gen.ListOf(Gen.OneOf(Gen.Elements("a", "b", "max-num-seqs"), Text), count)
         from values in Gen.ListOf(Value(depth), count)
-        select new HoconObject(
-            new OrderedDictionary<string, HoconValue>(
-                keys.Zip(values, KeyValuePair.Create).DistinctBy(pair => pair.Key)),
-            Nowhere);
+        select ObjectOf(keys.Zip(values).DistinctBy(pair => pair.First));
+
+    /// <summary>A text that stands nowhere.</summary>
+    public static HoconScalar Scalar(string text) => new(text, Nowhere);
+
+    public static HoconObject ObjectOf(IEnumerable<(string Key, HoconValue Value)> fields)
+    {
+        var obj = new HoconObject(Nowhere);
+        foreach (var (key, value) in fields)
+            obj.Fields.Add(key, value);
+        return obj;
+    }
 
     private static Gen<HoconValue> Value(int depth)
     {
-        var scalar = Text.Select(HoconValue (text) => new HoconScalar(text, Nowhere));
+        var scalar = Text.Select(HoconValue (text) => Scalar(text));
         return depth == 0
             ? scalar
             : Gen.OneOf(

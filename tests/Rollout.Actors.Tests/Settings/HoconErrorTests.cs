@@ -1,5 +1,4 @@
 using System.Text;
-using Rollout.Actors.Settings;
 using Rollout.Actors.Settings.Hocon;
 using Xunit;
 
@@ -23,39 +22,45 @@ public sealed class HoconErrorTests
     [InlineData("a = [1, 2}", "job.conf:1:10: unexpected '}', expected ',' or ']' in the list")]
     [InlineData(
         "a { b = 1 ]",
-        "job.conf:1:11: unexpected ']', expected ',' or a new line before the next key")]
+        "job.conf:1:11: unexpected ']', expected ',' or a new line after the value, or quotes around all of it")]
     [InlineData("a { b = [1 }", "job.conf:1:12: unexpected '}', expected ',' or ']' in the list")]
-    [InlineData(
-        "{ a = 1 } b = 2",
-        "job.conf:1:11: unexpected 'b', expected the end of the file after the closing '}'")]
+    [InlineData("{ a = 1 }", "job.conf:1:1: unexpected '{', expected a key; a file has no braces around all of it")]
     [InlineData("[1, 2]", "job.conf:1:1: unexpected '[', expected a key")]
     [InlineData(
         "a = \"x\nb = 1",
         "job.conf:1:5: the text that begins here does not end, expected '\"' on the same line")]
     [InlineData(
-        "a = \"\"\"x\nb = 1",
-        "job.conf:1:5: the text that begins here does not end, expected \"\"\" to end it")]
-    [InlineData(
-        "a\nb = 1",
-        "job.conf:1:2: unexpected the end of the line, expected '=', ':', '+=' or '{' after the key a")]
+        "a = \"\"\"x\ny\"\"\"",
+        "job.conf:1:5: texts in \"\"\" are not supported, expected one line in \"…\" with \\n for a line break")]
+    [InlineData("a\nb = 1", "job.conf:1:2: unexpected the end of the line, expected '=' or '{' after the key a")]
     [InlineData("a =\nb = 1", "job.conf:1:4: unexpected the end of the line, expected a value")]
+    [InlineData("a =\n{ b = 1 }", "job.conf:1:4: unexpected the end of the line, expected a value")]
     [InlineData("a = ,", "job.conf:1:5: unexpected ',', expected a value")]
     [InlineData("a { b = }", "job.conf:1:9: unexpected '}', expected a value")]
     [InlineData(
         "a = 1 b = 2",
         "job.conf:1:9: unexpected '=', expected ',' or a new line after the value, or quotes around all of it")]
     [InlineData(
-        "a = \"x\" : y",
-        "job.conf:1:9: unexpected ':', expected ',' or a new line after the value, or quotes around all of it")]
-    [InlineData("a = { } x", "job.conf:1:9: unexpected 'x', expected ',' or a new line after the value")]
-    [InlineData("a = x [1]", "job.conf:1:7: unexpected '[', expected ',' or a new line after the value")]
-    [InlineData("a = [1] { }", "job.conf:1:9: unexpected '{', expected ',' or a new line after the value")]
-    [InlineData("a,, b = 1", "job.conf:1:2: unexpected ',', expected '=', ':', '+=' or '{' after the key a")]
+        "a = \"x\"y",
+        "job.conf:1:8: unexpected 'y', expected ',' or a new line after the value, or quotes around all of it")]
+    [InlineData(
+        "a = [1] { }",
+        "job.conf:1:9: unexpected '{', expected ',' or a new line after the value, or quotes around all of it")]
+    [InlineData(
+        "a = ${b}/x",
+        "job.conf:1:9: unexpected '/x', expected ',' or a new line after the value, or quotes around all of it")]
+    [InlineData("a,, b = 1", "job.conf:1:2: unexpected ',', expected '=' or '{' after the key a")]
     [InlineData("a = 1,, b = 1", "job.conf:1:7: unexpected ',', expected a key")]
     [InlineData("a = [1,,2]", "job.conf:1:8: unexpected ',', expected a value")]
-    [InlineData("a b = 1", "job.conf:1:3: unexpected 'b', expected '=', ':', '+=' or '{' after the key a")]
-    [InlineData("a..b = 1", "job.conf:1:1: expected a key on both sides of every '.'")]
+    [InlineData("a b = 1", "job.conf:1:1: unexpected blank in the key 'a b', expected quotes around it")]
+    [InlineData(
+        "a..b = 1",
+        "job.conf:1:1: expected a key on both sides of every '.'; a key in quotes stands alone: a { \"b.c\" = 1 }")]
+    [InlineData(
+        "a.\"b.c\" = 1",
+        "job.conf:1:1: expected a key on both sides of every '.'; a key in quotes stands alone: a { \"b.c\" = 1 }")]
     [InlineData("a = x@y", "job.conf:1:6: unexpected '@', expected quotes around a text that holds it")]
+    [InlineData("a += 1", "job.conf:1:3: '+=' is not supported, expected the whole list: key = [A, B]")]
     [InlineData("a = null", "job.conf:1:5: null means nothing here, expected a value, or quotes around it")]
     [InlineData(
         "a = \"\\q\"",
@@ -68,7 +73,7 @@ public sealed class HoconErrorTests
         "job.conf:1:5: the text has half of a surrogate pair, expected both \\u escapes")]
     [InlineData("a = 1\nb = x\0y", "job.conf:2:6: unexpected character U+0000, expected text")]
     [InlineData("a = 1\na = 2", "job.conf:2:5: a is set again, expected only the value of line 1")]
-    [InlineData("a { b = 1 }\na.b = 2", "job.conf:2:7: a.b is set again, expected only the value of line 1")]
+    [InlineData("a { b = 1 }\na.b = 2", "job.conf:2:7: b is set again, expected only the value of line 1")]
     [InlineData("a = 1\na { b = 2 }", "job.conf:2:3: a is set again, expected only the value of line 1")]
     [InlineData("a { b = 2 }\na = [1]", "job.conf:2:5: a is set again, expected only the value of line 1")]
     [InlineData("x = 1\na = ${x}\na = 2", "job.conf:3:5: a is set again, expected only the value of line 2")]
@@ -82,37 +87,20 @@ public sealed class HoconErrorTests
     [Theory]
     [InlineData(
         "a = ${b}",
-        "text:1:5: ${b} is not defined, expected a key or environment variable")]
+        "text:1:5: ${b} is not defined, expected a key from the root; give a variable of the environment by --set")]
     [InlineData(
-        "a = ${a} [z]",
-        "text:1:5: ${a} refers to the key that it defines, expected an earlier value of it")]
+        "a = ${a}", "text:1:5: ${a} leads back to itself or through more than 16 keys, expected a value")]
     [InlineData(
-        "a = ${a.b}",
-        "text:1:5: ${a.b} refers to the key that it defines, expected an earlier value of it")]
+        "a = ${b}, b = ${a}", "text:1:5: ${b} leads back to itself or through more than 16 keys, expected a value")]
     [InlineData(
-        "a = ${b}, b = ${a}",
-        "text:1:15: ${a} leads back to the value it is part of, expected no cycle")]
-    [InlineData(
-        "a { b = ${a} }",
-        "text:1:9: ${a} leads back to the value it is part of, expected no cycle")]
-    [InlineData("a = [${a}]", "text:1:6: ${a} leads back to the value it is part of, expected no cycle")]
-    [InlineData("b = 1, a = ${b} { c = 1 }", "text:1:12: ${b} is a text, expected an object")]
-    [InlineData("b = [1], a = x ${b}", "text:1:14: a text stands before a list, expected one kind")]
-    [InlineData(
-        "b = [1], a = ${b} [2] ${c}, c { d = 1 }",
-        "text:1:14: a list stands before an object, expected one kind")]
-    [InlineData(
-        "a = ${b",
-        "text:1:5: the substitution does not end, expected keys joined by '.' and then '}'")]
-    [InlineData(
-        "a = ${b c}",
-        "text:1:5: the substitution does not end, expected keys joined by '.' and then '}'")]
-    [InlineData("a = ${}", "text:1:5: the substitution lacks a key, expected keys joined by '.'")]
+        "a { b = ${a} }", "text:1:9: ${a} is a list or a section, expected a text or a number; write it out")]
+    [InlineData("a = ${?b}", "text:1:5: '${?…}' is not supported, expected ${path}; leave the key out or give it by --set")]
+    [InlineData("a = ${b\n}", "text:1:5: the substitution does not end, expected '}' on the same line")]
+    [InlineData("a = ${b c}", "text:1:5: unexpected ${b c}, expected ${path}, with the keys from the root joined by '.'")]
+    [InlineData("a = ${}", "text:1:5: unexpected ${}, expected ${path}, with the keys from the root joined by '.'")]
     [InlineData("a = $b", "text:1:5: unexpected '$', expected quotes around a text that holds it")]
     public void A_substitution_that_leads_nowhere_is_refused(string text, string message) =>
-        Assert.Equal(
-            message,
-            Assert.Throws<ConfigurationException>(() => HoconText.Parse(text, environment: _ => null)).Message);
+        Assert.Equal(message, Assert.Throws<HoconException>(() => HoconTexts.Parse(text)).Message);
 
     [Fact]
     public void A_missing_include_is_named_with_the_place_of_its_statement()
@@ -129,19 +117,16 @@ public sealed class HoconErrorTests
     {
         using var folder = new TemporaryFolder();
         var job = folder.Write("job.conf", "include \"other.conf\"");
-        var other = folder.Write("other.conf", "\n a { include file(\"job.conf\") }");
-        Assert.Equal($"{other}:2:19: cannot include {job}: it includes itself, expected another file", ErrorOf(job));
+        var other = folder.Write("other.conf", "\n a { include \"job.conf\" }");
+        Assert.Equal($"{other}:2:14: cannot include {job}: it includes itself, expected another file", ErrorOf(job));
     }
 
     [Theory]
     [InlineData(
-        "include url(\"x\")",
-        "job.conf:1:1: expected include \"FILE\", include file(\"FILE\") or include required(\"FILE\")")]
-    [InlineData("include file(\"x\"", "job.conf:1:14: expected ) after the name of the included file")]
+        "include file(\"x\")",
+        "job.conf:1:1: expected include \"FILE\", with nothing but quotes around the name")]
+    [InlineData("include x.conf", "job.conf:1:1: expected include \"FILE\", with nothing but quotes around the name")]
     [InlineData("include \"\"", "job.conf:1:9: expected the name of a file to include")]
-    [InlineData(
-        "a = [{ include \"x\" }]",
-        "job.conf:1:16: cannot include inside a list, expected only values")]
     public void An_include_statement_names_one_file(string text, string message)
     {
         using var folder = new TemporaryFolder();
@@ -178,12 +163,7 @@ public sealed class HoconErrorTests
         string.Concat(Enumerable.Repeat("a.", 100_000)) + "a = 1",
         "a = ${" + string.Concat(Enumerable.Repeat("a.", 100_000)) + "a}",
         string.Concat(Enumerable.Range(0, 20_000).Select(i => $"a{i} = ${{a{i + 1}}}\n")) + "a20000 = 1",
-        string.Concat(Enumerable.Range(0, 20_000).Select(i => $"a{i + 1} = [${{a{i}}}]\n")) + "a0 = 1",
-        string.Concat(Enumerable.Range(0, 40).Select(i => $"a{i + 1} = [${{a{i}}}, ${{a{i}}}]\n")) + "a0 = 1",
-        string.Concat(Enumerable.Range(0, 40).Select(i => $"a{i + 1} = ${{a{i}}}${{a{i}}}\n")) + "a0 = xx",
-        string.Concat(Enumerable.Range(0, 40).Select(i => $"a{i + 1} {{ x = ${{a{i}}}, y = ${{a{i}}} }}\n")) + "a0 = 1",
-        "b { x { " + string.Concat(Enumerable.Range(0, 30_000).Select(i => $"k{i}=1,")) + "} }\n"
-            + string.Concat(Enumerable.Range(0, 20_000).Select(i => $"a{i} = ${{b}}{{x{{y=1}}}}\n")),
+        "a0 = 1\nb = [" + string.Concat(Enumerable.Repeat("${a0},", 100_000)) + "]",
         string.Concat(Enumerable.Repeat("a += 1\n", 100_000)));
 
     [Theory]
@@ -191,9 +171,9 @@ public sealed class HoconErrorTests
     public void Text_that_would_take_all_memory_or_stack_is_refused(string text)
     {
         // A small stack, to be far from its end where the default one is near.
-        ConfigurationException? error = null;
+        HoconException? error = null;
         var thread = new Thread(
-            () => error = Record.Exception(() => HoconText.Parse(text)) as ConfigurationException,
+            () => error = Record.Exception(() => HoconTexts.Parse(text)) as HoconException,
             maxStackSize: 512 << 10);
         thread.Start();
         Assert.True(thread.Join(TimeSpan.FromSeconds(20)));
@@ -202,5 +182,5 @@ public sealed class HoconErrorTests
     }
 
     private static string ErrorOf(string file) =>
-        Assert.Throws<ConfigurationException>(() => HoconText.Load(file)).Message;
+        Assert.Throws<HoconException>(() => HoconTexts.Load(file)).Message;
 }

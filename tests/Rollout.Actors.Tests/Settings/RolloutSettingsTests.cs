@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Settings.Hocon;
 using Rollout.Gpu.Contracts;
@@ -74,11 +73,14 @@ public sealed class RolloutSettingsTests
     [InlineData("blocks.prefix-caching=1", "--set: rollout.blocks.prefix-caching = 1: expected on or off")]
     [InlineData(
         "blocks.memory=1MBit",
-        "--set: rollout.blocks.memory = \"1MBit\": expected a size such as 256MiB or 1GB")]
-    [InlineData("blocks.memory=0", "--set: rollout.blocks.memory = 0: expected a size of at least 1 byte")]
+        "--set: rollout.blocks.memory = \"1MBit\": expected a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB or TiB), such as 256MiB or 1GB")]
+    [InlineData(
+        "blocks.memory=32",
+        "--set: rollout.blocks.memory = 32: expected a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB or TiB), such as 256MiB or 1GB")]
+    [InlineData("blocks.memory=0B", "--set: rollout.blocks.memory = \"0B\": expected a size of at least 1 byte")]
     [InlineData(
         "barrier.timeout=60",
-        "--set: rollout.barrier.timeout = 60: expected a duration with its unit, such as 500ms or 10m")]
+        "--set: rollout.barrier.timeout = 60: expected a duration with its unit (ms, s, m, h or d), such as 500ms or 10m")]
     [InlineData(
         "barrier.timeout=0s",
         "--set: rollout.barrier.timeout = \"0s\": expected a duration from 1ms to 24d")]
@@ -87,13 +89,13 @@ public sealed class RolloutSettingsTests
         "--set: rollout.barrier.timeout = \"1000000h\": expected a duration from 1ms to 24d")]
     [InlineData(
         "barrier.timeout=infinite",
-        "--set: rollout.barrier.timeout = \"infinite\": expected a duration with its unit, such as 500ms or 10m")]
+        "--set: rollout.barrier.timeout = \"infinite\": expected a duration with its unit (ms, s, m, h or d), such as 500ms or 10m")]
     [InlineData(
         "decoder.max-num-batched-tokens=255",
         "--set: rollout.decoder.max-num-batched-tokens = 255: expected at least max-num-seqs, which is 256")]
     [InlineData(
         "data.type=jsonl",
-        "reference.conf:118: rollout.data.jsonl.train = \"\": expected a file of training lines, as the type of data is jsonl")]
+        "rollout.data.jsonl.train is not set: expected a file of training lines, as the type of data is jsonl")]
     [InlineData(
         "cluster.roles=[decoder, decoder]",
         "--set: rollout.cluster.roles = […]: expected a list of scheduler, decoder or trainer, each at most once")]
@@ -115,9 +117,7 @@ public sealed class RolloutSettingsTests
         string argument, string message)
     {
         var error = Assert.Throws<ConfigurationException>(() => With(argument));
-        // Lines of the reference move; that there is one is what counts.
-        var lines = new Regex("reference.conf:[0-9]+:");
-        Assert.Equal(lines.Replace(message, "reference.conf:N:"), lines.Replace(error.Message, "reference.conf:N:"));
+        Assert.Equal(message, error.Message);
     }
 
     [Fact]
@@ -133,26 +133,22 @@ public sealed class RolloutSettingsTests
 
     [Theory]
     [InlineData("500ms", 0.5)]
-    [InlineData("500 millis", 0.5)]
-    [InlineData("2000us", 0.002)]
-    [InlineData("10 milliseconds", 0.01)]
+    [InlineData("500 ms", 0.5)]
+    [InlineData("1e2s", 100)]
+    [InlineData("2m", 120)]
     [InlineData("1.5h", 5400)]
     [InlineData("1d", 86400)]
-    [InlineData("2 minutes", 120)]
     public void A_duration_has_any_unit(string text, double seconds) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds), With($"barrier.timeout={text}").Barrier.Timeout);
 
     [Theory]
-    [InlineData("128000b", 128000)]
-    [InlineData("1000", 1000)]
+    [InlineData("128000B", 128000)]
     [InlineData("4MiB", 4L << 20)]
     [InlineData("4 MB", 4_000_000)]
-    [InlineData("4m", 4L << 20)]
-    [InlineData("4k", 4096)]
     [InlineData("1kB", 1000)]
     [InlineData("1.5GiB", 3L << 29)]
-    [InlineData("2 terabytes", 2_000_000_000_000)]
-    public void A_size_is_bytes(string text, long bytes) =>
+    [InlineData("2TB", 2_000_000_000_000)]
+    public void A_size_has_any_unit(string text, long bytes) =>
         Assert.Equal(bytes, With($"blocks.memory={text}").Blocks.Memory);
 
     [Theory]
@@ -164,10 +160,10 @@ public sealed class RolloutSettingsTests
         Assert.Equal(steps, With($"train.steps={text}").Train.Steps);
 
     [Theory]
-    [InlineData("yes", true)]
+    [InlineData("on", true)]
     [InlineData("true", true)]
-    [InlineData("no", false)]
-    public void On_and_off_have_other_names(string text, bool on) =>
+    [InlineData("false", false)]
+    public void On_and_off_are_also_true_and_false(string text, bool on) =>
         Assert.Equal(on, With($"sampling.ignore-eos={text}").Sampling.IgnoreEos);
 
     [Fact]
@@ -197,16 +193,6 @@ public sealed class RolloutSettingsTests
         Assert.Empty(With("sampling.ignore-eos=on").Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
     }
 
-    [Fact]
-    public void A_reward_refuses_an_option_that_its_type_does_not_have()
-    {
-        var reward = With("rewards=[{ type = keyword, wieght = 2, text = ab }]").Rewards[0];
-        var error = Assert.Throws<ConfigurationException>(() => reward.RefuseOptionsBut("text"));
-        Assert.Equal(
-            "--set: wieght is no key of the reward keyword, expected one of type, weight, text",
-            error.Message);
-    }
-
     [Theory]
     [InlineData("model.path=", "--set: rollout.model.path = \"\": expected the folder of a model")]
     [InlineData("rewards=[]", "--set: rollout.rewards = […]: expected at least one reward")]
@@ -215,7 +201,7 @@ public sealed class RolloutSettingsTests
         "--set: rollout.train.num-generations = 1: expected at least 2 for training")]
     [InlineData(
         "sampling.temperature=0",
-        "--set: rollout.sampling.temperature = 0: expected a number above 0 for training")]
+        "--set: rollout.sampling.temperature = 0: expected at least 0.00001 for training, as lower ones sample greedily")]
     public void A_run_that_could_not_learn_is_refused(string argument, string message)
     {
         var tree = ConfigTree.Load(null, ["model.path=m", argument]);

@@ -7,10 +7,8 @@ public sealed class FakeTokenizer : ITokenizer
 {
     public static string TextOf(ReadOnlySpan<int> ids) => string.Join(' ', ids.ToArray());
 
-    public int[] Encode(string text) =>
+    public int[] Encode(string text, CancellationToken cancellation = default) =>
         [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
 
     public string Decode(ReadOnlySpan<int> ids, bool keepSpecialTokens = false) => TextOf(ids);
-
-    public bool TryGetId(string token, out int id) => int.TryParse(token, out id);
 }

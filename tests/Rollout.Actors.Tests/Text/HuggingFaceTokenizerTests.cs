@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using FsCheck.Fluent;
 using Rollout.Actors.Text;
@@ -149,6 +150,10 @@ public sealed class HuggingFaceTokenizerTests
     [InlineData("model.type", "\"Unigram\"", "model.type is Unigram")]
     [InlineData("model.byte_fallback", "true", "model.byte_fallback is true")]
     [InlineData("model.end_of_word_suffix", "\"</w>\"", "model.end_of_word_suffix is set")]
+    [InlineData("model.merges", "[[1, 2]]", "model.merges[0] is not a pair of tokens")]
+    [InlineData("model.vocab", "{\"a\": -1}", "model.vocab gives \"a\" no id (a whole number from 0 and below 16777216)")]
+    [InlineData("model.vocab", "{\"a\": 2147483647}", "model.vocab gives \"a\" no id")]
+    [InlineData("added_tokens", "[{\"id\": 4294967296, \"content\": \"a\"}]", "added_tokens[0] lacks its content or its id")]
     [InlineData("model.merges", "[\"a\"]", "model.merges[0] is not a pair of tokens")]
     [InlineData("model.merges", "[\"0 Ā\"]", "model.merges do not fit model.vocab")]
     [InlineData("model.vocab", "{\"a\": \"x\"}", "model.vocab gives \"a\" no id")]
@@ -175,14 +180,73 @@ public sealed class HuggingFaceTokenizerTests
     public void A_split_that_would_cut_elsewhere_is_refused(string pattern, string behavior, string complaint)
     {
         var golden = Fixtures.Golden()["tokenizer"]!;
-        golden["pre_tokenizer"] = new JsonObject
-        {
-            ["type"] = "Split",
-            ["pattern"] = JsonNode.Parse(pattern),
-            ["behavior"] = behavior,
-            ["invert"] = false,
-        };
+        golden["pre_tokenizer"] = Split(JsonNode.Parse(pattern)!, behavior);
         Assert.Contains(complaint, Assert.Throws<InvalidDataException>(() => Fixtures.Load(golden)).Message);
+    }
+
+    [Fact]
+    public void A_pattern_that_would_backtrack_without_end_ends()
+    {
+        var tokenizer = WithPattern("(1+)+$");
+        var text = new string('1', 5000) + "!";
+        Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));
+    }
+
+    [Fact]
+    public void A_pattern_that_must_backtrack_and_takes_too_long_is_named()
+    {
+        var tokenizer = WithPattern("(?=1)(1+)+$");
+        var wrong = Assert.Throws<ArgumentException>(() => tokenizer.Encode(new string('1', 50) + "!"));
+        Assert.Contains("tokenizer.json: pre_tokenizer: the pattern (?=1)(1+)+$ was not matched within 2 s", wrong.Message);
+    }
+
+    [Fact]
+    public void A_text_is_not_encoded_to_its_end_when_it_is_cancelled() =>
+        Assert.Throws<OperationCanceledException>(
+            () => Fixtures.Arithmetic.Encode("1+2=", new CancellationToken(canceled: true)));
+
+    [Fact]
+    public void A_word_that_would_take_minutes_to_merge_is_refused() => Assert.Contains(
+        "the text has a word of 131073 characters, expected at most 131072",
+        Assert.Throws<ArgumentException>(() => Fixtures.Variant("gpt2").Encode(new string('a', 131_073))).Message);
+
+    [Fact]
+    public void A_token_that_the_model_has_no_row_for_is_refused_with_its_id()
+    {
+        using var folder = new TemporaryFolder(("tokenizer.json", Fixtures.Golden()["tokenizer"]!.ToJsonString()));
+        var all = HuggingFaceTokenizer.Load(folder.Path);
+        Assert.True(all.TryGetId("<|im_end|>", out var end));
+        var some = HuggingFaceTokenizer.Load(folder.Path, modelVocabulary: end);
+
+        Assert.Equal(all.Encode("Hi"), some.Encode("Hi"));
+        var wrong = Assert.Throws<ArgumentException>(() => some.Encode("Hi<|im_end|>"));
+        Assert.Contains(
+            $"tokenizer.json: the token \"<|im_end|>\" has the id {end}, but the model's ids end at {end - 1}", wrong.Message);
+    }
+
+    [Theory]
+    [InlineData("models/arithmetic", "12+34=", 16)]
+    [InlineData("models/keyword", "abc xyz", 29)]
+    public void The_models_of_the_repository_have_the_vocabulary_that_they_say(string folder, string text, int vocabulary)
+    {
+        folder = TestFiles.Repository(folder);
+        var tokenizer = HuggingFaceTokenizer.Load(folder);
+        using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "config.json")));
+        Assert.Equal(vocabulary, tokenizer.VocabularySize);
+        Assert.Equal(vocabulary, config.RootElement.GetProperty("vocab_size").GetInt32());
+        Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text + "<eos>")));
+        Assert.True(tokenizer.IsSpecial(0));
+    }
+
+    [Theory]
+    [InlineData("{\n\"\\ud800\": 1}")]
+    [InlineData("{\n\"a\": [\"\\uDC00\"]}")]
+    public void Half_of_a_surrogate_pair_in_a_key_or_text_is_refused_with_its_line(string json)
+    {
+        using var folder = new TemporaryFolder(("tokenizer.json", json));
+        var wrong = Assert.Throws<InvalidDataException>(() => HuggingFaceTokenizer.Load(folder.Path));
+        Assert.EndsWith(
+            "tokenizer.json:2: escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other", wrong.Message);
     }
 
     [Fact]
@@ -197,6 +261,27 @@ public sealed class HuggingFaceTokenizerTests
             "tokenizer.json:3: not valid JSON",
             Assert.Throws<InvalidDataException>(() => HuggingFaceTokenizer.Load(folder.Path)).Message);
     }
+
+    private static HuggingFaceTokenizer WithPattern(string pattern)
+    {
+        var golden = Fixtures.Golden()["tokenizer"]!;
+        golden["pre_tokenizer"] = new JsonObject
+        {
+            ["type"] = "Sequence",
+            ["pretokenizers"] = new JsonArray(
+                Split(new JsonObject { ["Regex"] = pattern }, "Isolated"),
+                new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["use_regex"] = false }),
+        };
+        return Fixtures.Load(golden);
+    }
+
+    private static JsonObject Split(JsonNode pattern, string behavior) => new()
+    {
+        ["type"] = "Split",
+        ["pattern"] = pattern,
+        ["behavior"] = behavior,
+        ["invert"] = false,
+    };
 
     private static int[] Ints(JsonNode list) => [.. list.AsArray().Select(id => (int)id!)];
 }

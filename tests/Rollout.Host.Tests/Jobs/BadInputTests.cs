@@ -19,8 +19,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData("rollout.train.steps = 0", "job.conf:2:", "at least 1")]
     [InlineData("rollout { train {", "job.conf:3:1:", "expected '}' for the '{' of line 2")]
     [InlineData("rollout.train.steps = 3 }", "job.conf:2:", "}")]
-    [InlineData("rollout.seed = ${rollout.seed}1 \n rollout.eval.every = ${rollout.eval.every2}", "job.conf:3:", "every2")]
-    [InlineData("a = ${a}", "job.conf:2:5:", "refers to the key that it defines")]
+    [InlineData("rollout.seed = 3 \n rollout.eval.every = ${rollout.eval.every2}", "job.conf:3:", "every2")]
+    [InlineData("a = ${a}", "job.conf:2:5:", "${a} leads back to itself")]
     [InlineData("include \"nowhere.conf\"", "job.conf:2:", "nowhere.conf")]
     [InlineData("rollout.blocks { count = 2, block-size = 4 }", "job.conf:2:", "rollout.blocks.count = 2: expected at least")]
     [InlineData("rollout.sampling.max-tokens = 100", "job.conf:2:", "rollout.sampling.max-tokens = 100: expected at most")]
@@ -33,7 +33,9 @@ public sealed class BadInputTests : IDisposable
     [InlineData("rollout.threads = 100000", "job.conf:2:", "rollout.threads = 100000: expected a whole number")]
     [InlineData("rollout.cluster.roles = [decoder]", "job.conf:2:", "all three")]
     [InlineData("rollout.cluster.hostname = no.such.host.invalid", "", "no.such.host.invalid")]
-    [InlineData("akka.loglevel = LOUD", "", "akka")]
+    [InlineData("akka.loglevel = LOUD", "job.conf:2:", "akka.loglevel = \"LOUD\": expected one of OFF, ERROR")]
+    [InlineData("rollout.blocks.memory = 32", "job.conf:2:", "rollout.blocks.memory = 32: expected a size with its unit")]
+    [InlineData("rollout.rewards = [{ type = a.B, assembly = no.dll }]", "job.conf:2:", "there is no file")]
     public async Task A_wrong_configuration_is_one_sentence_and_leaves_no_folder(
         string line, string place, string expected)
     {
@@ -41,6 +43,39 @@ public sealed class BadInputTests : IDisposable
         await File.WriteAllTextAsync(job, $"include \"{RolloutRun.Job("smoke.conf")}\"\n{line}\n");
 
         await AssertRefusedAsync(place, expected, "train", "--config", job, "--out", _folder.At("out"));
+    }
+
+    [Fact]
+    public async Task An_empty_job_file_is_named_and_not_the_reference()
+    {
+        var job = _folder.At("job.conf");
+        await File.WriteAllTextAsync(job, "");
+
+        await AssertRefusedAsync(
+            $"{job}: ", "rollout.model.path is not set: expected the folder of a model", "train", "--config", job, "--out",
+            _folder.At("out"));
+    }
+
+    [Theory]
+    [InlineData("train")]
+    [InlineData("pretrain")]
+    public async Task Data_with_a_token_that_the_model_has_no_row_for_is_named_with_file_line_and_token(string command)
+    {
+        var model = CopyModel();
+        var tokenizer = Path.Combine(model, "tokenizer.json");
+        var text = await File.ReadAllTextAsync(tokenizer);
+        await File.WriteAllTextAsync(tokenizer, text.Replace(
+            "\"added_tokens\": [", "\"added_tokens\": [{\"id\": 1000, \"content\": \"<far>\"},", StringComparison.Ordinal));
+        var data = _folder.At("t.jsonl");
+        await File.WriteAllTextAsync(data, """
+            {"prompt": "1+1=", "answer": "2"}
+            {"prompt": "<far>+1=", "answer": "2"}
+            """);
+
+        await AssertRefusedAsync(
+            "t.jsonl:2: ", "the token \"<far>\" has the id 1000, but the model's ids end at 15", command, "--config",
+            RolloutRun.Job("smoke.conf"), "--set", $"model.path={model}", "--set", "data.type=jsonl", "--set",
+            $"data.jsonl.train={data}", "--set", $"data.jsonl.held-out={data}", "--out", _folder.At("out"));
     }
 
     [Fact]
@@ -74,9 +109,7 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public async Task A_damaged_checkpoint_is_named_with_its_file()
     {
-        var model = Directory.CreateDirectory(_folder.At("model")).FullName;
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "models", "arithmetic")))
-            File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        var model = CopyModel();
         var weights = Path.Combine(model, "model.safetensors");
         var bytes = await File.ReadAllBytesAsync(weights);
         await File.WriteAllBytesAsync(weights, bytes[..^100]);
@@ -115,6 +148,14 @@ public sealed class BadInputTests : IDisposable
     [InlineData("pretrain", "--config", "/nowhere.conf")]
     public async Task A_command_line_that_can_not_work_is_one_sentence(params string[] arguments) =>
         await AssertRefusedAsync("", "", arguments);
+
+    private string CopyModel()
+    {
+        var model = Directory.CreateDirectory(_folder.At("model")).FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "models", "arithmetic")))
+            File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        return model;
+    }
 
     private async Task AssertRefusedAsync(string place, string expected, params string[] arguments)
     {

@@ -11,7 +11,7 @@ public sealed class HostJobTests
     [InlineData("rollout.cluster.roles = […]: expected what this host does", "cluster.roles=[]")]
     [InlineData("rollout.cluster.roles = […]: expected a list of scheduler, decoder or trainer", "cluster.roles=[client]")]
     [InlineData("rollout.cluster.hostname = 0.0.0.0: expected 127.0.0.1 or another loopback address", "cluster.hostname=0.0.0.0")]
-    [InlineData("rollout.cluster.tls.certificate = \"\": expected a PKCS #12 file", "cluster.tls.enabled=on")]
+    [InlineData("rollout.cluster.tls.certificate is not set: expected a PKCS #12 file", "cluster.tls.enabled=on")]
     [InlineData("rollout.cluster.seed-nodes = […]: expected a list of \"host:port\", and 'here' is none", "cluster.seed-nodes=[here]")]
     [InlineData("rollout.model.path = \"/nowhere\": expected the folder of a model", "model.path=/nowhere")]
     [InlineData("rollout.blocks.count = 2: expected room for one sequence of decoder.max-model-len, 64 tokens or 4 blocks, and the pool has 2",

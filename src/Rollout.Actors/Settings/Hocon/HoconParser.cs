@@ -3,247 +3,210 @@ using static Rollout.Actors.Settings.Hocon.TokenKind;
 namespace Rollout.Actors.Settings.Hocon;
 
 /// <summary>
-/// Turns the tokens of one source into an object. Strict: what is not understood is an error, never skipped.
+/// Reads one source into a tree, over what earlier sources gave, in one pass. What it does not understand is an
+/// error, never skipped. A substitution stays a <see cref="HoconReference"/> until all sources are read.
 /// </summary>
 internal sealed class HoconParser
 {
     /// <summary>Braces, brackets and keys of a path inside each other.</summary>
     public const int MaxDepth = 64;
 
-    private readonly TokenReader _tokens;
-    private readonly IncludeReader _includes;
-    private readonly string[][] _scopes;
-    private int _depth;
+    private readonly Lexer _lexer;
+    private readonly HoconFiles _files;
+    private Token _current;
 
-    private HoconParser(List<Token> tokens, IncludeReader includes, string[][] scopes)
+    private HoconParser(Lexer lexer, HoconFiles files)
     {
-        _tokens = new TokenReader(tokens);
-        _includes = includes;
-        _scopes = scopes;
+        _lexer = lexer;
+        _files = files;
+        _current = lexer.Next();
     }
 
-    /// <summary>
-    /// Reads a whole source; its outermost braces may be left out. The scopes are the paths below which
-    /// substitutions look, in this order: the place of the include that led here, those of the includes
-    /// around it, and the root, which is the empty path.
-    /// </summary>
-    public static RawObject ParseSource(
-        string text, SourceText source, IncludeReader includes, string[][] scopes)
+    /// <summary>Reads a whole source into an object that stands at a depth.</summary>
+    public static void ReadSource(string text, SourceText source, HoconFiles files, HoconObject into, int depth)
     {
-        var parser = new HoconParser(Tokenizer.Read(text, source), includes, scopes);
-        var tokens = parser._tokens;
-        tokens.SkipBlankLines();
-        var root = new RawObject(scopes[0], tokens.Current.Origin);
-        if (tokens.Current.Kind != OpenBrace)
-        {
-            parser.ReadFields(root, opened: null);
-            return root;
-        }
-
-        parser.ReadFields(root, tokens.Take());
-        tokens.SkipBlankLines();
-        if (tokens.Current.Kind != End)
-            throw tokens.Unexpected("the end of the file after the closing '}'");
-        return root;
+        var parser = new HoconParser(new Lexer(text, source), files);
+        parser.ReadFields(into, opened: null, depth);
     }
 
-    /// <summary>Reads one value that stands alone, as behind <c>--set key=</c>.</summary>
-    public static RawValue ParseValue(
-        string text, int start, SourceText source, IncludeReader includes, string[] path)
+    /// <summary>Reads the value of a key; it begins at a character of the text and ends with the text.</summary>
+    public static void ReadValue(string text, int start, SourceText source, HoconObject holder, string key)
     {
-        var parser = new HoconParser(Tokenizer.Read(text, source, start), includes, [[]]);
-        var value = parser.ReadValue(path);
-        if (parser._tokens.Current.Kind != End)
-            throw parser._tokens.Unexpected("the end of the argument after the value");
-        return value;
+        var parser = new HoconParser(new Lexer(text, source, start), new HoconFiles());
+        parser.ReadValue(holder, key, depth: 0);
+        if (parser._current.Kind != End)
+            throw parser._current.Unexpected("the end of the argument after the value");
     }
 
-    /// <summary>
-    /// Reads the path of keys before <paramref name="text"/>'s first sign; the rest is for the caller.
-    /// </summary>
-    public static string[] ParsePath(string text, SourceText source)
+    /// <summary>Reads a text that is nothing but a key or a path of keys.</summary>
+    public static string[] ReadPath(string text, SourceText source)
     {
-        var parser = new HoconParser(Tokenizer.Read(text, source), new IncludeReader(), [[]]);
-        parser._tokens.SkipBlanks();
-        var path = parser.ReadPath();
-        parser._tokens.SkipBlanks();
-        return parser._tokens.Current.Kind == End ? path : throw parser._tokens.Unexpected("key=value");
+        var parser = new HoconParser(new Lexer(text, source), new HoconFiles());
+        var path = PathOf(parser.Take());
+        return parser._current.Kind == End ? path : throw parser._current.Unexpected("key=value");
     }
 
-    private void ReadFields(RawObject target, Token? opened)
+    private Token Take()
+    {
+        var taken = _current;
+        _current = _lexer.Next();
+        return taken;
+    }
+
+    private void SkipNewLines()
+    {
+        while (_current.Kind == NewLine)
+            Take();
+    }
+
+    private void ReadFields(HoconObject target, Token? opened, int depth)
     {
         while (true)
         {
-            _tokens.SkipBlankLines();
-            switch (_tokens.Current.Kind)
+            SkipNewLines();
+            switch (_current.Kind)
             {
                 case End when opened is null:
                     return;
                 case CloseBrace when opened is not null:
-                    _tokens.Take();
+                    Take();
                     return;
                 case CloseBrace:
-                    throw _tokens.Unexpected("a key or the end of the file, as no '{' is open");
+                    throw _current.Unexpected("a key or the end of the file, as no '{' is open");
                 case End:
-                    throw _tokens.Unexpected($"'}}' for the '{{' of line {opened!.Value.Origin.Line}");
+                    throw _current.Unexpected($"'}}' for the '{{' of line {opened!.Value.Origin.Line}");
+                case OpenBrace:
+                    throw _current.Unexpected("a key; a file has no braces around all of it");
             }
 
-            ReadField(target);
-            _tokens.SkipBlanks();
-            if (_tokens.Current.Kind == Comma)
-                _tokens.Take();
-            else if (_tokens.Current.Kind is not (NewLine or CloseBrace or End))
-                throw _tokens.Unexpected("',' or a new line before the next key");
+            ReadField(target, depth);
+            if (_current.Kind == Comma)
+                Take();
+            else if (_current.Kind is not (NewLine or CloseBrace or End))
+                throw _current.Unexpected("',' or a new line after the value, or quotes around all of it");
         }
     }
 
-    private void ReadField(RawObject target)
+    private void ReadField(HoconObject target, int depth)
     {
-        if (_tokens.TakeInclude() is { } include)
+        var first = Take();
+        if (IsInclude(first))
         {
-            var place = target.Path
-                ?? throw include.Origin.Error("cannot include inside a list, expected only values");
-            string[][] scopes = place.SequenceEqual(_scopes[0]) ? _scopes : [place, .. _scopes];
-            target.Merge(_includes.Read(include, scopes));
+            _files.Include(Take(), target, depth);
             return;
         }
 
-        var path = ReadPath();
-        string[] fullPath = target.Path is null ? path : [.. target.Path, .. path];
-        if (fullPath.Length > MaxDepth)
-            throw _tokens.Current.Origin.Error($"nested deeper than {MaxDepth} levels, expected fewer");
-        _tokens.SkipBlanks();
-        var sign = _tokens.Current;
-        if (sign.Kind is Colon or EqualsSign or PlusEquals)
-        {
-            _tokens.Take();
-            // Of what may follow on the next line only a bracket cannot be mistaken for the next key.
-            _tokens.SkipBlankLinesBefore(OpenBrace, OpenBracket);
-        }
-        else if (sign.Kind != OpenBrace)
-        {
-            throw _tokens.Unexpected($"'=', ':', '+=' or '{{' after the key {KeyPath.Join(path)}");
-        }
+        var path = PathOf(first);
+        if (depth + path.Length > MaxDepth)
+            throw first.Origin.Error($"nested deeper than {MaxDepth} levels, expected fewer");
+        if (_current.Kind == Assign)
+            Take();
+        else if (_current.Kind != OpenBrace)
+            throw _current.Unexpected($"'=' or '{{' after the key {HoconWriter.Path(path)}");
 
-        var inList = target.Path is null;
-        var value = sign.Kind == PlusEquals
-            ? new RawConcatenation([new RawEarlier(sign.Origin), new RawList([ReadItem()], sign.Origin)])
-            : ReadValue(inList ? null : fullPath);
-        target.Put(path, value);
+        var holder = target;
+        foreach (var key in path[..^1])
+            holder = holder.Section(key, _current.Origin);
+        ReadValue(holder, path[^1], depth + path.Length);
     }
 
-    private string[] ReadPath()
+    /// <summary>Reads the value of a key. An object adds its keys to those that are there already.</summary>
+    private void ReadValue(HoconObject holder, string key, int depth)
     {
-        var path = new List<string>();
-        while (true)
+        if (_current.Kind != OpenBrace)
         {
-            if (_tokens.Current.Kind == Quoted)
-            {
-                path.Add(_tokens.Take().Text);
-                if (_tokens.Current is not { Kind: Unquoted, Text: ['.', ..] })
-                    return [.. path];
-            }
-            else if (_tokens.Current.Kind != Unquoted)
-            {
-                throw _tokens.Unexpected("a key");
-            }
-
-            // After a quoted key the text begins with the dot that joins the two; before one it ends with it.
-            var text = _tokens.Take();
-            var keys = text.Text.Split('.').AsSpan();
-            if (path.Count > 0 && keys[0].Length == 0)
-                keys = keys[1..];
-            var quotedFollows = keys[^1].Length == 0 && _tokens.Current.Kind == Quoted;
-            if (quotedFollows)
-                keys = keys[..^1];
-            foreach (var key in keys)
-            {
-                if (key.Length == 0)
-                    throw text.Origin.Error("expected a key on both sides of every '.'");
-                path.Add(key);
-            }
-
-            if (!quotedFollows)
-                return [.. path];
+            holder.Set(key, ReadPlain(depth));
+            return;
         }
+        var opened = Take();
+        ReadFields(holder.Section(key, opened.Origin), opened, depth);
     }
 
-    private RawValue ReadValue(string[]? path)
+    /// <summary>True before the name of <c>include "FILE"</c>; a key may also be called include.</summary>
+    private bool IsInclude(Token first)
     {
-        var pieces = new List<(Token First, RawValue Value)>();
-        while (true)
+        if (first is not { Kind: Unquoted })
+            return false;
+        if (first.Text.StartsWith("include ", StringComparison.Ordinal))
+            throw first.Origin.Error("expected include \"FILE\", with nothing but quotes around the name");
+        return first.Text == "include" && _current.Kind == Quoted;
+    }
+
+    /// <summary>The keys of <c>a.b.c</c>; a key in quotes stands alone, as a dot in it is no separator.</summary>
+    private static string[] PathOf(Token token)
+    {
+        if (token.Kind == Quoted)
+            return [token.Text];
+        if (token.Kind != Unquoted)
+            throw token.Unexpected("a key");
+        var path = token.Text.Split('.');
+        if (path.Any(key => key.Length == 0))
         {
-            var token = _tokens.Current;
-            switch (token.Kind)
-            {
-                case Whitespace:
-                case Unquoted:
-                case Quoted:
-                    _tokens.Take();
-                    pieces.Add((token, new RawScalar(token.Text, token.Origin, token.Kind == Whitespace)));
-                    break;
-                case Substitution:
-                    _tokens.Take();
-                    pieces.Add((token, new RawSubstitution(token, _scopes)));
-                    break;
-                case OpenBrace:
-                    pieces.Add((token, ReadObject(path)));
-                    break;
-                case OpenBracket:
-                    pieces.Add((token, ReadList()));
-                    break;
-                case Comma or NewLine or CloseBrace or CloseBracket or End:
-                    return ValuePieces.Join(pieces) ?? throw _tokens.Unexpected("a value");
-                default:
-                    throw _tokens.Unexpected("',' or a new line after the value, or quotes around all of it");
-            }
+            throw token.Origin.Error(
+                "expected a key on both sides of every '.'; a key in quotes stands alone: a { \"b.c\" = 1 }");
+        }
+        return path.FirstOrDefault(key => key.Any(char.IsWhiteSpace)) is { } wide
+            ? throw token.Origin.Error($"unexpected blank in the key '{HoconWriter.Short(wide)}', expected quotes around it")
+            : path;
+    }
+
+    /// <summary>Reads any value but an object.</summary>
+    private HoconValue ReadPlain(int depth)
+    {
+        switch (_current.Kind)
+        {
+            case Unquoted when _current.Text == "null":
+                throw _current.Origin.Error("null means nothing here, expected a value, or quotes around it");
+            case Unquoted or Quoted:
+                var text = Take();
+                return new HoconScalar(text.Text, text.Origin);
+            case Substitution:
+                return ReadReference();
+            case OpenBracket:
+                return ReadList(depth + 1);
+            default:
+                throw _current.Unexpected("a value");
         }
     }
 
-    private RawObject ReadObject(string[]? path)
+    private HoconReference ReadReference()
     {
-        var opened = _tokens.Take();
-        var target = new RawObject(path, opened.Origin);
-        Enter(opened);
-        ReadFields(target, opened);
-        _depth--;
-        return target;
+        var token = Take();
+        var path = token.Text.Split('.');
+        return path.Any(key => key.Length == 0 || key.AsSpan().ContainsAny(" \t\"$"))
+            ? throw token.Unexpected("${path}, with the keys from the root joined by '.'")
+            : new HoconReference(path, token.Origin);
     }
 
-    private RawList ReadList()
+    private HoconObject ReadObject(int depth)
     {
-        var opened = _tokens.Take();
-        var items = new List<RawSlot>();
-        Enter(opened);
-        while (true)
-        {
-            _tokens.SkipBlankLines();
-            if (_tokens.Current.Kind == CloseBracket)
-                break;
-            if (_tokens.Current.Kind == End)
-                throw _tokens.Unexpected($"']' for the '[' of line {opened.Origin.Line}");
-            items.Add(ReadItem());
-            if (_tokens.Current.Kind == Comma)
-                _tokens.Take();
-            else if (_tokens.Current.Kind is not (NewLine or CloseBracket or End))
-                throw _tokens.Unexpected("',' or ']' in the list");
-        }
-
-        _tokens.Take();
-        _depth--;
-        return new RawList(items, opened.Origin);
+        var opened = Take();
+        var read = new HoconObject(opened.Origin);
+        ReadFields(read, opened, depth);
+        return read;
     }
 
-    private RawSlot ReadItem()
+    private HoconList ReadList(int depth)
     {
-        var item = new RawSlot("", path: null, owner: null);
-        item.Add(ReadValue(path: null));
-        return item;
-    }
-
-    private void Enter(Token opened)
-    {
-        if (++_depth > MaxDepth)
+        var opened = Take();
+        if (depth > MaxDepth)
             throw opened.Origin.Error($"nested deeper than {MaxDepth} levels, expected fewer");
+        var items = new List<HoconValue>();
+        while (true)
+        {
+            SkipNewLines();
+            if (_current.Kind == CloseBracket)
+                break;
+            if (_current.Kind == End)
+                throw _current.Unexpected($"']' for the '[' of line {opened.Origin.Line}");
+            items.Add(_current.Kind == OpenBrace ? ReadObject(depth) : ReadPlain(depth));
+            if (_current.Kind == Comma)
+                Take();
+            else if (_current.Kind is not (NewLine or CloseBracket or End))
+                throw _current.Unexpected("',' or ']' in the list");
+        }
+
+        Take();
+        return new HoconList(items, opened.Origin);
     }
 }

@@ -1,104 +1,66 @@
 namespace Rollout.Actors.Settings.Hocon;
 
-/// <summary>
-/// A value with everything substituted. Immutable; numbers and booleans are still their text.
-/// </summary>
-public abstract class HoconValue
+/// <summary>A value and the place where it is written. Numbers and booleans are still their text.</summary>
+internal abstract class HoconValue(Origin origin)
 {
-    internal const int MaxDepth = 128;
-    internal const long MaxSize = 8 << 20;
+    public Origin Origin { get; protected set; } = origin;
 
-    private protected HoconValue(Origin origin, long size, int depth)
-    {
-        Origin = origin;
-        Size = size;
-        Depth = depth;
-        // Substitutions can repeat a value that repeats a value …: shared, it is small here, but not for a
-        // reader.
-        if (size > MaxSize)
-            throw origin.Error($"the value grows past {MaxSize} characters, expected less substitution");
-        if (depth > MaxDepth)
-            throw origin.Error($"the value is nested deeper than {MaxDepth} levels, expected fewer");
-    }
-
-    /// <summary>Where the text stands that gave the value; of a joined value, its first piece.</summary>
-    public Origin Origin { get; }
-
-    /// <summary>Characters and values in it, each as often as it occurs.</summary>
-    internal long Size { get; }
-
-    internal int Depth { get; }
-
-    /// <summary>
-    /// Same texts under the same keys in the same lists; neither origins nor the order of keys matter.
-    /// </summary>
+    /// <summary>True for the same texts under the same keys in the same lists, whatever their places.</summary>
     public abstract bool ContentEquals(HoconValue other);
 }
 
 /// <summary>A text, number or boolean.</summary>
-public sealed class HoconScalar(string text, Origin origin) : HoconValue(origin, 1 + text.Length, 1)
+internal sealed class HoconScalar(string text, Origin origin) : HoconValue(origin)
 {
     public string Text { get; } = text;
 
-    public override bool ContentEquals(HoconValue other) =>
-        other is HoconScalar scalar && scalar.Text == Text;
+    public override bool ContentEquals(HoconValue other) => other is HoconScalar scalar && scalar.Text == Text;
 }
 
 /// <summary>Values in order.</summary>
-public sealed class HoconList(IReadOnlyList<HoconValue> items, Origin origin)
-    : HoconValue(
-        origin,
-        1 + items.Sum(item => item.Size),
-        1 + items.Max(item => (int?)item.Depth).GetValueOrDefault())
+internal sealed class HoconList(List<HoconValue> items, Origin origin) : HoconValue(origin)
 {
-    public IReadOnlyList<HoconValue> Items { get; } = items;
+    public List<HoconValue> Items { get; } = items;
 
     public override bool ContentEquals(HoconValue other) =>
         other is HoconList list && list.Items.Count == Items.Count
         && Items.Zip(list.Items).All(pair => pair.First.ContentEquals(pair.Second));
 }
 
-/// <summary>Values by key, in the order in which the keys first appeared.</summary>
-public sealed class HoconObject(OrderedDictionary<string, HoconValue> fields, Origin origin)
-    : HoconValue(
-        origin,
-        1 + fields.Sum(field => 1 + field.Key.Length + field.Value.Size),
-        1 + fields.Max(field => (int?)field.Value.Depth).GetValueOrDefault())
+/// <summary>Values by key, in the order in which the keys first appeared. Sources are read into it one after another.</summary>
+internal sealed class HoconObject(Origin origin) : HoconValue(origin)
 {
-    public IReadOnlyDictionary<string, HoconValue> Fields { get; } = fields;
+    public OrderedDictionary<string, HoconValue> Fields { get; } = [];
 
     /// <summary>The value under a path of keys, or null where there is none.</summary>
     public HoconValue? Find(params ReadOnlySpan<string> path)
     {
-        HoconValue value = this;
+        HoconValue? value = this;
         foreach (var key in path)
-        {
-            if (value is not HoconObject inner || !inner.Fields.TryGetValue(key, out var next))
-                return null;
-            value = next;
-        }
-
+            value = (value as HoconObject)?.Fields.GetValueOrDefault(key);
         return value;
     }
 
-    /// <summary>This object with another value under a key.</summary>
-    public HoconObject With(string key, HoconValue value) =>
-        new(new OrderedDictionary<string, HoconValue>(Fields) { [key] = value }, Origin);
-
-    /// <summary>
-    /// This object with the keys of another above its own; objects under the same key merge likewise.
-    /// </summary>
-    public HoconObject MergedWith(HoconObject above)
+    /// <summary>Gives a key its value; a later source replaces an earlier one's.</summary>
+    /// <exception cref="HoconException">The same source has set the key already.</exception>
+    public void Set(string key, HoconValue value)
     {
-        var merged = new OrderedDictionary<string, HoconValue>(Fields);
-        foreach (var (key, value) in above.Fields)
+        if (Fields.TryGetValue(key, out var earlier) && earlier.Origin.Source == value.Origin.Source)
         {
-            merged[key] = value is HoconObject upper && merged.GetValueOrDefault(key) is HoconObject lower
-                ? lower.MergedWith(upper)
-                : value;
+            throw value.Origin.Error(
+                $"{HoconWriter.Key(key)} is set again, expected only the value of line {earlier.Origin.Line}");
         }
+        Fields[key] = value;
+    }
 
-        return new HoconObject(merged, Origin);
+    /// <summary>The object under a key, which takes further keys; made where there is none.</summary>
+    /// <exception cref="HoconException">The same source has set the key to another value already.</exception>
+    public HoconObject Section(string key, Origin origin)
+    {
+        if (Fields.GetValueOrDefault(key) is not HoconObject section)
+            Set(key, section = new HoconObject(origin));
+        section.Origin = origin;
+        return section;
     }
 
     public override bool ContentEquals(HoconValue other) =>

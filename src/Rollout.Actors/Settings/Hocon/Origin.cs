@@ -1,13 +1,13 @@
 namespace Rollout.Actors.Settings.Hocon;
 
 /// <summary>
-/// One reading of one text: a file, the reference, or an argument. Two readings of the same file are two
-/// sources, so "set twice in one source" is a comparison of references.
+/// One reading of a file, the reference or an argument. A file that is read twice is two sources, so that "set
+/// twice in one source" compares references.
 /// </summary>
-/// <param name="name">As messages show it: the path as the user gave it, or "--set".</param>
-/// <param name="folder">What relative paths and includes start from; "" is the current directory.</param>
-/// <param name="isArgument">A part of the command line, which has no lines.</param>
-public sealed class SourceText(string name, string folder = "", bool isArgument = false)
+/// <param name="name">The name in messages: the path as the user gave it, or "--set".</param>
+/// <param name="folder">The folder that relative paths start from; "" is the current directory.</param>
+/// <param name="isArgument">True for an argument of the command line, which has no lines.</param>
+internal sealed class SourceText(string name, string folder = "", bool isArgument = false)
 {
     public string Name { get; } = name;
 
@@ -16,15 +16,17 @@ public sealed class SourceText(string name, string folder = "", bool isArgument 
     public bool IsArgument { get; } = isArgument;
 }
 
-/// <summary>Where a value was written. Lines and columns count from 1; a column is one UTF-16 unit.</summary>
-public readonly record struct Origin(SourceText Source, int Line, int Column)
+/// <summary>The place where a value is written. Lines and columns count from 1; a column is a UTF-16 unit.</summary>
+internal readonly record struct Origin(SourceText Source, int Line, int Column)
 {
-    /// <summary><c>FILE:LINE:COLUMN</c>, for what is wrong with the text itself.</summary>
-    public string Exact =>
-        Source.IsArgument ? $"{Source.Name}: character {Column}" : $"{Source.Name}:{Line}:{Column}";
-
-    /// <summary><c>FILE:LINE</c>, for what is wrong with the value.</summary>
+    /// <summary><c>FILE:LINE</c>, for messages about a value.</summary>
     public override string ToString() => Source.IsArgument ? Source.Name : $"{Source.Name}:{Line}";
 
-    internal ConfigurationException Error(string sentence) => new($"{Exact}: {sentence}");
+    /// <summary>An error in the text itself: <c>FILE:LINE:COLUMN: sentence</c>.</summary>
+    public HoconException Error(string sentence) => new(Source.IsArgument
+        ? $"{Source.Name}: character {Column}: {sentence}"
+        : $"{Source.Name}:{Line}:{Column}: {sentence}");
 }
+
+/// <summary>The text can't be read. The message is one sentence with its place and what to write instead.</summary>
+internal sealed class HoconException(string message) : Exception(message);

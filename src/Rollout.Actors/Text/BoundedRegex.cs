@@ -1,0 +1,34 @@
+using System.Text.RegularExpressions;
+
+namespace Rollout.Actors.Text;
+
+/// <summary>
+/// Compiles patterns that users and model folders bring, so that each match ends: in linear time where .NET can match
+/// the pattern without backtracking, and within <see cref="Timeout"/> in any case.
+/// </summary>
+internal static class BoundedRegex
+{
+    /// <summary>The time of one match at most; <see cref="RegexMatchTimeoutException"/> follows.</summary>
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
+
+    /// <exception cref="ArgumentException">The pattern is no regular expression.</exception>
+    public static Regex Compile(string pattern)
+    {
+        try
+        {
+            return new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Timeout);
+        }
+        catch (NotSupportedException)
+        {
+            // Lookarounds and backreferences need backtracking.
+            return new Regex(pattern, RegexOptions.Compiled | RegexOptions.CultureInvariant, Timeout);
+        }
+    }
+
+    /// <summary>The sentence about a match that took too long.</summary>
+    public static string TooSlow(Regex pattern, int length)
+    {
+        var shown = pattern.ToString() is { Length: > 200 } text ? text[..200] + "…" : pattern.ToString();
+        return $"the pattern {shown} was not matched within {Timeout.TotalSeconds} s on a text of {length} characters";
+    }
+}
