@@ -3,13 +3,13 @@ namespace Rollout.Actors.Settings;
 /// <summary>The section <c>barrier</c>.</summary>
 public sealed record BarrierSettings
 {
-    /// <summary>Every member parks, or takes weights that are at hand, within this.</summary>
+    /// <summary>How long a decoder of the trainer's process may take to park, or to take the new weights.</summary>
     public required TimeSpan Timeout { get; init; }
 
-    /// <summary>Every host has fetched new weights within this.</summary>
+    /// <summary>How long other hosts are waited for to fetch weights, and how long a fetch lives without a byte.</summary>
     public required TimeSpan TransferTimeout { get; init; }
 
-    /// <summary>Where the trainer hands out weights; 0 takes any free port.</summary>
+    /// <summary>The port at which the trainer offers weights; 0 takes any free one.</summary>
     public required int TransferPort { get; init; }
 
     public static BarrierSettings From(ConfigSection section) => new()
