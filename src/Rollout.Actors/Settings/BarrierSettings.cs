@@ -6,7 +6,7 @@ public sealed record BarrierSettings
     /// <summary>The time for decoders of the trainer's process to park and to take new weights.</summary>
     public required TimeSpan Timeout { get; init; }
 
-    /// <summary>The time for decoder hosts to fetch new weights.</summary>
+    /// <summary>The time for other hosts to fetch weights, and the time of a fetch without a byte.</summary>
     public required TimeSpan TransferTimeout { get; init; }
 
     /// <summary>The port where the trainer serves weights; 0 takes any free port.</summary>
