@@ -13,6 +13,9 @@ public interface IPolicyTrainer : IDisposable
     /// <exception cref="DeviceFaultException">The device can no longer be trusted.</exception>
     TrainStats Train(TrainBatch batch);
 
+    /// <summary>Bytes that <see cref="Save"/> writes, except small files. Any thread may ask.</summary>
+    long CheckpointBytes { get; }
+
     /// <summary>Writes model, tokenizer files and optimizer state into a new folder, all of them or none.</summary>
     void Save(string folder, TrainingProgress progress);
 }
