@@ -94,5 +94,5 @@ public static class BenchJob
             : PolicyModel.LoadInitial(settings);
 
     private static IReadOnlyList<string> Overrides(BenchOptions options) =>
-        new EngineOverrides().Add(options.Model, options.Engine).Values;
+        new EngineOverrides().Add(options.Model, options.Engine).Add("decoder.batch-invariant", "off").Values;
 }
