@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Rollout.Gpu.Weights;
 using Rollout.Host.Output;
 
 namespace Rollout.Host.Generate;
@@ -11,10 +12,10 @@ namespace Rollout.Host.Generate;
 public sealed class CompletionFile : IDisposable
 {
     private readonly string _path;
-    private readonly JsonLines _lines;
+    private readonly JsonLog _lines;
     private bool _isWorthKeeping;
 
-    private CompletionFile(string path, string? part, JsonLines lines, int kept)
+    private CompletionFile(string path, string? part, JsonLog lines, int kept)
     {
         _path = path;
         Part = part;
@@ -56,7 +57,7 @@ public sealed class CompletionFile : IDisposable
         try
         {
             if (IsDevice(path))
-                return new CompletionFile(path, part: null, JsonLines.ToDevice(path), kept: 0);
+                return new CompletionFile(path, part: null, JsonLog.ToDevice(path), kept: 0);
             var part = $"{path}.{run}.part";
             var kept = WholePrompts(part, prompts);
             if (kept > 0 && !resume)
@@ -67,7 +68,7 @@ public sealed class CompletionFile : IDisposable
             }
             var lines = prompts.Take(kept).Sum(prompt => prompt.Group.Samples.Length);
             return new CompletionFile(
-                path, part, JsonLines.Continue<CompletionLine>(part, _ => lines-- > 0, FileShare.None), kept);
+                path, part, JsonLog.Continue<CompletionLine>(part, _ => lines-- > 0, FileShare.None), kept);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -86,7 +87,7 @@ public sealed class CompletionFile : IDisposable
     {
         _lines.Dispose();
         if (Part is not null)
-            File.Move(Part, _path, overwrite: true);
+            DurableFiles.Replace(Part, _path);
     }
 
     /// <summary>Leaves what is written for a run that goes on with it, and nothing where nothing is.</summary>
@@ -101,7 +102,7 @@ public sealed class CompletionFile : IDisposable
     private static int WholePrompts(string part, IReadOnlyList<PromptLine> prompts)
     {
         var (prompt, sample) = (0, 0);
-        foreach (var line in JsonLines.Read<CompletionLine>(part))
+        foreach (var line in JsonLog.Read<CompletionLine>(part))
         {
             if (prompt == prompts.Count
                 || line.FinishReason == CompletionLine.Error

@@ -2,7 +2,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Output;
 
-/// <summary>What one training step did: a line of metrics.jsonl, and what the live view shows.</summary>
+/// <summary>The figures of one training step: a line of metrics.jsonl, and what the live view shows.</summary>
 public sealed record StepReport
 {
     /// <summary>1 … <see cref="Steps"/>.</summary>
@@ -87,4 +87,8 @@ public sealed record StepReport
 
     /// <summary>The whole step, scoring, evaluation and barrier included.</summary>
     public required double TotalSeconds { get; init; }
+
+    /// <summary>False where a figure of the training step is NaN or infinite, such as after a step that trained on nothing.</summary>
+    public bool HasFiniteMetrics() =>
+        new[] { RewardMean, Kl, Entropy, LogprobDifferenceMean, LogprobDifferenceMax, GradientNorm, Loss }.All(double.IsFinite);
 }

@@ -33,9 +33,16 @@ public static class RunSummary
         Pace(table, "completion length", reports, report => report.MeanCompletionLength, "0.0", best: null);
         return new Rows(table, new Text(
             $"{Figures.Duration(TimeSpan.FromSeconds(reports.Sum(report => report.TotalSeconds)))} in all; "
-            + $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}; "
+            + $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}{Broken(reports)}; "
             + $"{reports.Sum(report => report.FailedGroups)} failed groups, "
             + $"{reports.Sum(report => report.Preemptions)} preemptions."));
+    }
+
+    /// <summary>Steps that a maximum leaves out: a metric of theirs is NaN or infinite.</summary>
+    private static string Broken(IReadOnlyList<StepReport> reports)
+    {
+        var count = reports.Count(report => !report.HasFiniteMetrics());
+        return count == 0 ? "" : $", without {count} of {reports.Count} steps that have a metric which is no number";
     }
 
     private static void Pace(Table table, string name, IReadOnlyList<StepReport> reports, Func<StepReport, double> value) =>

@@ -76,6 +76,22 @@ public sealed class TrainingViewTests
     }
 
     [Fact]
+    public void The_summary_counts_the_steps_with_a_metric_that_is_no_number()
+    {
+        var output = new StringWriter();
+        Consoles.Plain(output).Write(RunSummary.Render([
+            Reports.Step(1),
+            Reports.Step(2) with { LogprobDifferenceMax = double.NaN },
+            Reports.Step(3) with { Entropy = double.PositiveInfinity },
+        ]));
+
+        Assert.Contains(
+            "log-probability difference at most 4.5e-5, without 2 of 3 steps that have a metric which is no number;",
+            output.ToString().ReplaceLineEndings(" "),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_summary_compares_the_first_the_last_and_the_best_step()
     {
         var output = new StringWriter();
