@@ -45,6 +45,26 @@ public sealed partial class ArchitectureTests
             .Where(folder => folder is not ("bin" or "obj"))
             .Order());
 
+    [Fact]
+    public void The_device_side_shows_its_contracts_and_a_few_ways_in()
+    {
+        var shown =
+            from file in Files("Rollout.Gpu", "")
+            where !Path.GetRelativePath(Source, file).StartsWith(Path.Combine("Rollout.Gpu", "Contracts"), StringComparison.Ordinal)
+            from line in File.ReadLines(file)
+            let type = PublicType().Match(line)
+            where type.Success
+            select type.Groups["name"].Value;
+        Assert.Equal(
+            [
+                "CausalLm", "CheckpointStore", "DeviceIntake", "GreedyAccuracy", "HuggingFaceModel", "LibTorch",
+                "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng", "SupervisedOptions",
+                "SupervisedTrainer", "TransferLayout", "TransferOptions", "TransferSecurity", "TransferTensor",
+                "WeightFingerprint", "WeightPublisher", "WeightReceiver", "WeightServer",
+            ],
+            shown.Order(StringComparer.Ordinal));
+    }
+
     [Theory]
     [InlineData("Rollout.Gpu")]
     public void Folders_use_each_other_without_cycles(params string[] projects)
@@ -108,4 +128,7 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"^\s*(global\s+)?using\s+(static\s+)?(\w+\s*=\s*)?(global::)?(?<name>[\w.]+)\s*;")]
     private static partial Regex Using();
+
+    [GeneratedRegex(@"^public (\w+ )*(class|record struct|record|struct|interface|enum|delegate \S+) (?<name>\w+)")]
+    private static partial Regex PublicType();
 }

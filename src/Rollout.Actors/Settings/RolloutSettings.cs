@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Settings;
 
@@ -116,8 +117,11 @@ public sealed partial record RolloutSettings
         // A group's only sample is its own mean: its advantage is always 0.
         if (settings.Train.NumGenerations < 2)
             throw section.Section("train").Invalid("num-generations", "at least 2 for training");
-        if (settings.Sampling.Temperature == 0)
-            throw section.Section("sampling").Invalid("temperature", "a number above 0 for training");
+        if (settings.Sampling.Temperature < SamplingParams.GreedyBelow)
+        {
+            throw section.Section("sampling").Invalid(
+                "temperature", $"at least {SamplingParams.GreedyBelow:0.#####} for training, as lower ones sample greedily");
+        }
         return settings;
     }
 

@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Cache;
 /// head_dim]. A row is a block of max_len tokens, so block tables have one entry and forking copies the whole
 /// row.
 /// </summary>
-public sealed class ContiguousKvCache : IKvCache
+internal sealed class ContiguousKvCache : IKvCache
 {
     private readonly Tensor _storage;
     private readonly ContiguousAttention _attention;

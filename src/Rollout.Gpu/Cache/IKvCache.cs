@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Cache;
 /// The keys and values of one device: allocated once, addressed by block and slot. <c>PagedKvCache</c> shares blocks
 /// among sequences of any length; <c>ContiguousKvCache</c> is the plain baseline, one block of the longest length a row.
 /// </summary>
-public interface IKvCache : IDisposable
+internal interface IKvCache : IDisposable
 {
     KvCacheGeometry Geometry { get; }
 

@@ -8,7 +8,7 @@ namespace Rollout.Gpu.Cache;
 /// The paged pool of a device: one allocation [layers, 2 (key, value), blocks, block_size, kv_heads,
 /// head_dim]. Blocks are never cleared; only what a context's length covers is ever read.
 /// </summary>
-public sealed unsafe class PagedKvCache : IKvCache
+internal sealed unsafe class PagedKvCache : IKvCache
 {
     private readonly Tensor _storage;
     private readonly PagedAttention _attention;

@@ -7,6 +7,11 @@ namespace Rollout.Gpu.Contracts;
 /// </summary>
 public sealed class DrawFaultException : Exception
 {
+    public DrawFaultException(IReadOnlyList<int> draws)
+        : this(draws, $"The logits of draw {string.Join(", ", draws)} hold NaN or infinity; expected finite numbers.")
+    {
+    }
+
     public DrawFaultException(IReadOnlyList<int> draws, string message)
         : base(message) => Draws = draws;
 

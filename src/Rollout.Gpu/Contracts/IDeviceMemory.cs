@@ -1,7 +1,7 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>Tells how a device's memory is used. Safe to ask from any thread that may use the device.</summary>
-public interface IDeviceMemory
+/// <summary>Tells how a device's memory is used. Any thread that may use the device may ask. Disposed by its creator.</summary>
+public interface IDeviceMemory : IDisposable
 {
     /// <summary>What the device's maker calls it.</summary>
     string DeviceName { get; }

@@ -22,10 +22,12 @@ public interface IModelRunner : IDisposable
     /// Begins a step: copies blocks, writes the batch's keys and values, samples its draws. The batch may be filled anew
     /// as soon as this returns. Steps run one after another in the order of their start.
     /// </summary>
+    /// <exception cref="RowFaultException">Rows hold token ids outside of the vocabulary. Nothing was started.</exception>
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     void Start(ForwardBatch batch);
 
     /// <summary>Waits for the oldest step that was started and not finished. Its output is valid until the next call.</summary>
+    /// <exception cref="DrawFaultException">Draws can't be sampled. The step is finished, without an output.</exception>
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     StepOutput Finish();
 

@@ -3,8 +3,14 @@ namespace Rollout.Gpu.Contracts;
 /// <summary>How the tokens of a sequence are drawn. Filters apply in the order top-k, top-p, min-p.</summary>
 public sealed record SamplingParams
 {
-    /// <summary>Divides the logits; 0 takes the most probable token.</summary>
+    /// <summary>Temperatures below this are taken as 0, as in vLLM: divided logits would exceed what a float holds apart.</summary>
+    public const float GreedyBelow = 1e-5f;
+
+    /// <summary>Divides the logits; 0, and anything below <see cref="GreedyBelow"/>, takes the most probable token.</summary>
     public float Temperature { get; init; } = 1;
+
+    /// <summary>Takes the most probable token. Its log-probability is that of the undivided logits.</summary>
+    public bool IsGreedy => Temperature < GreedyBelow;
 
     /// <summary>Keeps the k most probable tokens; 0 keeps all.</summary>
     public int TopK { get; init; }

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
@@ -121,7 +120,8 @@ internal sealed class CudaForward : IDisposable
     }
 
     /// <summary>Packs a batch into the host's side of the inputs.</summary>
-    /// <exception cref="ArgumentException">It is larger than the largest step, or names what is not there.</exception>
+    /// <exception cref="ArgumentException">It is larger than the largest step, or names blocks that the pool does not have.</exception>
+    /// <exception cref="RowFaultException">Rows hold token ids outside of the vocabulary.</exception>
     public QueuedStep Pack(ForwardBatch batch, Span<byte> to)
     {
         if (batch.TokenCount == 0 && batch.Copies.Count == 0)
@@ -210,15 +210,6 @@ internal sealed class CudaForward : IDisposable
         var blocks = batch.BlockTables.AsSpan(0, batch.BlockTableStart[batch.RowCount]);
         if (blocks.ContainsAnyExceptInRange(0, _pool!.Geometry.BlockCount - 1))
             throw new ArgumentException($"A block table names a block outside of the pool's {_pool.Geometry.BlockCount}.");
-        if (batch.TokenCount == 0)
-            return;
-        var tokens = batch.TokenIds.AsSpan(0, batch.TokenCount);
-        var (least, most) = (TensorPrimitives.Min<int>(tokens), TensorPrimitives.Max<int>(tokens));
-        if (most >= _model.Config.VocabSize || least < -_lastDraws)
-        {
-            throw new ArgumentException(
-                $"Token ids of {least} to {most}; expected those of a vocabulary of {_model.Config.VocabSize}, or ~d of "
-                + $"the {_lastDraws} draws before.");
-        }
+        TokenIdCheck.Require(batch, _model.Config.VocabSize, _lastDraws);
     }
 }

@@ -5,7 +5,7 @@ using Rollout.Gpu.Interop;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>The memory of one GPU, as the driver tells it: every process' part, libtorch's cache apart.</summary>
-public sealed class CudaMemory : IDeviceMemory, IDisposable
+internal sealed class CudaMemory : IDeviceMemory
 {
     // By device, as the driver counts the peak of its pool: whoever gives back what is outside of that pool, a decoder,
     // is not who reads the peak, the trainer.

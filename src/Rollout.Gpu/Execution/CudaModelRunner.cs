@@ -14,7 +14,7 @@ namespace Rollout.Gpu.Execution;
 /// every product prepared and every graph recorded at the start: a step takes nothing more of the device. Everything
 /// runs on one stream and is used from one thread.
 /// </summary>
-public sealed class CudaModelRunner : IModelRunner
+internal sealed class CudaModelRunner : IModelRunner
 {
     private const int Ahead = 2;
 
@@ -138,7 +138,6 @@ public sealed class CudaModelRunner : IModelRunner
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArithmeticException">Logits are not finite.</exception>
     public StepOutput Finish()
     {
         if (_started == _finished)

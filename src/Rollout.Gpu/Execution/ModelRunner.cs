@@ -13,7 +13,7 @@ namespace Rollout.Gpu.Execution;
 /// tensor of a step dies with it, and the model's training mode is what it was before, also when the step
 /// throws.
 /// </summary>
-public sealed class ModelRunner : IModelRunner
+internal sealed class ModelRunner : IModelRunner
 {
     private readonly PolicyWeights _weights;
     private readonly IKvCache _cache;
@@ -25,6 +25,7 @@ public sealed class ModelRunner : IModelRunner
     private int[] _logitRowOfDraw = [];
     private int[] _lastTokens = [];
     private bool _isStarted;
+    private DrawFaultException? _fault;
 
     /// <param name="weights">The policy, shared with the trainer of this process; not disposed with the
     /// runner.</param>
@@ -56,13 +57,13 @@ public sealed class ModelRunner : IModelRunner
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The batch does not fit the cache.</exception>
-    /// <exception cref="ArithmeticException">Logits are not finite.</exception>
     public void Start(ForwardBatch batch)
     {
         if (_isStarted)
             throw new InvalidOperationException("A step is started and not finished.");
         (_output.Count, _output.ForwardTime, _output.SamplingTime) = (0, TimeSpan.Zero, TimeSpan.Zero);
         var model = _weights.Model;
+        TokenIdCheck.Require(batch, model.Config.VocabSize, pendingDraws: 0);
         var training = model.training;
         try
         {
@@ -94,6 +95,12 @@ public sealed class ModelRunner : IModelRunner
         if (!_isStarted)
             throw new InvalidOperationException("No step is started.");
         _isStarted = false;
+        if (_fault is { } fault)
+        {
+            _fault = null;
+            throw fault;
+        }
+
         return _output;
     }
 
@@ -145,7 +152,14 @@ public sealed class ModelRunner : IModelRunner
         _output.ForwardTime = Stopwatch.GetElapsedTime(started, sampling);
 
         var numbers = MemoryMarshal.Cast<byte, float>(host.bytes);
-        _sampler.Sample(numbers, (int)host.size(1), batch, _logitRowOfDraw, _output);
+        try
+        {
+            _sampler.Sample(numbers, (int)host.size(1), batch, _logitRowOfDraw, _output);
+        }
+        catch (DrawFaultException fault)
+        {
+            _fault = fault; // thrown by Finish, as on a GPU
+        }
         _output.SamplingTime = Stopwatch.GetElapsedTime(sampling);
     }
 

@@ -6,7 +6,7 @@ namespace Rollout.Gpu.Execution;
 /// How many rows a matrix product must have for each row of its result to be the same to the last bit as in any
 /// larger one. A BLAS takes other paths for few rows, which add up in another order; which ones is found by trying.
 /// </summary>
-public sealed class RowPadding
+internal sealed class RowPadding
 {
     private const int Tried = 32;
 

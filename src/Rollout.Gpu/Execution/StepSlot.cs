@@ -50,7 +50,7 @@ internal sealed class StepSlot : IDisposable
     }
 
     /// <summary>Reads what the finished step has sampled.</summary>
-    /// <exception cref="ArithmeticException">The logits of a draw are not finite.</exception>
+    /// <exception cref="DrawFaultException">Logits of draws are not finite.</exception>
     public void CopyTo(StepOutput output)
     {
         output.Count = DrawCount;
@@ -59,12 +59,8 @@ internal sealed class StepSlot : IDisposable
         var tokens = MemoryMarshal.Cast<byte, int>(Outputs.Span)[..DrawCount];
         tokens.CopyTo(output.Tokens);
         MemoryMarshal.Cast<byte, float>(Outputs.Span).Slice(_maxDraws, DrawCount).CopyTo(output.Logprobs);
-        var broken = tokens.IndexOf(-1);
-        if (broken >= 0)
-        {
-            throw new ArithmeticException(
-                $"The logits of draw {broken} of {DrawCount} hold NaN or infinity; expected finite numbers.");
-        }
+        if (tokens.Contains(-1))
+            throw new DrawFaultException([.. tokens.ToArray().Index().Where(draw => draw.Item == -1).Select(draw => draw.Index)]);
     }
 
     public void Dispose()

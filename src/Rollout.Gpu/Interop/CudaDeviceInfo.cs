@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Interop;
 /// <param name="SharedBytesPerBlock">Shared memory that one thread block can have, opted in.</param>
 /// <param name="L2Bytes">Second-level cache.</param>
 /// <param name="DriverVersion">1000 × major + 10 × minor of the newest CUDA the driver knows.</param>
-public sealed record CudaDeviceInfo(
+internal sealed record CudaDeviceInfo(
     int Ordinal, string Name, int ComputeMajor, int ComputeMinor, int MultiprocessorCount,
     int SharedBytesPerBlock, int L2Bytes, int DriverVersion)
 {

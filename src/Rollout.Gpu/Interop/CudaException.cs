@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Interop;
 /// A call of NVIDIA's driver failed. The message names the call and the driver's own name and text for the
 /// error.
 /// </summary>
-public sealed class CudaException : DeviceException
+internal sealed class CudaException : DeviceException
 {
     private const int OutOfMemory = 2;
     private const int NotReady = 600;

@@ -3,7 +3,7 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>libtorch cannot be used here. The message is one sentence: what is missing and what to do.</summary>
-public sealed class LibTorchException : DeviceException
+internal sealed class LibTorchException : DeviceException
 {
     public LibTorchException(string message)
         : base(message)

@@ -73,7 +73,7 @@ internal sealed class StepInputsBuilder(AttentionSchedule schedule)
             to[1] = draw.Position;
             to[2] = (int)(uint)draw.Key;
             to[3] = (int)(uint)(draw.Key >> 32);
-            to[4] = BitConverter.SingleToInt32Bits(sampling.Temperature);
+            to[4] = BitConverter.SingleToInt32Bits(sampling.IsGreedy ? 0 : sampling.Temperature);
             to[5] = sampling.TopK;
             to[6] = BitConverter.SingleToInt32Bits(sampling.TopP);
             to[7] = BitConverter.SingleToInt32Bits(sampling.MinP);

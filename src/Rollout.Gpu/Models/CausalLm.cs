@@ -61,7 +61,7 @@ public sealed class CausalLm : nn.Module
     /// <param name="attention">Knows which tokens belong together. It gets views whose rows may be
     /// strided.</param>
     /// <returns>[tokens, hidden], after the final norm.</returns>
-    public Tensor Hidden(Tensor tokenIds, Tensor positions, IAttentionBackend attention)
+    internal Tensor Hidden(Tensor tokenIds, Tensor positions, IAttentionBackend attention)
     {
         using var scope = NewDisposeScope();
         var pass = new TorchPass(tokenIds, _rotary, _rotary.AnglesOf(positions), attention);
@@ -69,12 +69,12 @@ public sealed class CausalLm : nn.Module
     }
 
     /// <summary>[n, hidden] → [n, vocab], in the model's type.</summary>
-    public Tensor Logits(Tensor hidden) => LogitProjection.Forward(hidden);
+    internal Tensor Logits(Tensor hidden) => LogitProjection.Forward(hidden);
 
     /// <summary>
     /// Every weight under its Hugging Face name, in the order of the layers; no lm_head where it is tied.
     /// </summary>
-    public IEnumerable<CheckpointTensor> CheckpointTensors() => Models.CheckpointTensors.Of(this);
+    internal IEnumerable<CheckpointTensor> CheckpointTensors() => Models.CheckpointTensors.Of(this);
 
     /// <summary>
     /// Draws weights and embeddings from N(0, std²), sets biases to 0 and norms to 1. The values depend on

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>What a weight is for, which decides how it is initialised.</summary>
-public enum WeightKind
+internal enum WeightKind
 {
     /// <summary>A matrix of a projection or the embedding.</summary>
     Matrix,
@@ -25,7 +25,7 @@ public enum WeightKind
 /// <param name="Storage">The parameter that holds it, maybe among others.</param>
 /// <param name="FirstRow">Where it begins along the first dimension of the parameter.</param>
 /// <param name="RowCount">How many entries of that dimension it takes.</param>
-public sealed record CheckpointTensor(
+internal sealed record CheckpointTensor(
     string Name, IReadOnlyList<long> Shape, WeightKind Kind, Parameter Storage, long FirstRow, long RowCount)
 {
     /// <summary>Numbers in the tensor.</summary>

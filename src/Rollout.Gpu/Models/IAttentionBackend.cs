@@ -6,7 +6,7 @@ namespace Rollout.Gpu.Models;
 /// Attention of one forward pass: knows which tokens belong together and where earlier keys and values are.
 /// The model is the same for rollout (paged, contiguous) and training (plain causal); this is what differs.
 /// </summary>
-public interface IAttentionBackend
+internal interface IAttentionBackend
 {
     /// <summary>Stores keys and values of this pass (if it caches) and attends, causally within each sequence.</summary>
     /// <param name="layer">The decoder layer, from 0.</param>

@@ -10,7 +10,7 @@ namespace Rollout.Gpu.Models;
 /// <param name="batch">Rows.</param>
 /// <param name="length">Tokens of each row, padding included; the tokens of a pass are batch × length, row by
 /// row.</param>
-public sealed class SdpaAttention(int batch, int length) : IAttentionBackend
+internal sealed class SdpaAttention(int batch, int length) : IAttentionBackend
 {
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)
     {

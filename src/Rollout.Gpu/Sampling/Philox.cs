@@ -8,7 +8,7 @@ namespace Rollout.Gpu.Sampling;
 /// from its address without any before it. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
 /// 1, 2, 3", SC 2011.
 /// </summary>
-public static class Philox
+internal static class Philox
 {
     private const int Rounds = 10;
     private const uint MultiplierA = 0xD2511F53;

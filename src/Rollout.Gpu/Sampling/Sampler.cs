@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Sampling;
 /// Draws tokens from logits in host memory, by the rules of <see cref="SamplingRng"/>. Used by one thread at
 /// a time; spreads large work over more. Scratch memory is kept, nothing is allocated per draw.
 /// </summary>
-public sealed class Sampler
+internal sealed class Sampler
 {
     // Tokens of vocabulary × draws below which a second thread costs more than it brings.
     private const int WorthSharing = 1 << 17;
@@ -30,7 +30,7 @@ public sealed class Sampler
     /// <param name="batch">Its draws; those of one row and temperature are cheapest side by side.</param>
     /// <param name="logitRows">[draws] the row of <paramref name="logits"/> that each draw is from.</param>
     /// <param name="output">Its arrays grow as needed.</param>
-    /// <exception cref="ArithmeticException">A row holds NaN or +∞, or no finite logit.</exception>
+    /// <exception cref="DrawFaultException">Rows of logits hold NaN or +∞, or nothing finite. All other draws are sampled.</exception>
     public unsafe void Sample(
         ReadOnlySpan<float> logits, int vocabulary, ForwardBatch batch, int[] logitRows, StepOutput output)
     {
@@ -59,7 +59,7 @@ public sealed class Sampler
     private sealed unsafe class Work(
         float* logits, int vocabulary, Draw[] draws, int[] logitRows, int count, StepOutput output)
     {
-        private int _failedDraw = int.MaxValue;
+        private readonly List<int> _failedDraws = [];
 
         public void SamplePart(Scratch scratch, int part, int parts)
         {
@@ -69,14 +69,16 @@ public sealed class Sampler
             {
                 var row = logitRows[i];
                 var sampling = draws[i].Sampling;
-                var temperature = sampling.Temperature == 0 ? 1 : sampling.Temperature;
+                var temperature = sampling.IsGreedy ? 1 : sampling.Temperature;
                 var rowLogits = new ReadOnlySpan<float>(logits + ((long)row * vocabulary), vocabulary);
                 if (row != loadedRow || temperature != loadedTemperature)
                 {
                     if (!scratch.Row.TryLoad(rowLogits, temperature))
                     {
-                        InterlockedMin(ref _failedDraw, i);
-                        return;
+                        loadedRow = -1;
+                        lock (_failedDraws)
+                            _failedDraws.Add(i);
+                        continue;
                     }
 
                     (loadedRow, loadedTemperature) = (row, temperature);
@@ -90,33 +92,18 @@ public sealed class Sampler
 
         public void ThrowIfFailed()
         {
-            if (_failedDraw == int.MaxValue)
-                return;
-            var draw = draws[_failedDraw];
-            throw new ArithmeticException(
-                $"The logits of batch row {draw.Row} (position {draw.Position}) hold NaN or infinity; "
-                + "expected finite numbers.");
+            if (_failedDraws.Count > 0)
+                throw new DrawFaultException([.. _failedDraws.Order()]);
         }
 
         private static int Choose(Scratch scratch, ReadOnlySpan<float> logits, in Draw draw)
         {
             var (row, sampling) = (scratch.Row, draw.Sampling);
-            if (sampling.Temperature == 0)
+            if (sampling.IsGreedy)
                 return row.ArgMax;
             return TokenFilter.NeedsOrder(sampling, logits.Length)
                 ? Race.Draw(logits, row, draw.Key, draw.Position, scratch.Filter.Keep(logits, row, sampling))
                 : Race.Draw(logits, row, draw.Key, draw.Position, sampling.MinP);
-        }
-
-        private static void InterlockedMin(ref int target, int value)
-        {
-            for (var seen = Volatile.Read(ref target); value < seen;)
-            {
-                var before = Interlocked.CompareExchange(ref target, value, seen);
-                if (before == seen)
-                    return;
-                seen = before;
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ namespace Rollout.Gpu.Training;
 /// lose a step of 1e-6. A weight takes 16 bytes in float32 and up to 20 in bfloat16, the weight included. Weights stay
 /// finite, or the step throws.
 /// </summary>
-public sealed class AdamW : IDisposable
+internal sealed class AdamW : IDisposable
 {
     private const string StepTensor = "step";
 

@@ -4,7 +4,7 @@ using TorchSharp;
 namespace Rollout.Gpu.Training;
 
 /// <summary>What AdamW does at every step; the learning rate is an argument of the step.</summary>
-public sealed record AdamWOptions(double Beta1, double Beta2, double Epsilon, double WeightDecay)
+internal sealed record AdamWOptions(double Beta1, double Beta2, double Epsilon, double WeightDecay)
 {
     public static AdamWOptions From(GrpoOptions options) =>
         new(options.AdamBeta1, options.AdamBeta2, options.AdamEpsilon, options.WeightDecay);

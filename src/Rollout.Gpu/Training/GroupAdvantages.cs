@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Training;
 /// 1e-4), the standard deviation Bessel-corrected, over the group or over the batch, or A = R − mean
 /// (Dr.GRPO).
 /// </summary>
-public static class GroupAdvantages
+internal static class GroupAdvantages
 {
     /// <summary>Added to the standard deviation, as in TRL.</summary>
     public const double StandardDeviationOffset = 1e-4;

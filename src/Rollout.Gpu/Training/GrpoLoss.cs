@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Training;
 /// <see cref="LossWeights"/>:
 /// ℓ = −min(ρA, clip(ρ, 1−ε, 1+ε_high)A) + β(e^d − d − 1), with ρ = π/π_old and d = log π_ref − log π.
 /// </summary>
-public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
+internal sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
 {
     /// <summary>Weight of the KL term; with 0 no reference is read.</summary>
     public double Beta => beta;
@@ -61,7 +61,7 @@ public sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
 /// float64: tokens whose gradient the clip removes (ratio below and A &lt; 0, or above and A &gt; 0).
 /// </param>
 /// <param name="Kl">float64: Σ k3 against the reference; 0 where beta is 0.</param>
-public sealed record TokenLoss(Tensor Loss, Tensor Clipped, Tensor Kl) : IDisposable
+internal sealed record TokenLoss(Tensor Loss, Tensor Clipped, Tensor Kl) : IDisposable
 {
     public void Dispose()
     {

@@ -12,7 +12,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="Sequences">Completions of the batch.</param>
 /// <param name="Tokens">Completion tokens of the batch.</param>
 /// <param name="MaxCompletionLength">New tokens at most: Dr.GRPO's constant.</param>
-public sealed record LossWeights(LossType Type, int Sequences, long Tokens, int MaxCompletionLength)
+internal sealed record LossWeights(LossType Type, int Sequences, long Tokens, int MaxCompletionLength)
 {
     /// <summary>The weight of each token of one completion of that many tokens.</summary>
     public double OfTokenIn(int completionLength) => Type switch

@@ -1,7 +1,7 @@
 namespace Rollout.Gpu.Training;
 
 /// <summary>Packs sequences into right-padded micro-batches.</summary>
-public static class MicroBatcher
+internal static class MicroBatcher
 {
     /// <summary>
     /// Sorts by length, longest first (what does not fit in memory fails at once, and neighbours pad little),
@@ -32,7 +32,7 @@ public static class MicroBatcher
 /// <summary>Sequences of one forward and backward pass.</summary>
 /// <param name="Sequences">Indices into what was packed, longest first.</param>
 /// <param name="Width">Tokens of a row, padding included: the longest sequence's.</param>
-public sealed record MicroBatch(int[] Sequences, int Width)
+internal sealed record MicroBatch(int[] Sequences, int Width)
 {
     /// <summary>Tokens of the pass, padding included.</summary>
     public long PaddedTokens => (long)Sequences.Length * Width;

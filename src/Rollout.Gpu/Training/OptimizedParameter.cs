@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="Name">Its name in the module: names its state.</param>
 /// <param name="Value">A leaf that requires gradients.</param>
 /// <param name="Decays">Weight decay applies to it.</param>
-public sealed record OptimizedParameter(string Name, Tensor Value, bool Decays)
+internal sealed record OptimizedParameter(string Name, Tensor Value, bool Decays)
 {
     /// <summary>
     /// All parameters of a model. Norms and biases do not decay, as in the Hugging Face Trainer.

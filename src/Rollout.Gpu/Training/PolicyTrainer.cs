@@ -54,7 +54,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         long logitElements = 0,
         IDeviceMemory? memory = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Temperature);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Temperature, SamplingParams.GreedyBelow);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionLength, 1);

@@ -8,7 +8,7 @@ public sealed record SupervisedOptions
     /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
     public int WarmupSteps { get; init; }
 
-    public AdamWOptions Optimizer { get; init; } =
+    internal AdamWOptions Optimizer { get; init; } =
         new(Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0);
 
     /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>

@@ -6,7 +6,7 @@ namespace Rollout.Gpu.Weights;
 /// <summary>
 /// The tensors of a model folder: one model.safetensors, or the shards that an index names.
 /// </summary>
-public sealed class SafetensorsCheckpoint : IDisposable
+internal sealed class SafetensorsCheckpoint : IDisposable
 {
     internal const string SingleName = "model.safetensors";
     private const string IndexName = "model.safetensors.index.json";

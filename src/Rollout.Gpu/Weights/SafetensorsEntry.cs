@@ -10,7 +10,7 @@ namespace Rollout.Gpu.Weights;
 /// <param name="Shape">Row-major sizes; none for a scalar.</param>
 /// <param name="Offset">Bytes from the start of the file.</param>
 /// <param name="ByteCount">Bytes it takes.</param>
-public sealed record SafetensorsEntry(
+internal sealed record SafetensorsEntry(
     string Name, ScalarType Dtype, IReadOnlyList<long> Shape, long Offset, long ByteCount)
 {
     private const int ShownSizes = 8;

@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Weights;
 /// <summary>
 /// A safetensors file, mapped into memory: nothing is read before it is asked for. Not for several threads.
 /// </summary>
-public sealed unsafe class SafetensorsFile : IDisposable
+internal sealed unsafe class SafetensorsFile : IDisposable
 {
     /// <summary>
     /// What is converted or sent to a device at a time: bounds the staging memory of a tensor of any size.

@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Weights;
 /// <summary>
 /// Writes safetensors files as transformers does: metadata format "pt", data aligned to 8 bytes.
 /// </summary>
-public static class SafetensorsWriter
+internal static class SafetensorsWriter
 {
     private const int Alignment = 8;
     private const long ChunkElements = 1 << 23;

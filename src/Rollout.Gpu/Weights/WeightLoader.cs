@@ -8,7 +8,7 @@ namespace Rollout.Gpu.Weights;
 /// <summary>
 /// Fills a model from a checkpoint by Hugging Face's names, in the model's type and on its device.
 /// </summary>
-public static class WeightLoader
+internal static class WeightLoader
 {
     /// <summary>Buffers that older Llama checkpoints carry and that the configuration determines.</summary>
     private const string DerivedSuffix = ".rotary_emb.inv_freq";

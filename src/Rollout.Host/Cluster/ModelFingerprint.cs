@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
@@ -17,14 +16,12 @@ namespace Rollout.Host.Cluster;
 /// <param name="Weights">Of some bytes of every tensor, and the type that is computed in; "any" where others' weights are taken.</param>
 public sealed record ModelFingerprint(string Shape, string Tokenizer, string Weights)
 {
-    private const int SampledBytes = 4096;
-
     /// <summary>The fingerprint of the configured model.</summary>
     /// <exception cref="CheckpointException">There is none that can be loaded.</exception>
     public static ModelFingerprint Of(RolloutSettings settings) => OfFolder(settings.Model.Path) with
     {
         Weights = $"{settings.Dtype}-"
-            + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : OfWeights(settings.Model.Path)),
+            + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : Short(WeightFingerprint.Of(settings.Model.Path))),
     };
 
     /// <summary>Of a folder whose weights nobody reads: shape and tokenizer alone.</summary>
@@ -53,24 +50,6 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
     }
 
     public override string ToString() => $"{Shape}/{Tokenizer}/{Weights}";
-
-    private static string OfWeights(string folder)
-    {
-        using var checkpoint = SafetensorsCheckpoint.Open(folder);
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var buffer = new byte[SampledBytes];
-        foreach (var name in checkpoint.Names.Order(StringComparer.Ordinal))
-        {
-            var (file, entry) = checkpoint.Find(name)!.Value;
-            using var handle = File.OpenHandle(file.Path);
-            // The middle: the ends of embeddings are often rows that nobody trained.
-            var start = entry.Offset + (Math.Max(0, entry.ByteCount - SampledBytes) / 2);
-            var read = RandomAccess.Read(handle, buffer.AsSpan(0, (int)Math.Min(entry.ByteCount, SampledBytes)), start);
-            hash.AppendData(Encoding.UTF8.GetBytes($"{name} {entry.Dtype} {string.Join('x', entry.Shape)}\n"));
-            hash.AppendData(buffer.AsSpan(0, read));
-        }
-        return Short(hash.GetHashAndReset());
-    }
 
     private static string Short(byte[] hash) => Convert.ToHexStringLower(hash.AsSpan(0, 8));
 }

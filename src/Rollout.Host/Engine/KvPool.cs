@@ -1,6 +1,5 @@
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
 using TorchSharp;
@@ -29,7 +28,7 @@ public sealed class KvPool
         _dtype = PolicyModel.Dtype(settings);
         if (PolicyModel.IsCuda(settings) && settings.Engine == CacheEngine.Paged)
         {
-            CudaModelRunner.RequireSupported(model, PolicyModel.Ordinal(settings), settings.Blocks.BlockSize, _dtype);
+            ModelRunners.RequireGpu(model, PolicyModel.Ordinal(settings), settings.Blocks.BlockSize, _dtype);
             if (settings.Blocks.Count > 0)
                 Geometry = OnGpu(settings.Blocks);
             return;
@@ -52,12 +51,6 @@ public sealed class KvPool
 
     /// <summary>Null where the size is not known yet.</summary>
     public KvCacheGeometry? Geometry { get; }
-
-    /// <summary>Allocates a pool whose size is known.</summary>
-    /// <exception cref="DeviceFaultException">The memory is not there.</exception>
-    public IKvCache Create(int threads) => _settings.Engine == CacheEngine.Paged
-        ? new PagedKvCache(_shape, Geometry!, _dtype, torch.CPU, threads)
-        : new ContiguousKvCache(_shape, Geometry!, _dtype, PolicyModel.Device(_settings));
 
     /// <summary>Refuses a pool of known size in which a whole group could never run at once, at its longest.</summary>
     /// <exception cref="ConfigurationException">It is too small; the sentence has the numbers.</exception>

@@ -19,7 +19,7 @@ public static class PolicyModel
     /// <param name="section">Of the key that names the device; null for rollout itself.</param>
     /// <param name="key">That key.</param>
     /// <exception cref="ConfigurationException">The device cannot compute in the type that is asked for.</exception>
-    /// <exception cref="LibTorchException">libtorch, or what it needs for a GPU, is not there.</exception>
+    /// <exception cref="DeviceException">libtorch, or what it needs for a GPU, is not there.</exception>
     public static void PrepareDevice(
         ConfigTree tree, RolloutSettings settings, ConfigSection? section = null, string key = "device")
     {
@@ -55,8 +55,8 @@ public static class PolicyModel
         IsCuda(settings) ? torch.device(DeviceType.CUDA, Ordinal(settings)) : torch.CPU;
 
     /// <summary>Tells how the device's memory is used; null on a CPU.</summary>
-    public static CudaMemory? Memory(RolloutSettings settings) =>
-        IsCuda(settings) ? new CudaMemory(Ordinal(settings)) : null;
+    public static IDeviceMemory? Memory(RolloutSettings settings) =>
+        IsCuda(settings) ? ModelRunners.OpenGpuMemory(Ordinal(settings)) : null;
 
     /// <summary>Threads of one operation.</summary>
     public static int Threads(RolloutSettings settings) =>
@@ -101,14 +101,12 @@ public static class PolicyModel
         if (IsCuda(settings) && settings.Engine == CacheEngine.Paged)
         {
             var options = CudaOptions(settings, weights.Model.Config) with { SharesDevice = besideTrainer };
-            return new CudaModelRunner(weights, options);
+            return ModelRunners.CreateForGpu(weights, options);
         }
-        var threads = Threads(settings);
-        return new ModelRunner(
-            weights,
-            pool.Create(threads),
-            threads,
-            settings.Decoder.BatchInvariant && !IsCuda(settings) ? RowPadding.Measure() : RowPadding.None);
+        var batchInvariant = settings.Decoder.BatchInvariant && !IsCuda(settings);
+        return settings.Engine == CacheEngine.Paged
+            ? ModelRunners.CreatePaged(weights, pool.Geometry!, Threads(settings), batchInvariant)
+            : ModelRunners.CreateContiguous(weights, pool.Geometry!, Threads(settings), batchInvariant);
     }
 
     /// <summary>Tokens of a sequence at most: the model's, or what the configuration limits it to.</summary>

@@ -201,7 +201,7 @@ public sealed class RolloutSettingsTests
         "--set: rollout.train.num-generations = 1: expected at least 2 for training")]
     [InlineData(
         "sampling.temperature=0",
-        "--set: rollout.sampling.temperature = 0: expected a number above 0 for training")]
+        "--set: rollout.sampling.temperature = 0: expected at least 0.00001 for training, as lower ones sample greedily")]
     public void A_run_that_could_not_learn_is_refused(string argument, string message)
     {
         var tree = ConfigTree.Load(null, ["model.path=m", argument]);

@@ -37,7 +37,7 @@ public sealed class CudaRunnerFailureTests
         using var kept = weights.Model.Stack.Norm.Weight.clone();
         weights.Model.Stack.Norm.Weight.fill_(float.NaN);
         cuda.synchronize();
-        Assert.Throws<ArithmeticException>(() => new StepDriver(runner).Generate(prompts, 1, Sampled, _ => 4));
+        Assert.Throws<DrawFaultException>(() => new StepDriver(runner).Generate(prompts, 1, Sampled, _ => 4));
         weights.Model.Stack.Norm.Weight.copy_(kept);
         cuda.synchronize();
         var after = new StepDriver(runner).Generate(prompts, 1, Sampled, _ => 4);
@@ -58,10 +58,30 @@ public sealed class CudaRunnerFailureTests
         cuda.synchronize();
         runner.Start(CudaPolicy.Step(prompt, start: 0, before, Sampled));
         runner.Start(CudaPolicy.Step([~0], prompt.Length, before, Sampled)); // reads token -1
-        Assert.Throws<ArithmeticException>(() => runner.Finish());
-        Assert.Throws<ArithmeticException>(() => runner.Finish());
+        Assert.Equal([0], Assert.Throws<DrawFaultException>(() => runner.Finish()).Draws);
+        Assert.Equal([0], Assert.Throws<DrawFaultException>(() => runner.Finish()).Draws);
         weights.Model.Stack.Norm.Weight.copy_(kept);
         cuda.synchronize();
+        var after = new StepDriver(runner).Generate([prompt], 1, Sampled, _ => 4)[0];
+        Assert.Equal(before.Tokens, after.Tokens);
+    }
+
+    [Fact]
+    public void Token_ids_outside_of_the_vocabulary_name_their_row_and_start_nothing()
+    {
+        using var cpu = Create(seed: 9);
+        using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.Float32);
+        using var runner = CudaPolicy.Runner(weights);
+        var prompt = Prompts(new Random(7), [12])[0];
+        var before = new StepDriver(runner).Generate([prompt], 1, Sampled, _ => 4)[0];
+        foreach (var bad in (int[])[Vocabulary, -1, int.MinValue])
+        {
+            int[] broken = [.. prompt[..5], bad, .. prompt[6..]];
+            var fault = Assert.Throws<RowFaultException>(
+                () => runner.Start(CudaPolicy.Step(broken, start: 0, before, Sampled)));
+            Assert.Equal([0], fault.Rows);
+        }
+
         var after = new StepDriver(runner).Generate([prompt], 1, Sampled, _ => 4)[0];
         Assert.Equal(before.Tokens, after.Tokens);
     }

@@ -161,6 +161,38 @@ public sealed class ModelRunnerTests
         Assert.False(weights.Model.training);
     }
 
+    [Theory]
+    [InlineData(Vocabulary)]
+    [InlineData(-1)]
+    [InlineData(int.MinValue)]
+    [InlineData(int.MaxValue)]
+    public void A_token_id_outside_of_the_vocabulary_names_its_row_and_starts_nothing(int token)
+    {
+        using var weights = Create(seed: 12);
+        using var runner = Paged(weights, 4, 8);
+        var fault = Assert.Throws<RowFaultException>(() => runner.Start(TwoPrompts([3, 5], [2, token, 4])));
+        Assert.Equal([1], fault.Rows);
+        Assert.Equal(
+            $"Row 1 of the batch holds token ids outside of the vocabulary, such as {token}; expected 0 to 60.",
+            fault.Message);
+        runner.Start(TwoPrompts([3, 5], [2, 3, 4]));
+        Assert.Equal(2, runner.Finish().Count);
+    }
+
+    [Fact]
+    public void Logits_that_are_not_finite_name_their_draw_when_the_step_finishes()
+    {
+        using var weights = Create(seed: 13);
+        using var runner = Paged(weights, 4, 8);
+        using (torch.no_grad())
+        using (Scalar nan = float.NaN)
+            weights.Model.Stack.EmbedTokens.Weight.select(0, 7).fill_(nan);
+        runner.Start(TwoPrompts([3, 5], [2, 7, 4]));
+        Assert.Equal([1], Assert.Throws<DrawFaultException>(() => runner.Finish()).Draws);
+        runner.Start(TwoPrompts([3, 5], [2, 3, 4]));
+        Assert.Equal(2, runner.Finish().Count);
+    }
+
     [Fact]
     public void Weights_are_taken_by_version_and_only_as_published()
     {
@@ -189,6 +221,22 @@ public sealed class ModelRunnerTests
         ContextLengths = [1],
         BlockTableStart = [0, 1],
         BlockTables = [12],
+    };
+
+    // Each prompt whole in a block of its own, with one draw.
+    private static ForwardBatch TwoPrompts(int[] first, int[] second) => new()
+    {
+        TokenCount = first.Length + second.Length,
+        RowCount = 2,
+        DrawCount = 2,
+        TokenIds = [.. first, .. second],
+        Positions = [.. Enumerable.Range(0, first.Length), .. Enumerable.Range(0, second.Length)],
+        SlotMapping = [.. Enumerable.Range(0, first.Length), .. Enumerable.Range(8, second.Length)],
+        QueryStart = [0, first.Length, first.Length + second.Length],
+        ContextLengths = [first.Length, second.Length],
+        BlockTableStart = [0, 1, 2],
+        BlockTables = [0, 1],
+        Draws = [new Draw(0, first.Length, 1, Sampled), new Draw(1, second.Length, 2, Sampled)],
     };
 
     private static int[][] Tokens(Generated[] sequences) =>

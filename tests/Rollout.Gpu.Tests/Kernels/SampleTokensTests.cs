@@ -30,7 +30,7 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         AssertSamples(vocabulary, dtype,
         [
             Plain, Plain with { Temperature = 0.6f }, Plain with { Temperature = 0 },
-            Plain with { Temperature = 3 }, Plain with { Temperature = 0.01f },
+            Plain with { Temperature = 3 }, Plain with { Temperature = 0.01f }, Plain with { Temperature = 1e-6f },
         ]);
 
     [Theory]
@@ -101,6 +101,22 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         }
     }
 
+    // At the smallest temperature, logits this large differ by less than a float of them divided can say.
+    [Fact]
+    public void A_race_without_a_winner_marks_its_draw_and_reads_nothing()
+    {
+        var logits = Random(4, ScalarType.Float32, 8, 300).mul(1e30);
+        SamplingParams[] samplings =
+            [Plain, Plain with { TopP = 0.9f }, Plain with { TopK = 3 }, Plain with { MinP = 0.5f }];
+        var draws = Enumerable.Range(0, 32).Select(i => new Draw(
+            i % 8, i, 7, samplings[i / 8] with { Temperature = SamplingParams.GreedyBelow })).ToArray();
+
+        var (tokens, logprobs) = Sample(logits, 300, draws);
+
+        Assert.All(tokens, token => Assert.InRange(token, -1, 299));
+        Assert.All(tokens.Zip(logprobs), draw => Assert.Equal(draw.First == -1, double.IsNaN(draw.Second)));
+    }
+
     [Fact]
     public void Frequencies_follow_the_softmax()
     {
@@ -147,7 +163,7 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
             Assert.True(output.Tokens[i] == tokens[i],
                 $"draw {i} with {draws[i].Sampling} took {tokens[i]}, the CPU's sampler {output.Tokens[i]}");
             // The CPU's sampler rounds logit / temperature to a float first.
-            var temperature = draws[i].Sampling.Temperature == 0 ? 1 : draws[i].Sampling.Temperature;
+            var temperature = draws[i].Sampling.IsGreedy ? 1 : draws[i].Sampling.Temperature;
             Assert.InRange(Math.Abs(logprobs[i] - output.Logprobs[i]), 0, 1e-5 + (2e-6 / temperature));
         }
     }

@@ -75,6 +75,21 @@ public sealed class StepInputsTests
                 BitConverter.Int32BitsToSingle(draws[2][7])));
     }
 
+    [Fact]
+    public void A_temperature_below_1e_5_reaches_the_kernel_as_0()
+    {
+        var layout = new StepInputs(new StepCapacity(8, 4, 6, 2, 40, 3), Shape);
+        var buffer = new int[layout.Ints];
+        var batch = Batch();
+        foreach (ref var draw in batch.Draws.AsSpan())
+            draw = draw with { Sampling = draw.Sampling with { Temperature = 1e-6f } };
+
+        new StepInputsBuilder(new AttentionSchedule(Shape, parts: 3)).Write(batch, layout, buffer);
+
+        var draws = buffer[layout.Draws..].Chunk(StepInputs.DrawInts).Take(3);
+        Assert.All(draws, draw => Assert.Equal(0f, BitConverter.Int32BitsToSingle(draw[4])));
+    }
+
     [Theory]
     [InlineData(4, 4, 6, 2, 40)]
     [InlineData(8, 2, 6, 2, 40)]

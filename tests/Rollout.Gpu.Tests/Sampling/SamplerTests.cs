@@ -128,6 +128,20 @@ public sealed class SamplerTests
         Assert.Equal(Math.Log(p[1]), output.Logprobs[0], 1e-6);
     }
 
+    [Theory]
+    [InlineData(9.9e-6f)]
+    [InlineData(1e-7f)]
+    [InlineData(1e-30f)]
+    public void A_temperature_below_1e_5_is_taken_as_0(float temperature)
+    {
+        var logits = Logits(new Random(3), 2 * 500);
+        Draw[] At(float t) => [.. Enumerable.Range(0, 8)
+            .Select(i => new Draw(i % 2, i, 9, Plain with { Temperature = t, TopP = i < 4 ? 1 : 0.9f }))];
+        var (cold, greedy) = (Sample(logits, 500, At(temperature)), Sample(logits, 500, At(0)));
+        Assert.Equal(greedy.Tokens, cold.Tokens);
+        Assert.Equal(greedy.Logprobs, cold.Logprobs);
+    }
+
     [Fact]
     public void A_token_of_logit_minus_infinity_is_never_drawn()
     {
@@ -145,14 +159,17 @@ public sealed class SamplerTests
     [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
-    public void Broken_logits_are_an_error_that_names_the_row(float broken)
+    public void Broken_logits_are_a_fault_that_names_every_draw_from_them(float broken)
     {
         var logits = Logits(new Random(1), 3 * 20_000);
         logits[20_000 + 17] = broken;
-        Draw[] draws = [.. Enumerable.Range(0, 3).Select(i => new Draw(i, 4 + i, 1, Plain))];
-        var error = Assert.Throws<ArithmeticException>(() => Sample(logits, 20_000, draws));
-        Assert.Equal(
-            "The logits of batch row 1 (position 5) hold NaN or infinity; expected finite numbers.", error.Message);
+        Draw[] draws = [.. Enumerable.Range(0, 6).Select(i => new Draw(i % 3, 4 + i, 1, Plain))];
+        var output = new StepOutput();
+        var fault = Assert.Throws<DrawFaultException>(() => Sample(logits, 20_000, draws, output));
+        Assert.Equal([1, 4], fault.Draws);
+        Assert.Equal("The logits of draw 1, 4 hold NaN or infinity; expected finite numbers.", fault.Message);
+        foreach (var i in (int[])[0, 2, 3, 5])
+            Assert.Equal(ReferenceSampler.Draw(logits.AsSpan(draws[i].Row * 20_000, 20_000), draws[i]), output.Tokens[i]);
     }
 
     [Fact]
@@ -201,9 +218,9 @@ public sealed class SamplerTests
 
     private static ForwardBatch Batch(Draw[] draws) => new() { Draws = draws, DrawCount = draws.Length };
 
-    private StepOutput Sample(float[] logits, int vocabulary, Draw[] draws)
+    private StepOutput Sample(float[] logits, int vocabulary, Draw[] draws, StepOutput? output = null)
     {
-        var output = new StepOutput();
+        output ??= new StepOutput();
         _sampler.Sample(logits, vocabulary, Batch(draws), [.. draws.Select(draw => draw.Row)], output);
         return output;
     }

@@ -5,7 +5,7 @@
 //   logits    [rows, stride] elements, of which vocabulary are read
 //   draws     [draws, 8] int32: row of logits, position, key (low, high), temperature, top_k, top_p, min_p
 //   counts    [16] int32; counts[2] draws are valid
-//   tokens    [draws] int32, written; -1 where the row has NaN or +inf or nothing finite
+//   tokens    [draws] int32, written; -1 where the row has NaN or +inf or nothing finite, or no token won
 //   logprobs  [draws] float, written: natural, of the distribution at this temperature (at 1 for temperature
 //   0)
 //             before any filter
@@ -224,9 +224,11 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
   }
 
   if (threadIdx.x == 0) {
-    tokens[blockIdx.x] = finite ? best.token : -1;
+    // Where rounding leaves a race without a candidate, nothing was taken.
+    const bool drawn = finite && best.score > -double_infinity();
+    tokens[blockIdx.x] = drawn ? best.token : -1;
     float logprob = __int_as_float(0x7fc00000);
-    if (finite) {
+    if (drawn) {
       const double scaled = static_cast<double>(to_float(row.logits[best.token])) * (kLog2E / temperature);
       logprob = static_cast<float>((scaled - softmax.most - log2(static_cast<double>(softmax.sum))) *
                                    0.6931471805599453);

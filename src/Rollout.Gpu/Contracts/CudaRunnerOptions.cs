@@ -1,6 +1,6 @@
-namespace Rollout.Gpu.Execution;
+namespace Rollout.Gpu.Contracts;
 
-/// <summary>What a <see cref="CudaModelRunner"/> is built for: its buffers are as large as the largest step, from the start.</summary>
+/// <summary>What a runner on a GPU is built for. Its buffers hold the largest step from the start.</summary>
 public sealed record CudaRunnerOptions
 {
     /// <summary>The device, from 0.</summary>
