@@ -7,7 +7,7 @@ namespace Rollout.Actors.Tests;
 public sealed partial class ArchitectureTests
 {
     private static readonly string[] PureFolders =
-        ["Blocks", "Batching", "Membership", "Placement", "Collection", "Text", "Data", "Settings"];
+        ["Blocks", "Engine", "Membership", "Placement", "Collection", "Text", "Data", "Settings"];
 
     private static readonly string[] ActorFolders =
         ["Allocation", "Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Topology", "Training"];

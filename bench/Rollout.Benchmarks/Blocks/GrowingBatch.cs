@@ -29,7 +29,7 @@ internal sealed class GrowingBatch
     /// <summary>All groups at their prompts' ends, whatever was before.</summary>
     public StepDemand Restart() => Demand() with
     {
-        Releases = [.. _sequences.Select(sequence => new SequenceRelease(sequence, 0))],
+        Releases = [.. _sequences.Select(sequence => new SequenceRelease(sequence, default))],
         Admissions = [.. Enumerable.Range(0, Sequences / Members).Select(AdmissionOf)],
     };
 
@@ -40,7 +40,7 @@ internal sealed class GrowingBatch
     {
         var growth = new SequenceGrowth[Sequences];
         for (var i = 0; i < growth.Length; i++)
-            growth[i] = new SequenceGrowth(_sequences[i], 0, ++_lengths[i]);
+            growth[i] = new SequenceGrowth(_sequences[i], default, ++_lengths[i]);
         return Demand() with { Growth = growth };
     }
 
@@ -50,7 +50,7 @@ internal sealed class GrowingBatch
         _lengths.AsSpan(group * Members, Members).Fill(length);
         int[] tokens = [.. Enumerable.Range(group * 1000, length)];
         var members = _sequences.AsSpan(group * Members, Members).ToArray();
-        return new AdmissionRequest(members, 0, tokens, MaxLength);
+        return new AdmissionRequest(members, default, tokens, MaxLength);
     }
 
     private StepDemand Demand() => new()

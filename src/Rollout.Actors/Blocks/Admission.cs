@@ -2,12 +2,20 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
+/// <summary>One admission of sequences to the pool, counted by their decoder: what names an older one means nothing any more.</summary>
+public readonly record struct AdmissionId(long Value)
+{
+    public AdmissionId Next() => new(Value + 1);
+
+    public override string ToString() => $"admission {Value}";
+}
+
 /// <summary>Asks for the blocks of a prompt that one or more sequences of a group share.</summary>
 /// <param name="Members">The sequences; each gets a table with the same blocks.</param>
-/// <param name="Attempt">Counts admissions of these sequences; an older attempt's messages mean nothing any more.</param>
-/// <param name="Tokens">The tokens to be computed: the prompt, and what was generated before a preemption.</param>
+/// <param name="Admission">Newer than any before it.</param>
+/// <param name="Tokens">The tokens to be computed: the prompt, and what was generated before a preemption. Never written again.</param>
 /// <param name="MaxLength">Tokens of one member at most, prompt included.</param>
-public sealed record AdmissionRequest(SequenceId[] Members, int Attempt, int[] Tokens, int MaxLength);
+public sealed record AdmissionRequest(SequenceId[] Members, AdmissionId Admission, ReadOnlyMemory<int> Tokens, int MaxLength);
 
 /// <summary>The answer to an <see cref="AdmissionRequest"/>, in the order of asking.</summary>
 public abstract record Admission

@@ -6,8 +6,8 @@ namespace Rollout.Actors.Blocks;
 /// <summary>
 /// Who holds which blocks of one device's KV pool. Has one owner, which calls it serially; the decoder asks
 /// one step ahead of the device. A growth or a written prompt of a sequence that holds no blocks, or of
-/// another attempt than the one that does, is ignored: the decoder may not have known yet that it was
-/// preempted. A release ends the named attempt and older ones, and asking for a newer attempt ends the older.
+/// another admission than the one that does, is ignored: the decoder may not have known yet that it was
+/// preempted. A release ends the named admission and older ones, and asking for a newer admission ends the older.
 /// What only a bug can ask for throws, with the ids in the text.
 /// </summary>
 public sealed class BlockLedger
@@ -70,9 +70,9 @@ public sealed class BlockLedger
         foreach (var written in demand.Written)
             Register(written);
         foreach (var release in demand.Releases)
-            EndAttempts(release.Sequence, release.Attempt);
+            EndAdmissions(release.Sequence, release.Admission);
         foreach (var request in demand.Admissions)
-            EndOlderAttempts(request);
+            EndOlderAdmissions(request);
         Grow(demand.Growth);
         var admissions = Admit(demand.Admissions);
 
@@ -128,7 +128,7 @@ public sealed class BlockLedger
     /// </summary>
     private void Register(WrittenTokens written)
     {
-        if (!TryFind(written.Sequence, written.Attempt, out var table) || table.Prompt.Version != Version)
+        if (!TryFind(written.Sequence, written.Admission, out var table) || table.Prompt.Version != Version)
             return;
         var hashes = table.Prompt.Hashes;
         var blocks = Math.Min(written.Tokens / _geometry.BlockSize, hashes.Length);
@@ -136,27 +136,27 @@ public sealed class BlockLedger
             _cache.Register(hashes[i], table[i]);
     }
 
-    private void EndOlderAttempts(AdmissionRequest request)
+    private void EndOlderAdmissions(AdmissionRequest request)
     {
         foreach (var member in request.Members)
         {
-            if (EndAttempts(member, request.Attempt - 1) is { } held)
+            if (EndAdmissions(member, new AdmissionId(request.Admission.Value - 1)) is { } held)
             {
                 throw new InvalidOperationException(
-                    $"attempt {request.Attempt} of {member} asks for blocks while attempt {held} holds some");
+                    $"{request.Admission} of {member} asks for blocks while {held} holds some");
             }
         }
     }
 
     /// <summary>
-    /// Releases the sequence's blocks if they are of this attempt or an older one; else says whose they are.
+    /// Releases the sequence's blocks if they are of this admission or an older one; else says whose they are.
     /// </summary>
-    private int? EndAttempts(SequenceId sequence, int attempt)
+    private AdmissionId? EndAdmissions(SequenceId sequence, AdmissionId admission)
     {
         if (!_tables.TryGetValue(sequence, out var table))
             return null;
-        if (table.Prompt.Attempt > attempt)
-            return table.Prompt.Attempt;
+        if (table.Prompt.Admission.Value > admission.Value)
+            return table.Prompt.Admission;
         Release(table);
         return null;
     }
@@ -198,7 +198,7 @@ public sealed class BlockLedger
     /// <summary>The table to grow, or null where there is nothing to grow any more.</summary>
     private BlockTable? Growing(SequenceGrowth growth)
     {
-        if (!TryFind(growth.Sequence, growth.Attempt, out var table))
+        if (!TryFind(growth.Sequence, growth.Admission, out var table))
             return null;
         if (table.GrownIn == _reservations)
             throw new InvalidOperationException($"{growth.Sequence} is to grow twice in one step");
@@ -271,15 +271,15 @@ public sealed class BlockLedger
                 _pool.Share(blocks[i], members.Length - 1);
         }
 
-        var prompt = new AdmittedPrompt(request.Attempt, Version, tokens.Length, request.MaxLength, hashes);
+        var prompt = new AdmittedPrompt(request.Admission, Version, tokens.Length, request.MaxLength, hashes);
         var capacity = _geometry.BlocksFor(request.MaxLength);
         foreach (var member in members)
             _tables.Add(member, new BlockTable(member, prompt, blocks, capacity));
         return new Admission.Granted(blocks, hits.Length * _geometry.BlockSize);
     }
 
-    private bool TryFind(SequenceId sequence, int attempt, [NotNullWhen(true)] out BlockTable? table) =>
-        _tables.TryGetValue(sequence, out table) && table.Prompt.Attempt == attempt;
+    private bool TryFind(SequenceId sequence, AdmissionId admission, [NotNullWhen(true)] out BlockTable? table) =>
+        _tables.TryGetValue(sequence, out table) && table.Prompt.Admission == admission;
 
     private static InvalidOperationException Senseless(StepDemand demand, string what) =>
         new($"step {demand.Step} {what}");

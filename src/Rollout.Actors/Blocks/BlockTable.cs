@@ -43,10 +43,10 @@ internal sealed class BlockTable
 }
 
 /// <summary>What the members of one admission have in common.</summary>
-/// <param name="Attempt">The admission's attempt.</param>
+/// <param name="Admission">The admission.</param>
 /// <param name="Version">The policy under which it was admitted.</param>
 /// <param name="Tokens">Admitted tokens.</param>
 /// <param name="MaxLength">Tokens of one member at most.</param>
 /// <param name="Hashes">[tokens / block size] of the full blocks; empty without prefix caching.</param>
 internal sealed record AdmittedPrompt(
-    int Attempt, PolicyVersion Version, int Tokens, int MaxLength, BlockHash[] Hashes);
+    AdmissionId Admission, PolicyVersion Version, int Tokens, int MaxLength, BlockHash[] Hashes);

@@ -10,16 +10,16 @@ namespace Rollout.Actors.Blocks;
 /// <param name="isOn">Off where no prompt is to hit anything.</param>
 internal sealed class PromptHashes(int blockSize, bool isOn)
 {
-    private int[] _tokens = [];
+    private ReadOnlyMemory<int> _tokens;
     private PolicyVersion _version;
     private BlockHash[] _hashes = [];
 
     /// <summary>One hash a full block; none where it is off.</summary>
-    public BlockHash[] Of(int[] tokens, PolicyVersion version)
+    public BlockHash[] Of(ReadOnlyMemory<int> tokens, PolicyVersion version)
     {
-        if (isOn && (version != _version || !tokens.AsSpan().SequenceEqual(_tokens)))
+        if (isOn && (version != _version || !tokens.Span.SequenceEqual(_tokens.Span)))
         {
-            _hashes = BlockHash.Chain(tokens, blockSize, version);
+            _hashes = BlockHash.Chain(tokens.Span, blockSize, version);
             (_tokens, _version) = (tokens, version);
         }
 

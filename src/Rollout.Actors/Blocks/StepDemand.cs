@@ -28,13 +28,13 @@ public sealed record StepDemand
 }
 
 /// <summary>The first tokens of this sequence's admitted tokens are written.</summary>
-public readonly record struct WrittenTokens(SequenceId Sequence, int Attempt, int Tokens);
+public readonly record struct WrittenTokens(SequenceId Sequence, AdmissionId Admission, int Tokens);
 
 /// <summary>This sequence needs its blocks no longer.</summary>
-public readonly record struct SequenceRelease(SequenceId Sequence, int Attempt);
+public readonly record struct SequenceRelease(SequenceId Sequence, AdmissionId Admission);
 
 /// <summary>This sequence will write up to so many tokens.</summary>
-public readonly record struct SequenceGrowth(SequenceId Sequence, int Attempt, int Tokens);
+public readonly record struct SequenceGrowth(SequenceId Sequence, AdmissionId Admission, int Tokens);
 
 /// <summary>What a step may use.</summary>
 public sealed record StepGrant

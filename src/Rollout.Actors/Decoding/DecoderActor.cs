@@ -1,12 +1,11 @@
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Allocation;
-using Rollout.Actors.Batching;
 using Rollout.Actors.Blocks;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Sampling;
 
 namespace Rollout.Actors.Decoding;
 
@@ -24,11 +23,10 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly int _incarnation;
-    private readonly IModelRunner _runner;
     private readonly PolicyFollower _follower;
     private readonly IActorRef _allocator;
-    private readonly StepPlanner _planner;
-    private readonly StepLoop _steps;
+    private readonly DecodeEngine _engine;
+    private readonly Action<StepDemand> _reserve;
     private readonly SchedulerLink _link;
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
@@ -38,35 +36,41 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _setup = setup;
         _settings = settings;
         _incarnation = incarnation;
-        _runner = setup.CreateRunner();
-        _follower = new PolicyFollower(setup, incarnation, _runner.Version, barrier, Self, _log);
-        var ledger = new BlockLedger(_runner.Geometry, _runner.Version, setup.PrefixCaching)
+        var runner = setup.CreateRunner();
+        _follower = new PolicyFollower(setup, incarnation, runner.Version, barrier, Self, _log);
+        var ledger = new BlockLedger(runner.Geometry, runner.Version, setup.PrefixCaching)
         {
             Audited = setup.Audited,
         };
         _allocator = Context.ActorOf(
             Akka.Actor.Props.Create(() => new BlockAllocatorActor(ledger)), "blocks");
-        _planner = new StepPlanner(
-            new PlannerLimits
-            {
-                MaxNumSeqs = settings.MaxNumSeqs,
-                MaxNumBatchedTokens = settings.MaxNumBatchedTokens,
-                MaxModelLength = setup.MaxModelLength,
-                MaxStepRetries = settings.MaxStepRetries,
-                StaticBatch = setup.StaticBatch,
-            },
-            _runner.Geometry,
-            SamplingRng.SequenceKey,
-            setup.Tokenizer);
-        _steps = new StepLoop(setup.Id, _runner, _planner, _follower, _allocator, Self, _log);
+        var limits = new EngineLimits
+        {
+            MaxNumSeqs = settings.MaxNumSeqs,
+            MaxNumBatchedTokens = settings.MaxNumBatchedTokens,
+            MaxModelLength = setup.MaxModelLength,
+            MaxStepRetries = settings.MaxStepRetries,
+            StaticBatch = setup.StaticBatch,
+        };
+        _engine = new DecodeEngine(runner, limits, _follower.Policy, setup.Tokenizer)
+        {
+            StepFailed = fault => _log.Error(fault, "{Decoder}: a step failed", setup.Id),
+        };
+        if (_engine.Limits.MaxNumSeqs < limits.MaxNumSeqs)
+        {
+            _log.Warning(
+                "{Decoder} runs {Fewer} sequences at once, not {MaxNumSeqs}: its device copies no more blocks in a step",
+                setup.Id, _engine.Limits.MaxNumSeqs, limits.MaxNumSeqs);
+        }
+        _reserve = demand => _allocator.Tell(new ReserveBlocks(demand), Self);
         _link = new SchedulerLink(
             setup.Id,
             incarnation,
             new DecoderCapacity(
-                settings.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize, setup.MaxModelLength,
-                _runner.VocabularySize),
+                _engine.Limits.MaxNumSeqs, runner.Geometry.BlockCount, runner.Geometry.BlockSize, setup.MaxModelLength,
+                runner.VocabularySize),
             setup.Fingerprint,
-            _planner,
+            _engine,
             Self,
             scheduler,
             every => Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), every),
@@ -97,7 +101,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     protected override void PostStop()
     {
         _follower.Dispose();
-        _runner.Dispose();
+        _engine.Dispose();
     }
 
     /// <summary>A fault of the allocator is the decoder's: block tables that threw are not trusted.</summary>
@@ -122,7 +126,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void Serving()
     {
-        ReceiveFromScheduler(_steps.Advance);
+        ReceiveFromScheduler(ReserveNext);
         Receive<BlocksReserved>(reserved => RunStep(reserved.Grant, reserveAhead: true));
         Receive<Park>(park =>
         {
@@ -135,7 +139,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
                 _follower.Join(serving: true);
         });
         ReceivePolicies();
-        Receive<QueryDecoderStats>(query => Sender.Tell(_steps.Counts(query.Reset)));
+        Receive<QueryDecoderStats>(query => Sender.Tell(_engine.ReadStats(query.Reset)));
         Receive<Announce>(_ =>
         {
             TellScheduler();
@@ -153,20 +157,20 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void TellScheduler()
     {
-        _link.Take(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+        _link.UsePolicy(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
         _link.Announce();
     }
 
     /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
     private void ReceiveFromScheduler(Action afterwards)
     {
-        Receive<SchedulerHere>(here => _link.Take(here, Sender));
+        Receive<SchedulerHere>(here => _link.FollowScheduler(here, Sender));
         Receive<SchedulerCommand>(command =>
         {
-            _link.Take(command);
+            _link.CarryOut(command);
             afterwards();
         });
-        Receive<ReportTaken>(_link.Take);
+        Receive<ReportTaken>(_link.AcknowledgeReport);
         Receive<ReportDue>(_ => _link.Tick());
         Receive<AnswerDue>(_ => _link.CheckAnswer());
         Receive<DecoderRefused>(refused =>
@@ -197,7 +201,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void FinishStepThen(Action then)
     {
-        if (_steps.IsDemandOut)
+        if (_engine.IsDemandOut)
             Become(() => FinishingStep(then));
         else
             then();
@@ -205,8 +209,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void EnterParked(Policy until, IActorRef barrier)
     {
-        _steps.RestIfIdle();
-        _runner.Sleep();
+        _engine.Sleep();
         barrier.Tell(new Parked(_setup.Id, until));
         Become(() => ParkedUntil(until));
     }
@@ -226,7 +229,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     {
         Receive<PrefixCacheReset>(reset => reset.Version == policy.Version, _ =>
         {
-            _follower.Confirm(barrier, _steps.Counts(reset: true));
+            _follower.Confirm(barrier, _engine.ReadStats(reset: true));
             Serve();
         });
         ReceiveFromScheduler(() => { });
@@ -238,7 +241,14 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         TellScheduler();
         Become(Serving);
         Stash.UnstashAll();
-        _steps.Advance();
+        ReserveNext();
+    }
+
+    /// <summary>Asks for the next step's blocks, unless that has been done or there is nothing to do.</summary>
+    private void ReserveNext()
+    {
+        if (_engine.Demand() is { } demand)
+            _reserve(demand);
     }
 
     /// <summary>A policy is taken between two steps; what has to be fetched for it is fetched beside the steps.</summary>
@@ -263,22 +273,19 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     /// </summary>
     private void SwapWeights(Policy policy, IActorRef barrier)
     {
-        _link.Take(policy);
-        _planner.RequeueAll();
+        _link.UsePolicy(policy);
         _follower.Take(policy);
-        _runner.LoadWeights(policy.Version);
-        _runner.Wake();
+        _engine.SwapPolicy(policy);
         _allocator.Tell(new ResetPrefixCache(policy.Version));
         Become(() => Resetting(policy, barrier));
     }
 
     private void RunStep(StepGrant grant, bool reserveAhead)
     {
-        _steps.Run(grant, reserveAhead);
+        if (grant.Preempted.Length > 0)
+            _log.Info("{Decoder} preempted {Count} sequences: {Usage}", _setup.Id, grant.Preempted.Length, grant.Usage);
+        _engine.Run(grant, reserveAhead ? _reserve : null);
         _link.StepDone(grant.Usage.Total - grant.Usage.InUse);
-        if (reserveAhead)
-            _steps.Advance();
-        _steps.RestIfIdle();
     }
 
     private sealed record Announce;

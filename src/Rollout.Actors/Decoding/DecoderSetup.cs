@@ -1,4 +1,4 @@
-using Rollout.Actors.Batching;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
@@ -9,7 +9,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="Id">Its host and device.</param>
 /// <param name="CreateRunner">Loads the model; called on the decoder's own thread, which alone uses the runner.</param>
 /// <param name="MaxModelLength">Tokens of a sequence at most.</param>
-/// <param name="StaticBatch">The padded baseline (see <see cref="PlannerLimits.StaticBatch"/>).</param>
+/// <param name="StaticBatch">The padded baseline (see <see cref="EngineLimits.StaticBatch"/>).</param>
 /// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
 /// <param name="Weights">Where its weights come from.</param>
 /// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>

@@ -1,19 +1,19 @@
 using Akka.Actor;
-using Rollout.Actors.Batching;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// A decoder's side of its talk with the scheduler: announces it, carries commands out on the planner, and reports what
-/// the planner's samples have come to until the scheduler has it. Used by the decoder's thread alone.
+/// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and reports
+/// the engine's progress until the scheduler has it. Used by the decoder's thread alone.
 /// </summary>
 /// <param name="id">The decoder's.</param>
 /// <param name="incarnation">The decoder's.</param>
 /// <param name="capacity">What its device can hold.</param>
 /// <param name="fingerprint">Of its model and tokenizer.</param>
-/// <param name="planner">Has the samples.</param>
+/// <param name="engine">Works on the samples.</param>
 /// <param name="decoder">The decoder itself.</param>
 /// <param name="scheduler">Leads to the scheduler of the time, wherever it is.</param>
 /// <param name="tickEvery">Sets the time after which <see cref="Tick"/> is to be called, again and again.</param>
@@ -23,7 +23,7 @@ internal sealed class SchedulerLink(
     int incarnation,
     DecoderCapacity capacity,
     string fingerprint,
-    StepPlanner planner,
+    DecodeEngine engine,
     IActorRef decoder,
     IActorRef scheduler,
     Action<TimeSpan> tickEvery,
@@ -52,7 +52,7 @@ internal sealed class SchedulerLink(
     /// No step is under way, and the next ones run under this policy: what requires another one is handed back with the
     /// tokens that it has.
     /// </summary>
-    public void Take(Policy policy)
+    public void UsePolicy(Policy policy)
     {
         _policy = policy;
         foreach (var group in _journal.NotUnder(policy))
@@ -81,7 +81,7 @@ internal sealed class SchedulerLink(
     }
 
     /// <summary>A scheduler answers. A newer one than before is told everything.</summary>
-    public void Take(SchedulerHere here, IActorRef from)
+    public void FollowScheduler(SchedulerHere here, IActorRef from)
     {
         if (here.Epoch.Value < _journal.Epoch.Value)
             return;
@@ -100,14 +100,14 @@ internal sealed class SchedulerLink(
     public bool Obeys(DecoderRefused refused) => refused.Epoch.Value >= _journal.Epoch.Value;
 
     /// <summary>Carries out a command, unless that has been done or it comes from a scheduler of the past.</summary>
-    public void Take(SchedulerCommand command)
+    public void CarryOut(SchedulerCommand command)
     {
         if (!_journal.Accept(command))
             return;
         switch (command)
         {
             case AssignSamples assign:
-                Take(assign);
+                Assign(assign);
                 break;
             case RecallSamples recall:
                 HandBack(recall.Id, recall.Samples, recall.RunningToo);
@@ -116,7 +116,7 @@ internal sealed class SchedulerLink(
                 foreach (var group in forget.Groups)
                 {
                     _journal.Forget(group);
-                    planner.Abort(group);
+                    engine.Abort(group);
                 }
                 break;
         }
@@ -124,7 +124,7 @@ internal sealed class SchedulerLink(
     }
 
     /// <summary>The scheduler has taken a report.</summary>
-    public void Take(ReportTaken taken)
+    public void AcknowledgeReport(ReportTaken taken)
     {
         if (!_journal.Acknowledge(taken.Epoch, taken.Number))
             return;
@@ -162,23 +162,23 @@ internal sealed class SchedulerLink(
     public void Drain(IActorRef asker)
     {
         _drainer = asker;
-        foreach (var group in planner.Sequences.Select(sequence => sequence.Id.Group).Distinct().ToArray())
+        foreach (var group in engine.Sequences.Select(sequence => sequence.Id.Group).Distinct().ToArray())
             HandBack(group, null, runningToo: true);
         Announce();
         ReportNews();
         EndDrainIfDone();
     }
 
-    private void Take(AssignSamples assign)
+    private void Assign(AssignSamples assign)
     {
         var group = assign.Group.Id;
         foreach (var start in assign.Samples)
         {
             // What it was before is of no use to anybody: the scheduler goes on from what it knows.
             if (_journal.Assign(group, start, assign.Attempt, assign.Required))
-                planner.Recall(group, [start.Sample], runningToo: true);
+                engine.Recall(group, [start.Sample], runningToo: true);
         }
-        planner.Add(assign.Group, assign.Samples);
+        engine.Add(assign.Group, assign.Samples);
         if (IsLeaving || (assign.Required ?? _policy) != _policy)
             HandBack(group, null, runningToo: true);
     }
@@ -186,7 +186,7 @@ internal sealed class SchedulerLink(
     private void HandBack(GroupId group, int[]? samples, bool runningToo)
     {
         TakeOutcomes();
-        foreach (var start in planner.Recall(group, samples, runningToo))
+        foreach (var start in engine.Recall(group, samples, runningToo))
         {
             _journal.HandBack(group, start);
             _handedBack++;
@@ -195,7 +195,7 @@ internal sealed class SchedulerLink(
 
     private void TakeOutcomes()
     {
-        foreach (var outcome in planner.TakeOutcomes())
+        foreach (var outcome in engine.TakeOutcomes())
         {
             if (outcome is SampleFinished finished)
                 _journal.Finish(finished.Group, finished.Completion);
@@ -216,10 +216,9 @@ internal sealed class SchedulerLink(
         TakeOutcomes();
         if (_policy is not { } policy)
             return;
-        var running = planner.Sequences.Count(
-            sequence => sequence.Status is SequenceStatus.Running or SequenceStatus.Prefilling);
-        var load = new DeviceLoad(running, planner.Sequences.Count - running, _freeBlocks);
-        if (_journal.Report(id, incarnation, policy, everything ? planner.Sequences : null, load) is not { } report)
+        var (running, waiting) = engine.CountSequences();
+        var load = new DeviceLoad(running, waiting, _freeBlocks);
+        if (_journal.Report(id, incarnation, policy, everything ? engine.Sequences : null, load) is not { } report)
             return;
         _saidMore = report.More;
         _reportTo.Tell(report, decoder);

@@ -28,6 +28,9 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
     /// <summary>Tokens of the longest sequence that a decoder of this model could run, lost ones included.</summary>
     public long GreatestReach { get; private set; }
 
+    /// <summary>Token ids of the decoders' model are less than this; null before the first decoder.</summary>
+    public int? VocabularySize { get; private set; }
+
     /// <summary>The weights that all decoders hold; null where there is no decoder, or they differ.</summary>
     public Policy? Policy => All.Select(decoder => decoder.Here.Policy).Distinct().ToArray() is [var one] ? one : null;
 
@@ -46,7 +49,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
     public void Expect(string? fingerprint)
     {
         if (_fingerprint != fingerprint)
-            (_fingerprint, GreatestReach) = (fingerprint, 0);
+            (_fingerprint, GreatestReach, VocabularySize) = (fingerprint, 0, null);
     }
 
     /// <summary>The decoders that have had new commands since the last call.</summary>
@@ -95,6 +98,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
         displaced.ForEach(decoder => Places -= decoder.Capacity.MaxNumSeqs);
         if (isAlone || _fingerprint != here.Fingerprint)
             (_fingerprint, GreatestReach) = (here.Fingerprint, 0);
+        VocabularySize = here.Capacity.VocabularySize;
         Places += here.Capacity.MaxNumSeqs;
         GreatestReach = Math.Max(GreatestReach, here.Capacity.Reach);
         var decoder = new DecoderLoad(here, epoch, _arrivals++, _toTell);

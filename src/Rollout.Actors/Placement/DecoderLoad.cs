@@ -41,6 +41,9 @@ public sealed class DecoderLoad
     /// <summary>It will not come back, and nothing that it says counts.</summary>
     public bool IsGone { get; set; }
 
+    /// <summary>Entries of its reports that could not be right.</summary>
+    public int RefusedEntries { get; set; }
+
     /// <summary>Unfinished samples that it left behind when it was lost.</summary>
     public int OrphanedSeqs { get; private set; }
 

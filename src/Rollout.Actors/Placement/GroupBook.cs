@@ -5,18 +5,14 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Who works on what. Each sample of a submitted group waits, is on one living decoder, or has finished; a group ends
-/// once, with all its samples or with a reason, and its outcome is kept until its client has it. What decoders are to
-/// be told gathers in their <see cref="DecoderLoad.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
+/// Who works on what: the scheduler's record of groups. Each sample of a submitted group waits, is on one living decoder, or
+/// has finished. A group ends once, with all its samples or with a reason, and its outcome is kept until its client has it.
+/// Commands gather in <see cref="DecoderLoad.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
 /// </summary>
 public sealed class GroupBook
 {
-    private readonly GroupRegister _groups;
     private readonly RoomLine _line;
-    private readonly SchedulerEpoch _epoch;
-    private readonly SchedulerSettings _settings;
-    private readonly WorkDispatch _work;
-    private readonly SampleIntake _samples;
+    private readonly double _queueDepth;
     private readonly UnservedGroups _unserved;
 
     /// <param name="epoch">The scheduler's.</param>
@@ -25,42 +21,52 @@ public sealed class GroupBook
     /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
     public GroupBook(SchedulerEpoch epoch, SchedulerSettings settings, Func<TimeSpan> now, bool knowsHosts = true)
     {
-        (_epoch, _settings, Decoders) = (epoch, settings, new DecoderFleet(epoch, knowsHosts));
-        var policy = new PlacementPolicy(settings.LookaheadSeqs);
-        _groups = new GroupRegister(now, settings.GroupTimeout);
+        Decoders = new DecoderFleet(epoch, knowsHosts);
+        Policy = new PlacementPolicy(settings.LookaheadSeqs);
+        Groups = new GroupRegister(now, settings.GroupTimeout);
+        Work = new WorkDispatch(Policy, Decoders.Ranking, Groups.StartClock);
         _line = new RoomLine(now);
-        _work = new WorkDispatch(policy, Decoders.Ranking, _groups.StartClock);
-        _samples = new SampleIntake(policy, _work, _groups);
-        _unserved = new UnservedGroups(_work.Waiting, Decoders, settings.DecoderTimeout);
+        _queueDepth = settings.QueueDepth;
+        _unserved = new UnservedGroups(Work.Waiting, Decoders, settings.DecoderTimeout);
     }
 
     /// <summary>Groups that haven't ended.</summary>
-    public int GroupsOnTheirWay => _groups.OnTheirWay;
+    public int GroupsOnTheirWay => Groups.OnTheirWay;
 
     /// <summary>Sequences that no decoder has.</summary>
-    public int WaitingSequences => _work.WaitingSequences;
+    public int WaitingSequences => Work.WaitingSequences;
 
+    /// <summary>The decoders.</summary>
     public DecoderFleet Decoders { get; }
 
-    private double QueueCapacity => _settings.QueueDepth * Decoders.Places;
+    /// <summary>The groups by id, and when they are overdue.</summary>
+    internal GroupRegister Groups { get; }
 
-    /// <summary>Of the model and tokenizer that groups are sampled with; null while there is no decoder and no group.</summary>
+    /// <summary>The queue, and who is given what of it.</summary>
+    internal WorkDispatch Work { get; }
+
+    /// <summary>Where there is room.</summary>
+    internal PlacementPolicy Policy { get; }
+
+    private double QueueCapacity => _queueDepth * Decoders.Places;
+
+    /// <summary>The model and tokenizer that groups are sampled with; null while there is no decoder and no group.</summary>
     public string? Fingerprint => Decoders.Fingerprint(hasWork: GroupsOnTheirWay > 0);
 
-    /// <summary>A group that was submitted and not yet acknowledged.</summary>
-    public RolloutGroup? Find(GroupId id) => _groups.Find(id);
+    /// <summary>A group that was submitted, or that a decoder has brought, until its outcome is acknowledged.</summary>
+    public RolloutGroup? Find(GroupId id) => Groups.Find(id);
 
-    /// <summary>Nothing is given to anybody.</summary>
-    public bool IsHeld => _work.IsHeld;
+    /// <summary>No decoder is given anything.</summary>
+    public bool IsHeld => Work.IsHeld;
 
     /// <summary>Gives nothing to anybody until <see cref="Open"/>: decoders are still to say what they hold.</summary>
-    public void Hold() => _work.IsHeld = true;
+    public void Hold() => Work.IsHeld = true;
 
     /// <summary>Gives waiting samples to decoders from now on.</summary>
     public void Open()
     {
-        _work.IsHeld = false;
-        _work.PlaceAll();
+        Work.IsHeld = false;
+        Work.PlaceAll();
     }
 
     /// <summary>
@@ -69,7 +75,7 @@ public sealed class GroupBook
     /// </summary>
     public Submission Submit(GroupRequest request, Policy? required, string? fingerprint = null)
     {
-        if (_groups.Find(request.Id) is { } group)
+        if (Groups.Find(request.Id) is { } group)
         {
             _line.Remove(request.Id);
             if (group.Outcome is not null)
@@ -86,9 +92,9 @@ public sealed class GroupBook
         _line.Remove(request.Id);
         if (Fingerprint is null)
             Decoders.Expect(fingerprint);
-        group = _groups.Add(request.Id);
+        group = Groups.Add(request.Id);
         group.Attach(request, required, fingerprint);
-        _work.Queue(group);
+        Work.Enqueue(group);
         return Submission.Taken;
     }
 
@@ -98,10 +104,10 @@ public sealed class GroupBook
     /// </summary>
     public Submission Offer(OfferedGroup offered)
     {
-        if (_groups.Find(offered.Id) is { } group && (group.Outcome is not null || group.Request is not null))
+        if (Groups.Find(offered.Id) is { } group && (group.Outcome is not null || group.Request is not null))
             return group.Outcome is null ? Submission.Taken : Submission.Ended;
         _line.Offer(offered);
-        if (_groups.Find(offered.Id) is not null)
+        if (Groups.Find(offered.Id) is not null)
             _line.Call(offered.Id);
         return Submission.NoRoom;
     }
@@ -113,57 +119,55 @@ public sealed class GroupBook
     /// <summary>To be called every second or so: groups that were called, and never came, lose their places.</summary>
     public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
-    /// <summary>Why a group of this model and tokenizer can't be taken, in a sentence; null where it can.</summary>
-    public string? WhyAnotherModel(string? fingerprint) =>
-        fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
-            : $"the decoders have another model or tokenizer than it is for: {theirs}, expected {fingerprint}";
+    /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null where one can.</summary>
+    public string? WhyRefused(GroupRequest request, string? fingerprint) =>
+        RequestRules.WhyRefused(request, Decoders.VocabularySize)
+        ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
+            : $"the decoders have another model or tokenizer than it is for: {theirs}, expected {fingerprint}");
 
-    /// <summary>Nobody wants this group any more.</summary>
+    /// <summary>Drops a group that nobody wants any more.</summary>
     public void Cancel(GroupId id)
     {
         _line.Remove(id);
-        if (_groups.Find(id) is not { } group)
+        if (Groups.Find(id) is not { } group)
             return;
         Withdraw(group);
         Forget(group, atOnce: true);
     }
 
-    /// <summary>The client has the outcome of this group. One that is still on its way goes on.</summary>
+    /// <summary>Drops a group whose client has the outcome. One that is still on its way goes on.</summary>
     public void Acknowledge(GroupId id)
     {
-        if (_groups.Find(id) is { Outcome: not null } group)
+        if (Groups.Find(id) is { Outcome: not null } group)
             Forget(group, atOnce: false);
     }
 
-    /// <summary>A group can't be finished.</summary>
+    /// <summary>Ends a group that can't be finished.</summary>
     public void Fail(GroupId id, string reason)
     {
-        if (_groups.Find(id) is not { Outcome: null } group)
+        if (Groups.Find(id) is not { Outcome: null } group)
             return;
         Withdraw(group);
-        _groups.End(group, new GroupFailed(id, reason));
+        Groups.End(group, new GroupFailed(id, reason));
         TellHolders(group, atOnce: true);
     }
 
-    /// <summary>All groups that haven't ended fail.</summary>
-    public void FailAll(string reason) => FailEach([.. _groups.Wanted.Select(group => (group.Id, reason))]);
+    /// <summary>Fails all groups that haven't ended.</summary>
+    public void FailAll(string reason) => FailEach([.. Groups.Wanted.Select(group => (group.Id, reason))]);
 
-    /// <summary>
-    /// Groups fail that no decoder can ever run: they are longer than any that there was. To be called where no other
-    /// decoder is expected.
-    /// </summary>
+    /// <summary>Fails groups that are longer than any decoder could run. To be called where no other decoder is expected.</summary>
     public void FailUnfit() => FailEach(IsHeld ? [] : _unserved.Unfit());
 
-    /// <summary>Groups wait that no decoder can run which is there.</summary>
+    /// <summary>Some waiting groups are too long for every decoder that is there.</summary>
     public bool AnyTooLong => _unserved.AnyTooLong;
 
-    /// <summary>To be called every second or so: groups fail that have waited too long without a decoder for them.</summary>
+    /// <summary>Fails groups that have waited too long without a decoder for them. To be called every second or so.</summary>
     /// <param name="now">The time.</param>
     /// <param name="loss">What became of the decoder that was lost last.</param>
     public void FailStranded(TimeSpan now, string loss) => FailEach(_unserved.Stranded(now, loss, IsHeld));
 
     /// <summary>Groups that ended since the last call.</summary>
-    public IReadOnlyList<RolloutGroup> TakeEnded() => _groups.TakeEnded();
+    public IReadOnlyList<RolloutGroup> TakeEnded() => Groups.TakeEnded();
 
     /// <summary>
     /// Groups that have made no token for too long, or whose outcome was not acknowledged in time. Those that no client has
@@ -171,105 +175,27 @@ public sealed class GroupBook
     /// </summary>
     public IReadOnlyList<RolloutGroup> TakeOverdue()
     {
-        var overdue = _groups.TakeOverdue();
+        var overdue = Groups.TakeOverdue();
         foreach (var orphan in overdue.Where(group => group.Request is null))
             Cancel(orphan.Id);
         return [.. overdue.Where(group => group.Request is not null)];
     }
 
-    /// <summary>
-    /// A decoder says that it is there. An earlier incarnation's samples wait again, before newer groups. Null for one
-    /// that is known to be gone, or is refused.
-    /// </summary>
-    public DecoderLoad? Welcome(DecoderHere here, out string? refusal)
-    {
-        var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
-        var before = Fingerprint;
-        (var decoder, refusal, var displaced) = Decoders.Register(here, GroupsOnTheirWay > 0, IsHeld);
-        if (decoder is null)
-            return null;
-        if (!isKnown)
-            _work.Measure(Decoders.All);
-        foreach (var other in displaced)
-            Lose(other, other.Id == here.Id ? "it was started anew" : null);
-        if (Fingerprint != before)
-            FailThoseOfAnotherModel();
-        if (here.Seen == _epoch)
-        {
-            decoder.Commands.Acknowledge(here.CommandsTaken);
-            decoder.IsSettled |= here.Holding == 0;
-        }
-        decoder.Commands.Flush();
-        Decoders.Ranking.Update(decoder);
-        _work.Fill(decoder);
-        _work.Balance(decoder);
-        return decoder;
-    }
-
-    /// <summary>An incarnation of a decoder is gone; what it worked on may be to blame where it is a fault.</summary>
-    public void DecoderDown(DecoderLost lost, bool isFault = true)
-    {
-        if (Decoders.Remove(lost) is not { } decoder)
-            return;
-        _work.Measure(Decoders.All);
-        Lose(decoder, isFault ? lost.Reason : null);
-    }
-
-    /// <summary>All decoders of a host are gone, for good: a process that takes its address later is another host.</summary>
-    public IReadOnlyList<DecoderLoad> HostDown(HostId host)
-    {
-        var lost = Decoders.Remove(host);
-        _work.Measure(Decoders.All);
-        foreach (var decoder in lost)
-            Lose(decoder, fault: null);
-        return lost;
-    }
-
-    /// <summary>Takes a report. Null where it comes from nobody who counts, and is not to be answered.</summary>
-    public DecoderLoad? Take(DecoderReport report)
-    {
-        if (report.Epoch != _epoch || Decoders.Find(report.Decoder) is not { } decoder
-            || decoder.Here.Incarnation != report.Incarnation)
-        {
-            return null;
-        }
-        decoder.Commands.Acknowledge(report.CommandsTaken);
-        if (report.Number <= decoder.LastReport)
-            return decoder;
-        decoder.LastReport = report.Number;
-        (decoder.Load, decoder.Here) = (report.Load, decoder.Here with { Policy = report.Policy });
-        foreach (var progress in report.Samples)
-        {
-            // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
-            var group = _groups.Find(progress.Group) ?? (decoder.IsSettled ? null : AddOrphan(progress.Group));
-            if (group is not null && _samples.Take(decoder, group, progress))
-                EndIfComplete(group);
-        }
-        foreach (var rejection in report.Rejected)
-        {
-            if (_groups.Find(rejection.Group) is { } group && SampleIntake.IsAt(group, decoder, rejection.Attempt))
-                Fail(rejection.Group, rejection.Reason);
-        }
-        decoder.IsSettled |= !report.More;
-        Decoders.Ranking.Update(decoder);
-        _work.Fill(decoder);
-        _work.Balance(decoder);
-        return decoder;
-    }
-
     private bool HasRoomFor(int samples) => WaitingSequences == 0 || WaitingSequences + samples <= QueueCapacity;
 
-    private RolloutGroup AddOrphan(GroupId id)
+    /// <summary>Adds a group that a decoder has brought, and calls for it where a client waits with it.</summary>
+    internal RolloutGroup AddOrphan(GroupId id)
     {
         if (_line.Contains(id))
             _line.Call(id);
-        return _groups.AddOrphan(id);
+        return Groups.AddOrphan(id);
     }
 
-    private void EndIfComplete(RolloutGroup group)
+    /// <summary>Ends a group whose samples have all finished.</summary>
+    internal void EndIfComplete(RolloutGroup group)
     {
         if (group is { Unfinished: 0, Request: not null })
-            _groups.End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
+            Groups.End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
     }
 
     private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, string? fingerprint)
@@ -282,15 +208,16 @@ public sealed class GroupBook
         EndIfComplete(group);
         if (group.Outcome is not null)
             return;
-        _groups.StartClock(group);
-        _work.Queue(group);
+        Groups.StartClock(group);
+        Work.Enqueue(group);
     }
 
-    private void FailThoseOfAnotherModel()
+    /// <summary>Fails groups that the decoders' model is not the right one for.</summary>
+    internal void FailThoseOfAnotherModel()
     {
-        foreach (var group in _groups.Wanted.ToArray())
+        foreach (var group in Groups.Wanted.ToArray())
         {
-            if (WhyAnotherModel(group.Fingerprint) is { } reason)
+            if (WhyRefused(group.Request!, group.Fingerprint) is { } reason)
                 Fail(group.Id, reason);
         }
     }
@@ -301,34 +228,10 @@ public sealed class GroupBook
             Fail(id, reason);
     }
 
-    /// <param name="decoder">It is out.</param>
-    /// <param name="fault">What it was lost by, where a group of it may be to blame.</param>
-    private void Lose(DecoderLoad decoder, string? fault)
-    {
-        decoder.IsGone = true;
-        Decoders.Ranking.Update(decoder);
-        foreach (var group in decoder.Groups.Keys.ToArray())
-        {
-            var released = 0;
-            foreach (var slot in group.Slots.Where(slot => slot.Decoder == decoder))
-            {
-                decoder.Remove(group, slot);
-                decoder.Orphan(slot);
-                slot.Release();
-                released++;
-            }
-            group.Losses += fault is null ? 0 : 1;
-            _work.Requeue(group, released);
-            if (group is { Losses: >= RolloutGroup.MostLosses, Request: not null })
-                Fail(group.Id, $"its decoder was lost {group.Losses} times; the last one was {decoder.Id}: {fault}");
-        }
-        _work.PlaceAll();
-    }
-
-    /// <summary>Takes a group from decoders and queue.</summary>
+    /// <summary>Takes a group away from decoders and queue.</summary>
     private void Withdraw(RolloutGroup group)
     {
-        _work.Remove(group);
+        Work.Dequeue(group);
         foreach (var slot in group.Slots)
         {
             if (slot.Decoder is not { } decoder)
@@ -341,7 +244,7 @@ public sealed class GroupBook
 
     private void Forget(RolloutGroup group, bool atOnce)
     {
-        _groups.Remove(group);
+        Groups.Remove(group);
         TellHolders(group, atOnce);
     }
 
@@ -355,4 +258,17 @@ public sealed class GroupBook
         }
         group.Holders.Clear();
     }
+}
+
+/// <summary>What a submission came to.</summary>
+public enum Submission
+{
+    /// <summary>It will be answered: it is new, or on its way already.</summary>
+    Taken,
+
+    /// <summary>It has ended, and its outcome is to be told again.</summary>
+    Ended,
+
+    /// <summary>Enough is waiting.</summary>
+    NoRoom,
 }

@@ -15,11 +15,14 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     /// <summary>A completion is expected to need at least this share of the tokens it may have.</summary>
     private const double LeastShare = 1.0 / 16;
 
+    private int _mostSeqs;          // samples that any decoder takes at most
+    private long _mostTokens;       // tokens that the blocks hold which any decoder takes at most
+
     /// <summary>The share of their max tokens that finished samples came to need, late ones counting more; 1 at first.</summary>
     public double LengthShare { get; private set; } = 1;
 
-    /// <summary>A sample has ended with so many of the tokens that it might have had.</summary>
-    public void Learn(int tokens, int maxTokens) =>
+    /// <summary>Learns from a sample that has ended with so many of the tokens that it might have had.</summary>
+    public void LearnLength(int tokens, int maxTokens) =>
         LengthShare += Recency * (Math.Max((double)tokens / maxTokens, LeastShare) - LengthShare);
 
     /// <summary>Blocks of a prompt that the samples of a group share: its full ones.</summary>
@@ -33,13 +36,51 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     public int TokensToCome(GroupRequest group, SampleSlot slot) =>
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
-    /// <summary>Samples that a decoder has at most, and the blocks that those may be expected to need.</summary>
-    /// <param name="capacity">The decoder's.</param>
-    /// <param name="ahead">With those that wait there; else only those that run.</param>
-    public (int Seqs, long Blocks) Most(DecoderCapacity capacity, bool ahead = true)
+    /// <summary>Measures the decoders that are there: a group that is too large for any of them is split.</summary>
+    public void MeasureLargest(IEnumerable<DecoderLoad> decoders)
     {
-        var seqs = capacity.MaxNumSeqs + (ahead ? lookaheadSeqs : 0);
-        return (seqs, (long)capacity.Blocks * seqs / capacity.MaxNumSeqs);
+        (_mostSeqs, _mostTokens) = (0, 0);
+        foreach (var capacity in decoders.Select(decoder => decoder.Capacity))
+        {
+            var (seqs, blocks) = Most(capacity, ahead: true);
+            (_mostSeqs, _mostTokens) = (Math.Max(_mostSeqs, seqs), Math.Max(_mostTokens, blocks * capacity.BlockSize));
+        }
+    }
+
+    /// <summary>
+    /// How many of a group's waiting samples a decoder has room for: all of them or none; of a group that is larger than
+    /// what any decoder takes, those that there is room for. An idle decoder takes any group, as far as it has places: its
+    /// pool takes turns.
+    /// </summary>
+    /// <param name="group">Its samples wait.</param>
+    /// <param name="decoder">Where they may go.</param>
+    /// <param name="ahead">Counts the places of samples that wait at the decoder; else only of those that run.</param>
+    public int RoomFor(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
+    {
+        if (!decoder.TakesWork || !decoder.MayWorkOn(group))
+            return 0;
+        var (request, capacity) = (group.Request!, decoder.Capacity);
+        var (seqs, free) = Most(capacity, ahead);
+        seqs -= decoder.AssignedSeqs;
+        free -= decoder.ReservedBlocks;
+        var prompt = PromptBlocks(request, capacity.BlockSize);
+        var blocks = decoder.Groups.ContainsKey(group) ? 0L : prompt;
+        var (fit, all) = (0, (long)prompt);
+        foreach (var slot in group.Slots)
+        {
+            if (!slot.IsWaiting)
+                continue;
+            var own = OwnBlocks(request, slot, capacity.BlockSize);
+            (blocks, all) = (blocks + own, all + own);
+            if (fit < seqs && blocks <= free)
+                fit++;
+        }
+        if (fit == group.Waiting)
+            return fit;
+        var isTooLarge = group.IsSplit || group.Waiting > _mostSeqs || all * capacity.BlockSize > _mostTokens;
+        return decoder.AssignedSeqs > 0 ? (isTooLarge ? fit : 0)
+            : isTooLarge ? Math.Min(group.Waiting, seqs)
+            : group.Waiting;
     }
 
     /// <summary>
@@ -48,4 +89,11 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     /// </summary>
     public bool PaysToSplit(GroupRequest group, IEnumerable<SampleSlot> moved) =>
         moved.Sum(slot => (long)TokensToCome(group, slot)) > group.Prompt.Length;
+
+    /// <summary>Samples that a decoder has at most, and the blocks that those may be expected to need.</summary>
+    private (int Seqs, long Blocks) Most(DecoderCapacity capacity, bool ahead)
+    {
+        var seqs = capacity.MaxNumSeqs + (ahead ? lookaheadSeqs : 0);
+        return (seqs, (long)capacity.Blocks * seqs / capacity.MaxNumSeqs);
+    }
 }

@@ -9,10 +9,11 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 public sealed class RolloutGroup(GroupId id, long order)
 {
-    /// <summary>Losses with which it fails.</summary>
+    /// <summary>Decoder losses after which it fails.</summary>
     public const int MostLosses = 3;
 
-    private readonly List<SampleSlot> _slots = [];
+    private List<SampleSlot> _slots = [];
+    private Dictionary<int, SampleSlot>? _reported = [];     // until a request says which samples there are
 
     public GroupId Id { get; } = id;
 
@@ -61,7 +62,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>Decoders that may hold something of it.</summary>
     public List<DecoderLoad> Holders { get; } = [];
 
-    /// <summary>Its samples; of a group without a request, those up to the highest that was reported.</summary>
+    /// <summary>Its samples in their order; of a group without a request, those that were reported.</summary>
     public IReadOnlyList<SampleSlot> Slots => _slots;
 
     /// <summary>Samples that nobody works on and that haven't finished.</summary>
@@ -70,27 +71,36 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>Samples that haven't finished.</summary>
     public int Unfinished { get; set; }
 
-    /// <summary>Its client asks for it. False where what decoders brought is not of this group.</summary>
+    /// <summary>Attaches what its client asks for. False where decoders have samples that the request doesn't have.</summary>
     public bool Attach(GroupRequest request, Policy? required, string? fingerprint)
     {
-        if (_slots.Count > request.Samples.Length)
+        var samples = request.Samples;
+        if (_slots.Exists(slot => slot.Sample >= samples.Length || slot.Count > samples[slot.Sample].MaxTokens))
             return false;
         (Request, Required, Fingerprint) = (request, required, fingerprint);
-        Longest = request.Prompt.Length + request.Samples.Max(sample => (long)sample.MaxTokens);
-        Slot(request.Samples.Length - 1);
+        Longest = request.Prompt.Length + samples.Max(sample => (long)sample.MaxTokens);
+        var unheard = samples.Length - _slots.Count;
+        Waiting += unheard;
+        Unfinished += unheard;
+        _slots = [.. Enumerable.Range(0, samples.Length)
+            .Select(sample => _reported?.GetValueOrDefault(sample) ?? new SampleSlot(sample))];
+        _reported = null;
         return true;
     }
 
-    /// <summary>One of its samples; those before it come to be with it.</summary>
-    public SampleSlot Slot(int sample)
+    /// <summary>One of its samples. Without a request, any number may be reported: it is added.</summary>
+    public SampleSlot FindOrAddSlot(int sample)
     {
-        while (_slots.Count <= sample)
+        if (_reported is null)
+            return _slots[sample];
+        if (!_reported.TryGetValue(sample, out var slot))
         {
-            _slots.Add(new SampleSlot(_slots.Count));
+            _reported.Add(sample, slot = new SampleSlot(sample));
+            _slots.Add(slot);
             Waiting++;
             Unfinished++;
         }
-        return _slots[sample];
+        return slot;
     }
 
     /// <summary>A decoder may hold something of it.</summary>
@@ -100,11 +110,72 @@ public sealed class RolloutGroup(GroupId id, long order)
             Holders.Add(decoder);
     }
 
-    /// <summary>It is over; its samples are not kept but in the outcome.</summary>
+    /// <summary>Ends it: its samples are kept in the outcome alone.</summary>
     public void End(GroupOutcome outcome)
     {
         Outcome = outcome;
-        _slots.Clear();
+        _slots = [];
         Waiting = Unfinished = 0;
     }
+}
+
+/// <summary>One sample as the scheduler knows it: waiting, on a decoder, or finished, with its tokens so far.</summary>
+public sealed class SampleSlot(int sample)
+{
+    private SampledTokensBuilder _sampled = new();
+    private FinishReason _reason;
+
+    /// <summary>Its number in the group.</summary>
+    public int Sample { get; } = sample;
+
+    /// <summary>Who works on it; null while it waits and when it has finished.</summary>
+    public DecoderLoad? Decoder { get; private set; }
+
+    /// <summary>The assignment that it is worked on under.</summary>
+    public int Attempt { get; private set; }
+
+    public bool IsFinished { get; private set; }
+
+    public bool IsWaiting => Decoder is null && !IsFinished;
+
+    /// <summary>Tokens that are known.</summary>
+    public int Count => _sampled.Count;
+
+    /// <summary>Blocks that it is expected to need of its own, as they were added to the decoder's.</summary>
+    public int ReservedBlocks { get; private set; }
+
+    /// <summary>This decoder works on it from now on.</summary>
+    public void Assign(DecoderLoad decoder, int attempt, int reservedBlocks) =>
+        (Decoder, Attempt, ReservedBlocks) = (decoder, attempt, reservedBlocks);
+
+    /// <summary>Nobody works on it; it keeps its tokens.</summary>
+    public void Release() => (Decoder, ReservedBlocks) = (null, 0);
+
+    /// <summary>Forgets its tokens: those of a decoder that works on it already are taken instead.</summary>
+    public void Clear() => _sampled = new SampledTokensBuilder();
+
+    /// <summary>Takes tokens that aren't known yet. False where those before them aren't known either.</summary>
+    public bool Append(SampleProgress progress)
+    {
+        if (progress.Start > Count)
+            return false;
+        var known = Count - progress.Start;
+        if (known < progress.Sampled.Count)
+            _sampled.Append(progress.Sampled, from: known);
+        return true;
+    }
+
+    /// <summary>No more tokens are to come.</summary>
+    public void Finish(FinishReason reason)
+    {
+        Release();
+        IsFinished = true;
+        _reason = reason;
+    }
+
+    /// <summary>What a decoder needs to go on.</summary>
+    public SampleStart ToStart() => new(Sample, _sampled.ToSampledTokens());
+
+    /// <summary>The finished sample.</summary>
+    public Completion ToCompletion() => new(Sample, _sampled.ToSampledTokens(), _reason);
 }

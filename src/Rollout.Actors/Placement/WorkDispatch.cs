@@ -4,9 +4,8 @@ using Rollout.Actors.Protocol.Wire;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Hands waiting samples to decoders with room, those of a group together and the oldest group first, and moves what
-/// waits on one decoder to another that has run dry. While something waits that nobody has room for, only a decoder
-/// that changed is looked at.
+/// Hands waiting samples to decoders with room, those of a group together and the oldest group first. While something
+/// waits that nobody has room for, only a decoder that changed is looked at.
 /// </summary>
 /// <param name="policy">Where there is room.</param>
 /// <param name="ranking">The decoders.</param>
@@ -16,37 +15,29 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     /// <summary>Bytes of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
     private const int AssignedBytes = 512 * 1024;
 
-    private readonly WorkRecall _recall = new(policy);
     private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
     private int _attempts;
-    private int _mostSeqs;          // samples that a decoder takes at most
-    private long _mostTokens;       // that the blocks hold that it takes at most
     private bool _isBlocked;        // for every group at the head of a line it is known that no decoder has room
 
-    /// <summary>Nothing is given to anybody.</summary>
+    /// <summary>No decoder is given anything.</summary>
     public bool IsHeld { get; set; }
 
-    /// <summary>Sequences in the queue.</summary>
+    /// <summary>Samples in the queue.</summary>
     public int WaitingSequences { get; private set; }
 
-    /// <summary>Groups that wait.</summary>
+    /// <summary>Groups with samples in the queue.</summary>
     public WorkQueue Waiting { get; } = new();
 
-    /// <summary>Other decoders are there.</summary>
-    public void Measure(IEnumerable<DecoderLoad> decoders)
+    /// <summary>Other decoders are there than before: groups may have room elsewhere, and wait in other lines.</summary>
+    public void MeasureDecoders(IEnumerable<DecoderLoad> decoders)
     {
-        (_mostSeqs, _mostTokens) = (0, 0);
-        foreach (var capacity in decoders.Select(decoder => decoder.Capacity))
-        {
-            var (seqs, blocks) = policy.Most(capacity);
-            (_mostSeqs, _mostTokens) = (Math.Max(_mostSeqs, seqs), Math.Max(_mostTokens, blocks * capacity.BlockSize));
-        }
+        policy.MeasureLargest(decoders);
         Waiting.Reline(decoders.Select(decoder => decoder.Capacity.Reach));
         _isBlocked = false;
     }
 
-    /// <summary>A submitted group's waiting samples want a decoder.</summary>
-    public void Queue(RolloutGroup group)
+    /// <summary>Queues a submitted group's waiting samples, and places them where a decoder has room.</summary>
+    public void Enqueue(RolloutGroup group)
     {
         if (group.Waiting == 0)
             return;
@@ -56,7 +47,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
             PlaceAll();
     }
 
-    /// <summary>So many samples of a group wait again. Placed with the next change.</summary>
+    /// <summary>Queues samples of a group that wait again. They are placed with the next change.</summary>
     public void Requeue(RolloutGroup group, int samples)
     {
         group.Waiting += samples;
@@ -67,15 +58,15 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         _isBlocked = false;
     }
 
-    /// <summary>A decoder works on a waiting sample already.</summary>
-    public void Take(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, int attempt)
+    /// <summary>Books a waiting sample that a decoder works on already.</summary>
+    public void AssignToHolder(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, int attempt)
     {
-        Placed(group, 1);
+        CountPlaced(group, 1);
         Give(group, slot, decoder, attempt);
     }
 
-    /// <summary>A group's waiting samples want no decoder any more.</summary>
-    public void Remove(RolloutGroup group)
+    /// <summary>Removes a group's waiting samples from the queue.</summary>
+    public void Dequeue(RolloutGroup group)
     {
         if (group.Request is null || group.Waiting == 0)
             return;
@@ -92,14 +83,14 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         _stuck.Clear();
         while (Waiting.Oldest(except: _stuck) is { } line)
         {
-            if (!Place(line.First!))
+            if (!PlaceGroup(line.First!))
                 _stuck.Add(line);
         }
         _isBlocked = !Waiting.IsEmpty;
     }
 
-    /// <summary>A decoder has changed, and may have room for what waits.</summary>
-    public void Fill(DecoderLoad decoder)
+    /// <summary>Gives waiting groups to a decoder that has changed, as far as it has room.</summary>
+    public void FillDecoder(DecoderLoad decoder)
     {
         if (!_isBlocked)
         {
@@ -108,60 +99,19 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         }
         if (IsHeld)
             return;
-        while (Oldest(decoder) is ({ } group, var samples))
+        while (OldestFor(decoder) is ({ } group, var samples))
             Assign(group, decoder, samples);
         _isBlocked = !Waiting.IsEmpty;
     }
 
-    /// <summary>
-    /// Where a decoder has places to spare and nothing waits for them here, what waits on another one is recalled:
-    /// groups that haven't begun, the youngest first, or parts of one where that pays. They come back to the queue.
-    /// </summary>
-    /// <param name="changed">Looked at as the dry one, or as the one where something waits.</param>
-    public void Balance(DecoderLoad changed)
-    {
-        if (changed.Load.Waiting == 0)
-            Fetch(changed);
-        else if (ranking.EmptiestFirst.FirstOrDefault() is { } emptiest && emptiest != changed)
-            Fetch(emptiest);
-    }
-
-    private void Fetch(DecoderLoad dry)
-    {
-        var places = dry.Capacity.MaxNumSeqs - dry.AssignedSeqs;
-        if (IsHeld || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching
-            || HasWaiting(dry))
-        {
-            return;
-        }
-        foreach (var donor in ranking.MostWaitingFirst)
-        {
-            if (donor == dry || donor.IsRecallOut || !_recall.Recall(donor, dry, Math.Min(places, donor.Load.Waiting)))
-                continue;
-            donor.LastRecall = donor.Commands.Last;
-            dry.FetchesFrom = donor;
-            return;
-        }
-    }
-
-    private bool HasWaiting(DecoderLoad decoder)
-    {
-        foreach (var line in Waiting.Lines)
-        {
-            if (decoder.MayWorkOn(line.First!))
-                return true;
-        }
-        return false;
-    }
-
     /// <summary>The oldest of the groups at the heads of lines that a decoder has room for, and for how much of it.</summary>
-    private (RolloutGroup? Group, int Samples) Oldest(DecoderLoad decoder)
+    private (RolloutGroup? Group, int Samples) OldestFor(DecoderLoad decoder)
     {
         var (oldest, samples) = ((RolloutGroup?)null, 0);
         foreach (var line in Waiting.Lines)
         {
             var head = line.First!;
-            if ((oldest is null || head.Order < oldest.Order) && Room(head, decoder) is > 0 and var room)
+            if ((oldest is null || head.Order < oldest.Order) && policy.RoomFor(head, decoder) is > 0 and var room)
                 (oldest, samples) = (head, room);
         }
         return (oldest, samples);
@@ -171,12 +121,12 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     /// Gives a group to where its siblings are, if it can run there at once; what was recalled from there for want of room
     /// would only go back. Else to the emptiest decoder that has room. False where none has.
     /// </summary>
-    private bool Place(RolloutGroup group)
+    private bool PlaceGroup(RolloutGroup group)
     {
         foreach (var holder in group.Holders)
         {
             if (holder.Groups.ContainsKey(group) && holder.Load.Waiting == 0
-                && Room(group, holder, ahead: false) is > 0 and var most)
+                && policy.RoomFor(group, holder, ahead: false) is > 0 and var most)
             {
                 Assign(group, holder, most);
                 return true;
@@ -184,7 +134,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         }
         foreach (var decoder in ranking.EmptiestFirst)
         {
-            if (Room(group, decoder) is > 0 and var most)
+            if (policy.RoomFor(group, decoder) is > 0 and var most)
             {
                 Assign(group, decoder, most);
                 return true;
@@ -193,44 +143,11 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         return false;
     }
 
-    /// <summary>
-    /// How many of a group's waiting samples a decoder has room for: all of them or none; of a group that is larger than
-    /// what any decoder takes, those that there is room for. An idle one takes any group, as far as it has places: its pool
-    /// takes turns.
-    /// </summary>
-    private int Room(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
-    {
-        if (!decoder.TakesWork || !decoder.MayWorkOn(group))
-            return 0;
-        var (request, capacity) = (group.Request!, decoder.Capacity);
-        var (seqs, free) = policy.Most(capacity, ahead);
-        seqs -= decoder.AssignedSeqs;
-        free -= decoder.ReservedBlocks;
-        var prompt = PlacementPolicy.PromptBlocks(request, capacity.BlockSize);
-        var blocks = decoder.Groups.ContainsKey(group) ? 0L : prompt;
-        var (fit, all) = (0, (long)prompt);
-        foreach (var slot in group.Slots)
-        {
-            if (!slot.IsWaiting)
-                continue;
-            var own = policy.OwnBlocks(request, slot, capacity.BlockSize);
-            (blocks, all) = (blocks + own, all + own);
-            if (fit < seqs && blocks <= free)
-                fit++;
-        }
-        if (fit == group.Waiting)
-            return fit;
-        var isTooLarge = group.IsSplit || group.Waiting > _mostSeqs || all * capacity.BlockSize > _mostTokens;
-        return decoder.AssignedSeqs > 0 ? (isTooLarge ? fit : 0)
-            : isTooLarge ? Math.Min(group.Waiting, seqs)
-            : group.Waiting;
-    }
-
     private void Assign(RolloutGroup group, DecoderLoad decoder, int most)
     {
         var (starts, bytes) = (new List<SampleStart>(), 0L);
         group.IsSplit |= most < group.Waiting;
-        Placed(group, most);
+        CountPlaced(group, most);
         foreach (var slot in group.Slots)
         {
             if (!slot.IsWaiting)
@@ -256,8 +173,8 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         }
     }
 
-    /// <summary>So many samples of a group wait no more.</summary>
-    private void Placed(RolloutGroup group, int samples)
+    /// <summary>Counts samples of a group that wait no more.</summary>
+    private void CountPlaced(RolloutGroup group, int samples)
     {
         group.Waiting -= samples;
         if (group.Request is null)

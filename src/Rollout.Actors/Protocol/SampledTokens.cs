@@ -77,7 +77,8 @@ public sealed class SampledTokensBuilder
     /// <summary>The number of sampled tokens.</summary>
     public int Count { get; private set; }
 
-    public ReadOnlySpan<int> PromptAndSampled => _tokens.AsSpan(0, _promptLength + Count);
+    /// <summary>What is in it now is never written again, however many tokens follow.</summary>
+    public ReadOnlyMemory<int> PromptAndSampled => _tokens.AsMemory(0, _promptLength + Count);
 
     public void Append(int token, float logprob, Policy policy)
     {

@@ -27,8 +27,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     public void Submit(SubmitGroup submit, IActorRef client)
     {
         var request = submit.Group;
-        if ((RequestRules.WhyRefused(request) ?? WireLimits.WhyTooLarge(request)
-            ?? book.WhyAnotherModel(submit.Fingerprint)) is { } reason)
+        if ((book.WhyRefused(request, submit.Fingerprint) ?? WireLimits.WhyTooLarge(request)) is { } reason)
         {
             GiveUp(client, request.Id, reason);
             return;

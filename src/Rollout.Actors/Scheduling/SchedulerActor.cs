@@ -10,15 +10,15 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Scheduling;
 
 /// <summary>
-/// The one scheduler of a cluster: takes groups from clients, hands their samples to decoders, and gives every client an
-/// answer for every group, whatever happens to decoders meanwhile. What it knows, decoders and clients know too: the
-/// next scheduler learns it from them.
+/// The one scheduler of a cluster: accepts groups from clients, hands their samples to decoders, and answers every group,
+/// whatever happens to decoders meanwhile. Decoders and clients together know all that it knows: the next scheduler learns
+/// it from them.
 /// </summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives anything to anybody.</summary>
+    /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives out work.</summary>
     private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(5);
 
     private readonly SchedulerSettings _settings;
@@ -26,9 +26,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
     private readonly ClientDesk _clients;
+    private readonly DecoderDesk _decoders;
     private readonly TimeProvider _time;
     private readonly long _started;
-    private readonly ILoggingAdapter _log = Context.GetLogger();
 
     /// <param name="settings">Deadlines and sizes.</param>
     /// <param name="epochs">Gives this one's number.</param>
@@ -47,6 +47,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _started = time.GetTimestamp();
         _book = new GroupBook(_epoch, settings, () => Now, knowsHosts: membership is null);
         _clients = new ClientDesk(_epoch, _book, Context);
+        _decoders = new DecoderDesk(_epoch, _book, Context, Context.GetLogger());
         if (membership is not null)
         {
             _book.Hold();
@@ -75,7 +76,6 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _clients.Acknowledge(taken.Groups);
             SendAll();
         });
-        Receive<Terminated>(Lose);
         Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
             _book.Decoders.Count,
             _book.GroupsOnTheirWay,
@@ -83,15 +83,37 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _book.WaitingSequences,
             _book.Fingerprint,
             _book.Decoders.Policy)));
-        Receive<DecoderHere>(Welcome);
-        Receive<DecoderReport>(Take);
-        Receive<DecoderLost>(Lose);
-        Receive<HostLost>(Lose);
+        Receive<DecoderHere>(here =>
+        {
+            StartOverIfBehind(here.Seen);
+            FollowDecoder(_decoders.Register(here, ReportEvery));
+        });
+        Receive<DecoderReport>(report => FollowDecoder(_decoders.AcceptReport(report)));
+        Receive<DecoderLost>(lost =>
+        {
+            _decoders.Remove(lost);
+            FailWhatNobodyWillRun();
+            SendAll();
+        });
+        Receive<HostLost>(lost =>
+        {
+            _decoders.Remove(lost);
+            OpenIfSettled();
+            SendAll();
+        });
         Receive<HostsUp>(up =>
         {
             Roster.ExpectHosts(up.Hosts);
             FailWhatNobodyWillRun();
             OpenIfSettled();
+            SendAll();
+        });
+        Receive<Terminated>(stopped =>
+        {
+            _decoders.NoteStopped(stopped);
+            _clients.CancelAllOf(stopped.ActorRef);
+            FailWhatNobodyWillRun();
+            SendAll();
         });
         Receive<Tick>(_ => LookAtTheClock());
     }
@@ -117,7 +139,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
-    /// <summary>Grows with the cluster, so that a thousand decoders send no more reports than ten did.</summary>
+    /// <summary>Time between a decoder's reports: it grows with the cluster, so that a thousand decoders don't flood it.</summary>
     private TimeSpan ReportEvery
     {
         get
@@ -129,41 +151,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
 
-    private void Welcome(DecoderHere here)
-    {
-        StartOverIfBehind(here.Seen);
-        var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
-        var decoder = _book.Welcome(here, out var refusal);
-        if (refusal is not null)
-        {
-            _log.Warning("{Refusal}", refusal);
-            here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
-            OpenIfSettled();
-        }
-        if (decoder is null)
-            return;
-        if (isNew)
-        {
-            Context.Watch(here.Decoder);
-            _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
-        }
-        here.Decoder.Tell(new SchedulerHere(_epoch, ReportEvery));
-        Send(decoder);
-        OpenIfSettled();
-    }
-
-    private void Take(DecoderReport report)
-    {
-        if (_book.Take(report) is not { } decoder)
-            return;
-        decoder.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
-        Send(decoder);
-        OpenIfSettled();
-    }
-
     /// <summary>
-    /// Whoever writes to this one takes it for the oldest member. Where they have followed a higher epoch, that one was a
-    /// scheduler before it, with a faster clock, and they would listen to this one never.
+    /// A sender that has followed a higher epoch ignores this scheduler, though by membership this one comes later: its
+    /// clock is behind the earlier one's. It starts over above that epoch.
     /// </summary>
     private void StartOverIfBehind(SchedulerEpoch seen)
     {
@@ -174,46 +164,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             $"{_epoch} comes after {seen} by membership, and before it by the clocks: it starts over above it");
     }
 
-    /// <summary>
-    /// A client or a decoder has stopped. A decoder's supervisor says so too, with the reason and whether it comes back; but
-    /// once, and what is said once may be lost.
-    /// </summary>
-    private void Lose(Terminated gone)
-    {
-        foreach (var decoder in _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(gone.ActorRef)).ToArray())
-        {
-            var lost = new DecoderLost(
-                decoder.Id, decoder.Here.Incarnation, "it stopped", ComesBack: true, DecodersOfHost: 0);
-            Lose(lost, isFault: !gone.AddressTerminated);
-        }
-        _clients.CancelAllOf(gone.ActorRef);
-        SendAll();
-    }
-
-    private void Lose(DecoderLost lost) => Lose(lost, isFault: true);
-
-    /// <param name="lost">It is gone.</param>
-    /// <param name="isFault">Its host is not: what it worked on may be to blame.</param>
-    private void Lose(DecoderLost lost, bool isFault)
-    {
-        _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
-        _book.DecoderDown(lost, isFault);
-        FailWhatNobodyWillRun();
-        SendAll();
-    }
-
-    private void Lose(HostLost lost)
-    {
-        foreach (var decoder in _book.HostDown(lost.Host))
-        {
-            _log.Warning(
-                "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
-                decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
-        }
-        OpenIfSettled();
-    }
-
-    /// <summary>Groups need not wait for a decoder where none will come, or none that can run them.</summary>
+    /// <summary>Fails groups for which no decoder will come, or none that can run them.</summary>
     private void FailWhatNobodyWillRun()
     {
         if (_book.Decoders.Count == 0 && Roster.NobodyLeft is { } reason)
@@ -222,17 +173,10 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _book.FailUnfit();
     }
 
-    private void OpenIfSettled()
-    {
-        if (_book.IsHeld && (Roster.AllHeard || Now > TakeoverTime) && _book.Decoders.All.All(decoder => decoder.IsSettled))
-            _book.Open();
-        SendAll();
-    }
-
     private void LookAtTheClock()
     {
-        if (_book.IsHeld && Now > TakeoverTime)
-            _book.Open();
+        OpenIfSettled();
+        _decoders.Tick();
         var overdue = _book.TakeOverdue();
         _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
         foreach (var group in overdue.Where(group => group.Outcome is null))
@@ -253,25 +197,30 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             : "waiting for a decoder";
     }
 
-    /// <summary>Answers what has ended, and tells decoders what they are to be told.</summary>
-    private void SendAll()
+    /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
+    private void FollowDecoder(DecoderLoad? decoder)
     {
-        _clients.SendAll();
-        foreach (var decoder in _book.Decoders.TakeToTell())
-            Tell(decoder);
-    }
-
-    /// <summary>As <see cref="SendAll"/>, and says again what this decoder hasn't answered.</summary>
-    private void Send(DecoderLoad decoder)
-    {
-        Tell(decoder);
+        OpenIfSettled();
+        if (decoder is not null)
+            DecoderDesk.Send(decoder, Now);
         SendAll();
     }
 
-    private void Tell(DecoderLoad decoder)
+    /// <summary>A new scheduler gives out work once all decoders have said what they hold, or have had time to.</summary>
+    private void OpenIfSettled()
     {
-        foreach (var command in decoder.Commands.TakeSendable(Now))
-            decoder.Here.Decoder.Tell(command);
+        if (_book.IsHeld && (Now > TakeoverTime
+            || (Roster.AllHeard && _book.Decoders.All.All(decoder => decoder.IsSettled))))
+        {
+            _book.Open();
+        }
+    }
+
+    /// <summary>Answers what has ended, and sends decoders their commands.</summary>
+    private void SendAll()
+    {
+        _clients.SendAll();
+        _decoders.SendAll(Now);
     }
 
     private sealed record Tick

@@ -58,6 +58,12 @@ public sealed class RolloutTopology : IAsyncDisposable
             System.ActorOf(
                 SchedulerWatch.Props(_membership, settings.Cluster.SchedulerTimeout, Abandon), "scheduler-watch");
         }
+        else
+        {
+            var scheduler = System.ActorSelection("/user/scheduler/singleton");
+            System.ActorOf(
+                SchedulerProbe.Props(scheduler, settings.Cluster.SchedulerTimeout, GiveRoleUp), "scheduler-probe");
+        }
     }
 
     public ActorSystem System { get; }
@@ -256,6 +262,17 @@ public sealed class RolloutTopology : IAsyncDisposable
             trainer.Tell(new AbandonTraining(reason));
         else
             _ = MemberStart.LeaveAsync(System);
+    }
+
+    /// <summary>
+    /// This process's scheduler is stuck. A process that leaves hands its role over, which a stuck scheduler can't: the
+    /// process has itself downed, and another one takes the role.
+    /// </summary>
+    private void GiveRoleUp(string reason)
+    {
+        Fail(reason);
+        var cluster = Cluster.Get(System);
+        cluster.Down(cluster.SelfAddress);
     }
 
     /// <summary>A run that is under way when the actor system ends keeps what it has learnt, and can still say so.</summary>

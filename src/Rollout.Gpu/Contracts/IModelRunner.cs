@@ -12,6 +12,9 @@ public interface IModelRunner : IDisposable
     /// <summary>Token ids of the model are 0 … this − 1.</summary>
     int VocabularySize { get; }
 
+    /// <summary>Blocks that one step can copy at most.</summary>
+    int MaxCopies => int.MaxValue;
+
     /// <summary>
     /// Steps that may be started and not finished at once: 1 where <see cref="Start"/> computes, 2 where it only queues,
     /// so that the device never waits for the host.

@@ -16,9 +16,9 @@ public sealed class BlockAllocatorActorTests : TestKit
     public void Answers_each_demand_with_its_grant_in_the_order_of_asking()
     {
         var allocator = Allocator(blocks: 64);
-        Ask(allocator, Demand(1) with { Admissions = [new([Sequence], 0, [1, 2, 3], 200)] });
+        Ask(allocator, Demand(1) with { Admissions = [new([Sequence], default, new[] { 1, 2, 3 }, 200)] });
         for (var step = 2; step <= 100; step++)
-            Ask(allocator, Demand(step) with { Growth = [new(Sequence, 0, step + 2)] });
+            Ask(allocator, Demand(step) with { Growth = [new(Sequence, default, step + 2)] });
 
         var granted = Assert.IsType<Admission.Granted>(ExpectMsg<BlocksReserved>().Grant.Admissions[0]);
         var table = granted.Blocks.ToList();
@@ -46,7 +46,7 @@ public sealed class BlockAllocatorActorTests : TestKit
             for (var step = 0; step < 8; step++)
             {
                 var sequence = new SequenceId(new GroupId(asker), step);
-                var demand = Demand(step) with { Admissions = [new([sequence], 0, [1], 8)] };
+                var demand = Demand(step) with { Admissions = [new([sequence], default, new[] { 1 }, 8)] };
                 allocator.Tell(new ReserveBlocks(demand), probe);
             }
         })));
@@ -77,11 +77,11 @@ public sealed class BlockAllocatorActorTests : TestKit
     {
         var allocator = Allocator(blocks: 8);
         int[] prompt = [1, 2, 3, 4, 5];
-        Ask(allocator, Demand(1) with { Admissions = [new([Sequence], 0, prompt, 8)] });
-        Ask(allocator, Demand(2) with { Written = [new(Sequence, 0, 5)], Releases = [new(Sequence, 0)] });
+        Ask(allocator, Demand(1) with { Admissions = [new([Sequence], default, prompt, 8)] });
+        Ask(allocator, Demand(2) with { Written = [new(Sequence, default, 5)], Releases = [new(Sequence, default)] });
         allocator.Tell(new ResetPrefixCache(new PolicyVersion(1)), TestActor);
         var later = Demand(3) with { Version = new PolicyVersion(1) };
-        Ask(allocator, later with { Admissions = [new([Sequence], 1, prompt, 8)] });
+        Ask(allocator, later with { Admissions = [new([Sequence], new AdmissionId(1), prompt, 8)] });
 
         ExpectMsg<BlocksReserved>();
         Assert.Equal(1, ExpectMsg<BlocksReserved>().Grant.Usage.Cached);

@@ -43,9 +43,9 @@ public sealed class LedgerAdmissionTests
         {
             Admissions =
             [
-                new([Sequence(0, 2)], 0, Tokens(8), 16),
-                new([Sequence(0, 3)], 0, Tokens(1), 17),
-                new([Sequence(0, 4)], 0, Tokens(1), int.MaxValue),
+                new([Sequence(0, 2)], default, Tokens(8), 16),
+                new([Sequence(0, 3)], default, Tokens(1), 17),
+                new([Sequence(0, 4)], default, Tokens(1), int.MaxValue),
             ],
         }).Admissions;
         Assert.Equal(
@@ -64,7 +64,7 @@ public sealed class LedgerAdmissionTests
         user.Granted(1, Tokens(4));
         var answers = user.Ledger.Reserve(user.Demand() with
         {
-            Admissions = [new([Sequence(0, 2)], 0, Tokens(16), 20), new([Sequence(0, 3)], 0, Tokens(1), 16)],
+            Admissions = [new([Sequence(0, 2)], default, Tokens(16), 20), new([Sequence(0, 3)], default, Tokens(1), 16)],
         }).Admissions;
         Assert.All(answers, answer => Assert.Equal(new Admission.Deferred(1), answer));
         Assert.Equal(1, user.Usage.InUse);
@@ -77,7 +77,7 @@ public sealed class LedgerAdmissionTests
         user.Granted(Group(8, group: 1), Tokens(16));
         user.Ledger.Reserve(user.Demand() with
         {
-            Releases = [.. Group(8, group: 1).Select(member => new SequenceRelease(member, 0))],
+            Releases = [.. Group(8, group: 1).Select(member => new SequenceRelease(member, default))],
         });
         user.Granted([Sequence(0, 2)], Tokens(1));
         Assert.Equal(new Admission.Deferred(1), user.Admit(Group(3, group: 3), Tokens(1)));
@@ -101,8 +101,8 @@ public sealed class LedgerAdmissionTests
         user.Granted([Sequence(0, 2)], Tokens(8), maxLength: 24);
         var grant = user.Ledger.Reserve(user.Demand() with
         {
-            Growth = [new(Sequence(0, 1), 0, 17), new(Sequence(0, 2), 0, 9)],
-            Admissions = [new([Sequence(0, 3)], 0, Tokens(1), 4)],
+            Growth = [new(Sequence(0, 1), default, 17), new(Sequence(0, 2), default, 9)],
+            Admissions = [new([Sequence(0, 3)], default, Tokens(1), 4)],
         });
         Assert.Equal([Sequence(0, 2)], grant.Preempted);
         Assert.Equal(new Admission.Deferred(1), Assert.Single(grant.Admissions));
@@ -112,23 +112,23 @@ public sealed class LedgerAdmissionTests
     public void Sharing_into_a_sequence_that_holds_blocks_throws_and_takes_nothing()
     {
         var user = new LedgerUser(blocks: 8);
-        user.Granted([Sequence(1)], Tokens(4), attempt: 2);
+        user.Granted([Sequence(1)], Tokens(4), admission: 2);
         var error = Assert.Throws<InvalidOperationException>(
-            () => user.Admit(Group(2), Tokens(8), attempt: 2));
+            () => user.Admit(Group(2), Tokens(8), admission: 2));
         Assert.Equal(
-            "attempt 2 of group 1 sample 1 asks for blocks while attempt 2 holds some", error.Message);
-        Assert.Throws<InvalidOperationException>(() => user.Admit(Group(2), Tokens(8), attempt: 1));
+            "admission 2 of group 1 sample 1 asks for blocks while admission 2 holds some", error.Message);
+        Assert.Throws<InvalidOperationException>(() => user.Admit(Group(2), Tokens(8), admission: 1));
         Assert.Equal(1, user.Usage.InUse);
         Assert.Null(user.Ledger.Imbalance());
     }
 
     [Fact]
-    public void A_newer_attempt_ends_the_older_one_even_if_it_has_to_wait()
+    public void A_newer_admission_ends_the_older_one_even_if_it_has_to_wait()
     {
         var user = new LedgerUser(blocks: 4);
         user.Granted([Sequence(0, 1)], Tokens(8));
         user.Granted([Sequence(0, 2)], Tokens(4));
-        Assert.Equal(new Admission.Deferred(1), user.Admit([Sequence(0, 1)], Tokens(15), attempt: 1));
+        Assert.Equal(new Admission.Deferred(1), user.Admit([Sequence(0, 1)], Tokens(15), admission: 1));
         Assert.Equal(1, user.Usage.InUse);
     }
 
@@ -148,15 +148,15 @@ public sealed class LedgerAdmissionTests
         user.Granted(1, Tokens(4));
         AdmissionRequest[] senseless =
         [
-            new([], 0, Tokens(1), 4),
-            new(Group(1, group: 2), 0, [], 4),
-            new(Group(1, group: 2), 0, Tokens(5), 4),
-            new([Sequence(0, 2), Sequence(0, 2)], 0, Tokens(1), 4),
+            new([], default, Tokens(1), 4),
+            new(Group(1, group: 2), default, Array.Empty<int>(), 4),
+            new(Group(1, group: 2), default, Tokens(5), 4),
+            new([Sequence(0, 2), Sequence(0, 2)], default, Tokens(1), 4),
         ];
         foreach (var request in senseless)
         {
             Assert.Throws<InvalidOperationException>(() => user.Ledger.Reserve(
-                user.Demand() with { Releases = [new(Sequence(0), 0)], Admissions = [request] }));
+                user.Demand() with { Releases = [new(Sequence(0), default)], Admissions = [request] }));
         }
 
         Assert.Equal(1, user.Usage.InUse);

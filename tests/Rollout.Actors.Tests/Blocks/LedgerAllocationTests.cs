@@ -40,12 +40,12 @@ public sealed class LedgerAllocationTests
 
     private static AdmissionRequest Admission(int group) => new(
         [.. Enumerable.Range(0, 8).Select(sample => new SequenceId(new GroupId(group), sample))],
-        0,
-        [.. Enumerable.Range(group * 1000, Prompt)],
+        default,
+        Enumerable.Range(group * 1000, Prompt).ToArray(),
         MaxLength: 256);
 
     private static SequenceGrowth[] Growth(int tokens) => [.. Enumerable.Range(0, Sequences)
-        .Select(index => new SequenceGrowth(new SequenceId(new GroupId(index / 8), index % 8), 0, tokens))];
+        .Select(index => new SequenceGrowth(new SequenceId(new GroupId(index / 8), index % 8), default, tokens))];
 
     private static StepDemand Demand(SequenceGrowth[] growth, AdmissionRequest[] admissions) => new()
     {

@@ -119,7 +119,7 @@ public sealed class LedgerGrowthTests
     }
 
     [Fact]
-    public void A_preempted_sequences_late_growth_and_release_are_ignored_and_its_next_attempt_is_its_own()
+    public void Late_growth_and_release_of_a_preempted_sequence_do_not_touch_its_next_admission()
     {
         var user = new LedgerUser(blocks: 3);
         HoldAllThree(user);
@@ -127,11 +127,11 @@ public sealed class LedgerGrowthTests
 
         Assert.Empty(user.Grow((Sequence(0, 1), 9), (Sequence(0, 2), 5)).Preempted);
         user.Release(Sequence(0, 1));
-        user.Granted([Sequence(0, 2)], Tokens(5), maxLength: 12, attempt: 1);
-        user.Release(Sequence(0, 2), attempt: 0);
+        user.Granted([Sequence(0, 2)], Tokens(5), maxLength: 12, admission: 1);
+        user.Release(Sequence(0, 2), admission: 0);
         Assert.Empty(user.Grow((Sequence(0, 2), 9)).Changes);
         Assert.Equal(2, user.Usage.InUse);
-        user.Release(Sequence(0, 2), attempt: 1);
+        user.Release(Sequence(0, 2), admission: 1);
         Assert.Equal(3, user.Usage.Free);
     }
 
@@ -150,11 +150,11 @@ public sealed class LedgerGrowthTests
     }
 
     [Fact]
-    public void A_release_ends_older_attempts_too()
+    public void A_release_ends_older_admissions_too()
     {
         var user = new LedgerUser(blocks: 4);
         user.Granted(1, Tokens(4));
-        user.Release(Sequence(0), attempt: 1);
+        user.Release(Sequence(0), admission: 1);
         Assert.Equal(4, user.Usage.Free);
     }
 

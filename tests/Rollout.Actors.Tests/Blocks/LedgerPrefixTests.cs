@@ -75,7 +75,7 @@ public sealed class LedgerPrefixTests
         var second = user.Granted(2, Tokens(8));
         Assert.Empty(first.Blocks.Intersect(second.Blocks));
         user.Ledger.Reserve(
-            user.Demand() with { Written = [new(Sequence(0, 1), 0, 8), new(Sequence(0, 2), 0, 8)] });
+            user.Demand() with { Written = [new(Sequence(0, 1), default, 8), new(Sequence(0, 2), default, 8)] });
         Assert.Equal(first.Blocks, user.Granted(3, Tokens(9)).Blocks[..2]);
         user.Release(Sequence(0, 2));
         Assert.Equal(0, user.Usage.Cached);
@@ -172,7 +172,7 @@ public sealed class LedgerPrefixTests
         user.Grow((Sequence(0, 1), 5), (Sequence(0, 2), 8));
         Assert.Equal([Sequence(0, 2)], user.Grow((Sequence(0, 1), 9), (Sequence(0, 2), 9)).Preempted);
         user.Release(Sequence(0, 1));
-        Assert.Equal(4, user.Granted([Sequence(0, 2)], Tokens(9), attempt: 1).CachedTokens);
+        Assert.Equal(4, user.Granted([Sequence(0, 2)], Tokens(9), admission: 1).CachedTokens);
     }
 
     [Fact]

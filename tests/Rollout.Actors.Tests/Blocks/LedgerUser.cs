@@ -32,26 +32,26 @@ internal sealed class LedgerUser(int blocks, int blockSize = 4, bool prefixCachi
         Admissions = [],
     };
 
-    public Admission Admit(SequenceId[] members, int[] tokens, int maxLength = 16, int attempt = 0)
+    public Admission Admit(SequenceId[] members, int[] tokens, int maxLength = 16, int admission = 0)
     {
-        var demand = Demand() with { Admissions = [new(members, attempt, tokens, maxLength)] };
+        var demand = Demand() with { Admissions = [new(members, new AdmissionId(admission), tokens, maxLength)] };
         return Assert.Single(Ledger.Reserve(demand).Admissions);
     }
 
     public Admission.Granted Granted(
-        SequenceId[] members, int[] tokens, int maxLength = 16, int attempt = 0) =>
-        Assert.IsType<Admission.Granted>(Admit(members, tokens, maxLength, attempt));
+        SequenceId[] members, int[] tokens, int maxLength = 16, int admission = 0) =>
+        Assert.IsType<Admission.Granted>(Admit(members, tokens, maxLength, admission));
 
     public Admission.Granted Granted(int group, int[] tokens) => Granted([Sequence(0, group)], tokens);
 
     public StepGrant Grow(params (SequenceId Sequence, int Tokens)[] growth) => Ledger.Reserve(
-        Demand() with { Growth = [.. growth.Select(to => new SequenceGrowth(to.Sequence, 0, to.Tokens))] });
+        Demand() with { Growth = [.. growth.Select(to => new SequenceGrowth(to.Sequence, default, to.Tokens))] });
 
-    public StepGrant Write(SequenceId sequence, int tokens, int attempt = 0) =>
-        Ledger.Reserve(Demand() with { Written = [new(sequence, attempt, tokens)] });
+    public StepGrant Write(SequenceId sequence, int tokens, int admission = 0) =>
+        Ledger.Reserve(Demand() with { Written = [new(sequence, new AdmissionId(admission), tokens)] });
 
-    public StepGrant Release(SequenceId sequence, int attempt = 0) =>
-        Ledger.Reserve(Demand() with { Releases = [new(sequence, attempt)] });
+    public StepGrant Release(SequenceId sequence, int admission = 0) =>
+        Ledger.Reserve(Demand() with { Releases = [new(sequence, new AdmissionId(admission))] });
 
     /// <summary>A prompt that was computed and has gone again, so that its full blocks are cached.</summary>
     public BlockId[] Cache(int group, int[] tokens)

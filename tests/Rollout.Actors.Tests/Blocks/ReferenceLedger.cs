@@ -35,11 +35,11 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         foreach (var written in demand.Written)
             Register(written);
         foreach (var release in demand.Releases)
-            End(release.Sequence, release.Attempt);
+            End(release.Sequence, release.Admission);
         foreach (var request in demand.Admissions)
         {
             foreach (var member in request.Members)
-                End(member, request.Attempt - 1);
+                End(member, new AdmissionId(request.Admission.Value - 1));
         }
 
         var changes = new List<TableChange>();
@@ -49,7 +49,7 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         while (waiting.Count > 0)
         {
             var growth = waiting[0];
-            if (Find(growth.Sequence, growth.Attempt) is not { } holder || growth.Tokens <= holder.Tokens)
+            if (Find(growth.Sequence, growth.Admission) is not { } holder || growth.Tokens <= holder.Tokens)
             {
                 waiting.RemoveAt(0);
                 continue;
@@ -62,10 +62,10 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
             {
                 var last = waiting[^1];
                 waiting.RemoveAt(waiting.Count - 1);
-                if (Find(last.Sequence, last.Attempt) is not null)
+                if (Find(last.Sequence, last.Admission) is not null)
                 {
                     preempted.Add(last.Sequence);
-                    End(last.Sequence, last.Attempt);
+                    End(last.Sequence, last.Admission);
                 }
 
                 continue;
@@ -159,7 +159,7 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
 
     private void Register(WrittenTokens written)
     {
-        var holder = Find(written.Sequence, written.Attempt);
+        var holder = Find(written.Sequence, written.Admission);
         if (!caching || holder?.Version != _version)
             return;
         var tokens = holder.Request.Tokens;
@@ -167,9 +167,9 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
             _hittable.TryAdd(Text(_version, tokens, i), holder.Blocks[i]);
     }
 
-    private void End(SequenceId sequence, int attempt)
+    private void End(SequenceId sequence, AdmissionId admission)
     {
-        if (!_holders.TryGetValue(sequence, out var holder) || holder.Request.Attempt > attempt)
+        if (!_holders.TryGetValue(sequence, out var holder) || holder.Request.Admission.Value > admission.Value)
             return;
         _holders.Remove(sequence);
         foreach (var block in holder.Blocks.AsEnumerable().Reverse())
@@ -189,14 +189,14 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         return evicted;
     }
 
-    private Holder? Find(SequenceId sequence, int attempt) =>
-        _holders.TryGetValue(sequence, out var holder) && holder.Request.Attempt == attempt ? holder : null;
+    private Holder? Find(SequenceId sequence, AdmissionId admission) =>
+        _holders.TryGetValue(sequence, out var holder) && holder.Request.Admission == admission ? holder : null;
 
     private int Readers(int block) =>
         _holders.Values.Sum(holder => holder.Blocks.Count(held => held == block));
 
-    private string Text(PolicyVersion policy, int[] tokens, int block) =>
-        $"{policy}: {string.Join(' ', tokens[..((block + 1) * geometry.BlockSize)])}";
+    private string Text(PolicyVersion policy, ReadOnlyMemory<int> tokens, int block) =>
+        $"{policy}: {string.Join(' ', tokens[..((block + 1) * geometry.BlockSize)].ToArray())}";
 
     private sealed class Holder(AdmissionRequest request, PolicyVersion version, List<int> blocks)
     {

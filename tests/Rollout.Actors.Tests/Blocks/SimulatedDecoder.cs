@@ -113,13 +113,13 @@ internal sealed class SimulatedDecoder
                 continue;
             var reporter = prefill.Members[_tape.Next(prefill.Members.Count)];
             prefill.Reported = prefill.Cells.Count;
-            yield return new WrittenTokens(reporter.Sequence.Id, reporter.Attempt, prefill.Cells.Count);
+            yield return new WrittenTokens(reporter.Sequence.Id, reporter.Admission, prefill.Cells.Count);
         }
 
         if (_gone.Count > 0 && _tape.Chance(20)) // late
         {
             var late = _gone[_tape.Next(_gone.Count)];
-            yield return new WrittenTokens(late.Sequence.Id, late.Attempt, late.Prefill.Cells.Count);
+            yield return new WrittenTokens(late.Sequence.Id, late.Admission, late.Prefill.Cells.Count);
         }
     }
 
@@ -130,7 +130,7 @@ internal sealed class SimulatedDecoder
         if (_oldReleases.Count > 0 && _tape.Chance(20)) // again
             yield return _oldReleases[_tape.Next(_oldReleases.Count)];
         if (_tape.Chance(5)) // unknown
-            yield return new SequenceRelease(new SequenceId(new GroupId(-1), 0), 0);
+            yield return new SequenceRelease(new SequenceId(new GroupId(-1), 0), default);
     }
 
     private List<SequenceGrowth> Growth()
@@ -153,14 +153,14 @@ internal sealed class SimulatedDecoder
     }
 
     private static SequenceGrowth Grown(Holding holding, int more) => new(
-        holding.Sequence.Id, holding.Attempt, Math.Min(holding.Reserved + more, holding.Sequence.MaxLength));
+        holding.Sequence.Id, holding.Admission, Math.Min(holding.Reserved + more, holding.Sequence.MaxLength));
 
-    private static SequenceRelease Release(SimulatedSequence sequence) => new(sequence.Id, sequence.Attempt);
+    private static SequenceRelease Release(SimulatedSequence sequence) => new(sequence.Id, sequence.Admission);
 
     private static AdmissionRequest Request(List<SimulatedSequence> group)
     {
         var first = group[0];
-        return new([.. group.Select(sequence => sequence.Id)], first.Attempt, first.Tokens, first.MaxLength);
+        return new([.. group.Select(sequence => sequence.Id)], first.Admission, first.Tokens, first.MaxLength);
     }
 
     /// <summary>Takes a grant over into the decoder's own tables and plans the step.</summary>
@@ -181,8 +181,8 @@ internal sealed class SimulatedDecoder
 
         foreach (var growth in demand.Growth)
         {
-            var named = (growth.Sequence, growth.Attempt);
-            if (_held.Find(held => (held.Sequence.Id, held.Attempt) == named) is { } holding)
+            var named = (growth.Sequence, growth.Admission);
+            if (_held.Find(held => (held.Sequence.Id, held.Admission) == named) is { } holding)
                 holding.Reserved = Math.Max(holding.Reserved, growth.Tokens);
         }
 
@@ -264,7 +264,7 @@ internal sealed class SimulatedDecoder
             .Where(prefill => prefill.Cells.Count < prefill.Tokens)
             .SelectMany(prefill => prefill.Members);
         foreach (var holding in alone.Concat(prefilling).Distinct().Where(_held.Contains).ToArray())
-            Again(holding, release: _tape.Chance(50)); // else the next attempt's admission ends this one
+            Again(holding, release: _tape.Chance(50)); // else the next admission ends this one
     }
 
     /// <summary>
@@ -276,14 +276,14 @@ internal sealed class SimulatedDecoder
         var sequence = holding.Sequence;
         var known = Math.Max(sequence.KnownTokens, holding.Written.Count() + _tape.Next(2));
         sequence.KnownTokens = Math.Min(known, sequence.MaxLength);
-        sequence.Attempt++;
+        sequence.Admission = sequence.Admission.Next();
         _waiting = [[sequence], .. _waiting];
     }
 
     private void Drop(Holding holding, bool release)
     {
         if (release)
-            _releases.Add(new SequenceRelease(holding.Sequence.Id, holding.Attempt));
+            _releases.Add(new SequenceRelease(holding.Sequence.Id, holding.Admission));
         _held.Remove(holding);
         holding.Prefill.Members.Remove(holding);
         _gone.Add(holding);

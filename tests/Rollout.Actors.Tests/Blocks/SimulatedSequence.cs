@@ -1,3 +1,4 @@
+using Rollout.Actors.Blocks;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Tests.Blocks;
@@ -12,7 +13,7 @@ internal sealed class SimulatedSequence(SequenceId id, int[] prompt, int maxLeng
     public int MaxLength => maxLength;
 
     /// <summary>Counts admissions that were asked for.</summary>
-    public int Attempt { get; set; }
+    public AdmissionId Admission { get; set; }
 
     /// <summary>The prompt, and what was sampled up to now.</summary>
     public int KnownTokens { get; set; } = prompt.Length;
@@ -40,14 +41,14 @@ internal sealed class Prefill(int tokens, IEnumerable<ulong> cached)
     public List<Holding> Members { get; } = [];
 }
 
-/// <summary>What the decoder knows of one attempt that was admitted.</summary>
+/// <summary>What the decoder knows of one admission.</summary>
 internal sealed class Holding(SimulatedSequence sequence, Prefill prefill, IEnumerable<BlockId> blocks)
 {
     public SimulatedSequence Sequence => sequence;
 
     public Prefill Prefill => prefill;
 
-    public int Attempt { get; } = sequence.Attempt;
+    public AdmissionId Admission { get; } = sequence.Admission;
 
     /// <summary>The block table, kept up by the changes that grants report.</summary>
     public List<BlockId> Table { get; } = [.. blocks];

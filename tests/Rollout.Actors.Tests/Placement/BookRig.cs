@@ -6,12 +6,23 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Tests.Placement;
 
 /// <summary>A scheduler's book, and decoders that are as large as the test says.</summary>
-internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
+internal sealed class BookRig
 {
+    public BookRig(int lookahead = 0, double queueDepth = 100)
+    {
+        var settings = TestSettings.Scheduler with { LookaheadSeqs = lookahead, QueueDepth = queueDepth };
+        Book = new GroupBook(Epoch, settings, () => TimeSpan.Zero);
+        Intake = new DecoderIntake(Epoch, Book, (_, reason) => Refused.Add(reason));
+    }
+
     public static SchedulerEpoch Epoch { get; } = new(7);
 
-    public GroupBook Book { get; } = new(
-        Epoch, TestSettings.Scheduler with { LookaheadSeqs = lookahead, QueueDepth = queueDepth }, () => TimeSpan.Zero);
+    public GroupBook Book { get; }
+
+    public DecoderIntake Intake { get; }
+
+    /// <summary>Why entries of reports were left out.</summary>
+    public List<string> Refused { get; } = [];
 
     public static DecoderId Id(int number, string host = "here:1") => new(new HostId(host, 1), $"cuda:{number}");
 
@@ -28,7 +39,7 @@ internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
             new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength, VocabularySize: 1000), policy, model, Epoch, 0, 0, Leaving: false);
 
     /// <summary>A decoder that is ready, or null where it is refused.</summary>
-    public DecoderLoad? Join(DecoderHere here) => Book.Welcome(here, out _);
+    public DecoderLoad? Join(DecoderHere here) => Intake.RegisterDecoder(here, out _);
 
     /// <summary>Assignments since the last call.</summary>
     public static AssignSamples[] Assigned(DecoderLoad decoder) =>
@@ -48,7 +59,7 @@ internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
             id, slot.Sample, slot.Attempt, slot.Count, new SampledTokens([5], [-1], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
     }
 
-    public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Book.Take(
+    public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Intake.AcceptReport(
         new DecoderReport(
             decoder.Id, decoder.Here.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Here.Policy,
             samples, [],
@@ -56,7 +67,7 @@ internal sealed class BookRig(int lookahead = 0, double queueDepth = 100)
 
     /// <summary>A decoder's device fails.</summary>
     public void Lose(DecoderHere here, bool comesBack) =>
-        Book.DecoderDown(new DecoderLost(here.Id, here.Incarnation, "an illegal memory access", comesBack));
+        Intake.RemoveDecoder(new DecoderLost(here.Id, here.Incarnation, "an illegal memory access", comesBack));
 
     /// <summary>Why a group failed.</summary>
     public string Failure(GroupId id) => ((GroupFailed)Book.Find(id)!.Outcome!).Reason;

@@ -16,9 +16,9 @@ public sealed class CommonModelTests
         var first = BookRig.Here(0);
         _rig.Join(first);
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
-        _rig.Book.HostDown(first.Id.Host);
+        _rig.Intake.RemoveHost(first.Id.Host);
 
-        Assert.Null(_rig.Book.Welcome(BookRig.Here(1, model: "another"), out var refusal));
+        Assert.Null(_rig.Intake.RegisterDecoder(BookRig.Here(1, model: "another"), out var refusal));
 
         Assert.Contains("another model or tokenizer", refusal);
         Assert.Equal("tiny", _rig.Book.Fingerprint);
@@ -44,7 +44,7 @@ public sealed class CommonModelTests
         var decoder = _rig.Join(first)!;
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
         _rig.Finish(decoder, Groups.Of(1, 4, 8).Id);
-        _rig.Book.HostDown(first.Id.Host);
+        _rig.Intake.RemoveHost(first.Id.Host);
 
         Assert.Null(_rig.Book.Fingerprint);
         Assert.NotNull(_rig.Join(BookRig.Here(1, model: "another")));
@@ -56,7 +56,7 @@ public sealed class CommonModelTests
     {
         var gone = BookRig.Here(0, model: "another");
         _rig.Join(gone);
-        _rig.Book.HostDown(gone.Id.Host);
+        _rig.Intake.RemoveHost(gone.Id.Host);
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null, fingerprint: "tiny");
 
         Assert.Null(_rig.Join(BookRig.Here(1, model: "another")));
@@ -69,7 +69,7 @@ public sealed class CommonModelTests
     {
         var gone = BookRig.Here(0, model: "another");
         _rig.Join(gone);
-        _rig.Book.HostDown(gone.Id.Host);
+        _rig.Intake.RemoveHost(gone.Id.Host);
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
 
         Assert.Equal([(1, 0)], BookRig.Given(_rig.Join(BookRig.Here(1))!));
@@ -109,7 +109,7 @@ public sealed class CommonModelTests
 
         Assert.True(early.IsGone);
         Assert.Equal("tiny", _rig.Book.Fingerprint);
-        Assert.Null(_rig.Book.Welcome(stranger, out var refusal));
+        Assert.Null(_rig.Intake.RegisterDecoder(stranger, out var refusal));
         Assert.Contains("another model or tokenizer", refusal);
     }
 

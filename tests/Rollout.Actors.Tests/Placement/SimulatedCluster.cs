@@ -42,6 +42,7 @@ internal sealed class SimulatedCluster(int seed)
     private readonly List<GroupId> _unheard = [];
     private readonly List<GroupId> _called = [];
     private GroupBook _book = null!;        // made by Run
+    private DecoderIntake _intake = null!;
     private long _epoch = 1;
     private TimeSpan _now;
     private int _groups;
@@ -53,7 +54,7 @@ internal sealed class SimulatedCluster(int seed)
 
     public void Run(int events)
     {
-        _book = NewBook(1);
+        OpenBook(1);
         AddDecoder(Policies[0], SimulatedDecoder.Model, Longest);
         for (var i = 0; i < events; i++)
         {
@@ -63,7 +64,12 @@ internal sealed class SimulatedCluster(int seed)
         Calm();
     }
 
-    private GroupBook NewBook(long epoch) => new(new SchedulerEpoch(epoch), Settings, () => _now);
+    private void OpenBook(long epoch)
+    {
+        _book = new GroupBook(new SchedulerEpoch(epoch), Settings, () => _now);
+        _intake = new DecoderIntake(
+            new SchedulerEpoch(epoch), _book, (_, reason) => Assert.Fail($"seed {seed}: {reason}"));
+    }
 
     private void Act()
     {
@@ -244,13 +250,13 @@ internal sealed class SimulatedCluster(int seed)
         _toDecoders.RemoveAll(sent => sent.To == decoder);
         if (hostToo)
         {
-            _book.HostDown(decoder.Id.Host);
+            _intake.RemoveHost(decoder.Id.Host);
         }
         else
         {
             // Word of its end may be lost: the next incarnation says it too.
             if (_random.Next(2) == 0)
-                _book.DecoderDown(new DecoderLost(decoder.Id, decoder.Incarnation, "a fault", ComesBack: true));
+                _intake.RemoveDecoder(new DecoderLost(decoder.Id, decoder.Incarnation, "a fault", ComesBack: true));
             _decoders.Add(new SimulatedDecoder(
                 decoder.Id, decoder.Incarnation + 1, decoder.Here().Capacity, decoder.Fingerprint)
             {
@@ -265,7 +271,7 @@ internal sealed class SimulatedCluster(int seed)
     {
         Note("hand-over");
         var zombie = _book;
-        _book = NewBook(++_epoch);
+        OpenBook(++_epoch);
         _book.Hold();
         _unacknowledged.Clear();
         if (_random.Next(2) == 0)
@@ -316,7 +322,7 @@ internal sealed class SimulatedCluster(int seed)
         if (message is DecoderHere here)
         {
             var before = _book.Decoders.All.Select(known => known.Id).ToArray();
-            if (_book.Welcome(here, out var refusal) is { } decoder)
+            if (_intake.RegisterDecoder(here, out var refusal) is { } decoder)
             {
                 if (Array.Exists(before, id => _book.Decoders.Find(id) is null))
                     Note("make way");
@@ -326,7 +332,7 @@ internal sealed class SimulatedCluster(int seed)
             if (refusal is not null)
                 Refuse(here);
         }
-        else if (_book.Take((DecoderReport)message) is { } decoder)
+        else if (_intake.AcceptReport((DecoderReport)message) is { } decoder)
         {
             var report = (DecoderReport)message;
             Tell(report.Decoder, report.Incarnation, new ReportTaken(report.Epoch, report.Number));
@@ -389,7 +395,7 @@ internal sealed class SimulatedCluster(int seed)
         if (_decoders.RemoveAll(decoder => decoder.Id == here.Id) == 0)
             return;
         _toDecoders.RemoveAll(sent => sent.To.Id == here.Id);
-        _book.HostDown(here.Id.Host);
+        _intake.RemoveHost(here.Id.Host);
     }
 
     private void Tell(DecoderId id, int incarnation, IDecoderMessage message)

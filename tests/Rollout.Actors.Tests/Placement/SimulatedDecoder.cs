@@ -1,4 +1,5 @@
-using Rollout.Actors.Batching;
+using Rollout.Actors.Decoding;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;

@@ -1,6 +1,6 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
@@ -30,7 +30,7 @@ public sealed class SampledTokensTests
             foreach (var cut in cuts.Select(cut => cut % (whole.Count + 1)).Append(whole.Count).Order())
                 rebuilt.Append(whole.Slice(rebuilt.Count, cut - rebuilt.Count));
             return AreEqual(whole, rebuilt.ToSampledTokens())
-                && rebuilt.PromptAndSampled.SequenceEqual([7, 8, .. whole.Tokens]);
+                && rebuilt.PromptAndSampled.Span.SequenceEqual([7, 8, .. whole.Tokens]);
         }).Holds();
 
     [Fact]

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
@@ -69,9 +70,53 @@ public sealed class DecoderLossTests : SchedulerActorTest
         await first.AssignedAsync();
         var second = await JoinAsync(scheduler, 1);
 
-        Sys.Stop(first.Ref);
+        await StopAsync(scheduler, first);
+        await PassAsync(scheduler, seconds: 5);
 
         Assert.Equal(1, (await second.AssignedAsync()).Group.Id.Value);
+    }
+
+    [Fact]
+    public async Task The_reason_that_a_decoders_host_gives_is_the_one_that_groups_fail_with_and_is_logged_once()
+    {
+        Sys.EventStream.SetLogLevel(LogLevel.WarningLevel);
+        var log = CreateTestProbe();
+        Sys.EventStream.Subscribe(log, typeof(Warning));
+        var scheduler = Start();
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        for (var incarnation = 1; incarnation <= 3; incarnation++)
+        {
+            var decoder = await JoinAsync(scheduler, 0, incarnation);
+            await decoder.AssignedAsync();
+            await StopAsync(scheduler, decoder);
+            Tell(scheduler, new DecoderLost(Decoder(0), incarnation, "an illegal memory access", ComesBack: true));
+            Assert.Contains("an illegal memory access", $"{(await log.ExpectMsgAsync<Warning>()).Message}");
+        }
+
+        Assert.Contains("an illegal memory access", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        await PassAsync(scheduler, seconds: 5);
+        Assert.False(log.HasMessages);
+    }
+
+    [Fact]
+    public async Task A_decoder_that_reports_nonsense_is_logged_ever_more_rarely()
+    {
+        Sys.EventStream.SetLogLevel(LogLevel.WarningLevel);
+        var log = CreateTestProbe();
+        Sys.EventStream.Subscribe(log, typeof(Warning));
+        var scheduler = Start();
+        var decoder = await JoinAsync(scheduler, 0);
+        Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
+        var assigned = await decoder.AssignedAsync();
+        var bad = DecoderDouble.Progress(assigned, assigned.Samples[0], finished: null, 5) with { Sample = -1 };
+
+        decoder.Report(scheduler, [.. Enumerable.Repeat(bad, 1000)]);
+
+        for (var count = 1; count <= 512; count *= 2)
+            Assert.StartsWith($"{count} entries in reports of {Decoder(0)}", $"{(await log.ExpectMsgAsync<Warning>()).Message}");
+        decoder.Finish(scheduler, assigned, 5);
+        await ExpectMsgAsync<CompletionsReady>();
+        Assert.False(log.HasMessages);
     }
 
     [Fact]
@@ -81,9 +126,9 @@ public sealed class DecoderLossTests : SchedulerActorTest
         var decoder = await JoinAsync(scheduler, 0);
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
         await decoder.AssignedAsync();
-        Sys.Stop(decoder.Ref);
-        await AwaitAssertAsync(async () => Assert.Equal(
-            0, (await scheduler.Ask<SchedulerReport>(new QueryScheduler(), TimeSpan.FromSeconds(30))).Decoders));
+        await StopAsync(scheduler, decoder);
+        await PassAsync(scheduler, seconds: 5);
+        Assert.Equal(0, (await scheduler.Ask<SchedulerReport>(new QueryScheduler(), TimeSpan.FromSeconds(30))).Decoders);
         Assert.False(HasMessages);
 
         Tell(scheduler, new DecoderLost(Decoder(0), 1, "the device fell off the bus", ComesBack: false));
@@ -180,5 +225,23 @@ public sealed class DecoderLossTests : SchedulerActorTest
         Advance(TimeSpan.FromSeconds(2));
 
         Assert.Contains(decoder.Id.ToString(), (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+    }
+
+    /// <summary>The decoder's actor stops, and the scheduler has noticed.</summary>
+    private async Task StopAsync(IActorRef scheduler, DecoderDouble decoder)
+    {
+        Watch(decoder.Ref);
+        Sys.Stop(decoder.Ref);
+        await ExpectTerminatedAsync(decoder.Ref);
+        await SettledAsync(scheduler);
+    }
+
+    private async Task PassAsync(IActorRef scheduler, int seconds)
+    {
+        for (var second = 0; second < seconds; second++)
+        {
+            Advance(TimeSpan.FromSeconds(1));
+            await SettledAsync(scheduler);
+        }
     }
 }

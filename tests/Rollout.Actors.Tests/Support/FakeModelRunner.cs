@@ -22,7 +22,19 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
 
     public PolicyVersion Version { get; private set; }
 
-    public int VocabularySize => vocabulary;
+    public int VocabularySize { get; init; } = 1000;
+
+    public int MaxCopies { get; init; } = int.MaxValue;
+
+    /// <summary>Steps started and not finished.</summary>
+    public int StepsUnderWay => _underWay.Count;
+
+    public int MostStepsUnderWay { get; private set; }
+
+    public int MostCopies { get; private set; }
+
+    /// <summary>The draws of a batch whose logits are broken: the step is computed, and its result names them.</summary>
+    public Func<ForwardBatch, IEnumerable<int>>? FaultyDraws { get; set; }
 
     /// <summary>2 behaves as a device does: a fault is seen when the step is waited for, and what follows it computes rubbish.</summary>
     public int StepsAhead { get; init; } = 1;
@@ -61,9 +73,14 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         Threads.Add(Environment.CurrentManagedThreadId);
         Assert.True(_underWay.Count < StepsAhead, "more steps under way than the runner takes");
         Assert.False(IsAsleep, "a step is started while the pool's memory is somebody else's");
+        Assert.True(batch.Copies.Count <= MaxCopies, "more copies than the runner can make in a step");
         try
         {
-            _underWay.Enqueue((_last = Compute(batch), null));
+            _last = Compute(batch);
+            var faulty = FaultyDraws?.Invoke(batch).ToArray() ?? [];
+            foreach (var draw in faulty)
+                _last.Tokens[draw] = RubbishToken;
+            _underWay.Enqueue((_last, faulty is [] ? null : new DrawFaultException(faulty, "broken logits")));
         }
         catch (Exception fault) when (StepsAhead > 1)
         {
@@ -71,6 +88,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
             _last = new StepOutput { Count = batch.DrawCount, Tokens = Rubbish(batch.DrawCount) };
             _underWay.Enqueue((_last, fault));
         }
+        MostStepsUnderWay = Math.Max(MostStepsUnderWay, StepsUnderWay);
     }
 
     public StepOutput Finish()
@@ -92,6 +110,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
         Steps++;
         MostRows = Math.Max(MostRows, batch.RowCount);
         MostTokens = Math.Max(MostTokens, batch.TokenCount);
+        MostCopies = Math.Max(MostCopies, batch.Copies.Count);
         BeforeStep?.Invoke(Steps, batch);
         Draws += batch.DrawCount;
         Write(batch, Known);

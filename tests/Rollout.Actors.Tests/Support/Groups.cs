@@ -1,5 +1,6 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Sampling;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Support;
@@ -12,9 +13,8 @@ public static class Groups
         [.. Enumerable.Range(0, promptLength).Select(i => (int)((id * 31 + i * 7) % 1000))],
         [.. maxTokens.Select(max => new SamplingParams { MaxTokens = max, Seed = 7, StopTokenIds = [13] })]);
 
-    /// <summary>Any key function will do, as long as sequences differ.</summary>
-    public static ulong Key(ulong seed, SequenceId sequence) =>
-        seed * 1_000_003 + (ulong)sequence.Group.Value * 64 + (ulong)sequence.Sample;
+    /// <inheritdoc cref="SamplingRng.SequenceKey"/>
+    public static ulong Key(ulong seed, SequenceId sequence) => SamplingRng.SequenceKey(seed, sequence);
 
     /// <summary>The completion by plain recomputation from the whole sequence, under one policy.</summary>
     public static int[] Expected(

@@ -1,4 +1,4 @@
-using Rollout.Actors.Batching;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;

@@ -1,35 +1,27 @@
-using Rollout.Actors.Batching;
 using Rollout.Actors.Blocks;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Sampling;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Execution;
 
-/// <summary>
-/// A decoder without its actors: planner, audited ledger, and a runner that has as many steps under way as it can.
-/// </summary>
+/// <summary>An engine with an audited ledger, run one demand ahead, and what its batches looked like.</summary>
 internal sealed class PlannedRun
 {
-    private readonly IModelRunner _runner;
     private readonly BlockLedger _ledger;
-    private readonly StepPlanner _planner;
+    private readonly DecodeEngine _engine;
 
     public PlannedRun(IModelRunner runner, int maxNumSeqs, int maxNumBatchedTokens, int maxModelLength)
     {
-        _runner = runner;
         _ledger = new BlockLedger(runner.Geometry, runner.Version) { Audited = true };
-        _planner = new StepPlanner(
-            new PlannerLimits
-            {
-                MaxNumSeqs = maxNumSeqs,
-                MaxNumBatchedTokens = maxNumBatchedTokens,
-                MaxModelLength = maxModelLength,
-                MaxStepRetries = 0,
-            },
-            runner.Geometry,
-            SamplingRng.SequenceKey);
+        _engine = new DecodeEngine(new Watched(runner, this), new EngineLimits
+        {
+            MaxNumSeqs = maxNumSeqs,
+            MaxNumBatchedTokens = maxNumBatchedTokens,
+            MaxModelLength = maxModelLength,
+            MaxStepRetries = 0,
+        });
     }
 
     /// <summary>Sequences whose blocks the pool has taken back.</summary>
@@ -45,21 +37,15 @@ internal sealed class PlannedRun
     public Completion[] Run(IEnumerable<GroupRequest> groups)
     {
         foreach (var group in groups)
-            _planner.Add(group);
+            _engine.Add(group);
         var finished = new List<SampleFinished>();
-        for (var demand = Demand(); demand is not null;)
+        for (var demand = _engine.Demand(); demand is not null; )
         {
             var grant = _ledger.Reserve(demand);
             Preemptions += grant.Preempted.Length;
-            var batch = _planner.Plan(grant);
-            demand = Demand(); // while the steps before are under way
-            if (batch.RowCount > 0)
-                Start(batch);
-            var mayStay = batch.RowCount > 0 && demand is not null ? _runner.StepsAhead - 1 : 0;
-            while (_planner.StepsUnderWay > mayStay)
-                _planner.Complete(_runner.Finish(), new Policy(Run: 0, _runner.Version));
-            finished.AddRange(_planner.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
-            demand ??= Demand();
+            demand = null;
+            _engine.Run(grant, ahead => demand = ahead);
+            finished.AddRange(_engine.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
         }
 
         Assert.Equal(0, _ledger.Usage.InUse);
@@ -70,9 +56,7 @@ internal sealed class PlannedRun
         ];
     }
 
-    private StepDemand? Demand() => _planner.HasWork ? _planner.Demand(_runner.Version) : null;
-
-    private void Start(ForwardBatch batch)
+    private void Count(ForwardBatch batch)
     {
         var decoding = Enumerable.Range(0, batch.RowCount)
             .Count(row => batch.QueryStart[row + 1] - batch.QueryStart[row] == 1 && batch.ContextLengths[row] > 1);
@@ -80,6 +64,30 @@ internal sealed class PlannedRun
             DecodeSteps++;
         else if (decoding > 0)
             MixedSteps++;
-        _runner.Start(batch);
+    }
+
+    private sealed class Watched(IModelRunner runner, PlannedRun run) : IModelRunner
+    {
+        public KvCacheGeometry Geometry => runner.Geometry;
+
+        public PolicyVersion Version => runner.Version;
+
+        public int VocabularySize => runner.VocabularySize;
+
+        public int StepsAhead => runner.StepsAhead;
+
+        public void Start(ForwardBatch batch)
+        {
+            run.Count(batch);
+            runner.Start(batch);
+        }
+
+        public StepOutput Finish() => runner.Finish();
+
+        public void LoadWeights(PolicyVersion version) => runner.LoadWeights(version);
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -1,40 +1,34 @@
-using Rollout.Actors.Batching;
 using Rollout.Actors.Blocks;
+using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Cache;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
-using Rollout.Gpu.Sampling;
 using Rollout.Gpu.Weights;
 using TorchSharp;
 using Xunit;
 
 namespace Rollout.Host.Tests.Support;
 
-/// <summary>A decoder without its actors: planner, audited ledger and model runner, step by step.</summary>
+/// <summary>A decoder without actors: engine, audited ledger and model, step by step.</summary>
 internal sealed class EngineRig : IDisposable
 {
     private const int Threads = 2;
 
-    private readonly ModelRunner _runner;
     private readonly BlockLedger _ledger;
-    private readonly StepPlanner _planner;
+    private readonly DecodeEngine _engine;
 
     private EngineRig(PolicyWeights weights, IKvCache cache, int maxNumSeqs, bool staticBatch)
     {
-        _runner = new ModelRunner(weights, cache, Threads);
         _ledger = new BlockLedger(cache.Geometry, weights.Version, prefixCaching: !staticBatch) { Audited = true };
-        _planner = new StepPlanner(
-            new PlannerLimits
-            {
-                MaxNumSeqs = maxNumSeqs,
-                MaxNumBatchedTokens = 64,       // longer prompts come in chunks
-                MaxModelLength = weights.Model.Config.MaxPositionEmbeddings,
-                MaxStepRetries = 0,
-                StaticBatch = staticBatch,
-            },
-            cache.Geometry,
-            SamplingRng.SequenceKey);
+        _engine = new DecodeEngine(new ModelRunner(weights, cache, Threads), new EngineLimits
+        {
+            MaxNumSeqs = maxNumSeqs,
+            MaxNumBatchedTokens = 64,       // longer prompts come in chunks
+            MaxModelLength = weights.Model.Config.MaxPositionEmbeddings,
+            MaxStepRetries = 0,
+            StaticBatch = staticBatch,
+        });
     }
 
     /// <summary>Sequences whose blocks the pool has taken.</summary>
@@ -62,19 +56,14 @@ internal sealed class EngineRig : IDisposable
     public Dictionary<GroupId, Completion[]> Run(IEnumerable<GroupRequest> groups)
     {
         foreach (var group in groups)
-            _planner.Add(group);
+            _engine.Add(group);
         var samples = new List<SampleFinished>();
-        while (_planner.HasWork)
+        while (_engine.Demand() is { } demand)
         {
-            var grant = _ledger.Reserve(_planner.Demand(_runner.Version));
+            var grant = _ledger.Reserve(demand);
             Preemptions += grant.Preempted.Length;
-            var batch = _planner.Plan(grant);
-            if (batch.RowCount > 0)
-            {
-                _runner.Start(batch);
-                _planner.Complete(_runner.Finish(), new Policy(Run: 0, _runner.Version));
-            }
-            samples.AddRange(_planner.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
+            _engine.Run(grant);
+            samples.AddRange(_engine.TakeOutcomes().Select(Assert.IsType<SampleFinished>));
         }
         var finished = samples.GroupBy(sample => sample.Group).ToDictionary(
             group => group.Key, group => group.Select(sample => sample.Completion).OrderBy(one => one.Sample).ToArray());
@@ -83,5 +72,5 @@ internal sealed class EngineRig : IDisposable
         return finished;
     }
 
-    public void Dispose() => _runner.Dispose();
+    public void Dispose() => _engine.Dispose();
 }

@@ -1,0 +1,53 @@
+using Rollout.Actors.Protocol;
+
+namespace Rollout.Actors.Engine;
+
+/// <summary>What an engine may hold, and what it computes in one step.</summary>
+public sealed record EngineLimits
+{
+    /// <summary>Sequences with blocks at most.</summary>
+    public required int MaxNumSeqs { get; init; }
+
+    /// <summary>Tokens of a step at most; at least one for each sequence.</summary>
+    public required int MaxNumBatchedTokens { get; init; }
+
+    /// <summary>Tokens of a sequence at most: the model's limit, or a row of a contiguous cache.</summary>
+    public required int MaxModelLength { get; init; }
+
+    /// <summary>Failed steps between two tokens that a sequence survives; it has the step of its last try to itself.</summary>
+    public required int MaxStepRetries { get; init; }
+
+    /// <summary>
+    /// The padded baseline of a contiguous cache: every sample computes its own prompt, a batch is filled once, and
+    /// finished rows are computed until the last one has finished.
+    /// </summary>
+    public bool StaticBatch { get; init; }
+
+    /// <summary>One more failure fails the sequence's group.</summary>
+    internal bool IsLastTry(Sequence sequence) => sequence.Failures > 0 && sequence.Failures >= MaxStepRetries;
+
+    /// <summary>Why samples of a group can never run here, in a sentence; null where they can.</summary>
+    internal string? WhyRefused(GroupRequest group, IReadOnlyList<SampleStart> samples, int vocabularySize, bool hasTokenizer)
+    {
+        if (RequestRules.WhyRefused(group, vocabularySize) is { } reason)
+            return reason;
+        var newTokens = group.Samples.Max(sample => sample.MaxTokens);
+        if (group.Prompt.Length + (long)newTokens > MaxModelLength)
+        {
+            return $"prompt of {group.Prompt.Length} and {newTokens} new tokens exceed the longest sequence of"
+                + $" {MaxModelLength} tokens";
+        }
+        if (!hasTokenizer && Array.Exists(group.Samples, sample => sample.StopTexts.Length > 0))
+            return "it has stop texts, and the model has no tokenizer to find them with";
+        foreach (var (sample, sampled) in samples)
+        {
+            if (sample < 0 || sample >= group.Samples.Length)
+                return $"sample {sample} is not among the {group.Samples.Length} of the group";
+            if (sampled.Count > group.Samples[sample].MaxTokens)
+                return $"sample {sample} starts with {sampled.Count} tokens and may have {group.Samples[sample].MaxTokens}";
+            if (sampled.Tokens.AsSpan().ContainsAnyExceptInRange(0, vocabularySize - 1))
+                return $"sample {sample} starts with a token outside of the vocabulary of {vocabularySize}";
+        }
+        return null;
+    }
+}

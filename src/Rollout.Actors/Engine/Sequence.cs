@@ -1,0 +1,163 @@
+using Rollout.Actors.Blocks;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Text;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Engine;
+
+/// <summary>One sample on its way: its tokens so far, and the blocks that hold their keys and values.</summary>
+public sealed class Sequence
+{
+    private readonly SampledTokensBuilder _sampled;
+    private readonly StopTextSearch? _stopTexts;
+    private int[] _blocks = [];
+
+    /// <param name="group">The group it is a sample of.</param>
+    /// <param name="start">Which sample of it, and the tokens that it has sampled before.</param>
+    /// <param name="key">The key of its randomness.</param>
+    /// <param name="age">Its group's place in the order of arrival: the youngest is preempted first.</param>
+    /// <param name="stopTexts">Reads along for texts that end it; null where there are none.</param>
+    public Sequence(GroupRequest group, SampleStart start, ulong key, long age, StopTextSearch? stopTexts = null)
+    {
+        _stopTexts = stopTexts;
+        Id = new SequenceId(group.Id, start.Sample);
+        Sampling = group.Samples[start.Sample];
+        Key = key;
+        Age = age;
+        PromptLength = group.Prompt.Length;
+        _sampled = new SampledTokensBuilder(group.Prompt, Math.Min(Sampling.MaxTokens, 1024));
+        _sampled.Append(start.Sampled);
+        foreach (var token in start.Sampled.Tokens)
+            FinishIfLast(token);
+    }
+
+    public SequenceId Id { get; }
+
+    public SamplingParams Sampling { get; }
+
+    public ulong Key { get; }
+
+    public long Age { get; }
+
+    public int PromptLength { get; }
+
+    public SequenceStatus Status { get; set; }
+
+    public bool IsFinished => Status == SequenceStatus.Finished;
+
+    public bool HoldsBlocks => Status is SequenceStatus.Prefilling or SequenceStatus.Running;
+
+    public FinishReason Reason { get; private set; }
+
+    /// <summary>The admission under which it holds blocks.</summary>
+    public AdmissionId Admission { get; set; }
+
+    /// <summary>Tokens that planned steps draw and that have not come.</summary>
+    public int Pending { get; private set; }
+
+    /// <summary>Where the last of those is in its step's draws.</summary>
+    public int PendingDraw { get; private set; }
+
+    /// <summary>Counts the times that it started over from its tokens: what was drawn before is void.</summary>
+    public int Course { get; private set; }
+
+    /// <summary>The drawn tokens on their way are its last: nothing is to be planned for it.</summary>
+    public bool IsDrawnOut => Count + Pending >= MaxLength;
+
+    /// <summary>Failed steps that it was part of since its last token.</summary>
+    public int Failures { get; set; }
+
+    /// <summary>Tokens, prompt and sampled.</summary>
+    public int Count => PromptLength + _sampled.Count;
+
+    public ReadOnlySpan<int> Tokens => _sampled.PromptAndSampled.Span;
+
+    /// <inheritdoc cref="Tokens"/>
+    public ReadOnlyMemory<int> TokenMemory => _sampled.PromptAndSampled;
+
+    /// <summary>Tokens that it has sampled.</summary>
+    public int SampledCount => _sampled.Count;
+
+    public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, BlockCount);
+
+    public int BlockCount { get; private set; }
+
+    /// <summary>Tokens at the end of its life at most.</summary>
+    public int MaxLength => PromptLength + Sampling.MaxTokens;
+
+    /// <summary>
+    /// Tokens in the cache after the step that is planned next, which computes the token drawn before it. The last token of
+    /// all is never computed.
+    /// </summary>
+    public int LengthAfterNextStep => Math.Min(Count + Pending, MaxLength - 1);
+
+    /// <summary>
+    /// Takes a sampled token; the sequence is finished when it is a stop token, completes a stop text, or is the last
+    /// one allowed.
+    /// </summary>
+    public void Append(int token, float logprob, Policy policy)
+    {
+        Pending = Math.Max(0, Pending - 1);
+        _sampled.Append(token, logprob, policy);
+        FinishIfLast(token);
+    }
+
+    /// <summary>A planned step draws its next token, as this of its draws.</summary>
+    public void Await(int draw)
+    {
+        Pending++;
+        PendingDraw = draw;
+    }
+
+    /// <summary>Goes on from the tokens that it has: those on their way are not waited for.</summary>
+    public void StartOver()
+    {
+        Course++;
+        Pending = 0;
+    }
+
+    /// <summary>Holds these blocks from now on.</summary>
+    public void TakeBlocks(ReadOnlySpan<BlockId> blocks)
+    {
+        BlockCount = 0;
+        for (var i = 0; i < blocks.Length; i++)
+            SetBlock(i, blocks[i]);
+    }
+
+    /// <summary>Exchanges an entry of the block table, or appends one.</summary>
+    public void SetBlock(int index, BlockId block)
+    {
+        if (index > BlockCount)
+            throw new InvalidOperationException($"{Id} has {BlockCount} blocks and is given one at {index}");
+        if (index >= _blocks.Length)
+            Array.Resize(ref _blocks, Math.Max(4, 2 * index));
+        _blocks[index] = block.Value;
+        BlockCount = Math.Max(BlockCount, index + 1);
+    }
+
+    /// <summary>Holds no blocks any more; keeps its tokens.</summary>
+    public void DropBlocks() => BlockCount = 0;
+
+    /// <summary>A copy of some of the sampled tokens.</summary>
+    public SampledTokens Sampled(int start, int count) => _sampled.Slice(start, count);
+
+    /// <summary>The finished sample.</summary>
+    public Completion ToCompletion() => new(Id.Sample, _sampled.ToSampledTokens(), Reason);
+
+    /// <summary>What another decoder needs to go on.</summary>
+    public SampleStart ToStart() => new(Id.Sample, _sampled.ToSampledTokens());
+
+    private void FinishIfLast(int token)
+    {
+        if (Sampling.StopTokenIds.AsSpan().Contains(token) || _stopTexts?.Append(token) == true)
+            Finish(FinishReason.Stop);
+        else if (Count == MaxLength)
+            Finish(FinishReason.Length);
+    }
+
+    private void Finish(FinishReason reason)
+    {
+        Reason = reason;
+        Status = SequenceStatus.Finished;
+    }
+}

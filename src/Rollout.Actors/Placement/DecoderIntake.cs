@@ -1,0 +1,224 @@
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Placement;
+
+/// <summary>
+/// What decoders say, booked as far as it is theirs to say: that they are there, what became of the samples that they were
+/// given, what they began for an earlier scheduler, and that they are gone. Used by the scheduler beside its
+/// <see cref="GroupBook"/>.
+/// </summary>
+/// <param name="epoch">The scheduler's.</param>
+/// <param name="book">Who works on what.</param>
+/// <param name="refused">Told, as a sentence, of an entry of a report that can't be right and was left out.</param>
+internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action<DecoderLoad, string> refused)
+{
+    private readonly WorkBalance _balance = new(book.Policy, book.Work, book.Decoders.Ranking);
+
+    private DecoderFleet Decoders => book.Decoders;
+
+    /// <summary>
+    /// Registers a decoder, or renews what is known of it. An earlier incarnation's samples wait again, before newer
+    /// groups. Null for one that is known to be gone, or is refused.
+    /// </summary>
+    public DecoderLoad? RegisterDecoder(DecoderHere here, out string? refusal)
+    {
+        refusal = WhyUnusable(here);
+        if (refusal is not null)
+        {
+            Decoders.Roster.Refuse(here.Id);
+            return null;
+        }
+        var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
+        var before = (book.Fingerprint, Decoders.VocabularySize);
+        (var decoder, refusal, var displaced) = Decoders.Register(here, book.GroupsOnTheirWay > 0, book.IsHeld);
+        if (decoder is null)
+            return null;
+        if (!isKnown)
+            book.Work.MeasureDecoders(Decoders.All);
+        foreach (var other in displaced)
+            ReassignSamples(other, other.Id == here.Id ? "it was started anew" : null);
+        if ((book.Fingerprint, Decoders.VocabularySize) != before)
+            book.FailThoseOfAnotherModel();
+        if (here.Seen == epoch)
+        {
+            decoder.Commands.Acknowledge(here.CommandsTaken);
+            decoder.IsSettled |= here.Holding == 0;
+        }
+        decoder.Commands.Flush();
+        GiveWork(decoder);
+        return decoder;
+    }
+
+    /// <summary>A decoder's actor has stopped: it is given nothing until its host says what became of it.</summary>
+    public void SuspendDecoder(DecoderLoad decoder)
+    {
+        decoder.Here = decoder.Here with { Leaving = true };
+        Decoders.Ranking.Update(decoder);
+    }
+
+    /// <summary>Removes an incarnation that has ended; what it worked on may be to blame where it is a fault.</summary>
+    public void RemoveDecoder(DecoderLost lost, bool isFault = true)
+    {
+        if (Decoders.Remove(lost) is not { } decoder)
+            return;
+        book.Work.MeasureDecoders(Decoders.All);
+        ReassignSamples(decoder, isFault ? lost.Reason : null);
+    }
+
+    /// <summary>Removes all decoders of a host, for good: a process that takes its address later is another host.</summary>
+    public IReadOnlyList<DecoderLoad> RemoveHost(HostId host)
+    {
+        var lost = Decoders.Remove(host);
+        book.Work.MeasureDecoders(Decoders.All);
+        foreach (var decoder in lost)
+            ReassignSamples(decoder, fault: null);
+        return lost;
+    }
+
+    /// <summary>Books a report. Null where its sender doesn't count, and is not to be answered.</summary>
+    public DecoderLoad? AcceptReport(DecoderReport report)
+    {
+        if (report.Epoch != epoch || Decoders.Find(report.Decoder) is not { } decoder
+            || decoder.Here.Incarnation != report.Incarnation)
+        {
+            return null;
+        }
+        decoder.Commands.Acknowledge(report.CommandsTaken);
+        if (report.Number <= decoder.LastReport)
+            return decoder;
+        decoder.LastReport = report.Number;
+        (decoder.Load, decoder.Here) = (report.Load, decoder.Here with { Policy = report.Policy });
+        foreach (var progress in report.Samples)
+            AcceptProgress(decoder, progress);
+        foreach (var rejection in report.Rejected)
+        {
+            var group = book.Find(rejection.Group);
+            if (group?.Slots.Any(slot => slot.Decoder == decoder && slot.Attempt == rejection.Attempt) == true)
+                book.Fail(rejection.Group, rejection.Reason);
+        }
+        decoder.IsSettled |= !report.More;
+        GiveWork(decoder);
+        return decoder;
+    }
+
+    private static string? WhyUnusable(DecoderHere here) =>
+        here.Capacity is { MaxNumSeqs: > 0, Blocks: > 0, BlockSize: > 0, MaxModelLength: > 0, VocabularySize: > 0 } ? null
+            : $"{here.Id} can't be used: it says that its capacity is {here.Capacity}";
+
+    private void GiveWork(DecoderLoad decoder)
+    {
+        Decoders.Ranking.Update(decoder);
+        book.Work.FillDecoder(decoder);
+        _balance.Balance(decoder);
+    }
+
+    private void AcceptProgress(DecoderLoad decoder, SampleProgress progress)
+    {
+        // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
+        var group = book.Find(progress.Group);
+        if (group is null && decoder.IsSettled)
+            return;
+        if (group?.Outcome is not null)
+        {
+            group.HeldBy(decoder);
+            return;
+        }
+        if (WhyWrong(group?.Request, progress) is { } reason)
+        {
+            group?.HeldBy(decoder);
+            refused(decoder, reason);
+            return;
+        }
+        group ??= book.AddOrphan(progress.Group);
+        var slot = group.FindOrAddSlot(progress.Sample);
+        var isTheirs = slot.Decoder == decoder && slot.Attempt == progress.Attempt;
+        if (!isTheirs && (decoder.IsSettled || !TakeOver(decoder, group, slot, progress)))
+            return;
+        var before = slot.Count;
+        if (!slot.Append(progress))
+        {
+            // A hole: never by the protocol. Whoever goes on with it starts where our knowledge ends.
+            decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
+            Requeue(decoder, group, slot);
+            return;
+        }
+        if (slot.Count > before)
+            book.Groups.NoteProgress(group);
+        if (progress.Finished is { } finished)
+            Finish(decoder, group, slot, finished);
+        else if (progress.HandedBack)
+            Requeue(decoder, group, slot);
+    }
+
+    /// <summary>Why an entry of a report can't be right, in a sentence; null where it can.</summary>
+    private static string? WhyWrong(GroupRequest? request, SampleProgress progress)
+    {
+        var (sample, end) = (progress.Sample, (long)progress.Start + progress.Sampled.Count);
+        return sample < 0 || progress.Start < 0 ? $"it reported sample {sample} of {progress.Group} from token {progress.Start} on"
+            : request is null ? null
+            : sample >= request.Samples.Length
+                ? $"it reported sample {sample} of {progress.Group}, which has {request.Samples.Length}"
+            : end > request.Samples[sample].MaxTokens
+                ? $"it reported {end} tokens of a sample of {progress.Group}, which has {request.Samples[sample].MaxTokens} at most"
+            : null;
+    }
+
+    /// <summary>Takes over what a decoder began for the scheduler before this one: it need not be computed again.</summary>
+    private bool TakeOver(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleProgress progress)
+    {
+        group.HeldBy(decoder);
+        if (slot.IsFinished)
+            return false;
+        if (!slot.IsWaiting || progress.Start != 0)
+        {
+            decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
+            return false;
+        }
+        slot.Clear();
+        book.Work.AssignToHolder(group, slot, decoder, progress.Attempt);
+        return true;
+    }
+
+    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, FinishReason reason)
+    {
+        decoder.Remove(group, slot);
+        slot.Finish(reason);
+        group.Unfinished--;
+        if (group.Request is { } request)
+            book.Policy.LearnLength(slot.Count, request.Samples[slot.Sample].MaxTokens);
+        book.EndIfComplete(group);
+    }
+
+    private void Requeue(DecoderLoad decoder, RolloutGroup group, SampleSlot slot)
+    {
+        decoder.Remove(group, slot);
+        slot.Release();
+        book.Work.Requeue(group, 1);
+    }
+
+    /// <summary>Has the samples of a decoder that is out go on elsewhere.</summary>
+    /// <param name="decoder">Its samples wait again.</param>
+    /// <param name="fault">What it was lost by, where a group of it may be to blame.</param>
+    private void ReassignSamples(DecoderLoad decoder, string? fault)
+    {
+        decoder.IsGone = true;
+        Decoders.Ranking.Update(decoder);
+        foreach (var group in decoder.Groups.Keys.ToArray())
+        {
+            var released = 0;
+            foreach (var slot in group.Slots.Where(slot => slot.Decoder == decoder))
+            {
+                decoder.Remove(group, slot);
+                decoder.Orphan(slot);
+                slot.Release();
+                released++;
+            }
+            group.Losses += fault is null ? 0 : 1;
+            book.Work.Requeue(group, released);
+            if (group is { Losses: >= RolloutGroup.MostLosses, Request: not null })
+                book.Fail(group.Id, $"its decoder was lost {group.Losses} times; the last one was {decoder.Id}: {fault}");
+        }
+        book.Work.PlaceAll();
+    }
+}

@@ -1,0 +1,151 @@
+using System.Numerics;
+using Akka.Actor;
+using Akka.Event;
+using Rollout.Actors.Placement;
+using Rollout.Actors.Protocol;
+
+namespace Rollout.Actors.Scheduling;
+
+/// <summary>
+/// The scheduler's side of the talk with decoders: what they announce and report goes into the book, they are told their
+/// commands, and each loss is noticed and logged once. Used inside the scheduler's actor alone.
+/// </summary>
+internal sealed class DecoderDesk
+{
+    /// <summary>Ticks that a decoder's host has to say why the decoder stopped.</summary>
+    private const int ReasonTicks = 2;
+
+    private readonly SchedulerEpoch _epoch;
+    private readonly GroupBook _book;
+    private readonly DecoderIntake _intake;
+    private readonly ICanWatch _watch;
+    private readonly ILoggingAdapter _log;
+    private readonly Dictionary<DecoderLoad, int> _stopped = [];        // by their actors' word: ticks since
+    private readonly Dictionary<DecoderId, int> _logged = [];           // the last incarnation whose loss was logged
+
+    /// <param name="epoch">The scheduler's.</param>
+    /// <param name="book">Who works on what.</param>
+    /// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each decoder that stops.</param>
+    /// <param name="log">The scheduler's.</param>
+    public DecoderDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch, ILoggingAdapter log)
+    {
+        (_epoch, _book, _watch, _log) = (epoch, book, watch, log);
+        _intake = new DecoderIntake(epoch, book, LogRefusedEntry);
+    }
+
+    /// <summary>A decoder announces itself. Returns it where it is accepted.</summary>
+    public DecoderLoad? Register(DecoderHere here, TimeSpan reportEvery)
+    {
+        var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
+        var decoder = _intake.RegisterDecoder(here, out var refusal);
+        if (refusal is not null)
+        {
+            _log.Warning("{Refusal}", refusal);
+            here.Decoder.Tell(new DecoderRefused(_epoch, here.Id, refusal));
+        }
+        if (decoder is null)
+            return null;
+        if (isNew)
+        {
+            _watch.Watch(here.Decoder);
+            _log.Info("{Decoder} takes up to {MaxNumSeqs} sequences", here.Id, here.Capacity.MaxNumSeqs);
+        }
+        here.Decoder.Tell(new SchedulerHere(_epoch, reportEvery));
+        return decoder;
+    }
+
+    /// <summary>A decoder reports. Returns it where the report counts.</summary>
+    public DecoderLoad? AcceptReport(DecoderReport report)
+    {
+        var decoder = _intake.AcceptReport(report);
+        decoder?.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
+        return decoder;
+    }
+
+    /// <summary>A decoder's host says that an incarnation has ended, and why.</summary>
+    public void Remove(DecoderLost lost) => Remove(lost, isFault: true);
+
+    /// <summary>A host has left or died, and its decoders with it.</summary>
+    public void Remove(HostLost lost)
+    {
+        foreach (var decoder in _intake.RemoveHost(lost.Host))
+        {
+            _log.Warning(
+                "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
+                decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
+        }
+    }
+
+    /// <summary>
+    /// An actor has stopped that may be a decoder's. The decoder's host says so too, with the reason and whether the decoder
+    /// comes back: that is waited for, but it is said once, and may be lost.
+    /// </summary>
+    public void NoteStopped(Terminated stopped)
+    {
+        var decoders = _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(stopped.ActorRef)).ToArray();
+        foreach (var decoder in decoders)
+        {
+            if (stopped.AddressTerminated)
+            {
+                RemoveWithoutReason(decoder, "its process can't be reached", isFault: false);
+                continue;
+            }
+            _intake.SuspendDecoder(decoder);
+            _stopped[decoder] = 0;
+        }
+    }
+
+    /// <summary>A second has passed: decoders that stopped without a reason are lost.</summary>
+    public void Tick()
+    {
+        foreach (var (decoder, ticks) in _stopped.ToArray())
+        {
+            _stopped[decoder] = ticks + 1;
+            if (!decoder.IsGone && ticks + 1 < ReasonTicks)
+                continue;
+            _stopped.Remove(decoder);
+            if (!decoder.IsGone)
+                RemoveWithoutReason(decoder, "it stopped", isFault: true);
+        }
+    }
+
+    /// <summary>Sends commands to decoders that have new ones.</summary>
+    public void SendAll(TimeSpan now)
+    {
+        foreach (var decoder in _book.Decoders.TakeToTell())
+            Send(decoder, now);
+    }
+
+    /// <summary>Sends a decoder its new commands, and again those that it has not answered for too long.</summary>
+    public static void Send(DecoderLoad decoder, TimeSpan now)
+    {
+        foreach (var command in decoder.Commands.TakeSendable(now))
+            decoder.Here.Decoder.Tell(command);
+    }
+
+    private void RemoveWithoutReason(DecoderLoad decoder, string reason, bool isFault) => Remove(
+        new DecoderLost(decoder.Id, decoder.Here.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
+
+    /// <param name="lost">The incarnation that has ended.</param>
+    /// <param name="isFault">Its host is not lost: what it worked on may be to blame.</param>
+    private void Remove(DecoderLost lost, bool isFault)
+    {
+        if (_logged.GetValueOrDefault(lost.Id) < lost.Incarnation)
+        {
+            _logged[lost.Id] = lost.Incarnation;
+            _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
+        }
+        _intake.RemoveDecoder(lost, isFault);
+    }
+
+    /// <summary>A decoder that is out of its mind must not fill the log: its 1st, 2nd, 4th, 8th… bad entry is logged.</summary>
+    private void LogRefusedEntry(DecoderLoad decoder, string reason)
+    {
+        if (BitOperations.IsPow2(++decoder.RefusedEntries))
+        {
+            _log.Warning(
+                "{Count} entries in reports of {Decoder} were refused so far; now {Reason}",
+                decoder.RefusedEntries, decoder.Id, reason);
+        }
+    }
+}
