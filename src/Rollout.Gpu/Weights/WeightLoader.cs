@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;
@@ -20,21 +19,6 @@ internal static class WeightLoader
         using var checkpoint = SafetensorsCheckpoint.Open(folder);
         foreach (var (name, shape) in ExpectedShapes.Of(config))
             Match(checkpoint, name, shape);
-    }
-
-    /// <summary>Refuses a model that is larger than the machine's memory, before any of it is allocated.</summary>
-    /// <param name="config">The model's sizes.</param>
-    /// <param name="dtype">The type of the weights.</param>
-    /// <param name="available">Bytes of memory.</param>
-    /// <exception cref="CheckpointException">The model does not fit.</exception>
-    public static void RequireMemory(ModelConfig config, ScalarType dtype, long available)
-    {
-        var bytes = ExpectedShapes.CountOf(config) * dtype.ElementSize();
-        if (bytes > available)
-        {
-            throw new CheckpointException(
-                $"The model's config.json describes weights of {bytes} bytes, and the machine has {available} bytes of memory.");
-        }
     }
 
     /// <summary>

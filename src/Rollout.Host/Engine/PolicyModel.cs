@@ -83,7 +83,7 @@ public static class PolicyModel
     public static CausalLm Random(ModelConfig shape, RolloutSettings settings) => Fitting(settings, () =>
     {
         if (!IsCuda(settings))
-            WeightLoader.RequireMemory(shape, Dtype(settings), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+            HuggingFaceModel.RequireMemory(shape, Dtype(settings), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         var model = new CausalLm(shape, Dtype(settings), Device(settings));
         model.InitializeRandom(settings.Seed);
         return model;

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Training;

@@ -55,14 +55,14 @@ public sealed class WeightLoaderTests
     public void A_configuration_of_other_sizes_is_refused_before_memory_is_taken(string key, int value, string expected)
     {
         using var folder = new CheckpointFolder(TinyModels.Qwen3);
-        var path = Path.Combine(folder.Root, "config.json");
+        var path = Path.Combine(folder.Path, "config.json");
         var config = JsonNode.Parse(File.ReadAllText(path))!;
         config[key] = value;
         File.WriteAllText(path, config.ToJsonString());
 
         Assert.Contains(
             expected,
-            Assert.Throws<CheckpointException>(() => HuggingFaceModel.Load(folder.Root, ScalarType.Float32, CPU)).Message,
+            Assert.Throws<CheckpointException>(() => HuggingFaceModel.Load(folder.Path, ScalarType.Float32, CPU)).Message,
             StringComparison.Ordinal);
     }
 
@@ -73,8 +73,8 @@ public sealed class WeightLoaderTests
     {
         var config = TinyModels.Qwen3 with { HiddenSize = hidden, LayerCount = layers };
 
-        Assert.Throws<CheckpointException>(() => WeightLoader.RequireMemory(config, ScalarType.Float32, 1L << 36));
-        WeightLoader.RequireMemory(TinyModels.Qwen3, ScalarType.Float32, 1L << 20);
+        Assert.Throws<CheckpointException>(() => HuggingFaceModel.RequireMemory(config, ScalarType.Float32, 1L << 36));
+        HuggingFaceModel.RequireMemory(TinyModels.Qwen3, ScalarType.Float32, 1L << 20);
     }
 
     [Fact]
