@@ -40,7 +40,7 @@ public static class PretrainJob
         using var model = PolicyModel.Random(shape, settings);
         Learn(model, dataset, answers, settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
-        context.Console.Profile.Out.Writer.WriteLine($"model: {output}");
+        context.Output.WriteLine($"model: {output}");
         return Task.FromResult(ExitCodes.Ok);
     }
 
@@ -55,6 +55,7 @@ public static class PretrainJob
             MicroBatchTokens = settings.Train.MicroBatchTokens,
         });
         var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
+        context.Stop.TakeOver(() => context.Error.WriteLine("Stopping after this step; press Ctrl-C again to end at once."));
         for (var step = 1; step <= pretrain.Steps && !context.Stop.Token.IsCancellationRequested; step++)
         {
             var first = (long)(step - 1) * pretrain.BatchSize;
@@ -63,7 +64,7 @@ public static class PretrainJob
             if (step % pretrain.EvalEvery != 0)
                 continue;
             var accuracy = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
-            context.Console.Profile.Out.Writer.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
+            context.Output.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
             if (accuracy >= pretrain.StopAt)
                 return;
         }

@@ -87,8 +87,4 @@ public sealed record StepReport
 
     /// <summary>The whole step, scoring, evaluation and barrier included.</summary>
     public required double TotalSeconds { get; init; }
-
-    /// <summary>False where a figure of the training step is NaN or infinite, such as after a step that trained on nothing.</summary>
-    public bool HasFiniteMetrics() =>
-        new[] { RewardMean, Kl, Entropy, LogprobDifferenceMean, LogprobDifferenceMax, GradientNorm, Loss }.All(double.IsFinite);
 }
