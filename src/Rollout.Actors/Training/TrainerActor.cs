@@ -14,6 +14,9 @@ namespace Rollout.Actors.Training;
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
+    /// <summary>The step barrier says every few seconds whom it waits for: one that is silent for so long is gone.</summary>
+    private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
+
     private readonly TrainingJob _job;
     private readonly TrainingRun? _run;     // null where the trainer could not be built
     private readonly IActorRef _scheduler;
@@ -170,24 +173,42 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         Receive<AllParked>(parked => parked.Next == run.NextPolicy, _ => Guarded(run, () =>
         {
+            Timers.Cancel(nameof(BarrierSilent));
             _barrier.Tell(run.Train(round.Groups, rolloutSeconds));
             Become(() => Updating(run, round));
         }));
-        Receive<BarrierFailed>(failed => End(run, failed.Reason));
-        Underway(run, round);
+        AwaitBarrier(run, round);
     }
 
     private void Updating(TrainingRun run, RolloutRound round)
     {
         Receive<StepOpened>(opened => opened.Policy == run.Policy, opened => Guarded(run, () =>
         {
+            Timers.Cancel(nameof(BarrierSilent));
             if (run.EvaluatesNow)
                 Evaluate(run, accuracy => Finish(run, opened.Stats, accuracy));
             else
                 Finish(run, opened.Stats, null);
         }));
+        AwaitBarrier(run, round);
+    }
+
+    /// <summary>The barrier has deadlines for whom it waits for; its own silence ends the run.</summary>
+    private void AwaitBarrier(TrainingRun run, RolloutRound round)
+    {
+        DecoderId[] missing = [];
+        Restart();
+        Receive<BarrierWaits>(waits =>
+        {
+            missing = waits.Missing;
+            Restart();
+        });
         Receive<BarrierFailed>(failed => End(run, failed.Reason));
+        Receive<BarrierSilent>(_ => End(run, $"the step barrier said nothing for {BarrierSilence}"
+            + (missing.Length > 0 ? $"; it waited for {string.Join(", ", missing)}" : "")));
         Underway(run, round);
+
+        void Restart() => Timers.StartSingleTimer(nameof(BarrierSilent), new BarrierSilent(), BarrierSilence);
     }
 
     /// <summary>Reports first: a run that is killed once its checkpoint is there goes on after this step, and has its record.</summary>
@@ -240,4 +261,6 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             End(run, $"{run.StepName}: {fault.Message}");
         }
     }
+
+    private sealed record BarrierSilent;
 }

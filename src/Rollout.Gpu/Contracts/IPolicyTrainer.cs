@@ -14,6 +14,9 @@ public interface IPolicyTrainer : IDisposable
     /// <exception cref="NotFiniteNumberException">A loss, gradient or weight is not finite.</exception>
     TrainStats Train(TrainBatch batch);
 
+    /// <summary>Bytes that <see cref="Save"/> writes, but for small files. Any thread.</summary>
+    long CheckpointBytes { get; }
+
     /// <summary>
     /// Writes model, tokenizer files, optimizer state and a manifest into a new folder, complete or not at all. Never
     /// writes a number that is not finite.
