@@ -76,4 +76,7 @@ public sealed record GrpoOptions
 
     /// <summary>Gradients are clipped to this norm; 0 clips nothing.</summary>
     public required double MaxGradNorm { get; init; }
+
+    /// <summary>On a GPU, use only operations that give the same result in every run. A CPU always does.</summary>
+    public bool Deterministic { get; init; }
 }

@@ -11,12 +11,16 @@ public interface IPolicyTrainer : IDisposable
     /// weights as the next version. Decoders that share the weights must be parked, which the step barrier ensures.
     /// </summary>
     /// <exception cref="DeviceFaultException">The device can no longer be trusted.</exception>
+    /// <exception cref="NotFiniteNumberException">A loss, gradient or weight is not finite.</exception>
     TrainStats Train(TrainBatch batch);
 
     /// <summary>Bytes that <see cref="Save"/> writes, except small files. Any thread may ask.</summary>
     long CheckpointBytes { get; }
 
-    /// <summary>Writes model, tokenizer files and optimizer state into a new folder, all of them or none.</summary>
+    /// <summary>
+    /// Writes model, tokenizer files, optimizer state and a manifest into a new folder, all of them or none. Refuses
+    /// numbers that are not finite.
+    /// </summary>
     void Save(string folder, TrainingProgress progress);
 }
 

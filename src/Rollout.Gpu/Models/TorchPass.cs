@@ -1,4 +1,5 @@
 using Rollout.Gpu.Interop;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
@@ -14,8 +15,11 @@ namespace Rollout.Gpu.Models;
 internal sealed class TorchPass(
     Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend backend) : IForwardPass<Tensor>
 {
-    // index's gradient is a sorted sum, equal in every run on a GPU too. index_select's is not.
-    public Tensor Embed(Projection table) => table.Weight.index(tokenIds);
+    // The gradient adds the rows of equal tokens, always in the same order: on a CPU index_select does (index's threads
+    // race), on a GPU index does (it sorts; index_select races).
+    public Tensor Embed(Projection table) => tokenIds.device_type == DeviceType.CPU
+        ? table.Weight.index_select(0, tokenIds)
+        : table.Weight.index(tokenIds);
 
     public Tensor Norm(Tensor input, RmsNorm norm) => norm.Forward(input);
 
