@@ -76,7 +76,7 @@ public static class TrainJob
             Eval = settings.Eval,
             Sampling = settings.Sampling.ToSamplingParams([.. weights.Model.Config.EosTokenIds], settings.Seed),
             Tokenizer = tokenizer,
-            Dataset = Datasets.Create(settings),
+            Dataset = Datasets.Create(settings, context.Stop.Token),
             CheckpointEvery = settings.Output.CheckpointEvery,
             CheckpointFolder = place.Checkpoint,
         };
