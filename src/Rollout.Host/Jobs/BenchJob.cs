@@ -27,7 +27,9 @@ public static class BenchJob
 
     public static async Task<int> RunAsync(BenchOptions options, CommandContext context)
     {
-        var overrides = new EngineOverrides().Add(options.Model, options.Engine);
+        var overrides = new EngineOverrides()
+            .Add(options.Model, options.Engine)
+            .Add("bench", "decoder.batch-invariant", "off");
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         var shape = options.Shape is { } name && ModelShapes.TryGet(name, out var known)
