@@ -76,7 +76,7 @@ public sealed class StragglerTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task While_nobody_has_the_weights_those_that_fetch_them_are_waited_for_beyond_the_deadline()
+    public async Task While_nobody_has_the_weights_decoders_that_fetch_are_waited_for()
     {
         var barrier = Start();
         var (first, second) = (await JoinedAsync(barrier, Elsewhere(0)), await JoinedAsync(barrier, Elsewhere(1)));
