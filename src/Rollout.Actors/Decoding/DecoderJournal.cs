@@ -26,7 +26,7 @@ public sealed class DecoderJournal
     private readonly Dictionary<GroupId, HashSet<JournalEntry>> _groups = [];
     private readonly LinkedList<JournalEntry> _ended = [];          // that the scheduler doesn't know of
     private readonly List<GroupRejection> _rejected = [];
-    private readonly List<(JournalEntry Entry, int Attempt, int Tokens, bool Ends)> _offered = [];
+    private readonly List<(JournalEntry Entry, AssignmentId Assignment, int Tokens, bool Ends)> _offered = [];
     private DecoderReport? _out;        // made, and not acknowledged
     private int _offeredRejections;
     private bool _offeredAll;
@@ -80,15 +80,15 @@ public sealed class DecoderJournal
     /// <summary>Works on a sample from now on, from what the scheduler knows of it. True where it was held before.</summary>
     /// <param name="group">The sample's.</param>
     /// <param name="start">What the scheduler knows of it.</param>
-    /// <param name="attempt">Under which it is reported.</param>
+    /// <param name="assignment">The assignment that it is reported under.</param>
     /// <param name="required">The only weights that it may be sampled with; null for any.</param>
-    public bool Assign(GroupId group, SampleStart start, int attempt, Policy? required = null)
+    public bool Assign(GroupId group, SampleStart start, AssignmentId assignment, Policy? required = null)
     {
         var id = new SequenceId(group, start.Sample);
         var wasHeld = _entries.TryGetValue(id, out var held);
         if (wasHeld)
             Remove(held!);
-        var entry = new JournalEntry(id, attempt, required) { Known = start.Sampled.Count };
+        var entry = new JournalEntry(id, assignment, required) { Known = start.Sampled.Count };
         _entries.Add(id, entry);
         if (!_groups.TryGetValue(group, out var members))
             _groups.Add(group, members = []);
@@ -110,7 +110,7 @@ public sealed class DecoderJournal
         if (!_groups.TryGetValue(group, out var members) || members.All(member => member.End is not null))
             return;
         var unfinished = members.Where(member => member.End is null).ToArray();
-        _rejected.Add(new GroupRejection(group, unfinished[0].Attempt, WireLimits.Reason(reason)));
+        _rejected.Add(new GroupRejection(group, unfinished[0].Assignment, WireLimits.Reason(reason)));
         Array.ForEach(unfinished, Remove);
     }
 
@@ -191,12 +191,12 @@ public sealed class DecoderJournal
             samples.Add(new SampleProgress(
                 entry.Id.Group,
                 entry.Id.Sample,
-                entry.Attempt,
+                entry.Assignment,
                 entry.Known,
                 slice(entry.Known, length),
                 last?.Finished,
                 HandedBack: last is { Finished: null }));
-            _offered.Add((entry, entry.Attempt, entry.Known + length, last is not null));
+            _offered.Add((entry, entry.Assignment, entry.Known + length, last is not null));
             budget -= length;
             return isWhole;
         }
@@ -210,9 +210,9 @@ public sealed class DecoderJournal
         _out = null;
         _isListed |= _offeredAll;
         _rejected.RemoveRange(0, _offeredRejections);
-        foreach (var (entry, attempt, tokens, ends) in _offered)
+        foreach (var (entry, assignment, tokens, ends) in _offered)
         {
-            if (entry.Attempt != attempt)
+            if (entry.Assignment != assignment)
                 continue;
             (entry.Known, entry.IsListed) = (tokens, true);
             if (!ends)
@@ -236,7 +236,7 @@ public sealed class DecoderJournal
     private void Remove(JournalEntry entry)
     {
         // An acknowledgement of what is no longer held means nothing, whatever comes under the same id.
-        entry.Attempt = 0;
+        entry.Assignment = default;
         Settle(entry);
         _entries.Remove(entry.Id);
         var members = _groups[entry.Id.Group];
@@ -256,14 +256,14 @@ public sealed class DecoderJournal
     /// <param name="Finished">Why it ended; null where it was handed back.</param>
     private sealed record JournalEnd(SampledTokens Sampled, FinishReason? Finished);
 
-    private sealed class JournalEntry(SequenceId id, int attempt, Policy? required)
+    private sealed class JournalEntry(SequenceId id, AssignmentId assignment, Policy? required)
     {
         public SequenceId Id { get; } = id;
 
         /// <summary>The only weights that it may be sampled with; null for any.</summary>
         public Policy? Required { get; } = required;
 
-        public int Attempt { get; set; } = attempt;
+        public AssignmentId Assignment { get; set; } = assignment;
 
         /// <summary>The scheduler knows that it is here.</summary>
         public bool IsListed { get; set; } = true;

@@ -175,7 +175,7 @@ internal sealed class SchedulerLink(
         foreach (var start in assign.Samples)
         {
             // What it was before is of no use to anybody: the scheduler goes on from what it knows.
-            if (_journal.Assign(group, start, assign.Attempt, assign.Required))
+            if (_journal.Assign(group, start, assign.Assignment, assign.Required))
                 engine.Recall(group, [start.Sample], runningToo: true);
         }
         engine.Add(assign.Group, assign.Samples);

@@ -29,14 +29,17 @@ public static class PretrainJob
             throw new OutputException($"'{output}' exists already: the new model needs a folder of its own.");
         PolicyModel.PrepareDevice(tree, settings);
 
-        var dataset = Datasets.Create(settings);
+        var dataset = Datasets.Create(settings, context.Stop.Token);
         if (dataset.HeldOut.Count == 0)
             throw tree.Rollout.Section("data").Invalid("type", "a dataset that holds problems out, to know when to stop");
         var shape = ModelConfigReader.ReadFolder(settings.Model.Path);
         var answers = new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path, shape.VocabSize), shape);
         // A file's lines may hold anything: each is encoded before the first step.
         for (var line = 0; dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        {
+            context.Stop.Token.ThrowIfCancellationRequested();
             answers.Of(lines.Train(line));
+        }
         using var model = PolicyModel.Random(shape, settings);
         Learn(model, dataset, answers, settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
