@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Akka.TestKit;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
