@@ -2,7 +2,6 @@ using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
-using Rollout.Gpu.Weights;
 using Rollout.Host.Engine;
 using Rollout.Host.Output;
 
