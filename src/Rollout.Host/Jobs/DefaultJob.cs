@@ -2,12 +2,14 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>The job that runs where none is named: config/arithmetic.conf, which travels with the program.</summary>
+/// <summary>
+/// The job of a <c>rollout train</c> without --config: config/arithmetic.conf, which is copied beside the program.
+/// </summary>
 public static class DefaultJob
 {
     private static readonly string File = Path.Combine("config", "arithmetic.conf");
 
-    /// <summary>Its path, in <paramref name="folder"/> or the nearest folder above that has it.</summary>
+    /// <summary>Finds the job's file in <paramref name="folder"/> or the nearest folder above that has it.</summary>
     /// <exception cref="CommandLineException">There is none.</exception>
     public static string Find(string folder)
     {
