@@ -1,6 +1,6 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>Why a sequence ended.</summary>
+/// <summary>Why a sequence finished.</summary>
 public enum FinishReason
 {
     /// <summary>It sampled an end-of-sequence or stop token, or completed a stop text.</summary>
@@ -8,7 +8,4 @@ public enum FinishReason
 
     /// <summary>It reached its max tokens.</summary>
     Length,
-
-    /// <summary>It failed; its group is reported with the reason and never trained on.</summary>
-    Error,
 }

@@ -4,7 +4,7 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// A JSON file of settings. A key that is null counts as absent, except to <see cref="Names"/>.
+/// Reads keys of a JSON file such as config.json. A null key counts as absent, except for <see cref="Names"/>.
 /// </summary>
 internal sealed class ConfigFile
 {
@@ -23,6 +23,7 @@ internal sealed class ConfigFile
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            ReadTexts(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ConfigFile(path, document.RootElement.Clone())
                 : throw new CheckpointException($"{path} should hold one JSON object.");
@@ -32,9 +33,35 @@ internal sealed class ConfigFile
             var place = $"line {cause.LineNumber + 1}, byte {cause.BytePositionInLine + 1}";
             throw new CheckpointException($"{path} is not JSON: {place}.", cause);
         }
+        catch (InvalidOperationException cause)
+        {
+            throw new CheckpointException($"{path} has a name or a text that is not valid Unicode.", cause);
+        }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new CheckpointException($"{path} is not there.", cause);
+        }
+    }
+
+    /// <summary>Reads every name and text once: an escape such as a lone \ud800 throws when it is read, not before.</summary>
+    private static void ReadTexts(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var property in element.EnumerateObject())
+            {
+                _ = property.Name;
+                ReadTexts(property.Value);
+            }
+        }
+        else if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in element.EnumerateArray())
+                ReadTexts(item);
+        }
+        else if (element.ValueKind == JsonValueKind.String)
+        {
+            _ = element.GetString();
         }
     }
 
@@ -42,7 +69,7 @@ internal sealed class ConfigFile
 
     public bool Has(string key) => Find(key) is not null;
 
-    /// <summary>The key is written, be it as null.</summary>
+    /// <summary>Whether the file has the key, even as null.</summary>
     public bool Names(string key) => _root.TryGetProperty(key, out _);
 
     public string? Text(string key) => Find(key) switch
@@ -74,7 +101,7 @@ internal sealed class ConfigFile
         { } value => throw Invalid(key, $"should be true or false, and is {Shown(value)}"),
     };
 
-    /// <summary>Token ids written as one number or as a list of numbers.</summary>
+    /// <summary>Token ids, written as a number or as a list of numbers.</summary>
     public IReadOnlyList<int> Ids(string key) => Find(key) switch
     {
         null => [],
@@ -82,7 +109,7 @@ internal sealed class ConfigFile
         { } value => [Whole(key, value, 0)],
     };
 
-    /// <summary>Strings in a list; none when the key is absent.</summary>
+    /// <summary>A list of strings, empty when the key is absent.</summary>
     public IReadOnlyList<string> Texts(string key) => Find(key) switch
     {
         null => [],
@@ -93,7 +120,7 @@ internal sealed class ConfigFile
         { } value => throw Invalid(key, $"should be a list of strings, and is {Shown(value)}"),
     };
 
-    /// <summary>The object under a key, read with the same file name in its errors.</summary>
+    /// <summary>The object under a key. Its errors name the same file.</summary>
     public ConfigFile? Section(string key) => Find(key) switch
     {
         null => null,

@@ -1,27 +1,31 @@
 using Rollout.Gpu.Interop;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// A forward pass in libtorch's operators, on any device, with gradients where they are enabled. What an operation has
-/// used up is disposed; a gradient keeps what it needs.
+/// A forward pass by libtorch's operators, on any device, with gradients where they are enabled. Operations dispose
+/// of their inputs; a gradient keeps what it needs.
 /// </summary>
 /// <param name="tokenIds">[tokens] int64.</param>
-/// <param name="rotary">The model's.</param>
-/// <param name="angles">Of the tokens' positions.</param>
+/// <param name="rotary">The model's rotary embedding.</param>
+/// <param name="angles">The angles of the tokens' positions.</param>
 /// <param name="backend">Knows which tokens belong together.</param>
 internal sealed class TorchPass(
     Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend backend) : IForwardPass<Tensor>
 {
-    // index, not index_select: its gradient is a sorted sum, the same in every run on a GPU as well.
-    public Tensor Embed(Projection table) => table.Weight.index(tokenIds);
+    // The gradient adds the rows of equal tokens, always in the same order: on a CPU index_select does (index's threads
+    // race), on a GPU index does (it sorts; index_select races).
+    public Tensor Embed(Projection table) => tokenIds.device_type == DeviceType.CPU
+        ? table.Weight.index_select(0, tokenIds)
+        : table.Weight.index(tokenIds);
 
     public Tensor Norm(Tensor input, RmsNorm norm) => norm.Forward(input);
 
     public Tensor AddAndNorm(ref Tensor residual, Tensor update, RmsNorm norm)
     {
-        // The sum is taken in place of a projection's result, which no gradient needs.
+        // The sum overwrites a projection's result, which no gradient needs.
         update.add_(residual, Scalars.One);
         residual.Dispose();
         residual = update;
