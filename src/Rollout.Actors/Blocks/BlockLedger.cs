@@ -266,7 +266,7 @@ public sealed class BlockLedger
             _pool.Share(hit, members.Length);
         for (var i = hits.Length; i < blocks.Length; i++)
         {
-            blocks[i] = _cache.Take();
+            blocks[i] = _cache.Allocate();
             if (members.Length > 1)
                 _pool.Share(blocks[i], members.Length - 1);
         }

@@ -75,7 +75,7 @@ public sealed class BlockPool
     /// A block with one reference and no meaning: a free one, or else the cached one that was released
     /// longest ago, whose content is thereby given up.
     /// </summary>
-    public BlockId Take()
+    public BlockId Allocate()
     {
         int block;
         if (FreeCount > 0)

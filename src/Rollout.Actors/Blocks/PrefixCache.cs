@@ -56,9 +56,9 @@ public sealed class PrefixCache
     /// <summary>
     /// A block for new content: a free one, or else the one that went longest without a reader.
     /// </summary>
-    public BlockId Take()
+    public BlockId Allocate()
     {
-        var block = _pool.Take();
+        var block = _pool.Allocate();
         if (Contains(block))
         {
             _blocks.Remove(_hashes[block.Value]);

@@ -8,7 +8,4 @@ public enum FinishReason
 
     /// <summary>It reached its max tokens.</summary>
     Length,
-
-    /// <summary>It failed; its group is reported with the reason and never trained on.</summary>
-    Error,
 }

@@ -93,6 +93,9 @@ internal sealed class CudaForward : IDisposable
     /// <summary>Draws of a step at most.</summary>
     public int MaxDraws => _mixed.Capacity.Draws;
 
+    /// <summary>Blocks that a step can copy at most.</summary>
+    public int MaxCopies => Math.Min(_kernels.Copy.MaxCopies, _mixed.Capacity.Copies);
+
     /// <summary>From now on keys and values are in this pool.</summary>
     public void Use(CudaKvPool pool)
     {

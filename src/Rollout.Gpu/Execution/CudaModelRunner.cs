@@ -97,6 +97,9 @@ internal sealed class CudaModelRunner : IModelRunner
     public int VocabularySize => _weights.Model.Config.VocabSize;
 
     /// <inheritdoc/>
+    public int MaxCopies => _forward.MaxCopies;
+
+    /// <inheritdoc/>
     public int StepsAhead => Ahead;
 
     /// <summary>Decode steps that are recorded.</summary>
