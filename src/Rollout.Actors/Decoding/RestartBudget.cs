@@ -22,7 +22,7 @@ internal sealed class RestartBudget(int maxRestarts, TimeSpan window, TimeSpan p
         _failures.Enqueue(now);
         if (_failures.Count > maxRestarts)
             return null;
-        var doubled = pause * Math.Pow(2, _failures.Count - 1);
-        return doubled < LongestPause ? doubled : LongestPause;
+        var seconds = pause.TotalSeconds * Math.Pow(2, _failures.Count - 1);
+        return TimeSpan.FromSeconds(Math.Min(seconds, LongestPause.TotalSeconds));
     }
 }

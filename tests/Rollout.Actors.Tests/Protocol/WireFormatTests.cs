@@ -18,11 +18,11 @@ public sealed class WireFormatTests : ActorTest
     [
         "assign-samples:2 a81a75f5fc9ad29d",
         "cancel-groups:1 4bcbcaf61c00a8e2",
-        "completions-ready:2 aaabd5427cbf5d6d",
+        "completions-ready:2 1ad4b6106caa5cb8",
         "decoder-here:3 0697538e3e232279",
         "decoder-lost:2 126158747c5a032e",
         "decoder-refused:2 8a95d3a6662c9941",
-        "decoder-report:3 2415a54edfcb14ae",
+        "decoder-report:3 3e31b86bf5f30e7e",
         "decoder-stats:1 2884821a5b38f9b6",
         "forget-groups:1 acbafb6c87128746",
         "group-given-up:1 207f9f34f2538469",
