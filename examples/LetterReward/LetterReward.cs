@@ -3,16 +3,18 @@ using Rollout.Actors.Rewards;
 
 namespace LetterReward;
 
-/// <summary>The share of a completion's characters that are the letter its prompt asks for.</summary>
-/// <param name="options">The reward's keys in the job: power, at least 1, favours completions that are nearly right.</param>
+/// <summary>The share of a completion's characters that are the letter which the prompt asks for.</summary>
+/// <param name="options">
+/// The reward's keys in the job. power, at least 1, favours completions that are nearly right.
+/// </param>
 public sealed class LetterShare(IReadOnlyDictionary<string, string> options) : IRewardFunction
 {
     private readonly double _power = double.Parse(options["power"], CultureInfo.InvariantCulture);
 
     public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
-        // Every field of the prompt's line is here, under its name.
-        var letter = sample.Item.Fields["letter"][0];
+        // A field of the prompt's line, by its name.
+        var letter = sample.Require("letter")[0];
         var share = (double)sample.Completion.Count(character => character == letter) / sample.Tokens.Length;
         return ValueTask.FromResult(Math.Pow(share, _power));
     }

@@ -5,12 +5,11 @@ using Rollout.Host.Commands;
 using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
-using Spectre.Console;
 
 namespace Rollout.Host;
 
-/// <summary>From arguments to an exit code, with Ctrl-C and every error on the way handled.</summary>
-public static class RolloutProgram
+/// <summary>Runs a command line and returns an exit code. Handles Ctrl-C, SIGTERM and every exception on the way.</summary>
+internal static class RolloutProgram
 {
     private static readonly HashSet<Type> BadInput =
     [
@@ -20,7 +19,7 @@ public static class RolloutProgram
 
     private static readonly HashSet<Type> Failures = [typeof(DeviceException), typeof(MembershipException)];
 
-    /// <summary>What the program can do.</summary>
+    /// <summary>The commands of the program.</summary>
     public static CommandHandlers Commands { get; } = new()
     {
         Train = TrainJob.RunAsync,
@@ -30,14 +29,17 @@ public static class RolloutProgram
         Host = HostJob.RunAsync,
     };
 
-    public static async Task<int> RunAsync(
-        string[] arguments, CommandHandlers handlers, IAnsiConsole console, TextWriter error)
+    /// <param name="arguments">The command line without the program's name.</param>
+    /// <param name="handlers">The commands.</param>
+    /// <param name="live">Draws on standard output.</param>
+    /// <param name="error">Standard error.</param>
+    public static async Task<int> RunAsync(string[] arguments, CommandHandlers handlers, LiveArea live, TextWriter error)
     {
-        using var stop = new StopSignal(error.WriteLine, code => End(console, code));
+        using var stop = new StopSignal(error.WriteLine, code => End(live, code));
         using var listening = stop.Listen();
         try
         {
-            return await RolloutCommandLine.RunAsync(arguments, handlers, new CommandContext(console, error, stop));
+            return await RolloutCommandLine.RunAsync(arguments, handlers, new CommandContext(live, error, stop));
         }
         catch (Exception thrown)
         {
@@ -45,10 +47,9 @@ public static class RolloutProgram
         }
     }
 
-    private static void End(IAnsiConsole console, int code)
+    private static void End(LiveArea live, int code)
     {
-        if (console.Profile.Out.IsTerminal)
-            console.Cursor.Show(); // a live view hides it
-        Environment.Exit(code);
+        live.Leave(); // shows the cursor
+        ProcessExit.Now(code);
     }
 }

@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Collection;
 
 /// <summary>
-/// One phase of a step barrier: who must arrive, who has. Over when every participant has arrived or is gone; what
-/// arrives for another policy, twice, or from a stranger changes nothing.
+/// One phase of the step barrier: the decoders that it still waits for. It is over when each has arrived or is gone. An
+/// arrival for another policy, a second one, or a stranger's changes nothing.
 /// </summary>
 public sealed class BarrierProgress(Policy policy, IEnumerable<DecoderId> participants)
 {
@@ -13,18 +13,18 @@ public sealed class BarrierProgress(Policy policy, IEnumerable<DecoderId> partic
 
     public Policy Policy { get; } = policy;
 
-    /// <summary>Nobody is waited for.</summary>
+    /// <summary>The phase waits for nobody.</summary>
     public bool IsOver => _missing.Count == 0;
 
-    /// <summary>Those that are waited for, in a stable order.</summary>
+    /// <summary>The decoders that the phase waits for, in a stable order.</summary>
     public IEnumerable<DecoderId> Missing => _missing.OrderBy(id => (id.Host.Address, id.Device));
 
-    /// <summary>A participant has arrived. True when it was waited for.</summary>
+    /// <summary>A decoder has arrived. True when the phase waited for it.</summary>
     public bool Arrive(DecoderId id, Policy arrivedAt) => arrivedAt == Policy && _missing.Remove(id);
 
-    /// <summary>True for one that is waited for.</summary>
+    /// <summary>True for a decoder that the phase waits for.</summary>
     public bool Awaits(DecoderId id) => _missing.Contains(id);
 
-    /// <summary>A participant is gone and is not waited for any more.</summary>
+    /// <summary>The phase waits no longer for this decoder.</summary>
     public void Leave(DecoderId id) => _missing.Remove(id);
 }

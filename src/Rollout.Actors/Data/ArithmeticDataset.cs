@@ -1,9 +1,9 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Additions "a+b=" of two operands from 0, with the sum as field "answer". A hash of the two operands, whatever their
-/// order, decides whether a problem is held out: every run holds out the same problems, and no training prompt is one of
-/// them turned around.
+/// Additions "a+b=" of two operands from 0, with the sum as field "answer". A hash of the two operands, whatever
+/// their order, decides whether a problem is held out: every run holds out the same problems, and no training
+/// prompt is one of them turned around.
 /// </summary>
 public sealed class ArithmeticDataset : IPromptDataset
 {
@@ -16,7 +16,9 @@ public sealed class ArithmeticDataset : IPromptDataset
     /// <param name="maxOperand">The largest operand, 1 … 4095.</param>
     /// <param name="heldOutShare">The share of problems that is held out, from 0 to below 1.</param>
     /// <param name="seed">Decides the order of training prompts.</param>
-    /// <exception cref="ArgumentException">A value is out of range, or leaves no problem to train on or to hold out.</exception>
+    /// <exception cref="ArgumentException">
+    /// A value is out of range, or leaves no problem to train on or to hold out.
+    /// </exception>
     public ArithmeticDataset(int maxOperand, double heldOutShare, long seed)
     {
         if (maxOperand is < 1 or > LargestOperand)

@@ -1,9 +1,13 @@
 namespace Rollout.Actors.Data;
 
-/// <summary>Prompts to train on and prompts held out for evaluation. The same seed and cursor give the same prompt.</summary>
+/// <summary>
+/// Prompts to train on and prompts held out for evaluation. The same seed and cursor give the same prompt.
+/// </summary>
 public interface IPromptDataset
 {
-    /// <summary>Prompt number <paramref name="cursor"/> of an endless order, which the seed shuffles anew each epoch.</summary>
+    /// <summary>
+    /// Prompt number <paramref name="cursor"/> of an endless order, which the seed shuffles anew each epoch.
+    /// </summary>
     PromptItem Train(long cursor);
 
     /// <summary>Prompts that <see cref="Train"/> never gives; empty where the dataset holds none out.</summary>

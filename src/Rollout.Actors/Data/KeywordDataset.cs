@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Short random texts as prompts, all different, for rewards that look at the completion alone. They have no answer, and
-/// none is held out.
+/// Short random texts as prompts, all different, for rewards that look at the completion alone. They have no
+/// answer, and none is held out.
 /// </summary>
 public sealed class KeywordDataset : IPromptDataset
 {

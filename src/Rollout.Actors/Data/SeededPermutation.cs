@@ -3,9 +3,9 @@ using System.Numerics;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of two, walked
-/// until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so a resumed run replays
-/// nothing.
+/// A permutation of 0 … count - 1 that is computed, not stored: a Feistel network over the next even power of two,
+/// walked until it lands inside (Black and Rogaway, CT-RSA 2002). Any position is found at once, so a resumed run
+/// replays nothing.
 /// </summary>
 internal readonly struct SeededPermutation
 {

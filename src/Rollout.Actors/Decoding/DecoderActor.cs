@@ -274,7 +274,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private void SwapWeights(Policy policy, IActorRef barrier)
     {
         _link.UsePolicy(policy);
-        _follower.Take(policy);
+        _follower.Adopt(policy);
         _engine.SwapPolicy(policy);
         _allocator.Tell(new ResetPrefixCache(policy.Version));
         Become(() => Resetting(policy, barrier));

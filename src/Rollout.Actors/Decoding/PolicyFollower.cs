@@ -6,15 +6,15 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// What a decoder decodes with, whose word it takes for the next policy, and that policy on its way. Only the decoder's own
-/// thread uses it.
+/// A decoder's policy: which one it decodes with, which trainer it follows, and the next policy while it is being fetched.
+/// Used by the decoder's own thread alone.
 /// </summary>
-/// <param name="setup">The decoder's.</param>
-/// <param name="incarnation">The decoder's.</param>
+/// <param name="setup">The decoder's setup.</param>
+/// <param name="incarnation">The decoder's incarnation.</param>
 /// <param name="loaded">The version of the weights from disk.</param>
 /// <param name="barrier">The process's barrier proxy.</param>
 /// <param name="decoder">Told <see cref="FetchEnded"/>.</param>
-/// <param name="log">The decoder's.</param>
+/// <param name="log">The decoder's log.</param>
 internal sealed class PolicyFollower(
     DecoderSetup setup,
     int incarnation,
@@ -24,9 +24,9 @@ internal sealed class PolicyFollower(
     ILoggingAdapter log) : IDisposable
 {
     private WeightFetch? _fetch;
-    private WeightsUpdated? _lastUpdate;    // what was answered last, in case the answer was lost
+    private WeightsUpdated? _lastUpdate;    // the last answer, which is given again where it was lost
 
-    /// <summary>What it decodes with; null while that can't be trusted, as shared weights of which nobody has told it.</summary>
+    /// <summary>The policy in use; null while it is unknown, as that of shared weights before the trainer has named it.</summary>
     public Policy? Policy { get; private set; } = setup.Weights switch
     {
         PolicySource.Loaded => new Policy(Run: 0, loaded),
@@ -34,14 +34,14 @@ internal sealed class PolicyFollower(
         _ => null,
     };
 
-    /// <summary>Whose word counts; null while nobody trains.</summary>
+    /// <summary>The trainer that this decoder follows; null while nobody trains.</summary>
     public HostId? Trainer { get; private set; }
 
-    /// <summary>True for one whose weights never change.</summary>
+    /// <summary>The weights come from disk and never change.</summary>
     public bool IsAlone => setup.Weights is PolicySource.Loaded;
 
-    /// <summary>Says to the trainer's barrier that it is there.</summary>
-    /// <param name="serving">It serves with <see cref="Policy"/>; or else it waits to be told what to serve with.</param>
+    /// <summary>Tells the trainer's barrier that this decoder takes part.</summary>
+    /// <param name="serving">It serves with <see cref="Policy"/>; otherwise it waits for a policy to serve with.</param>
     public void Join(bool serving)
     {
         if (!IsAlone)
@@ -51,19 +51,20 @@ internal sealed class PolicyFollower(
         }
     }
 
-    /// <summary>Takes note of who trains. True when that is somebody else than before.</summary>
+    /// <summary>Follows this trainer from now on. True when there is one, and it is another than before.</summary>
     public bool Follow(HostId? trainer)
     {
         if (Trainer == trainer)
             return false;
         Trainer = trainer;
-        Forget();
+        EndFetch();
         return trainer is not null;
     }
 
     /// <summary>
-    /// Judges an offer: fetches it in the background, says again that it was taken, or ignores it where it is older than
-    /// what is here or comes from somebody who doesn't train. True when it can be taken at once, from shared memory.
+    /// Answers an offer: fetches it in the background, confirms it again, or ignores it where it is older than the policy in
+    /// use or comes from another trainer. A fetch of the same policy goes on. True when the policy can be adopted at once,
+    /// from shared memory.
     /// </summary>
     public bool Consider(UpdateWeights update, IActorRef sender)
     {
@@ -82,7 +83,7 @@ internal sealed class PolicyFollower(
         }
         if (setup.Weights is not PolicySource.Fetched fetched)
             return true;
-        Forget();
+        EndFetch();
         if (update.Offer is { } offer)
             _fetch = WeightFetch.Start(fetched.Intake, offer, sender, decoder);
         else
@@ -90,7 +91,7 @@ internal sealed class PolicyFollower(
         return false;
     }
 
-    /// <summary>True when the fetch that ended is the one that is wanted, and succeeded.</summary>
+    /// <summary>True when the fetch that ended is the present one and succeeded. The barrier is told of one that failed.</summary>
     public bool IsReady(FetchEnded ended)
     {
         if (!ReferenceEquals(ended.Fetch, _fetch))
@@ -98,16 +99,16 @@ internal sealed class PolicyFollower(
         if (ended.Error is null)
             return true;
         Decline(ended.Fetch.Barrier, ended.Fetch.Policy, ended.Error);
-        Forget();
+        EndFetch();
         return false;
     }
 
-    /// <summary>Between two steps: puts what was fetched, if anything was, into the model.</summary>
-    public void Take(Policy policy)
+    /// <summary>Uses this policy from now on, between two steps: copies fetched weights into the model.</summary>
+    public void Adopt(Policy policy)
     {
         Policy = null;
         _fetch?.Apply();
-        Forget();
+        EndFetch();
         Policy = policy;
     }
 
@@ -120,7 +121,7 @@ internal sealed class PolicyFollower(
         sender.Tell(_lastUpdate);
     }
 
-    public void Dispose() => Forget();
+    public void Dispose() => EndFetch();
 
     private void Decline(IActorRef sender, Policy policy, string reason)
     {
@@ -128,7 +129,7 @@ internal sealed class PolicyFollower(
         sender.Tell(new WeightsNotTaken(setup.Id, incarnation, policy, reason));
     }
 
-    private void Forget()
+    private void EndFetch()
     {
         _fetch?.Dispose();
         _fetch = null;

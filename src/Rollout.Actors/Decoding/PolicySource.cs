@@ -9,12 +9,12 @@ public abstract record PolicySource
     {
     }
 
-    /// <summary>From disk, for good: it follows no trainer.</summary>
+    /// <summary>From disk. The decoder follows no trainer.</summary>
     public sealed record Loaded : PolicySource;
 
-    /// <summary>They are the trainer's own, in the same process: it rests while they change.</summary>
+    /// <summary>The trainer's own memory, in the same process. The decoder is parked while it changes.</summary>
     public sealed record Shared : PolicySource;
 
-    /// <summary>From disk at first, and from whatever trainer the cluster has, as soon as it has one.</summary>
+    /// <summary>From disk at first, then from the cluster's trainer, as soon as there is one.</summary>
     public sealed record Fetched(IWeightIntake Intake) : PolicySource;
 }

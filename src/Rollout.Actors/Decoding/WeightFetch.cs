@@ -3,12 +3,12 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Decoding;
 
-/// <summary>To the decoder from itself: the fetch has ended, with the weights at hand or with an error.</summary>
+/// <summary>To the decoder from itself: a fetch has ended, with the weights in host memory or with an error.</summary>
 internal sealed record FetchEnded(WeightFetch Fetch, string? Error);
 
 /// <summary>
-/// New weights on their way to a decoder, or here and not yet taken. Disposing ends it and gives back what it has, or will
-/// have.
+/// A decoder's fetch of one policy's weights, in the background, until the decoder applies or disposes of it. Disposing
+/// ends the transfer and gives back the memory that it has or will have.
 /// </summary>
 internal sealed class WeightFetch : IDisposable
 {
@@ -25,10 +25,10 @@ internal sealed class WeightFetch : IDisposable
 
     public Policy Policy { get; }
 
-    /// <summary>Who waits for it.</summary>
+    /// <summary>The barrier to tell when the policy is in use.</summary>
     public IActorRef Barrier { get; set; }
 
-    /// <summary>Begins to fetch an offer; the decoder is told <see cref="FetchEnded"/>, unless it disposes of this before.</summary>
+    /// <summary>Begins to fetch an offer. The decoder is told <see cref="FetchEnded"/>.</summary>
     public static WeightFetch Start(IWeightIntake intake, WeightOffer offer, IActorRef barrier, IActorRef decoder)
     {
         var fetch = new WeightFetch(offer.Policy, barrier);
@@ -36,7 +36,7 @@ internal sealed class WeightFetch : IDisposable
         return fetch;
     }
 
-    /// <summary>Puts them into the device's model; on the decoder's thread.</summary>
+    /// <summary>Copies the weights into the device's model, on the decoder's thread.</summary>
     public void Apply()
     {
         lock (_gate)

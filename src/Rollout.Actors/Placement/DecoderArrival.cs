@@ -1,11 +1,11 @@
 namespace Rollout.Actors.Placement;
 
-/// <summary>What came of a decoder's word that it is there.</summary>
-/// <param name="Decoder">The decoder; null for one that is gone or can't be used.</param>
-/// <param name="Refusal">Why it can't be used, for it to hear.</param>
-/// <param name="Displaced">Those that are out because of it: its earlier incarnation, or decoders of another model.</param>
+/// <summary>What <see cref="DecoderFleet.Register"/> made of a decoder's announcement.</summary>
+/// <param name="Decoder">The decoder; null where it is gone or can't be used.</param>
+/// <param name="Refusal">Why the decoder can't be used, as a sentence for it; null otherwise.</param>
+/// <param name="Displaced">Decoders that it replaces: its earlier incarnation, or decoders of another model.</param>
 public sealed record DecoderArrival(DecoderLoad? Decoder, string? Refusal, IReadOnlyList<DecoderLoad> Displaced)
 {
-    /// <summary>It is known to be gone: nothing that it says counts.</summary>
+    /// <summary>The decoder's incarnation or host is gone: its messages are ignored.</summary>
     public static DecoderArrival OfTheGone { get; } = new(null, null, []);
 }

@@ -3,7 +3,9 @@ using Rollout.Actors.Text;
 
 namespace Rollout.Actors.Rewards;
 
-/// <summary>1 if a pattern matches somewhere in the completion, else 0. Anchor the pattern to match the whole.</summary>
+/// <summary>
+/// 1 if a pattern matches somewhere in the completion, else 0. Anchor the pattern to match the whole.
+/// </summary>
 public sealed class FormatReward : IRewardFunction
 {
     private readonly Regex _pattern;

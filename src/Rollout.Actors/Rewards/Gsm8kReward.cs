@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// 1 if the completion's number equals that of the prompt's answer, else 0. The number is the one after the first "####"
-/// that a number follows, else the last number of the text. Currency signs, thousands' commas and a final period don't
-/// count, and 18.00 equals 18.
+/// 1 if the completion's number equals that of the prompt's answer, else 0. The number is the one after the first
+/// "####" that a number follows, else the last number of the text. Currency signs, thousands' commas and a final
+/// period don't count, and 18.00 equals 18.
 /// </summary>
 public sealed partial class Gsm8kReward : IRewardFunction
 {

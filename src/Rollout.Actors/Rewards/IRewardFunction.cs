@@ -3,7 +3,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Rewards;
 
-/// <summary>Judges one completion. The configuration names it by its type. It runs off the mailbox, concurrently.</summary>
+/// <summary>
+/// Judges one completion. The configuration names it by its type. It runs off the mailbox, concurrently.
+/// </summary>
 public interface IRewardFunction
 {
     /// <summary>The reward. An exception fails the group with its message; it is never taken for 0.</summary>

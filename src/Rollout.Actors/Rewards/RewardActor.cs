@@ -5,9 +5,9 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Scores finished groups off the mailbox, many at a time. A reward function that throws or is late fails its group: no
-/// sample is scored 0 for want of an answer. A late one is told to give up; .NET can't end one that does not, so the run
-/// ends when too many of them keep computing.
+/// Scores finished groups off the mailbox, many at a time. A reward function that throws or is late fails its
+/// group: no sample is scored 0 for want of an answer. A late one is told to give up; .NET can't end one that does
+/// not, so the run ends when too many of them keep computing.
 /// </summary>
 public sealed class RewardActor : ReceiveActor, IWithTimers
 {
@@ -51,7 +51,8 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
         Task.Run(() => ScoreAllAsync(asked, cancellation)).PipeTo(
             Self,
             success: scored => new Ended(scoring, scored),
-            failure: cause => new Ended(scoring, new ScoringFailed(asked.Group.Id, $"its reward failed: {cause.Message}")));
+            failure: cause => new Ended(
+                scoring, new ScoringFailed(asked.Group.Id, $"its reward failed: {cause.Message}")));
     }
 
     private void Answer(Ended ended)
@@ -79,9 +80,9 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
         if (_stuck.Count > _limits.MaxStuck)
         {
             late.Asker.Tell(new AbandonTraining(
-                $"{_stuck.Count} reward computations did not end {Grace.TotalSeconds} s after they were told to, more than"
-                + $" train.max-stuck-rewards = {_limits.MaxStuck}; the last is that of {late.Asked.Item.Id}. A reward function"
-                + " must end when its cancellation token asks it to"));
+                $"{_stuck.Count} reward computations did not end {Grace.TotalSeconds} s after they were told to, more"
+                + $" than train.max-stuck-rewards = {_limits.MaxStuck}; the last is that of {late.Asked.Item.Id}. A"
+                + " reward function must end when its cancellation token asks it to"));
         }
     }
 

@@ -5,9 +5,10 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Makes reward functions by their configured type: a built-in name, or the full name of a C# type in a loaded assembly
-/// or in the file that the option "assembly" names. Such a type has a public constructor that takes the other options as
-/// an <c>IReadOnlyDictionary&lt;string, string&gt;</c>; without options, one without parameters does too.
+/// Makes reward functions by their configured type: a built-in name, or the full name of a C# type in a loaded
+/// assembly or in the file that the option "assembly" names. Such a type has a public constructor that takes the
+/// other options as an <c>IReadOnlyDictionary&lt;string, string&gt;</c>; without options, one without parameters
+/// does too.
 /// </summary>
 public static class RewardRegistry
 {
@@ -82,7 +83,10 @@ public static class RewardRegistry
                     $"reward {name} is unknown; known are {Known}, and a C# type's full name with assembly = FILE");
         }
         if (!File.Exists(file))
-            throw new ArgumentException($"reward {name}: there is no file {file}; expected the assembly with the reward");
+        {
+            throw new ArgumentException(
+                $"reward {name}: there is no file {file}; expected the assembly with the reward");
+        }
         try
         {
             return Assembly.LoadFrom(file).GetType(name)
@@ -90,7 +94,8 @@ public static class RewardRegistry
         }
         catch (Exception wrong) when (wrong is IOException or BadImageFormatException or TypeLoadException)
         {
-            throw new ArgumentException($"reward {name}: {file} can't be loaded as a .NET assembly: {wrong.Message}", wrong);
+            throw new ArgumentException(
+                $"reward {name}: {file} can't be loaded as a .NET assembly: {wrong.Message}", wrong);
         }
     }
 

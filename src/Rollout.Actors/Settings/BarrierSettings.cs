@@ -1,15 +1,15 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>barrier</c>.</summary>
+/// <summary>The section <c>barrier</c>: the deadlines and the port of the step barrier.</summary>
 public sealed record BarrierSettings
 {
-    /// <summary>Every member parks, or takes weights that are at hand, within this.</summary>
+    /// <summary>The time for decoders of the trainer's process to park and to take new weights.</summary>
     public required TimeSpan Timeout { get; init; }
 
-    /// <summary>Every host has fetched new weights within this.</summary>
+    /// <summary>The time for other hosts to fetch weights, and the time of a fetch without a byte.</summary>
     public required TimeSpan TransferTimeout { get; init; }
 
-    /// <summary>Where the trainer hands out weights; 0 takes any free port.</summary>
+    /// <summary>The port where the trainer serves weights; 0 takes any free port.</summary>
     public required int TransferPort { get; init; }
 
     public static BarrierSettings From(ConfigSection section) => new()

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>The numbers that a setting may be, and how a message says so.</summary>
+/// <summary>The range of a number in the configuration, and its words in a message.</summary>
 public readonly record struct Bounds
 {
     private readonly double _low;
@@ -24,13 +24,13 @@ public readonly record struct Bounds
 
     public static Bounds Above(double low) => new(low, double.PositiveInfinity, lowOpen: true);
 
-    /// <summary>Both ends belong to it.</summary>
+    /// <summary>Both ends are included.</summary>
     public static Bounds Between(double low, double high) => new(low, high);
 
-    /// <summary>Only the high end belongs to it.</summary>
+    /// <summary>Only the high end is included.</summary>
     public static Bounds AboveUpTo(double low, double high) => new(low, high, lowOpen: true);
 
-    /// <summary>Only the low end belongs to it.</summary>
+    /// <summary>Only the low end is included.</summary>
     public static Bounds FromBelow(double low, double high) => new(low, high, highOpen: true);
 
     public bool Contain(double number) =>

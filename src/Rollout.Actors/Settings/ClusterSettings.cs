@@ -2,36 +2,39 @@ using System.Text.RegularExpressions;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>cluster</c>.</summary>
+/// <summary>The section <c>cluster</c>: this process as a member of a cluster.</summary>
 public sealed partial record ClusterSettings
 {
-    /// <summary>None twice. Empty where seed nodes are named and roles are not: the command knows its own.</summary>
+    /// <summary>
+    /// The roles, each once. Empty where the configuration names seed nodes but no roles: the command adds its own.
+    /// </summary>
     public required IReadOnlyList<string> Roles { get; init; }
 
-    /// <summary>Loopback, unless TLS is on or the configuration says that the network may be open.</summary>
+    /// <summary>The address to listen at. Other machines reach it only with TLS or insecure-network.</summary>
     public required string Hostname { get; init; }
 
-    /// <summary>0 takes any free port.</summary>
+    /// <summary>The port to listen at; 0 takes any free port.</summary>
     public required int Port { get; init; }
 
-    /// <summary>Empty: a cluster of its own.</summary>
+    /// <summary>Members to join; empty for a cluster of its own.</summary>
     public required IReadOnlyList<NodeAddress> SeedNodes { get; init; }
 
+    /// <summary>The time to join the cluster.</summary>
     public required TimeSpan JoinTimeout { get; init; }
 
-    /// <summary>How long the cluster may be without a scheduler.</summary>
+    /// <summary>The time that this member waits for a scheduler before it ends.</summary>
     public required TimeSpan SchedulerTimeout { get; init; }
 
-    /// <summary>Empty takes the configuration's device.</summary>
+    /// <summary>The devices that get a decoder each; empty takes the configuration's device.</summary>
     public required IReadOnlyList<string> Devices { get; init; }
 
     /// <summary>Null without TLS.</summary>
     public required TlsSettings? Tls { get; init; }
 
-    /// <summary>Other machines may reach an unprotected port.</summary>
+    /// <summary>Allow other machines without TLS.</summary>
     public required bool InsecureNetwork { get; init; }
 
-    /// <summary>"127.0.0.1:4053" as it was configured; the port may still be 0.</summary>
+    /// <summary>The address as it is configured; its port may be 0.</summary>
     public NodeAddress Address => new(Hostname, Port);
 
     /// <exception cref="ConfigurationException">A value can't be used.</exception>
@@ -52,7 +55,7 @@ public sealed partial record ClusterSettings
         };
         if (Uri.CheckHostName(settings.Hostname) == UriHostNameType.Unknown)
             throw section.Invalid("hostname", "a host name or an IP address");
-        // Without TLS whoever reaches the port joins, and a member may do anything.
+        // Without TLS, anybody who reaches the port can join, and a member may do anything.
         if (settings.Tls is null && !settings.InsecureNetwork && !NodeAddress.IsLoopbackHost(settings.Hostname))
         {
             throw section.Invalid(
@@ -64,12 +67,10 @@ public sealed partial record ClusterSettings
     private static IReadOnlyList<string> RolesOf(ConfigSection section, bool alone)
     {
         var roles = section.Texts("roles");
-        if (!roles.All(role => role is ClusterRoles.Scheduler or ClusterRoles.Decoder or ClusterRoles.Trainer) || HasTwins(roles))
-        {
-            throw section.Invalid(
-                "roles", $"a list of {ClusterRoles.Scheduler}, {ClusterRoles.Decoder} or {ClusterRoles.Trainer}, each at most once");
-        }
-        return roles.Count == 0 && alone ? [ClusterRoles.Scheduler, ClusterRoles.Decoder, ClusterRoles.Trainer] : roles;
+        string[] all = [ClusterRoles.Scheduler, ClusterRoles.Decoder, ClusterRoles.Trainer];
+        if (roles.Except(all).Any() || HasTwins(roles))
+            throw section.Invalid("roles", $"a list of {all[0]}, {all[1]} or {all[2]}, each at most once");
+        return roles.Count == 0 && alone ? all : roles;
     }
 
     private static List<NodeAddress> SeedNodesOf(ConfigSection section)

@@ -34,7 +34,7 @@ public sealed partial class ConfigSection
     public ConfigSection Section(string key) =>
         new(Value(key) as HoconObject ?? throw Invalid(key, "a section in braces"), Name(key), _tree);
 
-    /// <summary>The objects of a list.</summary>
+    /// <summary>The sections in a list.</summary>
     public IReadOnlyList<ConfigSection> Sections(string key)
     {
         var items = (Value(key) as HoconList ?? throw Invalid(key, "a list of sections in brackets")).Items;
@@ -91,7 +91,7 @@ public sealed partial class ConfigSection
         _ => throw Invalid(key, "on or off"),
     };
 
-    /// <summary>A member of an enum, written in kebab-case.</summary>
+    /// <summary>A value of an enum, written in kebab-case.</summary>
     public T Choice<T>(string key)
         where T : struct, Enum
     {
@@ -101,7 +101,7 @@ public sealed partial class ConfigSection
         return known ? value : throw Invalid(key, expected);
     }
 
-    /// <summary>A time with its unit, 1 ms to 24 days.</summary>
+    /// <summary>A duration with its unit, from 1 ms to 24 days.</summary>
     public TimeSpan Duration(string key)
     {
         const string Expected = "a duration with its unit (ms, s, m, h or d), such as 500ms or 10m";
@@ -114,7 +114,8 @@ public sealed partial class ConfigSection
     /// <summary>A size with its unit, at least 1 byte.</summary>
     public long Bytes(string key)
     {
-        const string Expected = "a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB or TiB), such as 256MiB or 1GB";
+        const string Expected =
+            "a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB or TiB), such as 256MiB or 1GB";
         var bytes = Units.Bytes(ScalarOf(key, Expected)) ?? throw Invalid(key, Expected);
         return bytes >= 1 ? bytes : throw Invalid(key, "a size of at least 1 byte");
     }
@@ -136,7 +137,9 @@ public sealed partial class ConfigSection
         if (value.Origin.Source != _tree.Defaults)
             return Error(Name(key), value, expected);
         var where = _tree.File is null ? "" : $"{_tree.File}: ";
-        var what = value is HoconScalar { Text: "" } or HoconList { Items: [] } ? "is not set" : $"= {Shown(value)} by default";
+        var what = value is HoconScalar { Text: "" } or HoconList { Items: [] }
+            ? "is not set"
+            : $"= {Shown(value)} by default";
         return new($"{where}{Name(key)} {what}: expected {expected}");
     }
 

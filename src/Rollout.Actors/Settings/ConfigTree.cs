@@ -49,7 +49,9 @@ public sealed class ConfigTree
 
     /// <summary>Reads the layers; <see cref="RolloutSettings"/> then checks types and ranges.</summary>
     /// <param name="file">A job file; null takes the reference alone.</param>
-    /// <param name="overrides">Each <c>key=value</c>; the key may leave out <c>rollout.</c>, the last of a key wins.</param>
+    /// <param name="overrides">
+    /// Each <c>key=value</c>; the key may leave out <c>rollout.</c>, the last of a key wins.
+    /// </param>
     /// <exception cref="ConfigurationException">Something is not valid or not known.</exception>
     public static ConfigTree Load(string? file = null, IEnumerable<string>? overrides = null)
     {
@@ -104,8 +106,8 @@ public sealed class ConfigTree
     }
 
     /// <summary>
-    /// Applies <c>key=value</c>. A value that begins with <c>{</c>, <c>[</c>, a quote or <c>$</c> is HOCON; any other is
-    /// the text itself, so that paths and <c>cuda:1</c> need no quotes within the shell's.
+    /// Applies <c>key=value</c>. A value that begins with <c>{</c>, <c>[</c>, a quote or <c>$</c> is HOCON; any
+    /// other is the text itself, so that paths and <c>cuda:1</c> need no quotes within the shell's.
     /// </summary>
     private static void Set(string argument, HoconObject root)
     {

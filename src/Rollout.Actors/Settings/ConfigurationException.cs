@@ -1,7 +1,8 @@
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// What a user gave cannot be used. The message is one sentence: where it stands and what was expected.
+/// The user's input can't be used. The message is one sentence with the place and what is expected; the program
+/// prints it and exits with code 2.
 /// </summary>
 public sealed class ConfigurationException : Exception
 {

@@ -1,28 +1,29 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>Where prompts come from.</summary>
+/// <summary>The kinds of dataset.</summary>
 public enum DatasetType
 {
     /// <summary>Generated additions.</summary>
     Arithmetic,
 
-    /// <summary>Generated texts.</summary>
+    /// <summary>Generated prompts.</summary>
     Keyword,
 
     /// <summary>Files of JSON lines.</summary>
     Jsonl,
 }
 
-/// <summary>What is put around a prompt that is plain text.</summary>
+/// <summary>How a prompt that is a text becomes a conversation.</summary>
 public enum ChatWrapping
 {
+    /// <summary>It does not.</summary>
     None,
 
-    /// <summary>One user message of the model's chat format.</summary>
+    /// <summary>It becomes one user message of the model's chat format.</summary>
     User,
 }
 
-/// <summary>The section <c>data</c>; <see cref="Type"/> says which of the others counts.</summary>
+/// <summary>The section <c>data</c>; <see cref="Type"/> says which of its sections counts.</summary>
 public sealed record DataSettings
 {
     public required DatasetType Type { get; init; }
@@ -52,15 +53,15 @@ public sealed record DataSettings
 /// <summary>The section <c>data.arithmetic</c>.</summary>
 public sealed record ArithmeticSettings
 {
-    /// <summary>Operands are 0 … this.</summary>
+    /// <summary>The largest operand.</summary>
     public required int MaxOperand { get; init; }
 
-    /// <summary>Share of all problems that is held out.</summary>
+    /// <summary>The share of all problems that is held out.</summary>
     public required double HeldOut { get; init; }
 
     public static ArithmeticSettings From(ConfigSection section) => new()
     {
-        // All pairs of operands are counted through.
+        // All pairs of operands are enumerated.
         MaxOperand = section.Whole("max-operand", Bounds.Between(1, 4095)),
         HeldOut = section.Number("held-out", Bounds.FromBelow(0, 1)),
     };
@@ -69,10 +70,10 @@ public sealed record ArithmeticSettings
 /// <summary>The section <c>data.keyword</c>.</summary>
 public sealed record KeywordSettings
 {
-    /// <summary>How many short random texts there are.</summary>
+    /// <summary>The number of prompts.</summary>
     public required int Prompts { get; init; }
 
-    /// <summary>What they are made of.</summary>
+    /// <summary>The characters of the prompts.</summary>
     public required string Alphabet { get; init; }
 
     public static KeywordSettings From(ConfigSection section) => new()
@@ -85,20 +86,20 @@ public sealed record KeywordSettings
 /// <summary>The section <c>data.jsonl</c>.</summary>
 public sealed record JsonlSettings
 {
-    /// <summary>A file, absolute; "" is unset.</summary>
+    /// <summary>The absolute path of the training file; "" where it is not set.</summary>
     public required string Train { get; init; }
 
-    /// <summary>A file, absolute; "" holds nothing out.</summary>
+    /// <summary>The absolute path of the held-out file; "" holds no prompt out.</summary>
     public required string HeldOut { get; init; }
 
     public required string PromptField { get; init; }
 
     public required string AnswerField { get; init; }
 
-    /// <summary>Put before every prompt text.</summary>
+    /// <summary>Text before every prompt that is a text.</summary>
     public required string Prefix { get; init; }
 
-    /// <summary>Put after every prompt text.</summary>
+    /// <summary>Text after every prompt that is a text.</summary>
     public required string Suffix { get; init; }
 
     public required ChatWrapping Chat { get; init; }

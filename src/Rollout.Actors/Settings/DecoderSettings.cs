@@ -1,21 +1,21 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>decoder</c>.</summary>
+/// <summary>The section <c>decoder</c>: the limits of a step, and what follows failures.</summary>
 public sealed record DecoderSettings
 {
-    /// <summary>Running sequences at most.</summary>
+    /// <summary>The most sequences that run at once.</summary>
     public required int MaxNumSeqs { get; init; }
 
-    /// <summary>Tokens of one step at most.</summary>
+    /// <summary>The most tokens of one step.</summary>
     public required int MaxNumBatchedTokens { get; init; }
 
-    /// <summary>Tokens of a sequence, prompt included, at most; 0 takes what the model was made for.</summary>
+    /// <summary>The most tokens of a sequence, prompt included; 0 takes the model's own limit.</summary>
     public required int MaxModelLen { get; init; }
 
-    /// <summary>The same log-probabilities to the last bit, whatever else is in the batch.</summary>
+    /// <summary>Make log-probabilities independent of the rest of the batch, to the last bit.</summary>
     public required bool BatchInvariant { get; init; }
 
-    /// <summary>On a GPU, decode steps are recorded once per batch size and launched as a whole.</summary>
+    /// <summary>On a GPU, capture the decode step of each batch size as a CUDA graph.</summary>
     public required bool CudaGraphs { get; init; }
 
     /// <summary>Retries of a sequence after a failed step.</summary>

@@ -1,17 +1,15 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>eval</c>.</summary>
+/// <summary>The section <c>eval</c>: greedy evaluation on held-out prompts.</summary>
 public sealed record EvalSettings
 {
-    /// <summary>
-    /// Training steps between evaluations; 0 evaluates only before the first and after the last.
-    /// </summary>
+    /// <summary>Training steps between evaluations; 0 evaluates only before the first and after the last.</summary>
     public required int Every { get; init; }
 
-    /// <summary>Held-out prompts; 0 takes all.</summary>
+    /// <summary>Held-out prompts of an evaluation; 0 takes all.</summary>
     public required int Prompts { get; init; }
 
-    /// <summary>The reward from which a completion counts as right.</summary>
+    /// <summary>A completion is right at this reward or more.</summary>
     public required double RightAt { get; init; }
 
     /// <summary>The accuracy that ends the run; 0 trains all steps.</summary>

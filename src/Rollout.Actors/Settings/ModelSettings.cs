@@ -1,19 +1,19 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>Where a model's weights come from.</summary>
+/// <summary>The source of a model's weights.</summary>
 public enum WeightSource
 {
     /// <summary>The checkpoint in the model's folder.</summary>
     Checkpoint,
 
-    /// <summary>The run's seed; the folder gives only configuration and tokenizer.</summary>
+    /// <summary>Random weights from the run's seed. The folder gives only configuration and tokenizer.</summary>
     Random,
 }
 
-/// <summary>The section <c>model</c>.</summary>
+/// <summary>The section <c>model</c>: the initial policy.</summary>
 public sealed record ModelSettings
 {
-    /// <summary>A Hugging Face directory, absolute; "" where none is named.</summary>
+    /// <summary>The absolute path of a Hugging Face folder; "" where it is not set.</summary>
     public required string Path { get; init; }
 
     public required WeightSource Weights { get; init; }

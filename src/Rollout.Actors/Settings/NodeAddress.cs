@@ -3,12 +3,12 @@ using System.Net;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>Where a member of the cluster listens.</summary>
+/// <summary>The address where a member of the cluster listens.</summary>
 /// <param name="Host">A name or an IP address, without brackets.</param>
 /// <param name="Port">1 … 65535.</param>
 public readonly record struct NodeAddress(string Host, int Port)
 {
-    /// <summary>Nobody but this machine reaches it.</summary>
+    /// <summary>True if only this machine reaches it.</summary>
     public bool IsLoopback => IsLoopbackHost(Host);
 
     /// <summary>Reads <c>host:port</c>; an IPv6 address stands in brackets.</summary>

@@ -1,12 +1,12 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>output</c>.</summary>
+/// <summary>The section <c>output</c>: what a run writes.</summary>
 public sealed record OutputSettings
 {
     /// <summary>Training steps between checkpoints; 0 writes only the last.</summary>
     public required int CheckpointEvery { get; init; }
 
-    /// <summary>Samples written per step; 0 writes all.</summary>
+    /// <summary>Samples per step in rollouts.jsonl; 0 writes all.</summary>
     public required int RolloutsPerStep { get; init; }
 
     public static OutputSettings From(ConfigSection section) => new()

@@ -1,22 +1,23 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>pretrain</c>.</summary>
+/// <summary>The section <c>pretrain</c>: supervised learning of a dataset's answers.</summary>
 public sealed record PretrainSettings
 {
-    /// <summary>Optimizer steps at most.</summary>
+    /// <summary>The most optimizer steps.</summary>
     public required int Steps { get; init; }
 
-    /// <summary>Problems of a step.</summary>
+    /// <summary>Problems in a step.</summary>
     public required int BatchSize { get; init; }
 
     public required double LearningRate { get; init; }
 
+    /// <summary>Optimizer steps in which the learning rate rises from 0.</summary>
     public required int WarmupSteps { get; init; }
 
-    /// <summary>Steps between two evaluations.</summary>
+    /// <summary>Optimizer steps between two evaluations.</summary>
     public required int EvalEvery { get; init; }
 
-    /// <summary>Greedy accuracy on held-out problems that is enough.</summary>
+    /// <summary>Training ends at this greedy accuracy on the held-out problems.</summary>
     public required double StopAt { get; init; }
 
     public static PretrainSettings From(ConfigSection section) => new()

@@ -1,7 +1,7 @@
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// An item of the list <c>rewards</c>: <c>{ type = keyword, weight = 1.0, text = "ab" }</c>.
+/// One reward function in the list <c>rewards</c>: <c>{ type = keyword, weight = 1.0, text = "ab" }</c>.
 /// </summary>
 public sealed record RewardSettings
 {
@@ -11,16 +11,16 @@ public sealed record RewardSettings
     private const string TypeKey = "type";
     private const string WeightKey = "weight";
 
-    /// <summary>A built-in name or a C# type name.</summary>
+    /// <summary>A built-in name, or the full name of a C# type.</summary>
     public required string Type { get; init; }
 
-    /// <summary>1 where none is given.</summary>
+    /// <summary>The factor of the reward; 1 unless set.</summary>
     public required double Weight { get; init; }
 
-    /// <summary>All other keys. A path under <c>assembly</c> is absolute.</summary>
+    /// <summary>All other keys with their texts. The path of an assembly is absolute.</summary>
     public required IReadOnlyDictionary<string, string> Options { get; init; }
 
-    /// <summary>Where the reward is configured: <c>FILE:LINE</c>, for messages about its options.</summary>
+    /// <summary>The place of the reward in the configuration, <c>FILE:LINE</c>, for messages.</summary>
     public required string Origin { get; init; }
 
     public static RewardSettings From(ConfigSection section)

@@ -4,13 +4,13 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>Where keys and values of sequences live.</summary>
+/// <summary>The kinds of KV cache.</summary>
 public enum CacheEngine
 {
     /// <summary>Shared, reference-counted blocks.</summary>
     Paged,
 
-    /// <summary>The plain padded baseline.</summary>
+    /// <summary>A padded row for each sequence: the baseline.</summary>
     Contiguous,
 }
 
@@ -23,11 +23,12 @@ public enum WeightType
 }
 
 /// <summary>
-/// The whole of <c>rollout { }</c>, typed and checked. The key in kebab-case has the property's name.
+/// The whole section <c>rollout</c>, typed and checked. A key is its property's name in kebab-case. Every command
+/// reads one before it starts anything.
 /// </summary>
 public sealed partial record RolloutSettings
 {
-    /// <summary>0 … 2^63 − 1.</summary>
+    /// <summary>The seed of the run, 0 … 2^63 − 1.</summary>
     public required ulong Seed { get; init; }
 
     public required CacheEngine Engine { get; init; }
@@ -37,7 +38,7 @@ public sealed partial record RolloutSettings
 
     public required WeightType Dtype { get; init; }
 
-    /// <summary>Threads of one torch operation; 0 takes all cores.</summary>
+    /// <summary>CPU threads of one torch operation; 0 takes all cores.</summary>
     public required int Threads { get; init; }
 
     public required ModelSettings Model { get; init; }
@@ -52,7 +53,7 @@ public sealed partial record RolloutSettings
 
     public required DataSettings Data { get; init; }
 
-    /// <summary>Summed by weight.</summary>
+    /// <summary>The reward functions; a completion's reward is their sum by weight.</summary>
     public required IReadOnlyList<RewardSettings> Rewards { get; init; }
 
     public required TrainerSettings Train { get; init; }
@@ -97,8 +98,8 @@ public sealed partial record RolloutSettings
         };
     }
 
-    /// <summary>As <see cref="From"/>, and with what only a training run needs.</summary>
-    /// <exception cref="ConfigurationException">As there, or the run could not learn anything.</exception>
+    /// <summary>Reads and checks every key, and checks what only a training run needs.</summary>
+    /// <exception cref="ConfigurationException">A value can't be used, or the run could not learn.</exception>
     public static RolloutSettings ForTraining(ConfigTree tree)
     {
         var settings = From(tree);
@@ -111,7 +112,10 @@ public sealed partial record RolloutSettings
                 "roles", "all three, as without seed-nodes nobody else is there");
         }
         if (settings.Cluster.Roles.Count > 0 && !settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
-            throw section.Section("cluster").Invalid("roles", $"{ClusterRoles.Trainer} among them, as this process trains");
+        {
+            throw section.Section("cluster").Invalid(
+                "roles", $"{ClusterRoles.Trainer} among them, as this process trains");
+        }
         if (settings.Rewards.Count == 0)
             throw section.Invalid("rewards", "at least one reward");
         // A group's only sample is its own mean: its advantage is always 0.

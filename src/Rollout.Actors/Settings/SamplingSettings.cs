@@ -2,23 +2,25 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>sampling</c>.</summary>
+/// <summary>The section <c>sampling</c>: how a token is drawn, and when a completion ends.</summary>
 public sealed record SamplingSettings
 {
-    /// <summary>0 is greedy.</summary>
+    /// <summary>The divisor of the logits; 0 is greedy.</summary>
     public required double Temperature { get; init; }
 
-    /// <summary>0 keeps all.</summary>
+    /// <summary>The number of most probable tokens to sample from; 0 takes all.</summary>
     public required int TopK { get; init; }
 
+    /// <summary>The probability of the most probable tokens to sample from.</summary>
     public required double TopP { get; init; }
 
+    /// <summary>The share of the largest probability below which tokens are dropped.</summary>
     public required double MinP { get; init; }
 
-    /// <summary>New tokens of a completion at most.</summary>
+    /// <summary>The most new tokens of a completion.</summary>
     public required int MaxTokens { get; init; }
 
-    /// <summary>Sample on past the end-of-sequence token.</summary>
+    /// <summary>Go on past the end-of-sequence token.</summary>
     public required bool IgnoreEos { get; init; }
 
     public static SamplingSettings From(ConfigSection section) => new()
@@ -31,11 +33,9 @@ public sealed record SamplingSettings
         IgnoreEos = section.Bool("ignore-eos"),
     };
 
-    /// <summary>The parameters of a sequence.</summary>
-    /// <param name="endTokenIds">
-    /// The model's end-of-sequence tokens; they stop nothing under ignore-eos.
-    /// </param>
-    /// <param name="seed">The run's.</param>
+    /// <summary>The sampling parameters of a sequence.</summary>
+    /// <param name="endTokenIds">The model's end-of-sequence tokens; ignore-eos leaves them out.</param>
+    /// <param name="seed">The seed of the run.</param>
     public SamplingParams ToSamplingParams(int[] endTokenIds, ulong seed) => new()
     {
         Temperature = (float)Temperature,

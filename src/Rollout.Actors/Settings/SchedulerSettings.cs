@@ -1,21 +1,23 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>scheduler</c>.</summary>
+/// <summary>The section <c>scheduler</c>: how far it looks ahead, and its deadlines.</summary>
 public sealed record SchedulerSettings
 {
-    /// <summary>Sequences assigned to a decoder beyond those it can run.</summary>
+    /// <summary>Sequences assigned to a decoder beyond those that it can run.</summary>
     public required int LookaheadSeqs { get; init; }
 
-    /// <summary>Waiting sequences, as a multiple of those that the decoders can run at once: more are not taken.</summary>
+    /// <summary>The most waiting sequences, as a multiple of those that all decoders can run at once.</summary>
     public required double QueueDepth { get; init; }
 
-    /// <summary>Time between two reports of a decoder's progress; at least 1 ms for each decoder of the cluster.</summary>
+    /// <summary>
+    /// Time between two progress reports of a decoder; at least 1 ms for each decoder of the cluster.
+    /// </summary>
     public required TimeSpan ReportInterval { get; init; }
 
-    /// <summary>Groups fail when there has been no decoder for longer.</summary>
+    /// <summary>A group fails when no decoder could take it for this long.</summary>
     public required TimeSpan DecoderTimeout { get; init; }
 
-    /// <summary>A group that was begun fails when it has made no token for longer.</summary>
+    /// <summary>A group that a decoder has fails when none of its tokens was sampled for this long.</summary>
     public required TimeSpan GroupTimeout { get; init; }
 
     public static SchedulerSettings From(ConfigSection section) => new()

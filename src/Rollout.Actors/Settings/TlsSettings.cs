@@ -1,19 +1,19 @@
 namespace Rollout.Actors.Settings;
 
-/// <summary>The section <c>cluster.tls</c>, where it is enabled.</summary>
+/// <summary>The section <c>cluster.tls</c> of a configuration with TLS.</summary>
 public sealed record TlsSettings
 {
-    /// <summary>A PKCS #12 file, absolute.</summary>
+    /// <summary>The absolute path of this member's PKCS #12 file.</summary>
     public required string Certificate { get; init; }
 
-    /// <summary>The environment variable of its password; "" where it has none.</summary>
+    /// <summary>The environment variable with the file's password; "" for a file without one.</summary>
     public required string PasswordEnv { get; init; }
 
-    /// <summary>The authority's certificate, PEM, absolute.</summary>
+    /// <summary>The absolute path of the authority's certificate, PEM.</summary>
     public required string Ca { get; init; }
 
-    /// <summary>Null where TLS is off.</summary>
-    /// <exception cref="ConfigurationException">It is on, and a file or the variable is not there.</exception>
+    /// <summary>Reads the section; null where TLS is off.</summary>
+    /// <exception cref="ConfigurationException">TLS is on, and a file or the variable is missing.</exception>
     public static TlsSettings? From(ConfigSection section)
     {
         var settings = new TlsSettings

@@ -2,26 +2,26 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>What becomes of the learning rate after the warm-up.</summary>
+/// <summary>The learning rate after the warm-up.</summary>
 public enum LearningRateSchedule
 {
-    /// <summary>It stays.</summary>
+    /// <summary>It stays the same.</summary>
     Constant,
 
-    /// <summary>It falls linearly, to 0 at the end of the run.</summary>
+    /// <summary>It falls linearly to 0 at the end of the run.</summary>
     Linear,
 }
 
-/// <summary>The section <c>train</c>.</summary>
+/// <summary>The section <c>train</c>: the update rule, the optimizer, and the deadlines of a training step.</summary>
 public sealed record TrainerSettings
 {
     /// <summary>Training steps of the run.</summary>
     public required int Steps { get; init; }
 
-    /// <summary>Groups of a step.</summary>
+    /// <summary>Groups in a step.</summary>
     public required int PromptsPerStep { get; init; }
 
-    /// <summary>Samples of a group.</summary>
+    /// <summary>Samples in a group.</summary>
     public required int NumGenerations { get; init; }
 
     public required LossType LossType { get; init; }
@@ -34,7 +34,7 @@ public sealed record TrainerSettings
 
     public required ScaleRewards ScaleRewards { get; init; }
 
-    /// <summary>Optimizer steps per batch of rollouts.</summary>
+    /// <summary>Optimizer steps on each batch of rollouts.</summary>
     public required int NumIterations { get; init; }
 
     /// <summary>Tokens of one forward and backward pass, padding included.</summary>
@@ -42,7 +42,7 @@ public sealed record TrainerSettings
 
     public required double LearningRate { get; init; }
 
-    /// <summary>Optimizer steps.</summary>
+    /// <summary>Optimizer steps in which the learning rate rises from 0.</summary>
     public required int WarmupSteps { get; init; }
 
     public required LearningRateSchedule LrSchedule { get; init; }
@@ -55,10 +55,10 @@ public sealed record TrainerSettings
 
     public required double AdamEpsilon { get; init; }
 
-    /// <summary>0 never clips.</summary>
+    /// <summary>The gradient is scaled down to this norm; 0 never clips.</summary>
     public required double MaxGradNorm { get; init; }
 
-    /// <summary>For the rewards of one group.</summary>
+    /// <summary>The time for the rewards of one group.</summary>
     public required TimeSpan RewardTimeout { get; init; }
 
     /// <summary>Reward computations that may go on although they were told to give up; at more the run ends.</summary>
@@ -93,7 +93,7 @@ public sealed record TrainerSettings
     };
 
     /// <summary>
-    /// The update rule. The trainer divides its logits by the temperature that sampled the tokens.
+    /// The options of the trainer, which divides its logits by the temperature that sampled the tokens.
     /// </summary>
     public GrpoOptions ToGrpoOptions(SamplingSettings sampling) => new()
     {

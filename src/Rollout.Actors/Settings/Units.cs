@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>Reads numbers, and numbers with a unit. Anything else is null, and the caller says what is expected.</summary>
+/// <summary>
+/// Reads numbers, and numbers with a unit. Anything else is null, and the caller says what is expected.
+/// </summary>
 internal static class Units
 {
     private static readonly Dictionary<string, double> TicksOf = new()
@@ -27,7 +29,9 @@ internal static class Units
         ["TiB"] = 1L << 40,
     };
 
-    /// <summary>A duration. A bare number has no meaning: it would be milliseconds to some and seconds to others.</summary>
+    /// <summary>
+    /// A duration. A bare number has no meaning: it would be milliseconds to some and seconds to others.
+    /// </summary>
     public static TimeSpan? Duration(string text) => Scaled(text, TicksOf) switch
     {
         null => null,

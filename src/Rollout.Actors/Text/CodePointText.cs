@@ -4,9 +4,9 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// A text with one UTF-16 unit per code point, for regular expressions. .NET matches UTF-16 units, where a letter beyond
-/// U+FFFF is two surrogates, while Hugging Face's patterns match code points. Each such character is replaced by one of
-/// the same general category, from a script that no known pattern names.
+/// A text with one UTF-16 unit per code point, for regular expressions. .NET matches UTF-16 units, where a letter
+/// beyond U+FFFF is two surrogates, while Hugging Face's patterns match code points. Each such character is
+/// replaced by one of the same general category, from a script that no known pattern names.
 /// </summary>
 internal readonly struct CodePointText
 {

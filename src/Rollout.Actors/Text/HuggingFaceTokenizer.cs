@@ -69,8 +69,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">
-    /// The vocabulary has no token for a byte of the text, the model has no row for a token, or the file's pattern takes
-    /// too long on the text.
+    /// The vocabulary has no token for a byte of the text, the model has no row for a token, or the file's pattern
+    /// takes too long on the text.
     /// </exception>
     public int[] Encode(string text, CancellationToken cancellation = default)
     {
@@ -86,8 +86,8 @@ public sealed class HuggingFaceTokenizer : ITokenizer
             if (id >= _modelVocabulary)
             {
                 throw new ArgumentException(
-                    $"{_file.Path}: the token \"{Decode([id], keepSpecialTokens: true)}\" has the id {id}, but the model's"
-                    + $" ids end at {_modelVocabulary - 1} (vocab_size of config.json)");
+                    $"{_file.Path}: the token \"{Decode([id], keepSpecialTokens: true)}\" has the id {id}, but the"
+                    + $" model's ids end at {_modelVocabulary - 1} (vocab_size of config.json)");
             }
         }
         return [.. ids];
@@ -141,7 +141,9 @@ public sealed class HuggingFaceTokenizer : ITokenizer
         }
     }
 
-    /// <summary>Refuses what the vocabulary can't spell. Hugging Face drops it, and the prompt would lose characters.</summary>
+    /// <summary>
+    /// Refuses what the vocabulary can't spell. Hugging Face drops it, and the prompt would lose characters.
+    /// </summary>
     private void CheckBytes(string text)
     {
         if (_unknownBytes.Count == 0)

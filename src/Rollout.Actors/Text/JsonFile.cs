@@ -37,7 +37,10 @@ internal sealed class JsonFile : IDisposable
                 throw new InvalidDataException($"{path}: holds no JSON object");
             }
             if (JsonTexts.LoneSurrogate(bytes) is { } at)
-                throw new InvalidDataException($"{path}:{bytes.AsSpan(0, at).Count((byte)'\n') + 1}: {JsonTexts.HalfPair}");
+            {
+                var line = bytes.AsSpan(0, at).Count((byte)'\n') + 1;
+                throw new InvalidDataException($"{path}:{line}: {JsonTexts.HalfPair}");
+            }
             return new JsonFile(path, document);
         }
         catch (JsonException wrong)

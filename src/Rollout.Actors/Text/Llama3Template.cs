@@ -3,9 +3,9 @@ using System.Text;
 namespace Rollout.Actors.Text;
 
 /// <summary>
-/// Llama 3, <c>&lt;|start_header_id|&gt;role&lt;|end_header_id|&gt;\n\ncontent&lt;|eot_id|&gt;</c>. From 3.1 on a system
-/// turn with two dates always comes first. Today's date is the template's fixed fallback, so that a prompt is the same
-/// on every day of a run.
+/// Llama 3, <c>&lt;|start_header_id|&gt;role&lt;|end_header_id|&gt;\n\ncontent&lt;|eot_id|&gt;</c>. From 3.1 on a
+/// system turn with two dates always comes first. Today's date is the template's fixed fallback, so that a prompt
+/// is the same on every day of a run.
 /// </summary>
 internal sealed class Llama3Template : ChatTemplate
 {

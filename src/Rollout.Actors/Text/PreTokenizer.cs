@@ -14,7 +14,8 @@ internal abstract class PreTokenizer
 /// <param name="pattern">The pattern.</param>
 /// <param name="keepMatches">False drops the matches.</param>
 /// <param name="keepGaps">False drops the gaps.</param>
-internal sealed class RegexSplit(string path, Regex pattern, bool keepMatches = true, bool keepGaps = true) : PreTokenizer
+internal sealed class RegexSplit(string path, Regex pattern, bool keepMatches = true, bool keepGaps = true)
+    : PreTokenizer
 {
     /// <exception cref="ArgumentException">A match took too long.</exception>
     public override void Split(string text, List<string> pieces)

@@ -27,7 +27,9 @@ internal sealed record TokenizerFile(
     /// <summary>Every id lies below this; the tables of a vocabulary are arrays over its ids.</summary>
     private const int MaxIds = 1 << 24;
 
-    /// <exception cref="InvalidDataException">The file is missing, broken or of a kind that is not supported.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is missing, broken or of a kind that is not supported.
+    /// </exception>
     public static TokenizerFile Read(string path)
     {
         using var file = JsonFile.Open(path);
@@ -121,7 +123,8 @@ internal sealed record TokenizerFile(
                 || Id(number) is not { } id)
             {
                 throw file.Invalid(
-                    $"added_tokens[{tokens.Count}]", $"lacks its content or its id (a whole number from 0 and below {MaxIds})");
+                    $"added_tokens[{tokens.Count}]",
+                    $"lacks its content or its id (a whole number from 0 and below {MaxIds})");
             }
             tokens.Add(new AddedToken(
                 vocabulary.GetValueOrDefault(content, id),   // where they disagree, the vocabulary counts

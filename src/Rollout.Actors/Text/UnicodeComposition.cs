@@ -84,7 +84,9 @@ internal static class UnicodeComposition
         }
     }
 
-    /// <summary>Joins each mark with the last starter, unless a mark of the same or a higher class stands between.</summary>
+    /// <summary>
+    /// Joins each mark with the last starter, unless a mark of the same or a higher class stands between.
+    /// </summary>
     private static void Recompose(List<int> points, Tables tables)
     {
         var kept = 0;

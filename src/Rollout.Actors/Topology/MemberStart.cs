@@ -101,9 +101,8 @@ internal sealed class MemberStart(
         var roles = settings.Cluster.Roles;
         system.ActorOf(FastDown.Props(), "fast-down");
         await _join.JoinAsync(system).ConfigureAwait(false);
-        var membership = system.ActorOf(MembershipActor.Props(), MembershipActor.Name);
-        if (say is not null)
-            system.ActorOf(MembershipLog.Props(say), "membership-log");
+        var log = say is null ? ActorRefs.Nobody : system.ActorOf(MembershipLog.Props(say), "membership-log");
+        var membership = system.ActorOf(MembershipActor.Props(log), MembershipActor.Name);
         if (roles.Contains(ClusterRoles.Trainer))
             await _join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
         if (roles.Contains(ClusterRoles.Scheduler))

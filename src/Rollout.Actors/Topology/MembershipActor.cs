@@ -21,26 +21,23 @@ public sealed class MembershipActor : ReceiveActor
     private readonly HashSet<HostId> _lost = [];                    // until they are removed
     private bool _isKnown;                                          // the members of the start have been named
 
-    public MembershipActor()
+    /// <param name="log">Told every event as it comes; nobody where they are not logged.</param>
+    public MembershipActor(IActorRef log)
     {
         Receive<ClusterEvent.CurrentClusterState>(state =>
         {
+            log.Tell(state);
             _isKnown = true;
             foreach (var member in state.Members.Where(member => member.Status == MemberStatus.Up).Order(Member.AgeOrdering))
                 _up.Add((Hosts.IdOf(member.UniqueAddress), member));
             foreach (var watcher in _watchers.Keys)
                 TellAll(watcher);
         });
-        Receive<ClusterEvent.MemberUp>(up => AddHost(up.Member));
-        Receive<ClusterEvent.MemberLeft>(left => RemoveHost(left.Member));
-        Receive<ClusterEvent.MemberExited>(exited => RemoveHost(exited.Member));
-        Receive<ClusterEvent.MemberDowned>(downed => RemoveHost(downed.Member));
-        Receive<ClusterEvent.MemberRemoved>(removed =>
+        Receive<ClusterEvent.IClusterDomainEvent>(change =>
         {
-            RemoveHost(removed.Member);
-            _lost.Remove(Hosts.IdOf(removed.Member.UniqueAddress));
+            log.Tell(change);
+            Follow(change);
         });
-        Receive<ClusterEvent.IMemberEvent>(_ => { });
         Receive<WatchHosts>(watch =>
         {
             _watchers[Sender] = watch.Role;
@@ -51,12 +48,31 @@ public sealed class MembershipActor : ReceiveActor
         Receive<Terminated>(stopped => _watchers.Remove(stopped.ActorRef));
     }
 
-    public static Props Props() => Akka.Actor.Props.Create(() => new MembershipActor());
+    /// <inheritdoc cref="MembershipActor(IActorRef)"/>
+    public static Props Props(IActorRef log) => Akka.Actor.Props.Create(() => new MembershipActor(log));
 
     protected override void PreStart() => _cluster.Subscribe(
-        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent));
+        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent),
+        typeof(ClusterEvent.IReachabilityEvent));
 
     protected override void PostStop() => _cluster.Unsubscribe(Self);
+
+    private void Follow(ClusterEvent.IClusterDomainEvent change)
+    {
+        switch (change)
+        {
+            case ClusterEvent.MemberUp up:
+                AddHost(up.Member);
+                break;
+            case ClusterEvent.MemberRemoved removed:
+                RemoveHost(removed.Member);
+                _lost.Remove(Hosts.IdOf(removed.Member.UniqueAddress));
+                break;
+            case ClusterEvent.MemberLeft or ClusterEvent.MemberExited or ClusterEvent.MemberDowned:
+                RemoveHost(((ClusterEvent.IMemberEvent)change).Member);
+                break;
+        }
+    }
 
     private void TellAll(IActorRef watcher) => watcher.Tell(
         new HostsUp([.. _up.Where(host => host.Member.HasRole(_watchers[watcher])).Select(host => host.Id)]));

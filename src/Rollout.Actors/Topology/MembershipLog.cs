@@ -6,7 +6,8 @@ namespace Rollout.Actors.Topology;
 
 /// <summary>
 /// A line for every member that comes, goes, or can't be reached for a while, and one for a cluster with two
-/// schedulers: when one of two is lost, nobody can tell a dead one from a cut cable. Started by a member that is up.
+/// schedulers: when one of two is lost, nobody can tell a dead one from a cut cable. Started by a member that is up, and
+/// told the cluster's events by <see cref="MembershipActor"/>.
 /// </summary>
 public sealed class MembershipLog : ReceiveActor, IWithTimers
 {
@@ -34,9 +35,9 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         Receive<ClusterEvent.MemberLeft>(left =>
         {
             Say(left.Member, "leaves");
-            // To one that leaves, the others go.
+            // To one that leaves, the others seem to go.
             if (left.Member.UniqueAddress.Equals(_cluster.SelfUniqueAddress))
-                _cluster.Unsubscribe(Self);
+                Context.Stop(Self);
         });
         Receive<ClusterEvent.MemberDowned>(downed => Say(downed.Member, "is down"));
         Receive<ClusterEvent.MemberRemoved>(removed =>
@@ -56,12 +57,6 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         Akka.Actor.Props.Create(() => new MembershipLog(say, Settling));
 
     public ITimerScheduler Timers { get; set; } = null!;
-
-    protected override void PreStart() => _cluster.Subscribe(
-        Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent),
-        typeof(ClusterEvent.IReachabilityEvent));
-
-    protected override void PostStop() => _cluster.Unsubscribe(Self);
 
     private void Begin(ClusterEvent.CurrentClusterState state)
     {

@@ -1,7 +1,5 @@
-using Akka;
 using Akka.Actor;
 using Akka.Cluster;
-using Akka.Event;
 using Rollout.Actors.Barrier;
 using Rollout.Actors.Client;
 using Rollout.Actors.Decoding;
@@ -22,18 +20,14 @@ public sealed class RolloutTopology : IAsyncDisposable
 {
     public const string SystemName = "rollout";
 
-    /// <summary>A decoder that doesn't answer holds nothing else up.</summary>
-    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(25);
-
-    /// <summary>Below the phase's own time (akka.conf): the optimizer's step ends first, and large models are large files.</summary>
-    private static readonly TimeSpan SaveTimeout = TimeSpan.FromMinutes(9);
-
     private readonly RolloutSettings _settings;
     private readonly string _fingerprint;
     private readonly IActorRef _membership;
     private readonly IActorRef _lastDecoderWatch;
     private readonly IActorRef _barrierProxy;
+    private readonly ShutdownTasks _shutdown;
     private IActorRef? _trainer;
+    private long _checkpointBytes;      // 0 until the trainer is built
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _whyFailed;
 
@@ -49,6 +43,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         _settings = settings;
         _fingerprint = fingerprint;
         Certificates = certificates;
+        _shutdown = new ShutdownTasks(System, WhyEnded);
         _barrierProxy = System.ActorOf(
             BarrierProxy.Props(_membership, trainer => Hosts.Find(System, trainer, BarrierProxy.BarrierName)),
             "barrier-proxy");
@@ -154,8 +149,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         var decoder = System.ActorOf(
             DecoderSupervisor.Props(setup, _settings.Decoder, Scheduler, _barrierProxy),
             $"decoder-{device.Replace(':', '-')}");
-        CoordinatedShutdown.Get(System).AddTask(
-            CoordinatedShutdown.PhaseBeforeServiceUnbind, $"drain-{device}", () => DrainAsync(decoder));
+        _shutdown.AddDrain(device, decoder);
         return decoder;
     }
 
@@ -188,13 +182,19 @@ public sealed class RolloutTopology : IAsyncDisposable
             RewardActor.Props(tokenizer, reward, new RewardLimits(job.Train.RewardTimeout, job.Train.MaxStuckRewards)),
             "rewards");
         var trainer = System.ActorOf(
-            TrainerActor.Props(new TrainerSetup(job, createTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
+            TrainerActor.Props(new TrainerSetup(job, CreateTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
             "trainer");
         _trainer = trainer;
         var training = new TrainingClient(System, trainer);
-        CoordinatedShutdown.Get(System).AddTask(
-            CoordinatedShutdown.PhaseBeforeServiceUnbind, "save-training", () => SaveAsync(training));
+        _shutdown.AddSave(training, () => Volatile.Read(ref _checkpointBytes));
         return training;
+
+        IPolicyTrainer CreateTrainer()
+        {
+            var created = createTrainer();
+            Volatile.Write(ref _checkpointBytes, created.CheckpointBytes);
+            return created;
+        }
     }
 
     /// <summary>The scheduler's report, when there is a decoder.</summary>
@@ -273,35 +273,5 @@ public sealed class RolloutTopology : IAsyncDisposable
         Fail(reason);
         var cluster = Cluster.Get(System);
         cluster.Down(cluster.SelfAddress);
-    }
-
-    /// <summary>A run that is under way when the actor system ends keeps what it has learnt, and can still say so.</summary>
-    private async Task<Done> SaveAsync(TrainingClient training)
-    {
-        try
-        {
-            await training.AbandonAsync(WhyEnded() ?? "the actor system stops", SaveTimeout).ConfigureAwait(false);
-        }
-        catch (AskTimeoutException)
-        {
-            System.Log.Warning("the trainer did not save what it has learnt within {0}", SaveTimeout);
-        }
-        return Done.Instance;
-    }
-
-    /// <summary>Others go on with what this decoder has not finished; where there are none, or they gave it up, nobody does.</summary>
-    private async Task<Done> DrainAsync(IActorRef decoder)
-    {
-        if (Cluster.Get(System).State.Members.Count < 2 || WhyEnded() is not null)
-            return Done.Instance;
-        try
-        {
-            await decoder.Ask<Drained>(new Drain(), DrainTimeout).ConfigureAwait(false);
-        }
-        catch (AskTimeoutException)
-        {
-            System.Log.Warning("{0} did not hand back its work within {1}", decoder.Path.Name, DrainTimeout);
-        }
-        return Done.Instance;
     }
 }

@@ -15,6 +15,9 @@ namespace Rollout.Actors.Training;
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
+    /// <summary>The step barrier says every few seconds whom it waits for: one that is silent for so long is gone.</summary>
+    private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
+
     private readonly TrainingJob _job;
     private readonly TrainedPolicy _policy;
     private readonly IActorRef _scheduler;
@@ -208,9 +211,12 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         _barrier.Tell(new ParkAll(_policy.Next));
         Become(() =>
         {
-            Receive<AllParked>(parked => parked.Next == _policy.Next, _ => Guarded(() => Train(rolloutSeconds)));
-            Receive<BarrierFailed>(failed => End(failed.Reason));
-            Underway();
+            Receive<AllParked>(parked => parked.Next == _policy.Next, _ => Guarded(() =>
+            {
+                Timers.Cancel(nameof(BarrierSilent));
+                Train(rolloutSeconds);
+            }));
+            AwaitBarrier();
         });
     }
 
@@ -234,13 +240,13 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         {
             Receive<StepOpened>(opened => opened.Policy == _policy.Current, opened => Guarded(() =>
             {
+                Timers.Cancel(nameof(BarrierSilent));
                 if (_job.EvaluatesAfter(_progress.Step))
                     Evaluate(accuracy => Finish(opened.Stats, accuracy));
                 else
                     Finish(opened.Stats, null);
             }));
-            Receive<BarrierFailed>(failed => End(failed.Reason));
-            Underway();
+            AwaitBarrier();
         });
 
         void Finish(DecoderStats decode, double? accuracy)
@@ -251,6 +257,25 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
                 Save();
             Next(accuracy);
         }
+    }
+
+    /// <summary>The barrier has deadlines for whom it waits for; its own silence ends the run.</summary>
+    private void AwaitBarrier()
+    {
+        DecoderId[] missing = [];
+        Restart();
+        Receive<BarrierWaits>(waits =>
+        {
+            missing = waits.Missing;
+            Restart();
+        });
+        Receive<BarrierFailed>(failed => End(failed.Reason));
+        Receive<BarrierSilent>(_ => End(
+            $"the step barrier said nothing for {BarrierSilence}"
+            + (missing.Length > 0 ? $"; it waited for {string.Join(", ", missing)}" : "")));
+        Underway();
+
+        void Restart() => Timers.StartSingleTimer(nameof(BarrierSilent), new BarrierSilent(), BarrierSilence);
     }
 
     /// <summary>Tells of the training step that is done, once.</summary>
@@ -301,4 +326,6 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             End($"training step {_progress.Step + 1}: {fault.Message}");
         }
     }
+
+    private sealed record BarrierSilent;
 }

@@ -13,6 +13,9 @@ public interface IPolicyTrainer : IDisposable
     /// <exception cref="DeviceFaultException">The device can no longer be trusted.</exception>
     TrainStats Train(TrainBatch batch);
 
+    /// <summary>Bytes that <see cref="Save"/> writes, but for small files. Any thread.</summary>
+    long CheckpointBytes { get; }
+
     /// <summary>Writes model, tokenizer files and optimizer state into a new folder, complete or not at all.</summary>
     void Save(string folder, TrainingProgress progress);
 }

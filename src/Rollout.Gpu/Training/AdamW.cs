@@ -31,6 +31,9 @@ internal sealed class AdamW : IDisposable
     /// <summary>Updates so far.</summary>
     public int Steps { get; private set; }
 
+    /// <summary>Bytes of the state that <see cref="Save"/> writes.</summary>
+    public long StateBytes => State().Sum(state => state.Value.numel() * state.Value.element_size());
+
     /// <summary>
     /// What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.
     /// </summary>

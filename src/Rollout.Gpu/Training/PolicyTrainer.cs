@@ -66,6 +66,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _tokenizerFolder = tokenizerFolder;
         _memory = new MemoryBoundaries(memory);
         _optimizer = Optimizer(weights.Model, options);
+        CheckpointBytes = _optimizer.StateBytes
+            + weights.Model.parameters().Sum(parameter => parameter.numel() * parameter.element_size());
         if (options.Beta > 0)
             _reference = reference ?? FrozenCopy(weights.Model);
         else
@@ -80,6 +82,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
     }
 
     public PolicyVersion Version => _weights.Version;
+
+    /// <inheritdoc/>
+    public long CheckpointBytes { get; }
 
     /// <summary>Optimizer updates so far, over all runs that this one continues.</summary>
     public int OptimizerSteps => _optimizer.Steps;

@@ -5,72 +5,73 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Bench;
 
-/// <summary>What a benchmark prints, as JSON with these names in snake_case.</summary>
-public sealed record BenchReport
+/// <summary>The figures of a benchmark, printed as JSON with these names in snake_case.</summary>
+internal sealed record BenchReport
 {
     public required string Model { get; init; }
 
     public required string Workload { get; init; }
 
-    /// <summary>paged or contiguous.</summary>
+    /// <summary>"paged" or "contiguous".</summary>
     public required string Engine { get; init; }
 
     public required string Device { get; init; }
 
-    /// <summary>What a GPU's maker calls it. Null on a CPU.</summary>
+    /// <summary>The GPU's product name; null on a CPU.</summary>
     public required string? DeviceName { get; init; }
 
-    /// <summary>float32 or bfloat16.</summary>
+    /// <summary>"float32" or "bfloat16".</summary>
     public required string Dtype { get; init; }
 
     public required int MaxNumSeqs { get; init; }
 
-    /// <summary>Until the model is in memory: reading its checkpoint, or drawing random weights.</summary>
+    /// <summary>The time to read the checkpoint, or to draw random weights.</summary>
     public required double LoadSeconds { get; init; }
 
     /// <summary>
-    /// Until the decoder has answered a first group: buffers, on a GPU also kernels, KV pool and recorded steps.
+    /// The time from the start of the decoder to its first finished group: it allocates buffers, and on a GPU also compiles
+    /// kernels, allocates the KV pool and records steps.
     /// </summary>
     public required double StartupSeconds { get; init; }
 
-    /// <summary>Sampled tokens.</summary>
+    /// <summary>The number of sampled tokens.</summary>
     public required long NewTokens { get; init; }
 
-    /// <summary>From the first submission to the last answer.</summary>
+    /// <summary>The time from the first submission to the last outcome.</summary>
     public required double Seconds { get; init; }
 
     public required double TokensPerSecond { get; init; }
 
-    /// <summary>Prompt tokens computed; shared and cached ones are computed once.</summary>
+    /// <summary>The number of computed prompt tokens; shared and cached ones are computed once.</summary>
     public required long PrefillTokens { get; init; }
 
-    /// <summary>In steps that computed prompt tokens.</summary>
+    /// <summary>The time of steps that computed prompt tokens.</summary>
     public required double PrefillSeconds { get; init; }
 
-    /// <summary>Forward passes.</summary>
+    /// <summary>The number of forward passes.</summary>
     public required int DecodeSteps { get; init; }
 
-    /// <summary>In the model's forward; on a GPU the time that the device itself took, sampling included.</summary>
+    /// <summary>The time in the model's forward; on a GPU the device's own time, sampling included.</summary>
     public required double ForwardSeconds { get; init; }
 
-    /// <summary>In the sampler; 0 on a GPU, where it is part of the forward.</summary>
+    /// <summary>The time in the sampler; 0 on a GPU, where it is part of the forward.</summary>
     public required double SamplingSeconds { get; init; }
 
     /// <summary>
-    /// Share of the steps' time in neither: planning, messages, block tables, bookkeeping. On a GPU, where these go on
-    /// beside the device's work: the share that lies between steps, in which the device had nothing to do. Within a step,
-    /// where one kernel waits for another, all counts as forward.
+    /// On a CPU, the share of the steps' time outside forward and sampling: planning, messages, block tables, bookkeeping.
+    /// On a GPU these overlap the device's work: the share of time between steps, when the device is idle. Time within a
+    /// step, when one kernel waits for another, counts as forward.
     /// </summary>
     public required double OutsideForwardAndSamplingShare { get; init; }
 
-    /// <summary>Share of the steps' time outside the model's forward, sampling included.</summary>
+    /// <summary>The share of the steps' time outside the model's forward; sampling is outside.</summary>
     public required double OutsideForwardShare { get; init; }
 
-    /// <summary>The most memory of the device in use; on a CPU, the most that the process held.</summary>
+    /// <summary>The peak of the device's used memory; on a CPU, of the process's.</summary>
     public required long PeakDeviceBytes { get; init; }
 
     /// <summary>
-    /// By how much the device's free memory has shrunk over the workload: 0 where no step takes any. Null on a CPU.
+    /// The device memory that was allocated during the workload: 0 where no step allocates any. Null on a CPU.
     /// </summary>
     public required long? DeviceBytesTaken { get; init; }
 
@@ -78,18 +79,18 @@ public sealed record BenchReport
 
     public required int KvBlocksPeak { get; init; }
 
-    /// <summary>Blocks that the same sequences would have held without sharing.</summary>
+    /// <summary>The blocks that the same sequences would have held without sharing.</summary>
     public required int LogicalBlocksPeak { get; init; }
 
     public required int Preemptions { get; init; }
 
-    /// <param name="options">What was asked for.</param>
-    /// <param name="settings">What that made of the configuration.</param>
-    /// <param name="stats">The decoder's, of the workload alone.</param>
-    /// <param name="times">What was measured from outside.</param>
-    /// <param name="deviceName">A GPU's; null on a CPU.</param>
-    /// <param name="before">A GPU's memory before the workload; null on a CPU.</param>
-    /// <param name="after">And after it.</param>
+    /// <param name="options">The command line.</param>
+    /// <param name="settings">The configuration with the command line's options.</param>
+    /// <param name="stats">The decoder's statistics of the workload, without the warm-up.</param>
+    /// <param name="times">The times measured by the clock.</param>
+    /// <param name="deviceName">The GPU's product name; null on a CPU.</param>
+    /// <param name="before">The GPU's memory before the workload; null on a CPU.</param>
+    /// <param name="after">The GPU's memory after the workload; null on a CPU.</param>
     public static BenchReport Of(
         BenchOptions options, RolloutSettings settings, DecoderStats stats, BenchTimes times, string? deviceName,
         DeviceMemoryUse? before, DeviceMemoryUse? after) => new()
@@ -122,8 +123,8 @@ public sealed record BenchReport
         };
 }
 
-/// <summary>Seconds that a benchmark measures by the clock.</summary>
+/// <summary>The seconds that a benchmark measures by the clock.</summary>
 /// <param name="Load">See <see cref="BenchReport.LoadSeconds"/>.</param>
 /// <param name="Startup">See <see cref="BenchReport.StartupSeconds"/>.</param>
 /// <param name="Workload">See <see cref="BenchReport.Seconds"/>.</param>
-public sealed record BenchTimes(double Load, double Startup, double Workload);
+internal sealed record BenchTimes(double Load, double Startup, double Workload);

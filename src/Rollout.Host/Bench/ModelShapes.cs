@@ -3,10 +3,10 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Bench;
 
-/// <summary>Shapes of published models, to be measured with random weights where no checkpoint is at hand.</summary>
-public static class ModelShapes
+/// <summary>Shapes of published models, which bench measures with random weights.</summary>
+internal static class ModelShapes
 {
-    /// <summary>The names that --shape takes. qwen3-14m is this project's, for a CPU: 14 million parameters.</summary>
+    /// <summary>The values of --shape. qwen3-14m is this project's own, with 14 million parameters for a CPU.</summary>
     public static IReadOnlyList<string> Names => [.. Shapes.Keys];
 
     private static readonly Dictionary<string, ModelConfig> Shapes = new()

@@ -1,56 +1,48 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
+using Rollout.Host.Input;
 
 namespace Rollout.Host.Bench;
 
-/// <summary>A benchmark's prompts: a line a group with id, prompt_ids and max_tokens, one entry a sample.</summary>
-public static class Workload
+/// <summary>Reads a benchmark's groups: a JSON object a line with id, prompt_ids, and max_tokens with one entry a sample.</summary>
+internal static class Workload
 {
-    private static readonly JsonSerializerOptions Json = new()
+    /// <summary>Reads all groups. The end-of-sequence token stops none of their samples.</summary>
+    /// <exception cref="InvalidDataException">A line is no such group. The message is FILE:LINE and a sentence.</exception>
+    public static IReadOnlyList<GroupRequest> Read(
+        string path, SamplingParams sampling, ModelConfig model, CancellationToken cancellation = default)
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        RespectRequiredConstructorParameters = true,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    };
-
-    /// <summary>Reads all groups; end-of-sequence stops none of them.</summary>
-    /// <exception cref="InvalidDataException">A line is not such a group; the sentence names file and line.</exception>
-    public static IReadOnlyList<GroupRequest> Read(string path, SamplingParams sampling, int vocabulary)
-    {
-        if (!File.Exists(path))
-            throw new InvalidDataException($"{path}: there is no such file; expected a workload, a line a group");
-        var groups = new List<GroupRequest>();
-        foreach (var line in File.ReadLines(path))
-            groups.Add(Parse(line, $"{path}:{groups.Count + 1}", groups.Count, sampling, vocabulary));
-        return groups.Count > 0
-            ? groups
-            : throw new InvalidDataException($"{path}: expected at least one group and found none");
+        GroupRequest[] groups =
+        [
+            .. JsonObjectLines.Read(
+                path, "a workload, a group a line", (line, number) => Group(line, number, sampling, model), cancellation),
+        ];
+        return groups.Length > 0 ? groups : throw new InvalidDataException($"{path}: holds no line; expected a group at least");
     }
 
-    private static GroupRequest Parse(string line, string where, int number, SamplingParams sampling, int vocabulary)
+    private static GroupRequest Group(JsonElement line, int number, SamplingParams sampling, ModelConfig model)
     {
-        Line group;
-        try
-        {
-            group = JsonSerializer.Deserialize<Line>(line, Json)
-                ?? throw new InvalidDataException($"{where}: expected an object and found null");
-        }
-        catch (JsonException fault)
+        if (line.TryGetProperty("prompt", out _) || line.TryGetProperty("messages", out _))
+            throw new InvalidDataException("a workload has token ids, no text: expected prompt_ids");
+        JsonFields.RequireKnown(line, "workload", "id", "prompt_ids", "max_tokens");
+        if (!line.TryGetProperty("prompt_ids", out var ids))
+            throw new InvalidDataException("has no prompt_ids, expected a list of token ids");
+        if (!line.TryGetProperty("max_tokens", out var lengths))
+            throw new InvalidDataException("has no max_tokens, expected a list with one entry a sample");
+        var prompt = JsonFields.TokenIds(ids, model.VocabSize);
+        if (prompt.Length == 0)
+            throw new InvalidDataException("prompt_ids is empty, expected one token at least");
+        if (JsonFields.WholeNumbers(lengths, 1, int.MaxValue) is not { Length: > 0 } maxTokens)
+            throw new InvalidDataException($"max_tokens must be a list of whole numbers from 1 to {int.MaxValue}, one a sample");
+        if (prompt.Length + (long)maxTokens.Max() > model.MaxPositionEmbeddings)
         {
             throw new InvalidDataException(
-                $"{where}: expected {{\"id\", \"prompt_ids\", \"max_tokens\"}}: {fault.Message}", fault);
+                $"its prompt has {prompt.Length} tokens, and with {maxTokens.Max()} new ones (max_tokens) it exceeds the model's"
+                + $" {model.MaxPositionEmbeddings}");
         }
-        if (group.PromptIds.Length == 0 || Array.Exists(group.PromptIds, id => id < 0 || id >= vocabulary))
-            throw new InvalidDataException($"{where}: prompt_ids must be ids from 0 to {vocabulary - 1}, at least one");
-        if (group.MaxTokens.Length == 0 || Array.Exists(group.MaxTokens, max => max < 1))
-            throw new InvalidDataException($"{where}: max_tokens must be a list of numbers of at least 1, one a sample");
         return new GroupRequest(
-            new GroupId(number),
-            group.PromptIds,
-            [.. group.MaxTokens.Select(max => sampling with { MaxTokens = max, StopTokenIds = [] })]);
+            new GroupId(number - 1), prompt, [.. maxTokens.Select(most => sampling with { MaxTokens = most, StopTokenIds = [] })]);
     }
-
-    private sealed record Line(JsonElement Id, int[] PromptIds, int[] MaxTokens);
 }

@@ -4,27 +4,32 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Cluster;
 
-/// <summary>How the program's commands become members of a cluster.</summary>
+/// <summary>Makes the program's commands members of a cluster.</summary>
 internal static class ClusterMembers
 {
-    /// <summary>--cluster as an override of the configuration.</summary>
+    /// <summary>Converts --cluster to a setting of the configuration.</summary>
     public static IEnumerable<string> Override(string? addresses) => addresses is null
         ? []
         : [$"cluster.seed-nodes=[{string.Join(", ", addresses.Split(',').Select(address => $"\"{address}\""))}]"];
 
-    /// <summary>Where none are configured, the command's own role.</summary>
+    /// <summary>Gives the command its own role where none is configured.</summary>
     public static RolloutSettings WithRoles(RolloutSettings settings, string role) => settings.Cluster.Roles.Count > 0
         ? settings
         : settings with { Cluster = settings.Cluster with { Roles = [role] } };
 
-    /// <summary>Of the model that this process decodes with; "" where it doesn't.</summary>
+    /// <summary>The fingerprint of the model that this process decodes with; "" where it does not decode.</summary>
     public static string Fingerprint(RolloutSettings settings, bool decodes) =>
         decodes ? ModelFingerprint.Of(settings).ToString() : "";
 
     /// <summary>
-    /// Joins. A host says on standard output that it is ready, and who comes and goes; a command that is a member for
-    /// its own purpose says the latter on standard error, and nothing where it is a cluster of its own.
+    /// Joins the cluster. A host reports on standard output that it is ready, and which members come and go. Other commands
+    /// report members on standard error, and nothing where they are a cluster of their own.
     /// </summary>
+    /// <param name="tree">The configuration.</param>
+    /// <param name="settings">The settings that were read from it.</param>
+    /// <param name="fingerprint">See <see cref="Fingerprint"/>.</param>
+    /// <param name="context">The terminal and the stop signal.</param>
+    /// <param name="lines">Where a host reports; null for other commands.</param>
     /// <exception cref="ConfigurationException">The cluster can't be joined.</exception>
     public static async Task<RolloutTopology> StartAsync(
         ConfigTree tree,
@@ -37,7 +42,7 @@ internal static class ClusterMembers
         var said = lines ?? new HostLines(context.Error);
         var topology = await RolloutTopology.StartAsync(
             settings,
-            HostLog.Akka + tree.RenderAkka(),
+            HostLog.Configuration(alone) + tree.RenderAkka(),
             fingerprint,
             alone ? null : said.Say,
             waits: lines is not null,
@@ -49,8 +54,8 @@ internal static class ClusterMembers
     }
 
     /// <summary>
-    /// Waits until the cluster has a decoder, and compares its model with this process's: whoever brings weights, or
-    /// samples with a trainer's, needs the same shape and tokenizer, others the same weights too.
+    /// Waits until the cluster has a decoder, and compares its model with this process's. A trainer, or a client that samples
+    /// with a trainer's weights, needs the same shape and tokenizer; any other client needs the same weights too.
     /// </summary>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
     public static async Task<ClusterModel> RequireSameModelAsync(
@@ -67,8 +72,7 @@ internal static class ClusterMembers
         if (report.Policy is not { } policy)
         {
             throw new ConfigurationException(
-                "the cluster's decoders hold different weights, some of a training run that has ended: expected all to be"
-                + " started anew");
+                "the cluster's decoders hold different weights, some of a training run that has ended: restart all decoders");
         }
         if (areTrained)
             await context.Error.WriteLineAsync($"The cluster's decoders hold {policy} of a training run, not the weights of '{folder}'.");

@@ -1,15 +1,15 @@
 namespace Rollout.Host.Cluster;
 
-/// <summary>What a host says while it runs: a line with its time for each thing that happens.</summary>
+/// <summary>Writes a host's events as lines with their time. All methods may be called from any thread.</summary>
 /// <param name="output">Standard output.</param>
 internal sealed class HostLines(TextWriter output)
 {
     private readonly Lock _turn = new();
 
-    /// <summary>Safe from any thread.</summary>
+    /// <summary>Writes a line for people, with the time before it.</summary>
     public void Say(string line) => Write($"{TimeProvider.System.GetLocalNow():HH:mm:ss} {line}");
 
-    /// <summary>A line for programs that wait for it.</summary>
+    /// <summary>Writes a line for programs that wait for it.</summary>
     public void Write(string line)
     {
         lock (_turn)

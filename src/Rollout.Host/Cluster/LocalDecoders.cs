@@ -10,7 +10,7 @@ using TorchSharp;
 
 namespace Rollout.Host.Cluster;
 
-/// <summary>The decoders of a host, one a device, each with weights and a pool of its own.</summary>
+/// <summary>The decoders of a host: one for each device, with weights and a KV pool of its own.</summary>
 internal sealed class LocalDecoders : IDisposable
 {
     private readonly List<Device> _devices = [];
@@ -19,7 +19,7 @@ internal sealed class LocalDecoders : IDisposable
 
     private LocalDecoders(HuggingFaceTokenizer? tokenizer) => _tokenizer = tokenizer;
 
-    /// <summary>Reads the model once a device, and checks that a sequence fits.</summary>
+    /// <summary>Loads the model onto each device, and checks that the pools hold the longest sequence.</summary>
     /// <exception cref="ConfigurationException">A device or a pool can't be used.</exception>
     /// <exception cref="CheckpointException">The model can't be loaded.</exception>
     public static LocalDecoders Load(ConfigTree tree, RolloutSettings settings)
@@ -47,7 +47,7 @@ internal sealed class LocalDecoders : IDisposable
         }
     }
 
-    /// <summary>Starts them: what a trainer offers is fetched once for all.</summary>
+    /// <summary>Starts the decoders. A policy that a trainer offers is downloaded once for all of them.</summary>
     public void AddTo(RolloutTopology topology)
     {
         var (first, model, _) = _devices[0];
@@ -84,7 +84,7 @@ internal sealed class LocalDecoders : IDisposable
         }
     }
 
-    /// <summary>A GPU's pool is known when the runner has measured what is free.</summary>
+    /// <summary>Creates a runner, and checks the pool whose size the runner has measured on a GPU.</summary>
     private static IModelRunner CreateRunner(Device device, int maxModelLength)
     {
         var runner = PolicyModel.CreateRunner(device.Settings, device.Weights, device.Pool);
@@ -94,7 +94,10 @@ internal sealed class LocalDecoders : IDisposable
         throw new ConfigurationException($"rollout.blocks of {device.Settings.Device}: expected {why}");
     }
 
-    /// <summary>A pool that can't hold one sequence of the longest length would refuse work that others take.</summary>
+    /// <summary>
+    /// Why the pool can't hold one sequence of the longest length; null where it can. A decoder with such a pool would refuse
+    /// groups that other decoders accept.
+    /// </summary>
     private static string? WhyTooSmall(KvCacheGeometry pool, int maxModelLength)
     {
         var needed = pool.BlocksFor(maxModelLength);

@@ -8,27 +8,27 @@ using Rollout.Gpu.Weights;
 namespace Rollout.Host.Cluster;
 
 /// <summary>
-/// Tells models apart without reading all of them: members of one cluster compare theirs before anybody samples with
-/// the wrong one.
+/// Identifies a model by a sample of its bytes. The members of a cluster compare theirs, so that nobody samples with another
+/// model than it expects.
 /// </summary>
-/// <param name="Shape">Of the architecture's sizes.</param>
-/// <param name="Tokenizer">Of tokenizer.json; "none" without one.</param>
-/// <param name="Weights">Of some bytes of every tensor, and the type that is computed in; "any" where others' weights are taken.</param>
+/// <param name="Shape">A hash of the architecture's sizes.</param>
+/// <param name="Tokenizer">A hash of tokenizer.json; "none" without one.</param>
+/// <param name="Weights">The type and a hash of some bytes of every tensor; "any" matches all weights.</param>
 public sealed record ModelFingerprint(string Shape, string Tokenizer, string Weights)
 {
     /// <summary>The fingerprint of the configured model.</summary>
-    /// <exception cref="CheckpointException">There is none that can be loaded.</exception>
+    /// <exception cref="CheckpointException">The model can't be loaded.</exception>
     public static ModelFingerprint Of(RolloutSettings settings) => OfFolder(settings.Model.Path) with
     {
         Weights = $"{settings.Dtype}-"
             + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : Short(WeightFingerprint.Of(settings.Model.Path))),
     };
 
-    /// <summary>Of a folder whose weights nobody reads: shape and tokenizer alone.</summary>
-    /// <exception cref="CheckpointException">There is no model that can be loaded.</exception>
+    /// <summary>The fingerprint of a folder's shape and tokenizer, which matches all weights.</summary>
+    /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     public static ModelFingerprint OfFolder(string folder)
     {
-        // Which tokens end a sequence is said with every request.
+        // Requests carry the tokens that end a sequence.
         var shape = ModelConfigReader.ReadFolder(folder) with { EosTokenIds = [], BosTokenId = null, PadTokenId = null };
         var tokenizer = Path.Combine(folder, "tokenizer.json");
         return new ModelFingerprint(
@@ -37,8 +37,8 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
             "any");
     }
 
-    /// <summary>What differs, as the end of a sentence; null where the two can work together.</summary>
-    /// <param name="decoders">The cluster's, in the words of <see cref="ToString"/>.</param>
+    /// <summary>The difference to a cluster's model, as the end of a sentence; null where the two can work together.</summary>
+    /// <param name="decoders">The fingerprint of the cluster's decoders, as <see cref="ToString"/> writes it.</param>
     public string? DifferenceFrom(string decoders)
     {
         if (decoders.Split('/') is not [var shape, var tokenizer, var weights])

@@ -7,10 +7,10 @@ using Rollout.Gpu.Weights.Transfer;
 
 namespace Rollout.Host.Cluster;
 
-/// <summary>This process's ends of weight transfers, at the address and with the certificates of its other links.</summary>
+/// <summary>Creates this process's ends of weight transfers, with the address and the certificates of its cluster links.</summary>
 internal static class WeightLinks
 {
-    /// <summary>The trainer's; null for a cluster of one process, whose address nobody knows.</summary>
+    /// <summary>Creates the trainer's end; null for a cluster of one process, which nobody can join.</summary>
     /// <exception cref="ConfigurationException">Nothing can listen at the configured address.</exception>
     public static WeightServer? CreateServer(RolloutSettings settings, ClusterCertificates? certificates)
     {
@@ -28,7 +28,7 @@ internal static class WeightLinks
         }
     }
 
-    /// <summary>A decoder host's.</summary>
+    /// <summary>Creates a decoder host's end.</summary>
     public static WeightReceiver CreateReceiver(
         RolloutSettings settings, CausalLm model, ClusterCertificates? certificates) =>
         new(TransferLayout.Of(model), Secure(certificates), OptionsOf(settings));

@@ -3,7 +3,7 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>The engine's options, which generate and bench share.</summary>
+/// <summary>The options of the engine, which generate and bench share.</summary>
 internal sealed class EngineArguments
 {
     private readonly Option<string?> _engine =
@@ -12,12 +12,12 @@ internal sealed class EngineArguments
     private readonly Option<string?> _device = OptionKinds.Device();
 
     private readonly Option<string?> _dtype =
-        OptionKinds.OneOf("--dtype", "Weights and KV cache.", "float32", "bfloat16");
+        OptionKinds.OneOf("--dtype", "The type of weights and KV cache.", "float32", "bfloat16");
 
-    private readonly Option<int?> _blockSize = OptionKinds.Number("--block-size", "Tokens of a block.", least: 1);
-    private readonly Option<int?> _kvBlocks = OptionKinds.Number("--kv-blocks", "Blocks of the pool.", least: 1);
+    private readonly Option<int?> _blockSize = OptionKinds.Number("--block-size", "Tokens in a KV block.", least: 1);
+    private readonly Option<int?> _kvBlocks = OptionKinds.Number("--kv-blocks", "KV blocks in the pool.", least: 1);
     private readonly Option<int?> _maxNumSeqs =
-        OptionKinds.Number("--max-num-seqs", "Running sequences at most.", least: 1);
+        OptionKinds.Number("--max-num-seqs", "The most sequences that run at once.", least: 1);
 
     public void AddTo(Command command)
     {

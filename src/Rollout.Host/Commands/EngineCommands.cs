@@ -1,32 +1,33 @@
 using System.CommandLine;
 using Rollout.Host.Bench;
+using Rollout.Host.Generate;
 using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>The commands that options describe: generate, bench.</summary>
+/// <summary>Creates the commands that are described by options: generate and bench.</summary>
 internal static class EngineCommands
 {
     public static Command Generate(CommandHandler<GenerateOptions> handler, CommandContext context)
     {
         var model = OptionKinds.Required("--model", "DIR", "A Hugging Face folder.");
-        var prompts = OptionKinds.Required("--prompts", "IN.jsonl", "A line a prompt.");
-        var output = OptionKinds.Required("--out", "OUT.jsonl", "A line a sample.");
-        var samples = OptionKinds.Number("--samples", "Samples of a prompt.", least: 1);
-        var maxTokens = OptionKinds.Number("--max-tokens", "New tokens of a sample at most.", least: 1);
-        var temperature = OptionKinds.Number("--temperature", "0 takes the most probable token.", least: 0.0);
-        var topK = OptionKinds.Number("--top-k", "Most probable tokens kept; 0 keeps all.", least: 0);
-        var topP = OptionKinds.Number("--top-p", "Probability mass kept.", double.Epsilon, 1.0, "above 0, at most 1");
-        var minP = OptionKinds.Number("--min-p", "Share of the largest probability that a token needs.", 0.0, 1.0);
-        var stop = OptionKinds.Texts("--stop", "TEXT", "A text that ends a sample.");
-        var seed = OptionKinds.Number("--seed", "The same seed samples the same tokens.", least: 0L);
-        var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Sample on past end-of-sequence." };
-        var resume = new Option<bool>("--resume") { Description = "Go on with what a run with the same arguments left." };
+        var prompts = OptionKinds.Required("--prompts", "IN.jsonl", "The prompts, a JSON object a line.");
+        var output = OptionKinds.Required("--out", "OUT.jsonl", "The samples, a JSON object a line.");
+        var samples = OptionKinds.Number("--samples", "Samples of each prompt.", 1, PromptDefaults.MostSamples);
+        var maxTokens = OptionKinds.Number("--max-tokens", "The most new tokens of a sample.", least: 1);
+        var temperature = OptionKinds.Number("--temperature", "Divides the logits; 0 takes the most probable token.", least: 0.0);
+        var topK = OptionKinds.Number("--top-k", "Sample from the K most probable tokens; 0 from all.", least: 0);
+        var topP = OptionKinds.Number("--top-p", "Sample from the most probable tokens that sum to P.", double.Epsilon, 1.0, "above 0, at most 1");
+        var minP = OptionKinds.Number("--min-p", "Sample from tokens of at least this share of the largest probability.", 0.0, 1.0);
+        var stop = OptionKinds.Texts("--stop", "TEXT", "A text that ends a sample; may be given several times.");
+        var seed = OptionKinds.Number("--seed", "The same seed gives the same tokens.", least: 0L);
+        var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Go on after the end-of-sequence token." };
+        var resume = new Option<bool>("--resume") { Description = "Go on with what an earlier run with the same arguments has written." };
         var cluster = OptionKinds.Cluster();
-        var config = OptionKinds.Text("--config", "FILE", "How to reach the cluster: its addresses and certificates.");
+        var config = OptionKinds.Text("--config", "FILE", "How to reach a cluster: its addresses and certificates.");
         var set = OptionKinds.Settings();
         var engine = new EngineArguments();
-        var command = new Command("generate", "Sample completions of prompts.")
+        var command = new Command("generate", "Complete prompts.")
         {
             model, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, resume,
             cluster, config, set,
@@ -61,9 +62,9 @@ internal static class EngineCommands
     {
         var model = OptionKinds.Text("--model", "DIR", "A Hugging Face folder.");
         var shape = OptionKinds.OneOf(
-            "--shape", "Random weights of a known shape instead.", [.. ModelShapes.Names]);
-        var workload = OptionKinds.Required("--workload", "W.jsonl", "A line a group.");
-        var json = OptionKinds.Text("--json", "OUT.json", "Where the report goes; printed unless named.");
+            "--shape", "Random weights of a known shape, in place of --model.", [.. ModelShapes.Names]);
+        var workload = OptionKinds.Required("--workload", "W.jsonl", "The groups, a JSON object a line.");
+        var json = OptionKinds.Text("--json", "OUT.json", "Write the report to a file; without it, it is printed.");
         var engine = new EngineArguments();
         var command = new Command("bench", "Measure how fast a workload is generated.") { model, shape, workload, json };
         engine.AddTo(command);

@@ -3,14 +3,14 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>The commands that a configuration file describes: train, pretrain, host.</summary>
+/// <summary>Creates the commands that are described by a configuration file: train, pretrain and host.</summary>
 internal static class JobCommands
 {
     public static Command Train(CommandHandler<TrainOptions> handler, CommandContext context)
     {
-        var config = OptionKinds.Text("--config", "FILE", "The job; config/arithmetic.conf unless named.");
+        var config = OptionKinds.Text("--config", "FILE", "The job; without it config/arithmetic.conf.");
         var set = OptionKinds.Settings();
-        var output = OptionKinds.Text("--out", "DIR", "The run's folder; a new one below runs unless named.");
+        var output = OptionKinds.Text("--out", "DIR", "The run's folder; without it a new one below runs.");
         var resume = OptionKinds.Text("--resume", "DIR", "Go on with the run in this folder.");
         var cluster = OptionKinds.Cluster();
         var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume, cluster };
@@ -24,10 +24,10 @@ internal static class JobCommands
 
     public static Command Pretrain(CommandHandler<PretrainOptions> handler, CommandContext context)
     {
-        var config = OptionKinds.Required("--config", "FILE", "What to train.");
+        var config = OptionKinds.Required("--config", "FILE", "The model and the data.");
         var set = OptionKinds.Settings();
-        var output = OptionKinds.Text("--out", "DIR", "The folder of the checkpoint.");
-        var command = new Command("pretrain", "Train a small model to imitate examples.") { config, set, output };
+        var output = OptionKinds.Text("--out", "DIR", "The folder of the new model.");
+        var command = new Command("pretrain", "Train a new model on examples, for train to start from.") { config, set, output };
         command.SetAction((parsed, _) => handler(
             new PretrainOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!, parsed.GetValue(output)),
             context));
@@ -39,8 +39,8 @@ internal static class JobCommands
         var config = OptionKinds.Required("--config", "FILE", "The roles of this process and its cluster.");
         var set = OptionKinds.Settings();
         var output = OptionKinds.Text(
-            "--out", "DIR", "A trainer's: the run's folder. It begins there, and goes on when it is started again.");
-        var command = new Command("host", "Join a cluster.") { config, set, output };
+            "--out", "DIR", "For a trainer: the run's folder, where a restarted process goes on.");
+        var command = new Command("host", "Run a member of a cluster: a scheduler, a decoder or a trainer.") { config, set, output };
         command.SetAction((parsed, _) => handler(
             new HostOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!, parsed.GetValue(output)), context));
         return command;

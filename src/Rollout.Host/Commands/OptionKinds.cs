@@ -6,7 +6,7 @@ using Rollout.Actors.Settings;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>Options of the command line that say in a sentence what they take.</summary>
+/// <summary>Creates options of the command line whose errors are sentences that name the expected value.</summary>
 internal static class OptionKinds
 {
     public static Option<string?> Text(string name, string helpName, string description) =>
@@ -15,7 +15,7 @@ internal static class OptionKinds
     public static Option<string> Required(string name, string helpName, string description) =>
         new(name) { HelpName = helpName, Description = description, Required = true };
 
-    /// <summary>May be given several times.</summary>
+    /// <summary>An option that may be given several times.</summary>
     public static Option<string[]> Texts(string name, string helpName, string description) => new(name)
     {
         HelpName = helpName,
@@ -26,7 +26,7 @@ internal static class OptionKinds
 
     public static Option<string[]> Settings()
     {
-        var option = Texts("--set", "key=value", "Set a key of the configuration; wins over the file.");
+        var option = Texts("--set", "key=value", "Set a key of the configuration, in place of the file's value.");
         option.Validators.Add(result =>
         {
             foreach (var token in result.Tokens.Where(token => token.Value.IndexOf('=') < 1))
@@ -38,7 +38,7 @@ internal static class OptionKinds
     public static Option<string?> Cluster() => new("--cluster")
     {
         HelpName = "HOST:PORT[,…]",
-        Description = "Members of the running cluster that samples.",
+        Description = "Addresses of a running cluster, whose decoders sample.",
         CustomParser = result => Checked(
             result, "--cluster", "host:port, or several of them with commas between",
             text => (text.Split(',').All(part => NodeAddress.TryParse(part, out _)), text)),
@@ -55,17 +55,17 @@ internal static class OptionKinds
     public static Option<string?> Device() => new("--device")
     {
         HelpName = "cpu|cuda[:i]",
-        Description = "Where the model runs.",
+        Description = "The device that the model runs on.",
         CustomParser = result => Checked(result, "--device", "cpu, cuda or cuda:i", text => (IsDevice(text), text)),
     };
 
-    /// <summary>A number between bounds; <c>range</c> says them where the bounds alone do not.</summary>
+    /// <summary>A number between bounds. <c>range</c> words them where "from … to …" would be wrong.</summary>
     public static Option<T?> Number<T>(string name, string description, T least, T? most = null, string? range = null)
         where T : struct, INumber<T>, IMinMaxValue<T>
     {
         var whole = typeof(T) != typeof(double);
         var expected = (whole ? "a whole number " : "a number ")
-            + (range ?? (most is null ? $"of at least {least}" : $"of {least} … {most}"));
+            + (range ?? (most is null && !whole ? $"of at least {least}" : $"from {least} to {most ?? T.MaxValue}"));
         return new(name)
         {
             HelpName = whole ? "N" : "X",

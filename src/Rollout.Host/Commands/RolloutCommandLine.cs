@@ -4,8 +4,8 @@ using Rollout.Host.Invocation;
 namespace Rollout.Host.Commands;
 
 /// <summary>
-/// The program's command line: reads the arguments, calls the command's handler, and answers an exit code. What
-/// cannot be read is said in one sentence on standard error, before anything starts.
+/// The program's command line. It parses the arguments, calls the command's handler and returns its exit code. Arguments
+/// that can't be used are refused in one sentence before anything starts.
 /// </summary>
 public static class RolloutCommandLine
 {
@@ -17,7 +17,7 @@ public static class RolloutCommandLine
         var parsed = root.Parse(line, new ParserConfiguration
         {
             EnablePosixBundling = false,
-            ResponseFileTokenReplacer = null, // an argument that begins with @ is a text like any other
+            ResponseFileTokenReplacer = null, // @text is a text, not a file of arguments
         });
         if (parsed.Errors.Count > 0)
             throw new CommandLineException(Sentence(parsed, root));
@@ -26,7 +26,7 @@ public static class RolloutCommandLine
             Output = context.Console.Profile.Out.Writer,
             Error = context.Error,
             EnableDefaultExceptionHandler = false,
-            ProcessTerminationTimeout = null, // Ctrl-C is StopSignal's
+            ProcessTerminationTimeout = null, // StopSignal handles Ctrl-C
         });
     }
 

@@ -1,15 +1,15 @@
 namespace Rollout.Host.Engine;
 
 /// <summary>
-/// Two things that are built on threads of their own, one after the other. On a GPU, the KV pool takes a share of what is
-/// free: the trainer's optimizer has to have its memory by then.
+/// Makes two threads build one after the other. On a GPU the KV pool takes a share of the free memory, so the trainer must
+/// have allocated its optimizer's before.
 /// </summary>
-public sealed class BuildOrder
+internal sealed class BuildOrder
 {
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Builds the first, whether or not that succeeds.</summary>
-    public T First<T>(Func<T> build)
+    /// <summary>Builds the first object. If that fails, the second is built all the same.</summary>
+    public T BuildFirst<T>(Func<T> build)
     {
         try
         {
@@ -21,8 +21,8 @@ public sealed class BuildOrder
         }
     }
 
-    /// <summary>Waits until the first has been built or has failed, then builds the second.</summary>
-    public T Second<T>(Func<T> build)
+    /// <summary>Waits until the first object is built or has failed, then builds the second.</summary>
+    public T BuildSecond<T>(Func<T> build)
     {
         _first.Task.Wait();
         return build();

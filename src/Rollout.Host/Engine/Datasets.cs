@@ -5,11 +5,11 @@ using Rollout.Actors.Text;
 
 namespace Rollout.Host.Engine;
 
-/// <summary>Datasets and rewards by their settings.</summary>
-public static class Datasets
+/// <summary>Creates the dataset and the rewards that the settings name.</summary>
+internal static class Datasets
 {
-    /// <exception cref="ConfigurationException">A value leaves no problem to train on.</exception>
-    /// <exception cref="InvalidDataException">A file is missing or a line is wrong.</exception>
+    /// <exception cref="ConfigurationException">With these values the dataset has no problem to train on.</exception>
+    /// <exception cref="InvalidDataException">A file is missing, or one of its lines is wrong.</exception>
     public static IPromptDataset Create(RolloutSettings settings, CancellationToken cancellation = default)
     {
         var (data, seed) = (settings.Data, (long)settings.Seed);
@@ -20,7 +20,7 @@ public static class Datasets
                 DatasetType.Arithmetic =>
                     new ArithmeticDataset(data.Arithmetic.MaxOperand, data.Arithmetic.HeldOut, seed),
                 DatasetType.Keyword => new KeywordDataset(data.Keyword.Prompts, data.Keyword.Alphabet, seed),
-                _ => Jsonl(data.Jsonl, settings.Model.Path, seed, cancellation),
+                _ => CreateJsonl(data.Jsonl, settings.Model.Path, seed, cancellation),
             };
         }
         catch (ArgumentException fault)
@@ -29,8 +29,8 @@ public static class Datasets
         }
     }
 
-    /// <summary>The weighted sum of the configured rewards.</summary>
-    /// <exception cref="ConfigurationException">A type is unknown, or one of its options is missing or wrong.</exception>
+    /// <summary>Creates the weighted sum of the configured rewards.</summary>
+    /// <exception cref="ConfigurationException">A reward's type is unknown, or one of its options is missing or wrong.</exception>
     public static WeightedRewards CreateRewards(RolloutSettings settings) =>
         new(settings.Rewards.Select(reward => new WeightedReward(reward.Type, reward.Weight, CreateReward(reward))));
 
@@ -46,7 +46,7 @@ public static class Datasets
         }
     }
 
-    private static JsonlDataset Jsonl(
+    private static JsonlDataset CreateJsonl(
         JsonlSettings jsonl, string modelFolder, long seed, CancellationToken cancellation)
     {
         var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));

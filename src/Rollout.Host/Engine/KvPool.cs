@@ -7,8 +7,8 @@ using TorchSharp;
 namespace Rollout.Host.Engine;
 
 /// <summary>
-/// The KV pool that the configuration asks for, known before anything is allocated, but for a GPU's, whose size follows
-/// from what is free once the model is there.
+/// The KV pool that the configuration asks for. Its size is known and checked before anything is allocated; only a GPU's
+/// may depend on the memory that is free after the model is loaded.
 /// </summary>
 public sealed class KvPool
 {
@@ -17,9 +17,9 @@ public sealed class KvPool
     private readonly ConfigSection _blocks;
     private readonly torch.ScalarType _dtype;
 
-    /// <exception cref="ConfigurationException">Not even one block, or not every row, fits the memory.</exception>
-    /// <exception cref="UnsupportedModelException">The GPU's kernels take no such model or block size.</exception>
-    /// <exception cref="UnsupportedDeviceException">The GPU lacks what they need.</exception>
+    /// <exception cref="ConfigurationException">The memory holds not even one block, or not every contiguous row.</exception>
+    /// <exception cref="UnsupportedModelException">The GPU's kernels don't support the model or the block size.</exception>
+    /// <exception cref="UnsupportedDeviceException">The kernels don't support the GPU.</exception>
     public KvPool(ConfigTree tree, RolloutSettings settings, ModelConfig model)
     {
         _blocks = tree.Rollout.Section("blocks");
@@ -49,11 +49,11 @@ public sealed class KvPool
 
     private int ElementBytes => (int)_dtype.ElementSize();
 
-    /// <summary>Null where the size is not known yet.</summary>
+    /// <summary>The pool's size; null where it depends on the free memory.</summary>
     public KvCacheGeometry? Geometry { get; }
 
-    /// <summary>Refuses a pool of known size in which a whole group could never run at once, at its longest.</summary>
-    /// <exception cref="ConfigurationException">It is too small; the sentence has the numbers.</exception>
+    /// <summary>Refuses a pool of known size that can't hold all samples of a group at their longest.</summary>
+    /// <exception cref="ConfigurationException">The pool is too small; the sentence has the numbers.</exception>
     public void RequireRoomFor(GroupRequest group)
     {
         if (Geometry is null)
@@ -80,7 +80,7 @@ public sealed class KvPool
             : throw Unusable($"at least {blockBytes} bytes for one block");
     }
 
-    /// <summary>So many blocks, if the device has that much memory at all; what else is on it is seen when it is allocated.</summary>
+    /// <summary>The configured number of blocks, if an empty device could hold them. Allocation shows what is really free.</summary>
     private KvCacheGeometry OnGpu(BlockSettings blocks)
     {
         using var memory = PolicyModel.Memory(_settings);
@@ -91,7 +91,7 @@ public sealed class KvPool
             : throw Unusable($"at most {most} blocks, which all of the device's memory holds");
     }
 
-    /// <summary>A row of the longest length for every sequence.</summary>
+    /// <summary>One row of the longest length for each running sequence.</summary>
     private KvCacheGeometry Contiguous(int maxModelLength)
     {
         var rows = _settings.Decoder.MaxNumSeqs;

@@ -10,16 +10,16 @@ using TorchSharp;
 
 namespace Rollout.Host.Engine;
 
-/// <summary>The model of a process: one set of weights, shared by its decoder and its trainer.</summary>
+/// <summary>Creates the model of a process, whose weights its decoder and its trainer share, and what runs it.</summary>
 public static class PolicyModel
 {
-    /// <summary>Loads libtorch, and sets how many threads it uses.</summary>
-    /// <param name="tree">Where the device is named.</param>
+    /// <summary>Loads libtorch and sets its number of threads.</summary>
+    /// <param name="tree">The configuration, for messages.</param>
     /// <param name="settings">The device and the type.</param>
-    /// <param name="section">Of the key that names the device; null for rollout itself.</param>
-    /// <param name="key">That key.</param>
-    /// <exception cref="ConfigurationException">The device cannot compute in the type that is asked for.</exception>
-    /// <exception cref="DeviceException">libtorch, or what it needs for a GPU, is not there.</exception>
+    /// <param name="section">The section of the key that names the device; null for rollout itself.</param>
+    /// <param name="key">The key that names the device.</param>
+    /// <exception cref="ConfigurationException">There is no such device, or it does not compute in the configured type.</exception>
+    /// <exception cref="DeviceException">libtorch, or a library that it needs for a GPU, is missing.</exception>
     public static void PrepareDevice(
         ConfigTree tree, RolloutSettings settings, ConfigSection? section = null, string key = "device")
     {
@@ -34,8 +34,8 @@ public static class PolicyModel
         torch.set_num_threads(Threads(settings));
     }
 
-    /// <summary>Refuses a type that the device does not compute in; loads nothing.</summary>
-    /// <exception cref="ConfigurationException">It is one of those.</exception>
+    /// <summary>Checks the configured type without loading anything.</summary>
+    /// <exception cref="ConfigurationException">The device does not compute in the type.</exception>
     public static void RequireSupported(ConfigTree tree, RolloutSettings settings)
     {
         if (settings.Dtype != WeightType.Float32 && !IsCuda(settings))
@@ -54,27 +54,27 @@ public static class PolicyModel
     public static torch.Device Device(RolloutSettings settings) =>
         IsCuda(settings) ? torch.device(DeviceType.CUDA, Ordinal(settings)) : torch.CPU;
 
-    /// <summary>Tells how the device's memory is used; null on a CPU.</summary>
+    /// <summary>Measures the device's memory; null on a CPU.</summary>
     public static IDeviceMemory? Memory(RolloutSettings settings) =>
         IsCuda(settings) ? ModelRunners.OpenGpuMemory(Ordinal(settings)) : null;
 
-    /// <summary>Threads of one operation.</summary>
+    /// <summary>The number of threads that compute one operation.</summary>
     public static int Threads(RolloutSettings settings) =>
         settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads;
 
-    /// <summary>The initial policy as the configuration names it: a checkpoint, or random weights of the run's seed.</summary>
+    /// <summary>Creates the configured initial policy: a checkpoint, or random weights of the run's seed.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
-    /// <exception cref="DeviceFaultException">The device has too little memory for it.</exception>
+    /// <exception cref="DeviceFaultException">The device has too little memory for the weights.</exception>
     public static CausalLm LoadInitial(RolloutSettings settings) => settings.Model.Weights == WeightSource.Random
         ? Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings)
         : Load(settings.Model.Path, settings);
 
-    /// <summary>A checkpoint's model, in the type and on the device that are configured.</summary>
+    /// <summary>Loads a checkpoint in the configured type, onto the configured device.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     public static CausalLm Load(string folder, RolloutSettings settings) =>
         Fitting(settings, () => HuggingFaceModel.Load(folder, Dtype(settings), Device(settings)));
 
-    /// <summary>A model of this shape with random weights of the run's seed.</summary>
+    /// <summary>Creates a model of a shape with random weights of the run's seed.</summary>
     public static CausalLm Random(ModelConfig shape, RolloutSettings settings) => Fitting(settings, () =>
     {
         var model = new CausalLm(shape, Dtype(settings), Device(settings));
@@ -82,12 +82,12 @@ public static class PolicyModel
         return model;
     });
 
-    /// <summary>What a decoder of this process runs; called on the decoder's thread.</summary>
+    /// <summary>Creates the runner of a decoder. Called on the decoder's thread.</summary>
     /// <param name="settings">The configuration.</param>
     /// <param name="weights">The policy.</param>
-    /// <param name="pool">Its KV pool.</param>
+    /// <param name="pool">The decoder's KV pool.</param>
     /// <param name="besideTrainer">This process also trains on the device.</param>
-    /// <exception cref="DeviceFaultException">The memory of the KV pool is not there.</exception>
+    /// <exception cref="DeviceFaultException">The device has too little memory for the KV pool.</exception>
     public static IModelRunner CreateRunner(
         RolloutSettings settings, PolicyWeights weights, KvPool pool, bool besideTrainer = false)
     {
@@ -102,7 +102,7 @@ public static class PolicyModel
             : ModelRunners.CreateContiguous(weights, pool.Geometry!, Threads(settings), batchInvariant);
     }
 
-    /// <summary>Tokens of a sequence at most: the model's, or what the configuration limits it to.</summary>
+    /// <summary>The longest sequence in tokens: the model's, or a lower limit of the configuration.</summary>
     public static int MaxModelLength(RolloutSettings settings, ModelConfig model) =>
         settings.Decoder.MaxModelLen == 0
             ? model.MaxPositionEmbeddings

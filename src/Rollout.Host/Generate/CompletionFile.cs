@@ -4,32 +4,34 @@ using Rollout.Host.Output;
 namespace Rollout.Host.Generate;
 
 /// <summary>
-/// generate's output while it grows: under a name beside the final one, which it takes only when it is complete, in place
-/// of a file that may be there. What a run that was killed has written of it is there for the next one with the same
-/// arguments. Devices (/dev/stdout, /dev/null) are written to directly.
+/// generate's output while it grows. It grows as a part file beside the output and takes the output's name when it is
+/// complete. A run that was killed leaves its part file to the next run with the same arguments. Devices (/dev/stdout,
+/// /dev/null) are written to directly.
 /// </summary>
-public sealed class CompletionFile : IDisposable
+internal sealed class CompletionFile : IDisposable
 {
     private readonly string _path;
+    private readonly string _run;
     private readonly JsonLines _lines;
     private bool _isWorthKeeping;
 
-    private CompletionFile(string path, string? part, JsonLines lines, int kept)
+    private CompletionFile(string path, string run, string? part, JsonLines lines, int kept)
     {
         _path = path;
+        _run = run;
         Part = part;
         _lines = lines;
         Kept = kept;
         _isWorthKeeping = kept > 0;
     }
 
-    /// <summary>Prompts of which an earlier run has written every sample.</summary>
+    /// <summary>The prompts whose samples an earlier run has written completely.</summary>
     public int Kept { get; }
 
     /// <summary>The file that grows; null for a device.</summary>
     public string? Part { get; }
 
-    /// <summary>Where the output will be; checks all that can be checked before it is known what to write.</summary>
+    /// <summary>The output's full path, after all checks that need no content.</summary>
     /// <exception cref="OutputException">There can be no file of this name.</exception>
     public static string PathFor(string name)
     {
@@ -38,27 +40,34 @@ public sealed class CompletionFile : IDisposable
             throw new OutputException($"'{name}' is a folder: --out needs the name of a file.");
         if (!Directory.Exists(Path.GetDirectoryName(full)))
             throw new OutputException($"'{Path.GetDirectoryName(full)}' is not a folder: --out names a file in one.");
-        // A link stays one: the file that it names is replaced.
+        // A link stays a link: the file that it names is replaced.
         return IsDevice(full) || !File.Exists(full) ? full : File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
     }
 
-    /// <summary>Something that is written to as samples finish, and keeps nothing.</summary>
+    /// <summary>Whether samples are written to the path as they finish, and nothing is kept there.</summary>
     public static bool IsDevice(string path) => path.StartsWith("/dev/", StringComparison.Ordinal);
 
-    /// <summary>Starts the growing file, or goes on with that of an earlier run.</summary>
-    /// <param name="path">Of <see cref="PathFor"/>.</param>
-    /// <param name="run">Names all that the lines depend on.</param>
-    /// <param name="prompts">In the order of the output.</param>
-    /// <param name="resume">Go on with what is there. Without it, what is there is not overwritten.</param>
-    /// <exception cref="OutputException">It cannot be written, or has the work of an earlier run.</exception>
+    /// <summary>Whether a run of this name has completed the output, and nobody has changed its length since.</summary>
+    /// <param name="path">The result of <see cref="PathFor"/>.</param>
+    /// <param name="run">The name of everything that the lines depend on.</param>
+    public static bool IsComplete(string path, string run) =>
+        !IsDevice(path) && File.Exists(path) && File.Exists(Marker(path))
+        && File.ReadAllText(Marker(path)) == MarkerText(run, new FileInfo(path).Length);
+
+    /// <summary>Starts the part file, or goes on with that of an earlier run.</summary>
+    /// <param name="path">The result of <see cref="PathFor"/>.</param>
+    /// <param name="run">The name of everything that the lines depend on.</param>
+    /// <param name="prompts">The prompts in the order of the output.</param>
+    /// <param name="resume">Go on with the part file of an earlier run. Without it, such a file is refused.</param>
+    /// <exception cref="OutputException">The file can't be written, or has the work of an earlier run.</exception>
     public static CompletionFile Open(string path, string run, IReadOnlyList<PromptLine> prompts, bool resume)
     {
         try
         {
             if (IsDevice(path))
-                return new CompletionFile(path, part: null, JsonLines.ToDevice(path), kept: 0);
+                return new CompletionFile(path, run, part: null, JsonLines.ToDevice(path), kept: 0);
             var part = $"{path}.{run}.part";
-            var kept = WholePrompts(part, prompts);
+            var kept = CountWholePrompts(part, prompts);
             if (kept > 0 && !resume)
             {
                 throw new OutputException(
@@ -67,9 +76,9 @@ public sealed class CompletionFile : IDisposable
             }
             var lines = prompts.Take(kept).Sum(prompt => prompt.Group.Samples.Length);
             return new CompletionFile(
-                path, part, JsonLines.Continue<CompletionLine>(part, _ => lines-- > 0, FileShare.None), kept);
+                path, run, part, JsonLines.Continue<CompletionLine>(part, _ => lines-- > 0, FileShare.None), kept);
         }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        catch (Exception cause) when (cause is (IOException and not OutputException) or UnauthorizedAccessException)
         {
             throw new OutputException($"'{path}' cannot be written: {cause.Message}", cause);
         }
@@ -81,15 +90,22 @@ public sealed class CompletionFile : IDisposable
         _isWorthKeeping = true;
     }
 
-    /// <summary>All lines are written: the file takes its name.</summary>
-    public void Complete()
+    /// <summary>Gives the part file its final name, durably: a power failure leaves one whole file or the other.</summary>
+    /// <param name="marksRun">Record that this run is complete. A run with failed prompts is worth another try.</param>
+    public void Complete(bool marksRun)
     {
         _lines.Dispose();
-        if (Part is not null)
-            File.Move(Part, _path, overwrite: true);
+        if (Part is null)
+            return;
+        // The marker comes first: if the process is killed in between, the next run finds the whole part file.
+        if (marksRun)
+            File.WriteAllText(Marker(_path), MarkerText(_run, new FileInfo(Part).Length));
+        else
+            File.Delete(Marker(_path));
+        File.Move(Part, _path, overwrite: true);
     }
 
-    /// <summary>Leaves what is written for a run that goes on with it, and nothing where nothing is.</summary>
+    /// <summary>Leaves what is written for a run that goes on with it, and no empty file.</summary>
     public void Dispose()
     {
         _lines.Dispose();
@@ -97,8 +113,13 @@ public sealed class CompletionFile : IDisposable
             File.Delete(Part);
     }
 
-    /// <summary>How many prompts from the first on have all their samples. One that failed is tried again.</summary>
-    private static int WholePrompts(string part, IReadOnlyList<PromptLine> prompts)
+    private static string Marker(string path) =>
+        Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.complete");
+
+    private static string MarkerText(string run, long length) => $"{run} {length}\n";
+
+    /// <summary>How many prompts, from the first on, have all their samples. A prompt that failed is tried again.</summary>
+    private static int CountWholePrompts(string part, IReadOnlyList<PromptLine> prompts)
     {
         var (prompt, sample) = (0, 0);
         foreach (var line in JsonLines.Read<CompletionLine>(part))

@@ -5,27 +5,28 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Host.Generate;
 
 /// <summary>
-/// Groups end in any order, and their lines are written in the prompts': each as soon as all before it are there.
+/// Puts the lines of groups, which finish in any order, into the order of their prompts. A group's lines are written as soon
+/// as those of all earlier prompts are.
 /// </summary>
-/// <param name="prompts">In the order of the output.</param>
-/// <param name="tokenizer">For texts; null writes none.</param>
-/// <param name="write">Takes the lines.</param>
-public sealed class CompletionOrder(
+/// <param name="prompts">The prompts in the order of the output.</param>
+/// <param name="tokenizer">Decodes texts; null writes none.</param>
+/// <param name="write">Writes a line.</param>
+internal sealed class CompletionOrder(
     IReadOnlyList<PromptLine> prompts, ITokenizer? tokenizer, Action<CompletionLine> write)
 {
     private readonly Dictionary<GroupId, GroupOutcome> _early = [];
     private int _next;
 
-    /// <summary>Prompts whose lines are written.</summary>
+    /// <summary>The number of prompts whose lines are written.</summary>
     public int Written => _next;
 
-    /// <summary>Sampled tokens so far.</summary>
+    /// <summary>The number of sampled tokens so far.</summary>
     public long Tokens { get; private set; }
 
-    /// <summary>Prompts that failed so far, and why the first of them did.</summary>
+    /// <summary>The number of failed prompts so far, and the reason of the first.</summary>
     public (int Count, string? First) Failed { get; private set; }
 
-    /// <summary>Takes what became of a group.</summary>
+    /// <summary>Adds a group that has finished or failed.</summary>
     public void Add(GroupOutcome outcome)
     {
         if (outcome is GroupFailed failed)
@@ -33,27 +34,27 @@ public sealed class CompletionOrder(
         _early.Add(outcome.Id, outcome);
         while (_next < prompts.Count && _early.Remove(prompts[_next].Group.Id, out var ready))
         {
-            foreach (var line in Lines(prompts[_next], ready))
+            foreach (var line in ToLines(prompts[_next], ready))
                 write(line);
             _next++;
         }
     }
 
-    /// <exception cref="InvalidOperationException">A prompt has no lines.</exception>
+    /// <exception cref="InvalidOperationException">A prompt has neither finished nor failed.</exception>
     public void RequireAll()
     {
         if (_next < prompts.Count)
             throw new InvalidOperationException($"{prompts.Count - _next} prompts have no outcome");
     }
 
-    private IEnumerable<CompletionLine> Lines(PromptLine prompt, GroupOutcome outcome) => outcome switch
+    private IEnumerable<CompletionLine> ToLines(PromptLine prompt, GroupOutcome outcome) => outcome switch
     {
-        GroupFinished done => done.Completions.Select(completion => Finished(prompt, completion)),
-        GroupFailed failed => prompt.Group.Samples.Select((_, sample) => Failure(prompt, sample, failed.Reason)),
+        GroupFinished done => done.Completions.Select(completion => ToLine(prompt, completion)),
+        GroupFailed failed => prompt.Group.Samples.Select((_, sample) => ToErrorLine(prompt, sample, failed.Reason)),
         _ => throw new InvalidOperationException($"unknown outcome {outcome}"),
     };
 
-    private CompletionLine Finished(PromptLine prompt, Completion completion)
+    private CompletionLine ToLine(PromptLine prompt, Completion completion)
     {
         Tokens += completion.Tokens.Length;
         return new CompletionLine
@@ -71,7 +72,7 @@ public sealed class CompletionOrder(
         };
     }
 
-    private CompletionLine Failure(PromptLine prompt, int sample, string reason) => new()
+    private CompletionLine ToErrorLine(PromptLine prompt, int sample, string reason) => new()
     {
         Id = prompt.Id,
         Sample = sample,

@@ -4,34 +4,41 @@ using Rollout.Actors.Text;
 using Rollout.Actors.Topology;
 using Rollout.Host.Cluster;
 using Rollout.Host.Invocation;
-using SampleProgress = Rollout.Host.View.SampleProgress;
+using Rollout.Host.View;
 
 namespace Rollout.Host.Generate;
 
-/// <summary>From prompts to a complete file of completions, through whatever decoders there are.</summary>
+/// <summary>Samples prompts into a complete file of completions, with the decoders that a topology reaches.</summary>
 /// <param name="options">The command line.</param>
-/// <param name="context">Where progress and errors are shown, and what stops it.</param>
-/// <param name="prompts">In the order of the output.</param>
-/// <param name="tokenizer">For texts; null writes none.</param>
+/// <param name="context">Shows progress and errors, and stops the run.</param>
+/// <param name="prompts">The prompts in the order of the output.</param>
+/// <param name="tokenizer">Decodes texts; null writes none.</param>
 internal sealed class CompletionRun(
     GenerateOptions options, CommandContext context, IReadOnlyList<PromptLine> prompts, ITokenizer? tokenizer)
 {
-    /// <summary>Starts the output, or goes on with that of an earlier run.</summary>
-    public async Task<CompletionFile> OpenAsync(string path, GenerateRun run)
+    /// <summary>Opens the output, with what an earlier run has left; null where that run has completed it.</summary>
+    public CompletionFile? Open(string path, GenerateRun run)
     {
-        var output = CompletionFile.Open(path, run.Name, prompts, options.Resume);
+        var name = run.Name;
+        if (options.Resume && CompletionFile.IsComplete(path, name))
+        {
+            context.Error.WriteLine(
+                $"{options.Out} is complete: a run with these arguments has written all {prompts.Count} prompts. Nothing to do.");
+            return null;
+        }
+        var output = CompletionFile.Open(path, name, prompts, options.Resume);
         if (options.Resume)
         {
-            await context.Error.WriteLineAsync(output.Kept > 0
+            context.Error.WriteLine(output.Kept > 0
                 ? $"{output.Kept} of {prompts.Count} prompts are done already."
                 : "Starting from the beginning: no run with these arguments has left anything.");
         }
         return output;
     }
 
-    /// <summary>Samples what the output does not have, and completes it.</summary>
+    /// <summary>Samples the prompts that the output lacks, and completes it.</summary>
     /// <param name="topology">Has the decoders, or reaches them.</param>
-    /// <param name="model">What the decoders must have; null for whatever is in this process.</param>
+    /// <param name="model">The model that the decoders must have; null for those of this process.</param>
     /// <param name="output">Takes the lines.</param>
     /// <returns>The exit code.</returns>
     public async Task<int> SampleAsync(RolloutTopology topology, ClusterModel? model, CompletionFile output)
@@ -41,22 +48,9 @@ internal sealed class CompletionRun(
         var started = Stopwatch.GetTimestamp();
         try
         {
-            await SampleProgress.RunAsync(
-                context.Console, missing.Sum(prompt => prompt.Group.Samples.Length), async finished =>
-            {
-                var outcomes = topology.Client.GenerateAsync(
-                    missing.Select(prompt => prompt.Group),
-                    required: model?.Weights,
-                    fingerprint: model?.Fingerprint,
-                    cancellation: context.Stop.Token);
-                await foreach (var outcome in outcomes)
-                {
-                    order.Add(outcome);
-                    finished(outcome is GroupFinished done ? done.Completions.Length : 0);
-                }
-            });
+            await SampleAsync(topology, model, missing, order);
             order.RequireAll();
-            output.Complete();
+            output.Complete(marksRun: order.Failed.Count == 0);
         }
         catch (InvalidOperationException) when (topology.WhyEnded() is not null)
         {
@@ -75,12 +69,31 @@ internal sealed class CompletionRun(
         return await ReportAsync(order, Stopwatch.GetElapsedTime(started));
     }
 
+    private async Task SampleAsync(
+        RolloutTopology topology, ClusterModel? model, PromptLine[] missing, CompletionOrder order)
+    {
+        // Lines that go to the terminal are progress enough.
+        using var bar = CompletionFile.IsDevice(options.Out)
+            ? null
+            : new SampleBar(context.Live, missing.Sum(prompt => prompt.Group.Samples.Length));
+        var outcomes = topology.Client.GenerateAsync(
+            missing.Select(prompt => prompt.Group),
+            required: model?.Weights,
+            fingerprint: model?.Fingerprint,
+            cancellation: context.Stop.Token);
+        await foreach (var outcome in outcomes)
+        {
+            order.Add(outcome);
+            bar?.Add(outcome is GroupFinished done ? done.Completions.Length : 0);
+        }
+    }
+
     private async Task<int> ReportAsync(CompletionOrder order, TimeSpan taken)
     {
         if (!CompletionFile.IsDevice(options.Out))
         {
-            await context.Console.Profile.Out.Writer.WriteLineAsync(
-                $"{prompts.Count} prompts, {order.Tokens} tokens in {taken.TotalSeconds:0.0} s"
+            await context.Output.WriteLineAsync(
+                $"{Figures.Count(prompts.Count, "prompt")}, {Figures.Count(order.Tokens, "token")} in {taken.TotalSeconds:0.0} s"
                 + $" ({order.Tokens / taken.TotalSeconds:0} a second): {options.Out}");
         }
         if (order.Failed is not { Count: > 0 } failed)

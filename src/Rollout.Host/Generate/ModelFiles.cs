@@ -4,8 +4,8 @@ using Rollout.Gpu.Models;
 
 namespace Rollout.Host.Generate;
 
-/// <summary>What a model's folder says without its weights: enough to check every prompt before they are read.</summary>
-public sealed class ModelFiles
+/// <summary>A model's folder without its weights: enough to check every prompt before the weights are read.</summary>
+internal sealed class ModelFiles
 {
     private readonly string _folder;
     private readonly Lazy<ChatTemplate> _chat;
@@ -21,16 +21,17 @@ public sealed class ModelFiles
 
     public ModelConfig Config { get; }
 
-    /// <summary>Null where there is none, or one of a kind that is not supported: token ids do without.</summary>
+    /// <summary>Null where the folder has no supported tokenizer; prompts of token ids need none.</summary>
     public HuggingFaceTokenizer? Tokenizer { get; }
 
-    /// <summary>What is wrong with the tokenizer that is there; null where there is none, and nothing wrong.</summary>
+    /// <summary>Why the folder's tokenizer can't be used; null where it can, and where there is none.</summary>
     public string? WhyNoTokenizer { get; }
 
-    /// <exception cref="InvalidDataException">The model has no chat format that is supported.</exception>
+    /// <summary>The chat format, read when it is first needed.</summary>
+    /// <exception cref="InvalidDataException">The model has no supported chat format.</exception>
     public ChatTemplate Chat => _chat.Value;
 
-    /// <exception cref="CheckpointException">There is no model that can be loaded.</exception>
+    /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     public static ModelFiles Read(string folder)
     {
         if (!Directory.Exists(folder))
@@ -48,8 +49,8 @@ public sealed class ModelFiles
         }
     }
 
-    /// <summary>The tokenizer, for what can't do without: the rest of the sentence says what.</summary>
-    /// <exception cref="InvalidDataException">There is none.</exception>
+    /// <param name="neededFor">The beginning of the error's sentence, such as "--stop needs".</param>
+    /// <exception cref="InvalidDataException">There is no tokenizer that can be used.</exception>
     public HuggingFaceTokenizer RequireTokenizer(string neededFor) => Tokenizer ?? throw new InvalidDataException(
         $"{neededFor} a tokenizer, and {WhyNoTokenizer ?? $"{_folder} has no tokenizer.json"}");
 }

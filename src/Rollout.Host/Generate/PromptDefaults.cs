@@ -2,15 +2,18 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Generate;
 
-/// <summary>What holds for every prompt that says nothing else, and what none may exceed.</summary>
-public sealed record PromptDefaults
+/// <summary>The command line's values for prompts whose lines say nothing else, and the bounds of all prompts.</summary>
+internal sealed record PromptDefaults
 {
-    /// <summary>How a sample is drawn; a line may change its new tokens.</summary>
+    /// <summary>The samples that one prompt may ask for.</summary>
+    public const int MostSamples = 65_536;
+
+    /// <summary>How a sample is drawn; a line may change its number of new tokens.</summary>
     public required SamplingParams Sampling { get; init; }
 
-    /// <summary>Samples of a prompt as the command line says; null leaves it to the lines, or else 1.</summary>
+    /// <summary>Samples of a prompt; null leaves it to the lines, or else 1.</summary>
     public required int? Samples { get; init; }
 
-    /// <summary>Tokens of a sequence at most, prompt included.</summary>
+    /// <summary>The longest sequence in tokens, prompt included.</summary>
     public required int MaxModelLength { get; init; }
 }

@@ -3,7 +3,7 @@ using Rollout.Actors.Protocol;
 
 namespace Rollout.Host.Generate;
 
-/// <summary>One prompt of the input.</summary>
-/// <param name="Id">As its line gives it: a text or a number.</param>
-/// <param name="Group">Its samples; the group's id is the line's number in the file, from 1.</param>
-public sealed record PromptLine(JsonElement Id, GroupRequest Group);
+/// <summary>One prompt of generate's input.</summary>
+/// <param name="Id">The id as the line has it: a text or a number.</param>
+/// <param name="Group">The prompt's samples. The group's id is the number of the line, from 1.</param>
+internal sealed record PromptLine(JsonElement Id, GroupRequest Group);

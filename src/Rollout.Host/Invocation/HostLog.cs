@@ -4,12 +4,14 @@ using Akka.Event;
 
 namespace Rollout.Host.Invocation;
 
-/// <summary>Akka's log as plain lines on standard error: standard output belongs to the view and to results.</summary>
+/// <summary>Writes Akka's log as plain lines to standard error. Standard output belongs to the view and to results.</summary>
 public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessageQueueSemantics>
 {
+    private const string AloneKey = "rollout-log.alone";
+
     /// <summary>
-    /// What remoting says again and again of a process that is not there: the cluster's own lines say it once. All of
-    /// it is shown where ROLLOUT_DEBUG=1 asks for it.
+    /// Remoting repeats these about a process that is gone; the cluster's own lines report it once. ROLLOUT_DEBUG=1 shows
+    /// all of them.
     /// </summary>
     private static readonly string[] Repeated =
     [
@@ -18,28 +20,41 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
         "Unable to REMOVE channel",
     ];
 
+    /// <summary>Late heartbeats matter to other members only.</summary>
+    private static readonly string[] OfNoUseAlone = ["heartbeat was delayed", "heartbeat interval is growing too large"];
+
     public HostLog()
     {
+        var isAlone = Context.System.Settings.Config.GetBoolean(AloneKey);
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
         Receive<LogEvent>(line =>
         {
             var text = Format(line);
-            if (ErrorReport.TraceWanted || !IsAkkas(line.LogClass) || !Repeated.Any(text.Contains))
+            if (IsShown(line.LogClass, text, isAlone))
                 Console.Error.WriteLine(text);
         });
     }
 
     /// <summary>The configuration that makes a system log here.</summary>
-    public static string Akka { get; } = $"akka.loggers = [\"{typeof(HostLog).FullName}, {typeof(HostLog).Assembly.GetName().Name}\"]\n";
+    /// <param name="alone">The system is a cluster of its own, which no other process joins.</param>
+    public static string Configuration(bool alone) =>
+        $"akka.loggers = [\"{typeof(HostLog).FullName}, {typeof(HostLog).Assembly.GetName().Name}\"]\n"
+        + $"{AloneKey} = {(alone ? "on" : "off")}\n";
 
-    /// <summary>What the product says itself is never left out.</summary>
-    private static bool IsAkkas(Type source) =>
-        source.FullName is { } name && (name.StartsWith("Akka.", StringComparison.Ordinal) || name.StartsWith("DotNetty.", StringComparison.Ordinal));
+    /// <summary>The product's own lines are always shown.</summary>
+    internal static bool IsShown(Type source, string text, bool isAlone) =>
+        ErrorReport.TraceWanted
+        || !IsAkkas(source)
+        || !(Repeated.Any(text.Contains) || (isAlone && OfNoUseAlone.Any(text.Contains)));
 
-    /// <summary>One line: stack traces in messages are cut off.</summary>
+    /// <summary>One line; a stack trace in the message is cut off.</summary>
     internal static string Format(LogEvent line) =>
         $"{line.Timestamp:HH:mm:ss} {line.LogLevel().ToString()[..^"Level".Length].ToUpperInvariant()} {FirstLine(line.Message)}"
         + (line.Cause is { } cause ? $" ({cause.GetType().Name}: {FirstLine(cause.Message)})" : "");
+
+    private static bool IsAkkas(Type source) =>
+        source.FullName is { } name
+        && (name.StartsWith("Akka.", StringComparison.Ordinal) || name.StartsWith("DotNetty.", StringComparison.Ordinal));
 
     private static string FirstLine(object? message) => $"{message}".Split('\n', 2)[0].TrimEnd('\r', ' ');
 }

@@ -3,38 +3,49 @@ using System.Runtime.InteropServices;
 namespace Rollout.Host.Invocation;
 
 /// <summary>
-/// Ctrl-C, and SIGTERM alike. The first asks the run to stop after the training step that is under way, and says so;
-/// a second Ctrl-C ends the program at once. SIGTERM counts once: some senders repeat it, and know SIGKILL.
+/// Ctrl-C and SIGTERM. The first one cancels <see cref="Token"/>. A command that has work to finish takes over and may
+/// then take its time; any other must end within four seconds, or the process is ended. A second Ctrl-C ends the process
+/// at once. A repeated SIGTERM is ignored: its senders know SIGKILL.
 /// </summary>
 public sealed class StopSignal : IDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+
     private readonly CancellationTokenSource _requested = new();
+    private readonly Action<string> _say;
     private readonly Action<int> _exit;
-    private volatile Action<string> _announce;
+    private readonly Timer _deadline;
+    private volatile Action? _announce;
     private int _presses;
 
-    /// <param name="announce">Told the sentence of the first press.</param>
-    /// <param name="exit">Ends the program with the given code.</param>
-    public StopSignal(Action<string> announce, Action<int> exit)
+    /// <param name="say">Writes a sentence to standard error.</param>
+    /// <param name="exit">Ends the process with an exit code.</param>
+    public StopSignal(Action<string> say, Action<int> exit)
     {
-        _announce = announce;
+        _say = say;
         _exit = exit;
+        _deadline = new Timer(_ => EndOverdue());
     }
 
-    /// <summary>Cancelled by the first press.</summary>
+    /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => _requested.Token;
 
-    /// <summary>Has the sentence said elsewhere: by a view that owns the console.</summary>
-    public void AnnounceBy(Action<string> announce) => _announce = announce;
+    /// <summary>From now on the command ends by itself, however long its work takes.</summary>
+    /// <param name="announce">Tells the user what happens before the end; called when the signal comes.</param>
+    public void TakeOver(Action announce) => _announce = announce;
 
     /// <summary>Listens to the process's signals until the result is disposed.</summary>
     public IDisposable Listen() => new Registrations(
-        PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
-        PosixSignalRegistration.Create(PosixSignal.SIGTERM, HandleTermination));
+        PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Handle(signal, Press)),
+        PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Handle(signal, Terminate)));
 
-    public void Dispose() => _requested.Dispose();
+    public void Dispose()
+    {
+        _deadline.Dispose();
+        _requested.Dispose();
+    }
 
-    /// <summary>A Ctrl-C.</summary>
+    /// <summary>Handles a Ctrl-C.</summary>
     internal void Press()
     {
         if (Interlocked.Increment(ref _presses) > 1)
@@ -42,28 +53,34 @@ public sealed class StopSignal : IDisposable
             _exit(ExitCodes.Interrupted);
             return;
         }
-
-        _announce("Stopping after this step; press Ctrl-C again to end at once.");
+        if (_announce is { } announce)
+            announce();
+        else
+            _say("Stopping; press Ctrl-C again to end at once.");
+        _deadline.Change(Patience, Timeout.InfiniteTimeSpan);
         _requested.Cancel();
     }
 
-    /// <summary>A SIGTERM.</summary>
+    /// <summary>Handles a SIGTERM.</summary>
     internal void Terminate()
     {
         if (!_requested.IsCancellationRequested)
             Press();
     }
 
-    private void HandleTermination(PosixSignalContext signal)
+    /// <summary>Ends the process, unless the command has taken over.</summary>
+    internal void EndOverdue()
     {
-        signal.Cancel = true;
-        Terminate();
+        if (_announce is not null)
+            return;
+        _say($"Ended at once: the command did not stop within {Patience.TotalSeconds} seconds.");
+        _exit(ExitCodes.Interrupted);
     }
 
-    private void Handle(PosixSignalContext signal)
+    private static void Handle(PosixSignalContext signal, Action action)
     {
-        signal.Cancel = true;
-        Press();
+        signal.Cancel = true; // the runtime would end the process
+        action();
     }
 
     private sealed record Registrations(IDisposable Interrupt, IDisposable Terminate) : IDisposable

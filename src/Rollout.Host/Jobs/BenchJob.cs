@@ -15,7 +15,7 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>rollout bench: a workload through the same actors, allocator and cache as training, end-of-sequence ignored.</summary>
+/// <summary>Runs `rollout bench`: a workload through the same actors, allocator and cache as training, end-of-sequence ignored.</summary>
 public static class BenchJob
 {
     private static readonly JsonSerializerOptions Json = new()
@@ -29,15 +29,18 @@ public static class BenchJob
     {
         var tree = ConfigTree.Load(file: null, Overrides(options));
         var settings = RolloutSettings.From(tree);
+        var shape = options.Shape is { } name && ModelShapes.TryGet(name, out var known)
+            ? known
+            : ModelConfigReader.ReadFolder(settings.Model.Path);
+        var workload = Workload.Read(
+            options.Workload, new SamplingParams { MaxTokens = 1, Seed = settings.Seed }, shape, context.Stop.Token);
         PolicyModel.PrepareDevice(tree, settings);
         using var memory = PolicyModel.Memory(settings);
         var loading = TimeProvider.System.GetTimestamp();
-        using var weights = new PolicyWeights(LoadModel(options, settings), new PolicyVersion(0));
+        using var weights = new PolicyWeights(
+            options.Shape is null ? PolicyModel.LoadInitial(settings) : PolicyModel.Random(shape, settings),
+            new PolicyVersion(0));
         var load = TimeProvider.System.GetElapsedTime(loading);
-        var workload = Workload.Read(
-            options.Workload,
-            new SamplingParams { MaxTokens = 1, Seed = settings.Seed },
-            weights.Model.Config.VocabSize);
 
         // A row of the contiguous baseline is as long as this workload needs, and no longer.
         var longest = workload.Max(group => group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens));
@@ -46,7 +49,7 @@ public static class BenchJob
         var pool = new KvPool(tree, settings, weights.Model.Config);
 
         await using var topology = await RolloutTopology.StartAsync(
-            settings, HostLog.Akka + tree.RenderAkka());
+            settings, HostLog.Configuration(alone: true) + tree.RenderAkka());
         var starting = TimeProvider.System.GetTimestamp();
         var decoder = topology.AddDecoder(
             settings.Device,
@@ -66,7 +69,7 @@ public static class BenchJob
         var report = JsonSerializer.Serialize(
             BenchReport.Of(options, settings, stats, times, memory?.DeviceName, before, memory?.Read()), Json);
         if (options.Json is null)
-            await context.Console.Profile.Out.Writer.WriteLineAsync(report);
+            await context.Output.WriteLineAsync(report);
         else
             await File.WriteAllTextAsync(options.Json, report + "\n", CancellationToken.None);
         return ExitCodes.Ok;
@@ -82,16 +85,11 @@ public static class BenchJob
         }
     }
 
-    /// <summary>A few tokens of another prompt: nothing measured is the first of its kind, and no block of it is cached.</summary>
+    /// <summary>A short group of another prompt, so that no measured step is the first of its kind and none finds a cached block.</summary>
     private static GroupRequest WarmUp(GroupRequest group) => new(
         new GroupId(-1),
         [.. group.Prompt.Reverse()],
         [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
-
-    private static CausalLm LoadModel(BenchOptions options, RolloutSettings settings) =>
-        options.Shape is { } name && ModelShapes.TryGet(name, out var shape)
-            ? PolicyModel.Random(shape, settings)
-            : PolicyModel.LoadInitial(settings);
 
     private static IReadOnlyList<string> Overrides(BenchOptions options) =>
         new EngineOverrides().Add(options.Model, options.Engine).Values;

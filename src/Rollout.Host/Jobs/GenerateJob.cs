@@ -12,8 +12,8 @@ using Rollout.Host.Invocation;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// rollout generate: completions of prompts, through the same actors, allocator and cache as training. Reads and checks
-/// everything, then loads the weights, then starts the actors and writes what they finish.
+/// Runs `rollout generate`: completes prompts with the same actors, allocator and cache as training. It reads and checks
+/// everything first, then loads the weights, then starts the actors and writes the samples that they finish.
 /// </summary>
 public static class GenerateJob
 {
@@ -42,10 +42,12 @@ public static class GenerateJob
         PolicyModel.PrepareDevice(tree, settings);
 
         var run = new CompletionRun(options, context, prompts, model.Tokenizer);
-        using var output = await run.OpenAsync(
+        using var output = run.Open(
             path, new GenerateRun(prompts, ModelFingerprint.Of(settings), Weights: null, options.Engine));
+        if (output is null)
+            return ExitCodes.Ok;
         using var weights = new PolicyWeights(PolicyModel.LoadInitial(settings), new PolicyVersion(0));
-        await using var topology = await RolloutTopology.StartAsync(settings, HostLog.Akka + tree.RenderAkka());
+        await using var topology = await RolloutTopology.StartAsync(settings, HostLog.Configuration(alone: true) + tree.RenderAkka());
         topology.AddDecoder(
             settings.Device,
             () => PolicyModel.CreateRunner(settings, weights, pool),
@@ -55,7 +57,7 @@ public static class GenerateJob
         return await run.SampleAsync(topology, model: null, output);
     }
 
-    /// <summary>As a member that only submits: the cluster's decoders have the weights and the memory.</summary>
+    /// <summary>Joins a cluster as a client, whose decoders have the weights and the memory.</summary>
     private static async Task<int> InClusterAsync(GenerateOptions options, CommandContext context)
     {
         if (options.Engine != new EngineOptions())
@@ -69,22 +71,26 @@ public static class GenerateJob
             options.Config, [.. overrides.Values, .. options.Set, .. ClusterMembers.Override(options.Cluster)]);
         var settings = RolloutSettings.From(tree);
         if (settings.Cluster.SeedNodes.Count == 0)
-            throw tree.Rollout.Section("cluster").Invalid("seed-nodes", "the address of a member, here or by --cluster");
+        {
+            throw new CommandLineException(
+                $"{options.Config} names no cluster (rollout.cluster.seed-nodes is empty), and generate takes --config only to"
+                + " reach one: add --cluster HOST:PORT, or leave out --config.");
+        }
         settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
         var (path, model, prompts) = await ReadAsync(options, settings, context);
         await using var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
         var shared = await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = new CompletionRun(options, context, prompts, model.Tokenizer);
-        using var output = await run.OpenAsync(path, new GenerateRun(prompts, shared.Own, shared.Weights, options.Engine));
-        return await run.SampleAsync(topology, shared, output);
+        using var output = run.Open(path, new GenerateRun(prompts, shared.Own, shared.Weights, options.Engine));
+        return output is null ? ExitCodes.Ok : await run.SampleAsync(topology, shared, output);
     }
 
-    /// <summary>Everything of the command line that can be wrong.</summary>
+    /// <summary>Reads and checks everything that the command line names, except the weights.</summary>
     private static async Task<(string Path, ModelFiles Model, IReadOnlyList<PromptLine> Prompts)> ReadAsync(
         GenerateOptions options, RolloutSettings settings, CommandContext context)
     {
         var model = ModelFiles.Read(options.Model);
-        var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model));
+        var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model), context.Stop.Token);
         var path = CompletionFile.PathFor(options.Out);
         if (options.Resume && CompletionFile.IsDevice(path))
             throw new CommandLineException($"--resume needs a file that can be read: --out is '{options.Out}'.");
@@ -112,7 +118,7 @@ public static class GenerateJob
     private static int LongestOf(GroupRequest group) =>
         group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);
 
-    /// <summary>Samples may wait for one another, but each must fit by itself.</summary>
+    /// <summary>Refuses a prompt of which not even one sample fits the pool; samples may wait for one another.</summary>
     private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry? pool)
     {
         if (pool is null)

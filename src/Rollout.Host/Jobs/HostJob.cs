@@ -20,7 +20,7 @@ public static class HostJob
             throw tree.Rollout.Section("cluster").Invalid(
                 "roles", "what this host does in the cluster of seed-nodes: scheduler, decoder or trainer");
         }
-        var lines = new HostLines(context.Console.Profile.Out.Writer);
+        var lines = new HostLines(context.Output);
         if (settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
             return await TrainAsync(options, settings, context, lines);
         if (options.Out is not null)
@@ -32,7 +32,7 @@ public static class HostJob
         using var decoders = settings.Cluster.Roles.Contains(ClusterRoles.Decoder)
             ? LocalDecoders.Load(tree, settings)
             : null;
-        context.Stop.AnnounceBy(_ => lines.Say(
+        context.Stop.TakeOver(() => lines.Say(
             "leaving: unfinished work is handed back; press Ctrl-C again to end at once"));
         RolloutTopology started;
         try

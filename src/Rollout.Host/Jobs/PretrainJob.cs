@@ -29,18 +29,21 @@ public static class PretrainJob
             throw new OutputException($"'{output}' exists already: the new model needs a folder of its own.");
         PolicyModel.PrepareDevice(tree, settings);
 
-        var dataset = Datasets.Create(settings);
+        var dataset = Datasets.Create(settings, context.Stop.Token);
         if (dataset.HeldOut.Count == 0)
             throw tree.Rollout.Section("data").Invalid("type", "a dataset that holds problems out, to know when to stop");
         var shape = ModelConfigReader.ReadFolder(settings.Model.Path);
         var answers = new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path, shape.VocabSize), shape);
         // A file's lines may hold anything: each is encoded before the first step.
         for (var line = 0; dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        {
+            context.Stop.Token.ThrowIfCancellationRequested();
             answers.Of(lines.Train(line));
+        }
         using var model = PolicyModel.Random(shape, settings);
         Learn(model, dataset, answers, settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
-        context.Console.Profile.Out.Writer.WriteLine($"model: {output}");
+        context.Output.WriteLine($"model: {output}");
         return Task.FromResult(ExitCodes.Ok);
     }
 
@@ -55,6 +58,7 @@ public static class PretrainJob
             MicroBatchTokens = settings.Train.MicroBatchTokens,
         });
         var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
+        context.Stop.TakeOver(() => context.Error.WriteLine("Stopping after this step; press Ctrl-C again to end at once."));
         for (var step = 1; step <= pretrain.Steps && !context.Stop.Token.IsCancellationRequested; step++)
         {
             var first = (long)(step - 1) * pretrain.BatchSize;
@@ -63,7 +67,7 @@ public static class PretrainJob
             if (step % pretrain.EvalEvery != 0)
                 continue;
             var accuracy = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
-            context.Console.Profile.Out.Writer.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
+            context.Output.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
             if (accuracy >= pretrain.StopAt)
                 return;
         }

@@ -76,7 +76,7 @@ public static class TrainJob
             Eval = settings.Eval,
             Sampling = settings.Sampling.ToSamplingParams([.. weights.Model.Config.EosTokenIds], settings.Seed),
             Tokenizer = tokenizer,
-            Dataset = Datasets.Create(settings),
+            Dataset = Datasets.Create(settings, context.Stop.Token),
             CheckpointEvery = settings.Output.CheckpointEvery,
             CheckpointFolder = place.Checkpoint,
         };
@@ -96,7 +96,7 @@ public static class TrainJob
         {
             topology.AddDecoder(
                 settings.Device,
-                () => order.Second(
+                () => order.BuildSecond(
                     () => PolicyModel.CreateRunner(settings, weights, pool, besideTrainer: true)),
                 maxModelLength,
                 new PolicySource.Shared());
@@ -104,7 +104,7 @@ public static class TrainJob
         var trainer = topology.AddTrainer(
             job,
             weights.Version,
-            () => order.First(() => CreateTrainer(settings, weights, resumed, memory)),
+            () => order.BuildFirst(() => CreateTrainer(settings, weights, resumed, memory)),
             tokenizer,
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
@@ -123,15 +123,15 @@ public static class TrainJob
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
         using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output.RolloutsPerStep);
-        await using (var view = new TrainingView(context.Console, earlier: record.Earlier))
+        using (var view = new TrainingView(context, record.Earlier))
         {
-            context.Stop.AnnounceBy(view.Say);
+            context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
             await foreach (var seen in trainer.TrainAsync(from, context.Stop.Token))
             {
                 switch (seen)
                 {
                     case TrainingStarted { HeldOutAccuracy: { } accuracy }:
-                        view.Say($"held-out accuracy {(from.Step == 0 ? "before training" : $"at step {from.Step}")}: {accuracy:P1}");
+                        view.ReportStart(new HeldOutAccuracy(from.Step, accuracy));
                         break;
                     case TrainingStepFinished report:
                         view.Report(record.Add(report));

@@ -2,9 +2,11 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.View;
 
-/// <summary>How the view writes numbers, alike in the panel, the lines and the summary.</summary>
+/// <summary>Formats numbers for the panel, the lines and the summary.</summary>
 internal static class Figures
 {
+    private const int BarWidth = 40;
+
     /// <summary>Hours:minutes:seconds, days counted as hours.</summary>
     public static string Duration(TimeSpan time)
     {
@@ -12,9 +14,21 @@ internal static class Figures
         return $"{seconds / 3600}:{seconds / 60 % 60:00}:{seconds % 60:00}";
     }
 
-    public static string Reward(StepReport report) => $"{report.RewardMean:0.000} ± {report.RewardStd:0.000}";
+    /// <summary>A measured time: below a minute in seconds with a digit behind the point.</summary>
+    public static string Elapsed(TimeSpan time) => time.TotalSeconds < 59.95 ? $"{time.TotalSeconds:0.0} s" : Duration(time);
 
-    public static string Accuracy(double? share) => share is { } known ? $"{known:0.000}" : "-";
+    /// <summary>"1 step", "2 steps".</summary>
+    public static string Count(long count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+
+    /// <summary>A progress bar in Spectre's markup, with its percentage.</summary>
+    public static string Bar(int done, int all)
+    {
+        var share = all > 0 ? Math.Clamp((double)done / all, 0, 1) : 1;
+        var filled = (int)Math.Round(share * BarWidth);
+        return $"[green]{new string('=', filled)}[/][dim]{new string('-', BarWidth - filled)}[/] {share:0%}";
+    }
+
+    public static string Reward(StepReport report) => $"{report.RewardMean:0.000} ± {report.RewardStd:0.000}";
 
     public static string Rate(double tokensPerSecond) => $"{tokensPerSecond:#,0} tok/s";
 
@@ -29,4 +43,20 @@ internal static class Figures
 
     public static string LogprobDifference(StepReport report) =>
         $"{report.LogprobDifferenceMean:0.0e+0} (max {report.LogprobDifferenceMax:0.0e+0})";
+
+    /// <summary>Whether every metric of the policy and its update is a finite number.</summary>
+    public static bool AreFinite(StepReport report)
+    {
+        ReadOnlySpan<double> metrics =
+        [
+            report.RewardMean, report.RewardStd, report.Loss, report.GradientNorm, report.Kl, report.ClipFraction,
+            report.Entropy, report.LogprobDifferenceMean, report.LogprobDifferenceMax,
+        ];
+        foreach (var metric in metrics)
+        {
+            if (!double.IsFinite(metric))
+                return false;
+        }
+        return true;
+    }
 }

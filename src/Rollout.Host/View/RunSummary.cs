@@ -4,46 +4,49 @@ using Spectre.Console.Rendering;
 
 namespace Rollout.Host.View;
 
-/// <summary>What a run came to, as a table for its end.</summary>
-public static class RunSummary
+/// <summary>The results of a run as a table, printed at its end.</summary>
+internal static class RunSummary
 {
-    /// <param name="reports">The steps in order; of a run without any, one sentence.</param>
-    public static IRenderable Render(IReadOnlyList<StepReport> reports)
+    /// <param name="reports">The finished steps in order.</param>
+    /// <param name="start">The accuracy before the first step of this process; null where it was not measured.</param>
+    public static IRenderable Render(IReadOnlyList<StepReport> reports, HeldOutAccuracy? start = null)
     {
         if (reports.Count == 0)
             return new Text("No training step was finished.");
-        var table = new Table().RoundedBorder().AddColumn($"{reports.Count} training steps");
-        foreach (var column in (string[])["first", "last", "best"])
-            table.AddColumn(new TableColumn(column).RightAligned());
+        var table = new Table().RoundedBorder()
+            .AddColumn(Figures.Count(reports.Count, "training step"))
+            .AddColumn(new TableColumn("first").RightAligned())
+            .AddColumn(new TableColumn("last").RightAligned())
+            .AddColumn(new TableColumn("best").RightAligned());
 
         var best = reports.MaxBy(report => report.RewardMean)!;
         table.AddRow("mean reward", $"{reports[0].RewardMean:0.000}", $"{reports[^1].RewardMean:0.000}",
             $"{best.RewardMean:0.000} (step {best.Step})");
-        StepReport[] evaluated = [.. reports.Where(report => report.HeldOutAccuracy is not null)];
-        if (evaluated.Length > 0)
+        if (HeldOutAccuracy.All(start, reports) is { Count: > 0 } measured)
         {
-            var right = evaluated.MaxBy(report => report.HeldOutAccuracy)!;
-            table.AddRow("held-out accuracy", Figures.Accuracy(evaluated[0].HeldOutAccuracy),
-                Figures.Accuracy(evaluated[^1].HeldOutAccuracy),
-                $"{Figures.Accuracy(right.HeldOutAccuracy)} (step {right.Step})");
+            table.AddRow("held-out accuracy", $"{measured[0].Share:0.000}", $"{measured[^1].Share:0.000}",
+                $"{measured.MaxBy(one => one.Share)}");
         }
-
-        Pace(table, "rollout tok/s", reports, report => report.RolloutTokensPerSecond);
-        Pace(table, "training tok/s", reports, report => report.TrainTokensPerSecond);
-        Pace(table, "completion length", reports, report => report.MeanCompletionLength, "0.0", best: null);
+        AddRate(table, "rollout tok/s", reports, report => report.RolloutTokensPerSecond);
+        AddRate(table, "training tok/s", reports, report => report.TrainTokensPerSecond);
+        table.AddRow(
+            "completion length", $"{reports[0].MeanCompletionLength:0.0}", $"{reports[^1].MeanCompletionLength:0.0}", "");
         return new Rows(table, new Text(
-            $"{Figures.Duration(TimeSpan.FromSeconds(reports.Sum(report => report.TotalSeconds)))} in all; "
-            + $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}; "
-            + $"{reports.Sum(report => report.FailedGroups)} failed groups, "
-            + $"{reports.Sum(report => report.Preemptions)} preemptions."));
+            $"{Figures.Elapsed(TimeSpan.FromSeconds(reports.Sum(report => report.TotalSeconds)))} in all; "
+            + $"{Difference(reports)}; "
+            + $"{Figures.Count(reports.Sum(report => report.FailedGroups), "failed group")}, "
+            + $"{Figures.Count(reports.Sum(report => report.Preemptions), "preemption")}."));
     }
 
-    private static void Pace(Table table, string name, IReadOnlyList<StepReport> reports, Func<StepReport, double> value) =>
-        Pace(table, name, reports, value, "#,0", reports.Max(value));
+    private static void AddRate(
+        Table table, string name, IReadOnlyList<StepReport> reports, Func<StepReport, double> rate) =>
+        table.AddRow(name, $"{rate(reports[0]):#,0}", $"{rate(reports[^1]):#,0}", $"{reports.Max(rate):#,0}");
 
-    private static void Pace(
-        Table table, string name, IReadOnlyList<StepReport> reports, Func<StepReport, double> value, string format,
-        double? best) =>
-        table.AddRow(name, value(reports[0]).ToString(format), value(reports[^1]).ToString(format),
-            best?.ToString(format) ?? "");
+    /// <summary>The largest difference. Steps with a metric that is not a number are counted: a maximum leaves them out.</summary>
+    private static string Difference(IReadOnlyList<StepReport> reports)
+    {
+        var largest = $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}";
+        var broken = reports.Count(report => !Figures.AreFinite(report));
+        return broken == 0 ? largest : $"{largest}; {Figures.Count(broken, "step")} with NaN or infinite metrics";
+    }
 }

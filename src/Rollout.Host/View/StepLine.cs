@@ -2,8 +2,8 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.View;
 
-/// <summary>A training step in one line of plain text, for output that goes to a file or a pipe.</summary>
-public static class StepLine
+/// <summary>Formats a training step as one line of plain text, for output that goes to a file or a pipe.</summary>
+internal static class StepLine
 {
     public static string Format(StepReport report, TimeSpan left)
     {
@@ -22,7 +22,7 @@ public static class StepLine
             $"left {Figures.Duration(left)}",
         ];
         if (report.HeldOutAccuracy is { } accuracy)
-            parts.Insert(2, $"held-out {Figures.Accuracy(accuracy)}");
+            parts.Insert(2, $"held-out {accuracy:0.000}");
         if (report.FailedGroups > 0)
             parts.Insert(2, $"failed groups {report.FailedGroups}");
         return string.Join("  ", parts);

@@ -1,85 +1,68 @@
-using System.Threading.Channels;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Spectre.Console;
 
 namespace Rollout.Host.View;
 
 /// <summary>
-/// A run on a console: a panel that is refreshed in place on a terminal, a line a step without any escape sequence
-/// elsewhere, and a summary at the end. One task owns the console; <see cref="DisposeAsync"/> waits for it.
+/// Shows a training run: on a terminal a panel that is drawn over in place, elsewhere a line a step without escape
+/// sequences, and at the end a summary. Calls may come from any thread.
 /// </summary>
-public sealed class TrainingView : IAsyncDisposable
+internal sealed class TrainingView : IDisposable
 {
-    private readonly Channel<object> _shown =
-        Channel.CreateUnbounded<object>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Lock _turn = new();
+    private readonly CommandContext _context;
+    private readonly List<StepReport> _reports;
+    private HeldOutAccuracy? _start;
 
-    private readonly IAnsiConsole _console;
-    private readonly List<StepReport> _reports = [];
-    private readonly Task _showing;
-
-    /// <param name="console">Where to show the run.</param>
-    /// <param name="inPlace">Refresh a panel; null asks the console whether it is a terminal that can.</param>
-    /// <param name="earlier">The steps of a resumed run that are done already, for the summary.</param>
-    public TrainingView(IAnsiConsole console, bool? inPlace = null, IReadOnlyList<StepReport>? earlier = null)
+    /// <param name="context">The terminal.</param>
+    /// <param name="earlier">The finished steps of a resumed run; the summary counts them.</param>
+    public TrainingView(CommandContext context, IReadOnlyList<StepReport>? earlier = null)
     {
-        _console = console;
-        _reports.AddRange(earlier ?? []);
-        var capabilities = console.Profile.Capabilities;
-        var live = inPlace ?? (console.Profile.Out.IsTerminal && capabilities.Ansi && capabilities.Interactive);
-        _showing = live ? Task.Run(ShowPanelAsync) : Task.Run(ShowLinesAsync);
+        _context = context;
+        _reports = [.. earlier ?? []];
+        Draw();
+    }
+
+    /// <summary>Shows the accuracy that was measured before the first step of this process.</summary>
+    public void ReportStart(HeldOutAccuracy accuracy)
+    {
+        lock (_turn)
+            _start = accuracy;
+        Say($"held-out accuracy {(accuracy.Step == 0 ? "" : "at ")}{accuracy.At}: {accuracy.Share:P1}");
+        Draw();
     }
 
     /// <summary>Shows a finished training step.</summary>
-    public void Report(StepReport report) => _shown.Writer.TryWrite(report);
-
-    /// <summary>Shows a line that stays, such as a checkpoint's. Calls come from any thread and return at once.</summary>
-    public void Say(string line) => _shown.Writer.TryWrite(line);
-
-    public async ValueTask DisposeAsync()
+    public void Report(StepReport report)
     {
-        _shown.Writer.TryComplete();
-        await _showing;
+        lock (_turn)
+            _reports.Add(report);
+        if (_context.Live.CanDraw)
+            Draw();
+        else
+            Say(StepLine.Format(report, TimeLeft.Estimate(_reports)));
     }
 
-    private async Task ShowLinesAsync()
+    /// <summary>Shows a line that stays.</summary>
+    public void Say(string line)
     {
-        // The console's writer, not its renderer: a renderer breaks lines at the console's width.
-        var output = _console.Profile.Out.Writer;
-        await foreach (var shown in _shown.Reader.ReadAllAsync())
-        {
-            await output.WriteLineAsync(shown is StepReport report ? Line(report) : (string)shown);
-            await output.FlushAsync();
-        }
-
-        _console.Write(RunSummary.Render(_reports));
-        _console.WriteLine();
+        _context.Output.WriteLine(line);
+        _context.Output.Flush();
     }
 
-    private async Task ShowPanelAsync()
+    public void Dispose()
     {
-        await _console.Live(StepPanel.Waiting).StartAsync(async live =>
-        {
-            live.Refresh();
-            await foreach (var shown in _shown.Reader.ReadAllAsync())
-            {
-                if (shown is StepReport report)
-                {
-                    _reports.Add(report);
-                    live.UpdateTarget(StepPanel.Render(_reports));
-                }
-                else
-                {
-                    _console.WriteLine((string)shown);
-                }
-            }
-        });
-        _console.Write(RunSummary.Render(_reports));
-        _console.WriteLine();
+        _context.Live.Leave();
+        _context.Console.Write(RunSummary.Render(_reports, _start));
+        _context.Console.WriteLine();
     }
 
-    private string Line(StepReport report)
+    private void Draw()
     {
-        _reports.Add(report);
-        return StepLine.Format(report, TimeLeft.Estimate(_reports));
+        if (!_context.Live.CanDraw)
+            return;
+        lock (_turn)
+            _context.Live.Draw(StepPanel.Render(_reports, _start));
     }
 }

@@ -135,7 +135,8 @@ public sealed class MembershipTests
         var tape = new LineTape();
         var first = await cluster.StartAsync(ClusterRoles.Scheduler);
         await cluster.StartAsync(ClusterRoles.Scheduler);
-        first.System.ActorOf(Props.Create(() => new MembershipLog(tape.Say, TimeSpan.FromMilliseconds(100))));
+        var log = first.System.ActorOf(Props.Create(() => new MembershipLog(tape.Say, TimeSpan.FromMilliseconds(100))));
+        first.System.ActorOf(MembershipActor.Props(log));
 
         var warning = await tape.WaitForAsync("warning");
 

@@ -7,6 +7,8 @@ public sealed class FakePolicyTrainer : IPolicyTrainer
 {
     public PolicyVersion Version { get; private set; }
 
+    public long CheckpointBytes => 0;
+
     /// <summary>Called before each training step; may throw.</summary>
     public Action<TrainBatch>? BeforeTrain { get; set; }
 

@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
@@ -8,6 +9,8 @@ namespace Rollout.Actors.Tests.Training;
 /// <summary>How runs end that don't end as planned.</summary>
 public sealed class TrainerFaultTests : TrainerActorTest
 {
+    private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
+
     [Fact]
     public async Task A_trainer_that_throws_ends_the_run_with_its_message_and_saves_no_half_changed_weights()
     {
@@ -80,6 +83,41 @@ public sealed class TrainerFaultTests : TrainerActorTest
         var ended = await EndAsync();
         Assert.Equal("decoder cuda:0 did not take the weights", ended.Error);
         Assert.Equal((1, "step-1"), (ended.Progress.Step, ended.Checkpoint));
+    }
+
+    [Fact]
+    public async Task A_barrier_that_falls_silent_while_decoders_park_ends_the_run_with_those_it_waited_for()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        foreach (var group in await SubmittedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        await PassAsync(trainer, BarrierSilence * 0.9);
+        Tell(trainer, new BarrierWaits(Of(2), [Decoder(3)]));
+        await PassAsync(trainer, BarrierSilence * 0.9);
+        await PassAsync(trainer, BarrierSilence * 0.1);
+
+        var ended = await EndAsync();
+        Assert.Equal(
+            $"the step barrier said nothing for {BarrierSilence}; it waited for {Decoder(3)}", ended.Error);
+        Assert.Equal("step-1", ended.Checkpoint);
+    }
+
+    [Fact]
+    public async Task A_barrier_that_falls_silent_while_decoders_update_ends_the_run_with_the_step_saved()
+    {
+        var trainer = Start(Job(steps: 5));
+        foreach (var group in await StartedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ParkAndTrainAsync(trainer, 1);
+        await PassAsync(trainer, BarrierSilence);
+
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
+        var ended = await EndAsync();
+        Assert.Contains("the step barrier said nothing", ended.Error);
+        Assert.Equal("step-1", ended.Checkpoint);
     }
 
     [Fact]

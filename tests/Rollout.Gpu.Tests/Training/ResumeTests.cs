@@ -47,6 +47,28 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal(expected with { Seconds = 0 }, actual with { Seconds = 0 });
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void A_trainer_says_how_large_its_checkpoint_is(ScalarType dtype)
+    {
+        using var weights = TinyModel.Weights(dtype: dtype);
+        using var trainer = new PolicyTrainer(weights, TinyModel.Options);
+        var folder = new CheckpointStore(_root).FolderOf(0);
+
+        trainer.Save(folder, new TrainingProgress(0, 0, 1));
+
+        var tensors = Directory.GetFiles(folder, "*.safetensors").Sum(SafetensorsBytes);
+        Assert.InRange(trainer.CheckpointBytes, tensors - 8, tensors);      // all but the number of the step
+    }
+
+    /// <summary>Bytes of a file's tensors, without its header.</summary>
+    private static long SafetensorsBytes(string path)
+    {
+        using var file = new BinaryReader(File.OpenRead(path));
+        return file.BaseStream.Length - sizeof(long) - file.ReadInt64();
+    }
+
     [Fact]
     public void A_checkpoint_is_a_model_folder_with_the_tokenizer_of_the_run()
     {

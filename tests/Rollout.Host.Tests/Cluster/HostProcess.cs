@@ -54,7 +54,9 @@ internal sealed class HostProcess : IAsyncDisposable
     /// <summary>Starts any command of the program.</summary>
     public static HostProcess Run(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "rollout.dll"), .. arguments])
+        // A shell starts background jobs with SIGINT ignored, and so would be the processes of tests that run in one.
+        var start = new ProcessStartInfo(
+            "env", ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "rollout.dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -96,6 +98,9 @@ internal sealed class HostProcess : IAsyncDisposable
 
     /// <summary>kill -9.</summary>
     public void Kill() => _process.Kill();
+
+    /// <summary>SIGINT, as Ctrl-C sends it.</summary>
+    public Task InterruptAsync() => SignalAsync("INT");
 
     /// <summary>SIGTERM; returns the exit code.</summary>
     public async Task<int> TerminateAsync()

@@ -138,7 +138,7 @@ public sealed class CommandLineTests : IDisposable
         "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b or qwen3-8b; see rollout bench --help.",
         "bench", "--workload", "w", "--shape", "gpt")]
     [InlineData(
-        "--kv-blocks is '0', expected a whole number of at least 1; see rollout bench --help.",
+        "--kv-blocks is '0', expected a whole number from 1 to 2147483647; see rollout bench --help.",
         "bench", "--workload", "w", "--model", "m", "--kv-blocks", "0")]
     [InlineData(
         "--device is 'gpu', expected cpu, cuda or cuda:i; see rollout bench --help.",
@@ -147,8 +147,14 @@ public sealed class CommandLineTests : IDisposable
         "--top-p is '0', expected a number above 0, at most 1; see rollout generate --help.",
         "generate", "--model", "m", "--prompts", "p", "--out", "o", "--top-p", "0")]
     [InlineData(
-        "--min-p is 'NaN', expected a number of 0 … 1; see rollout generate --help.",
+        "--min-p is 'NaN', expected a number from 0 to 1; see rollout generate --help.",
         "generate", "--model", "m", "--prompts", "p", "--out", "o", "--min-p", "NaN")]
+    [InlineData(
+        "--samples is '2000000000', expected a whole number from 1 to 65536; see rollout generate --help.",
+        "generate", "--model", "m", "--prompts", "p", "--out", "o", "--samples", "2000000000")]
+    [InlineData(
+        "--max-tokens is '99999999999', expected a whole number from 1 to 2147483647; see rollout generate --help.",
+        "generate", "--model", "m", "--prompts", "p", "--out", "o", "--max-tokens", "99999999999")]
     public async Task A_command_line_that_cannot_be_used_is_one_sentence_and_exit_code_2(
         string sentence, params string[] arguments)
     {
@@ -174,7 +180,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_command_without_a_handler_is_not_part_of_the_program()
     {
-        var code = await RolloutProgram.RunAsync(["bench"], new CommandHandlers(), Consoles.Plain(_output), _error);
+        var code = await RolloutProgram.RunAsync(["bench"], new CommandHandlers(), Consoles.NoLive(_output), _error);
 
         Assert.Equal(2, code);
         Assert.Equal("'bench' is no command of rollout; see rollout --help.", _error.ToString().TrimEnd());
@@ -189,7 +195,7 @@ public sealed class CommandLineTests : IDisposable
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
         new CommandHandlers { Train = Note, Pretrain = Note, Generate = Note, Bench = Note, Host = Note },
-        Consoles.Plain(_output),
+        Consoles.NoLive(_output),
         _error);
 
     private Task<int> Note<T>(T options, CommandContext context)

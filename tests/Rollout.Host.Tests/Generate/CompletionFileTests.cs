@@ -21,7 +21,7 @@ public sealed class CompletionFileTests : IDisposable
         {
             file.Write(Line("a"));
             Assert.Equal("earlier", File.ReadAllText(path));
-            file.Complete();
+            file.Complete(marksRun: false);
         }
 
         Assert.Equal(
@@ -69,7 +69,7 @@ public sealed class CompletionFileTests : IDisposable
             using var file = Open(path, prompts, resume: true);
             foreach (var line in expected[(2 * file.Kept)..])
                 file.Write(line);
-            file.Complete();
+            file.Complete(marksRun: false);
             Assert.Equal(
                 expected.Select(line => $"{line.Id} {line.Sample} {line.FinishReason}"),
                 File.ReadLines(path).Select(text => JsonSerializer.Deserialize<JsonElement>(text)).Select(line =>
@@ -93,6 +93,37 @@ public sealed class CompletionFileTests : IDisposable
     }
 
     [Fact]
+    public void A_complete_output_is_known_by_its_run_until_somebody_changes_it()
+    {
+        var path = _folder.At("out.jsonl");
+        using (var file = Open(path))
+        {
+            file.Write(Line("p1"));
+            Assert.False(CompletionFile.IsComplete(path, "run"));
+            file.Complete(marksRun: true);
+        }
+
+        Assert.True(CompletionFile.IsComplete(path, "run"));
+        Assert.False(CompletionFile.IsComplete(path, "other"));
+        File.AppendAllText(path, "\n");
+        Assert.False(CompletionFile.IsComplete(path, "run"));
+    }
+
+    [Fact]
+    public void An_output_with_failed_prompts_takes_the_mark_of_an_earlier_run_away()
+    {
+        var path = _folder.At("out.jsonl");
+        foreach (var succeeded in (bool[])[true, false])
+        {
+            using var file = Open(path);
+            file.Write(Line("p1"));
+            file.Complete(succeeded);
+        }
+
+        Assert.False(CompletionFile.IsComplete(path, "run"));
+    }
+
+    [Fact]
     public void Two_runs_at_once_do_not_write_one_file()
     {
         var path = _folder.At("out.jsonl");
@@ -110,7 +141,7 @@ public sealed class CompletionFileTests : IDisposable
         File.CreateSymbolicLink(_folder.At("link.jsonl"), _folder.At("real.jsonl"));
         using (var file = Open(CompletionFile.PathFor(_folder.At("link.jsonl"))))
         {
-            file.Complete();
+            file.Complete(marksRun: false);
         }
 
         Assert.NotNull(new FileInfo(_folder.At("link.jsonl")).LinkTarget);

@@ -145,7 +145,7 @@ public sealed class GenerateJobTests : IDisposable
         };
 
         var generating = Task.Run(() =>
-            GenerateJob.RunAsync(options, new CommandContext(Consoles.Plain(_output), _error, stop)));
+            GenerateJob.RunAsync(options, Consoles.Context(_output, _error, stop)));
         await GrowingFile.ReachesAsync(_folder.Path, "*.part", bytes: 2000);
         stop.Press();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating);
@@ -155,7 +155,25 @@ public sealed class GenerateJobTests : IDisposable
         Assert.Equal(ExitCodes.BadInput, await Run(model, sampled));
         Assert.Equal(expected, await Generate(model, [.. sampled, "--resume"]));
         Assert.Matches("[1-9][0-9]* of 150 prompts are done already", _error.ToString());
-        Assert.Equal([In, Out], Directory.EnumerateFiles(_folder.Path).Order());
+        Assert.Equal([_folder.At(".out.jsonl.complete"), In, Out], Directory.EnumerateFiles(_folder.Path).Order());
+    }
+
+    [Fact]
+    public async Task Resume_of_a_complete_output_says_so_and_touches_nothing()
+    {
+        var model = TinyModel.Save(_folder);
+        Write("""{"id":"a","prompt_ids":[3,4],"samples":2}""");
+        string[] sampled = ["--max-tokens", "4", "--seed", "5"];
+        await Generate(model, sampled);
+        var longAgo = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+        File.SetLastWriteTimeUtc(Out, longAgo);
+
+        await Generate(model, [.. sampled, "--resume"]);
+        Assert.Equal(longAgo, File.GetLastWriteTimeUtc(Out));
+        Assert.Contains("out.jsonl is complete", _error.ToString(), StringComparison.Ordinal);
+
+        await Generate(model, [.. sampled[..^1], "6", "--resume"]);
+        Assert.NotEqual(longAgo, File.GetLastWriteTimeUtc(Out));
     }
 
     [Fact]
@@ -174,7 +192,7 @@ public sealed class GenerateJobTests : IDisposable
         };
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
-            GenerateJob.RunAsync(options, new CommandContext(Consoles.Plain(_output), _error, stop)));
+            GenerateJob.RunAsync(options, Consoles.Context(_output, _error, stop)));
 
         Assert.Equal([In], Directory.EnumerateFiles(_folder.Path));
     }
@@ -266,6 +284,6 @@ public sealed class GenerateJobTests : IDisposable
     private Task<int> Run(string model, params string[] options) => RolloutProgram.RunAsync(
         ["generate", "--model", model, "--prompts", In, "--out", Out, .. options],
         RolloutProgram.Commands,
-        Consoles.Plain(_output),
+        Consoles.NoLive(_output),
         _error);
 }

@@ -62,12 +62,17 @@ public sealed class PromptFileTests : IDisposable
     [InlineData("""{"id":"a","messages":[{"role":"user"}]}""", "messages must be a list of {role, content}, both texts")]
     [InlineData("""{"id":"a","messages":[{"role":"user","content":"1"}]}""", "has no chat_template, which chat prompts need")]
     [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":0}""",
-        "max_tokens must be a whole number of at least 1, or a list of them, one a sample")]
+        "max_tokens must be a whole number from 1 to 2147483647, or a list of them, one a sample and at most 65536")]
     [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":[]}""",
-        "max_tokens must be a whole number of at least 1, or a list of them, one a sample")]
+        "max_tokens must be a whole number from 1 to 2147483647, or a list of them, one a sample and at most 65536")]
     [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":[1,2],"samples":3}""",
         "max_tokens has 2 entries and samples is 3, expected one entry a sample")]
-    [InlineData("""{"id":"a","prompt_ids":[1],"samples":0}""", "samples must be a whole number from 1 to 1000000")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"samples":0}""", "samples must be a whole number from 1 to 65536")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"samples":99999999999}""", "samples must be a whole number from 1 to 65536")]
+    [InlineData("""{"id":"a","prompt_ids":[99999999999]}""", "ids from 0 to 15, and holds 99999999999")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"max_tokens":99999999999}""", "max_tokens must be a whole number from 1 to 2147483647")]
+    [InlineData("""{"id":"a","\ud800":1,"prompt_ids":[1]}""", "escapes one half of a surrogate pair")]
+    [InlineData("""{"id":"a","messages":[{"\ud800":"user"}]}""", "escapes one half of a surrogate pair")]
     [InlineData("""{"id":"a","prompt_ids":[1,2],"max_tokens":63}""",
         "its prompt has 2 tokens, and with 63 new ones (max_tokens) it exceeds the model's 64")]
     [InlineData("""{"id":"a","id":"b","prompt_ids":[1]}""", "not valid JSON")]
@@ -125,6 +130,71 @@ public sealed class PromptFileTests : IDisposable
         var bytes = Assert.Throws<InvalidDataException>(() =>
             PromptFile.Read(path, ModelFiles.Read(TinyModel.Source), Defaults(null)));
         Assert.EndsWith("bytes.jsonl:1: not valid UTF-8", bytes.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_line_beyond_the_bound_is_refused_without_reading_it_whole()
+    {
+        var path = _folder.At("long.jsonl");
+        using (var file = File.Create(path))
+        {
+            file.Write("{\"id\":\"a\",\"prompt_ids\":[1]}\n{\"id\":\""u8);
+            file.SetLength(10L << 30); // a sparse file: its second line would not fit into any array
+        }
+
+        var wrong = Assert.Throws<InvalidDataException>(() =>
+            PromptFile.Read(path, ModelFiles.Read(TinyModel.Source), Defaults(null)));
+
+        Assert.Equal($"{path}:2: the line is longer than {16 << 20} bytes", wrong.Message);
+    }
+
+    [Fact]
+    public void A_file_that_asks_for_too_many_samples_is_refused_at_the_line_that_does()
+    {
+        var lines = Enumerable.Range(1, 200).Select(i => $$"""{"id":{{i}},"prompt_ids":[1],"samples":65536}""");
+
+        var wrong = Assert.Throws<InvalidDataException>(() => Read(string.Join('\n', lines)));
+
+        Assert.EndsWith(
+            "in.jsonl:153: the lines up to here ask for 10027008 samples, and a file may ask for 10000000", wrong.Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_text_that_no_model_length_can_hold_is_refused_before_it_is_tokenised()
+    {
+        var wrong = Assert.Throws<InvalidDataException>(() =>
+            Read($$"""{"id":"a","prompt":"{{new string('1', 5000)}}"}"""));
+
+        Assert.EndsWith(
+            "in.jsonl:1: its prompt has 5000 characters, and the model takes 64 tokens", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_long_id_or_number_is_shortened_in_the_message()
+    {
+        var digits = new string('9', 1000);
+
+        var wrong = Assert.Throws<InvalidDataException>(() => Read($$"""{"id":"a","prompt_ids":[{{digits}}]}"""));
+
+        Assert.EndsWith($"and holds {digits[..40]}…", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_stop_ends_the_reading_between_two_lines()
+    {
+        File.WriteAllText(_folder.At("in.jsonl"), """{"id":"a","prompt_ids":[1]}""");
+
+        Assert.Throws<OperationCanceledException>(() => _ = PromptFile.Read(
+            _folder.At("in.jsonl"), ModelFiles.Read(TinyModel.Source), Defaults(null), new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
+    public void A_byte_order_mark_before_the_first_line_is_no_part_of_it()
+    {
+        File.WriteAllBytes(_folder.At("in.jsonl"), [.. "\uFEFF{\"id\":\"a\",\"prompt_ids\":[1]}"u8]);
+
+        Assert.Single(PromptFile.Read(_folder.At("in.jsonl"), ModelFiles.Read(TinyModel.Source), Defaults(null)));
     }
 
     public void Dispose() => _folder.Dispose();

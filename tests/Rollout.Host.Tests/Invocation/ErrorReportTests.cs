@@ -44,7 +44,7 @@ public sealed class ErrorReportTests
         var handlers = new CommandHandlers { Train = (_, _) => Task.FromException<int>(thrown) };
 
         var answered = await RolloutProgram.RunAsync(
-            ["train", "--config", "a.conf"], handlers, Consoles.Plain(output), error);
+            ["train", "--config", "a.conf"], handlers, Consoles.NoLive(output), error);
 
         Assert.Equal((code, sentence), (answered, error.ToString().TrimEnd()));
         Assert.Empty(output.ToString());

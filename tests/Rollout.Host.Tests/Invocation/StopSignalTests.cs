@@ -3,23 +3,25 @@ using Xunit;
 
 namespace Rollout.Host.Tests.Invocation;
 
-public sealed class StopSignalTests
+public sealed class StopSignalTests : IDisposable
 {
     private readonly List<string> _said = [];
     private readonly List<int> _exits = [];
+    private readonly StopSignal _stop;
+
+    public StopSignalTests() => _stop = new StopSignal(_said.Add, _exits.Add);
 
     [Fact]
     public void The_first_press_asks_to_stop_and_the_second_ends_at_once()
     {
-        using var stop = new StopSignal(_said.Add, _exits.Add);
-        Assert.False(stop.Token.IsCancellationRequested);
+        Assert.False(_stop.Token.IsCancellationRequested);
 
-        stop.Press();
-        Assert.True(stop.Token.IsCancellationRequested);
-        Assert.Equal(["Stopping after this step; press Ctrl-C again to end at once."], _said);
+        _stop.Press();
+        Assert.True(_stop.Token.IsCancellationRequested);
+        Assert.Equal(["Stopping; press Ctrl-C again to end at once."], _said);
         Assert.Empty(_exits);
 
-        stop.Press();
+        _stop.Press();
         Assert.Equal([ExitCodes.Interrupted], _exits);
         Assert.Single(_said);
     }
@@ -27,25 +29,36 @@ public sealed class StopSignalTests
     [Fact]
     public void A_termination_that_is_sent_twice_ends_nothing_at_once()
     {
-        using var stop = new StopSignal(_said.Add, _exits.Add);
+        _stop.Terminate();
+        _stop.Terminate();
 
-        stop.Terminate();
-        stop.Terminate();
-
-        Assert.True(stop.Token.IsCancellationRequested);
+        Assert.True(_stop.Token.IsCancellationRequested);
         Assert.Empty(_exits);
     }
 
     [Fact]
-    public void A_view_that_owns_the_console_says_it_instead()
+    public void A_command_that_does_not_stop_in_time_is_ended()
+    {
+        _stop.Terminate();
+        _stop.EndOverdue();
+
+        Assert.Equal([ExitCodes.Interrupted], _exits);
+        Assert.Equal("Ended at once: the command did not stop within 4 seconds.", _said[^1]);
+    }
+
+    [Fact]
+    public void A_command_that_has_taken_over_announces_its_end_and_takes_its_time()
     {
         List<string> view = [];
-        using var stop = new StopSignal(_said.Add, _exits.Add);
-        stop.AnnounceBy(view.Add);
+        _stop.TakeOver(() => view.Add("Stopping after this step."));
 
-        stop.Press();
+        _stop.Terminate();
+        _stop.EndOverdue();
 
-        Assert.Single(view);
+        Assert.Equal(["Stopping after this step."], view);
         Assert.Empty(_said);
+        Assert.Empty(_exits);
     }
+
+    public void Dispose() => _stop.Dispose();
 }

@@ -10,7 +10,7 @@ internal static class RolloutRun
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var code = await RolloutProgram.RunAsync(arguments, RolloutProgram.Commands, Consoles.Plain(output), error);
+        var code = await RolloutProgram.RunAsync(arguments, RolloutProgram.Commands, Consoles.NoLive(output), error);
         return (code, output.ToString(), error.ToString());
     }
 }

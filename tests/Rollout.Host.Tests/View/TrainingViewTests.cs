@@ -1,5 +1,7 @@
+using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
 using Rollout.Host.View;
+using Spectre.Console.Rendering;
 using Xunit;
 
 namespace Rollout.Host.Tests.View;
@@ -7,53 +9,84 @@ namespace Rollout.Host.Tests.View;
 public sealed class TrainingViewTests
 {
     [Fact]
-    public async Task Redirected_output_is_a_line_a_step_and_a_summary_without_escape_sequences()
+    public void Redirected_output_is_a_line_a_step_and_a_summary_without_escape_sequences()
     {
         var output = new StringWriter();
-        await using (var view = new TrainingView(Consoles.Plain(output)))
+        using (var view = new TrainingView(Consoles.Context(output)))
         {
+            view.ReportStart(new HeldOutAccuracy(0, 0.05));
             view.Report(Reports.Step(1, steps: 2, heldOut: 0.1));
             view.Say("Stopping after this step.");
             view.Report(Reports.Step(2, steps: 2, heldOut: 0.2));
         }
 
         var lines = output.ToString().Split('\n');
-        Assert.StartsWith("step 1/2  reward 0.145", lines[0], StringComparison.Ordinal);
-        Assert.EndsWith("left 0:00:02", lines[0].TrimEnd(), StringComparison.Ordinal);
-        Assert.Equal("Stopping after this step.", lines[1].TrimEnd());
-        Assert.StartsWith("step 2/2  reward 0.165", lines[2], StringComparison.Ordinal);
+        Assert.Equal("held-out accuracy before training: 5.0 %", lines[0].TrimEnd());
+        Assert.StartsWith("step 1/2  reward 0.145", lines[1], StringComparison.Ordinal);
+        Assert.EndsWith("left 0:00:02", lines[1].TrimEnd(), StringComparison.Ordinal);
+        Assert.Equal("Stopping after this step.", lines[2].TrimEnd());
+        Assert.StartsWith("step 2/2  reward 0.165", lines[3], StringComparison.Ordinal);
         Assert.Contains("2 training steps", output.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', output.ToString());
     }
 
     [Fact]
-    public async Task A_terminal_gets_a_panel_that_is_drawn_over_in_place()
+    public void A_terminal_shows_every_line_that_was_said_and_one_panel_below_them()
     {
-        var output = new StringWriter();
-        await using (var view = new TrainingView(Consoles.Terminal(output), inPlace: true))
-        {
-            view.Report(Reports.Step(1));
-            view.Say("A checkpoint was written.");
-            view.Report(Reports.Step(2, heldOut: 0.25));
-        }
+        var terminal = new VirtualTerminal();
+        var context = Consoles.Context(terminal);
+        using var view = new TrainingView(context);
+        Assert.Contains("│ The first step is under way.", terminal.Rows[1], StringComparison.Ordinal);
 
-        var text = output.ToString();
-        Assert.Contains("step 1/40, policy 1", text, StringComparison.Ordinal);
-        Assert.Contains("A checkpoint was written.", text, StringComparison.Ordinal);
-        Assert.Contains("step 2/40, policy 2", text, StringComparison.Ordinal);
-        Assert.Matches("\u001b\\[\\d+A", text); // back up to draw over
-        Assert.EndsWith("0 preemptions.", text.TrimEnd(), StringComparison.Ordinal);
+        view.ReportStart(new HeldOutAccuracy(0, 0.488));
+        view.Report(Reports.Step(1));
+        view.Say("checkpoint of step 1: " + new string('d', 100));
+        context.Error.WriteLine("12:00:00 WARNING a member is unreachable");
+        view.Report(Reports.Step(2, heldOut: 0.25));
+
+        Assert.Equal(
+            [
+                "held-out accuracy before training: 48.8 %",
+                "checkpoint of step 1: " + new string('d', 58),
+                new string('d', 42),
+                "12:00:00 WARNING a member is unreachable",
+            ],
+            terminal.Rows[..4]);
+        Assert.StartsWith("╭─step 2/40, policy 2──", terminal.Rows[4], StringComparison.Ordinal);
+        var bottom = Array.FindIndex(terminal.Rows, row => row.StartsWith('╰'));
+        Assert.All(terminal.Rows[5..bottom], row => Assert.True(row is ['│', .., '│'] && row.Length == 80, row));
+        Assert.All(terminal.Rows[(bottom + 1)..], Assert.Empty);
+    }
+
+    [Fact]
+    public void At_the_end_the_last_panel_stays_above_the_summary()
+    {
+        var terminal = new VirtualTerminal();
+        using (var view = new TrainingView(Consoles.Context(terminal)))
+            view.Report(Reports.Step(1));
+
+        Assert.Single(terminal.Rows, row => row.StartsWith("╭─step 1/40", StringComparison.Ordinal));
+        Assert.EndsWith("0 failed groups, 0 preemptions.", string.Join(' ', terminal.Rows).TrimEnd(), StringComparison.Ordinal);
+        Assert.True(terminal.ShowsCursor);
+    }
+
+    [Fact]
+    public void The_panel_shows_the_accuracy_before_training_until_a_step_has_evaluated()
+    {
+        var start = new HeldOutAccuracy(0, 0.488);
+
+        Assert.Contains("held-out accuracy   not evaluated yet", Rendered(StepPanel.Render([])), StringComparison.Ordinal);
+        Assert.Contains(
+            "held-out accuracy    0.488 (before training)", Rendered(StepPanel.Render([Reports.Step(1)], start)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "held-out accuracy    0.600 (step 2)",
+            Rendered(StepPanel.Render([Reports.Step(1), Reports.Step(2, heldOut: 0.6)], start)), StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_panel_shows_every_figure_of_the_step()
     {
-        var output = new StringWriter();
-        Consoles.Plain(output).Write(StepPanel.Render([
-            Reports.Step(9, heldOut: 0.5),
-            Reports.Step(10) with { FailedGroups = 1 },
-        ]));
-
         Assert.Equal(
             """
             ╭─step 10/40, policy 10──────────────────────────────────────────────────────────────────────────────────────╮
@@ -71,19 +104,19 @@ public sealed class TrainingViewTests
             ╰────────────────────────────────────────────────────────────────────────────────────────────────────────────╯
 
             """,
-            output.ToString(),
+            Rendered(StepPanel.Render([Reports.Step(9, heldOut: 0.5), Reports.Step(10) with { FailedGroups = 1 }])),
             ignoreLineEndingDifferences: true);
     }
 
     [Fact]
     public void The_summary_compares_the_first_the_last_and_the_best_step()
     {
-        var output = new StringWriter();
-        Consoles.Plain(output).Write(RunSummary.Render([
-            Reports.Step(1, heldOut: 0.1),
+        StepReport[] reports =
+        [
+            Reports.Step(1),
             Reports.Step(2, heldOut: 0.9) with { RewardMean = 0.8, Preemptions = 2 },
             Reports.Step(3, heldOut: 0.7) with { FailedGroups = 1, RolloutTokensPerSecond = 500 },
-        ]));
+        ];
 
         Assert.Equal(
             """
@@ -96,18 +129,35 @@ public sealed class TrainingViewTests
             │ training tok/s    │  6,789 │ 6,789 │          6,789 │
             │ completion length │    5.3 │   5.3 │                │
             ╰───────────────────┴────────┴───────┴────────────────╯
-            0:00:08 in all; log-probability difference at most 4.5e-5; 1 failed groups, 2 preemptions.
+            7.5 s in all; log-probability difference at most 4.5e-5; 1 failed group, 2 preemptions.
             """,
-            output.ToString().TrimEnd(),
+            Rendered(RunSummary.Render(reports, new HeldOutAccuracy(0, 0.1))).TrimEnd(),
             ignoreLineEndingDifferences: true);
     }
 
     [Fact]
-    public async Task A_run_that_finished_no_step_says_so()
+    public void A_metric_that_is_no_number_is_counted_in_the_summary() => Assert.Contains(
+        "at most 4.5e-5; 2 steps with NaN or infinite metrics; 0 failed groups",
+        Rendered(RunSummary.Render([
+            Reports.Step(1),
+            Reports.Step(2) with { Entropy = double.NaN },
+            Reports.Step(3) with { LogprobDifferenceMax = double.NaN },
+        ])).ReplaceLineEndings("").Replace("  ", " ", StringComparison.Ordinal),
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void A_run_that_finished_no_step_says_so()
     {
         var output = new StringWriter();
-        await new TrainingView(Consoles.Plain(output)).DisposeAsync();
+        new TrainingView(Consoles.Context(output)).Dispose();
 
         Assert.Equal("No training step was finished.", output.ToString().Trim());
+    }
+
+    private static string Rendered(IRenderable content)
+    {
+        var output = new StringWriter();
+        Consoles.Plain(output).Write(content);
+        return output.ToString();
     }
 }

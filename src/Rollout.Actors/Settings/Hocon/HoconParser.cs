@@ -146,7 +146,8 @@ internal sealed class HoconParser
                 "expected a key on both sides of every '.'; a key in quotes stands alone: a { \"b.c\" = 1 }");
         }
         return path.FirstOrDefault(key => key.Any(char.IsWhiteSpace)) is { } wide
-            ? throw token.Origin.Error($"unexpected blank in the key '{HoconWriter.Short(wide)}', expected quotes around it")
+            ? throw token.Origin.Error(
+                $"unexpected blank in the key '{HoconWriter.Short(wide)}', expected quotes around it")
             : path;
     }
 

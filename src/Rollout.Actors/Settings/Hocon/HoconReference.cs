@@ -64,7 +64,8 @@ internal sealed class HoconReference(string[] path, Origin origin) : HoconValue(
                     break;
                 case null:
                     throw Origin.Error(
-                        $"{shown} is not defined, expected a key from the root; give a variable of the environment by --set");
+                        $"{shown} is not defined, expected a key from the root;"
+                        + " give a variable of the environment by --set");
                 default:
                     throw Origin.Error($"{shown} is a list or a section, expected a text or a number; write it out");
             }

@@ -27,7 +27,9 @@ internal sealed class HoconList(List<HoconValue> items, Origin origin) : HoconVa
         && Items.Zip(list.Items).All(pair => pair.First.ContentEquals(pair.Second));
 }
 
-/// <summary>Values by key, in the order in which the keys first appeared. Sources are read into it one after another.</summary>
+/// <summary>
+/// Values by key, in the order in which the keys first appeared. Sources are read into it one after another.
+/// </summary>
 internal sealed class HoconObject(Origin origin) : HoconValue(origin)
 {
     public OrderedDictionary<string, HoconValue> Fields { get; } = [];

@@ -5,7 +5,9 @@ using System.Text.RegularExpressions;
 
 namespace Rollout.Actors.Settings.Hocon;
 
-/// <summary>Writes values as text that <see cref="HoconParser"/> reads back as the same values, and keys for messages.</summary>
+/// <summary>
+/// Writes values as text that <see cref="HoconParser"/> reads back as the same values, and keys for messages.
+/// </summary>
 internal static partial class HoconWriter
 {
     private const int ShownLength = 40;

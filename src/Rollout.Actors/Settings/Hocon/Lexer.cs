@@ -101,7 +101,10 @@ internal sealed class Lexer
     {
         var start = Here;
         if (At("\"\"\""))
-            throw start.Error("texts in \"\"\" are not supported, expected one line in \"…\" with \\n for a line break");
+        {
+            throw start.Error(
+                "texts in \"\"\" are not supported, expected one line in \"…\" with \\n for a line break");
+        }
         var content = new StringBuilder();
         for (_next++; Current != '"';)
         {
@@ -163,7 +166,8 @@ internal sealed class Lexer
     {
         for (var i = 0; i < _text.Length; i++)
         {
-            if (Rune.TryGetRuneAt(_text, i, out var rune) && (!Rune.IsControl(rune) || rune.Value is '\t' or '\r' or '\n'))
+            if (Rune.TryGetRuneAt(_text, i, out var rune)
+                && (!Rune.IsControl(rune) || rune.Value is '\t' or '\r' or '\n'))
             {
                 i += rune.Utf16SequenceLength - 1;
                 continue;

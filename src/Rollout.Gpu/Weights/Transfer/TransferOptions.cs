@@ -3,7 +3,7 @@ namespace Rollout.Gpu.Weights.Transfer;
 /// <summary>What a transfer may take.</summary>
 public sealed record TransferOptions
 {
-    /// <summary>From the offer to the last byte, reconnections included.</summary>
+    /// <summary>A transfer fails when nothing has come for so long, whatever was tried. Its length has no bound.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>

@@ -7,7 +7,8 @@ namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>
 /// Brings one offer here: connects, reads chunk by chunk into memory, checks each tensor, and after a lost connection goes
-/// on at the byte where it stopped. A tensor that does not fit its checksum is read again.
+/// on at the byte where it stopped. A tensor that does not fit its checksum is read again. A download that failed goes on
+/// where it was when it is run again.
 /// </summary>
 internal sealed class WeightDownload(
     WeightOffer offer,
@@ -22,16 +23,26 @@ internal sealed class WeightDownload(
     private readonly XxHash3 _hash = new();
     private TransferPlace _place;       // what is here and hashed
     private int _corruptions;           // since the last tensor that was right
+    private CancellationTokenSource? _deadline;     // put off by every byte that comes
 
     private string Source => $"{offer.Host}:{offer.Port}";
 
     /// <summary>What is being filled; null before the manifest is here.</summary>
     public HostWeights? Memory { get; private set; }
 
+    /// <summary>Gives away what has been filled: the download can't go on.</summary>
+    public HostWeights? ReleaseMemory()
+    {
+        var memory = Memory;
+        Memory = null;
+        return memory;
+    }
+
     /// <exception cref="WeightTransferException">See <see cref="WeightReceiver.FetchAsync"/>.</exception>
     public async Task<HostWeights> RunAsync(CancellationToken superseded)
     {
-        using var deadline = new CancellationTokenSource(options.Timeout, options.Time);
+        using var deadline = _deadline = new CancellationTokenSource(options.Timeout, options.Time);
+        _corruptions = 0;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(superseded, deadline.Token);
         var fault = "nothing answered";
         for (var fruitless = 0; ; fruitless++)
@@ -50,8 +61,8 @@ internal sealed class WeightDownload(
             catch (Exception cause) when (deadline.IsCancellationRequested)
             {
                 throw new WeightTransferException(
-                    $"{offer.Policy} did not arrive from {Source} within {options.Timeout}: {_place.Tensor} of"
-                    + $" {expected.Tensors.Count} tensors were there, and then: {fault}",
+                    $"nothing of {offer.Policy} came from {Source} for {options.Timeout}: {_place.Tensor} of"
+                    + $" {expected.Tensors.Count} tensors were here, and then: {fault}",
                     cause);
             }
             catch (InvalidDataException cause)
@@ -135,6 +146,7 @@ internal sealed class WeightDownload(
             var count = await stream.ReadAsync(piece, io.Token).ConfigureAwait(false);
             if (count == 0)
                 throw new EndOfStreamException("the connection was closed");
+            _deadline?.CancelAfter(options.Timeout);
             _hash.Append(piece.Span[..count]);
             _place = _place with { Offset = _place.Offset + count };
         }

@@ -4,7 +4,8 @@ namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>
 /// A host's end of weight transfers: one transfer an offer, however many devices want it, into one piece of memory that is
-/// used for version after version. What arrived last is kept for devices that come later.
+/// used for version after version. What arrived last is kept for devices that come later, and what arrived before a
+/// transfer failed is kept for the next try of the same offer.
 /// </summary>
 public sealed class WeightReceiver : IDisposable
 {
@@ -64,17 +65,25 @@ public sealed class WeightReceiver : IDisposable
             {
                 if (IsOlder(offer, latest.Offer))
                     throw new WeightTransferException($"{offer.Policy} is no longer wanted: {latest.Offer.Policy} is offered");
-                if (IsSame(offer, latest.Offer) && !latest.Arrived.IsFaulted)
+                if (IsSame(offer, latest.Offer))
                 {
                     latest.Users++;
+                    if (latest.HasFailed)
+                        Start(latest);
                     return latest;
                 }
                 Drop();
             }
-            var transfer = new Transfer(offer) { Users = 1 };
-            transfer.Arrived = ReceiveAsync(transfer);
-            return _latest = transfer;
+            _latest = new Transfer(offer, new WeightDownload(offer, _expected, TakeMemory, _security, _options)) { Users = 1 };
+            Start(_latest);
+            return _latest;
         }
+    }
+
+    private void Start(Transfer transfer)
+    {
+        transfer.HasFailed = false;
+        transfer.Arrived = ReceiveAsync(transfer);
     }
 
     private static bool IsSame(WeightOffer one, WeightOffer other) =>
@@ -86,18 +95,21 @@ public sealed class WeightReceiver : IDisposable
     private async Task<HostWeights> ReceiveAsync(Transfer transfer)
     {
         await Task.Yield();     // the caller holds the gate
-        var download = new WeightDownload(transfer.Offer, _expected, TakeMemory, _security, _options);
         try
         {
-            var arrived = await download.RunAsync(transfer.Cancel.Token).ConfigureAwait(false);
+            var arrived = await transfer.Download.RunAsync(transfer.Cancel.Token).ConfigureAwait(false);
             lock (_gate)
                 transfer.Memory = arrived;
             return arrived;
         }
-        catch when (download.Memory is { } unfinished)
+        catch
         {
             lock (_gate)
-                Keep(unfinished);
+            {
+                transfer.HasFailed = true;
+                if (!ReferenceEquals(transfer, _latest))
+                    KeepUnfinished(transfer);
+            }
             throw;
         }
         finally
@@ -114,7 +126,7 @@ public sealed class WeightReceiver : IDisposable
         {
             if (--transfer.Users > 0)
                 return;
-            if (ReferenceEquals(transfer, _latest) && !transfer.Arrived.IsCompletedSuccessfully)
+            if (ReferenceEquals(transfer, _latest) && transfer is { HasFailed: false, Memory: null })
                 Drop();
             else
                 FreeIfUnused(transfer);
@@ -128,7 +140,15 @@ public sealed class WeightReceiver : IDisposable
             return;
         _latest = null;
         dropped.Cancel.Cancel();
+        if (dropped.HasFailed)
+            KeepUnfinished(dropped);
         FreeIfUnused(dropped);
+    }
+
+    private void KeepUnfinished(Transfer transfer)
+    {
+        if (transfer.Download.ReleaseMemory() is { } unfinished)
+            Keep(unfinished);
     }
 
     private void FreeIfUnused(Transfer transfer)
@@ -159,9 +179,11 @@ public sealed class WeightReceiver : IDisposable
     }
 
     /// <summary>One offer on its way, or here. Everything that changes is guarded by the receiver's gate.</summary>
-    private sealed class Transfer(WeightOffer offer)
+    private sealed class Transfer(WeightOffer offer, WeightDownload download)
     {
         public WeightOffer Offer { get; } = offer;
+
+        public WeightDownload Download { get; } = download;
 
         public CancellationTokenSource Cancel { get; } = new();
 
@@ -169,6 +191,9 @@ public sealed class WeightReceiver : IDisposable
 
         /// <summary>What arrived, until the receiver has it back.</summary>
         public HostWeights? Memory { get; set; }
+
+        /// <summary>The download has ended with an error, and can be tried again.</summary>
+        public bool HasFailed { get; set; }
 
         /// <summary>Those that wait for it or use it.</summary>
         public int Users { get; set; }

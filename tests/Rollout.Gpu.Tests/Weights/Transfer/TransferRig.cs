@@ -63,6 +63,16 @@ internal sealed class TransferRig : IAsyncDisposable
         staged.Apply();
     }
 
+    /// <summary>Time passes until a fetch has ended.</summary>
+    public static async Task PassAsync(Task fetch, ManualTime time, TimeSpan step)
+    {
+        while (!fetch.IsCompleted)
+        {
+            time.Advance(step);
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+    }
+
     /// <summary>The decoder's weights are the trainer's, to the last bit, under the offer's version.</summary>
     public void AssertTaken(Policy policy)
     {

@@ -100,6 +100,40 @@ public sealed class WeightReceiverTests
     }
 
     [Fact]
+    public async Task A_transfer_that_failed_goes_on_at_the_byte_where_it_stopped_when_asked_for_again()
+    {
+        var (time, timeout) = (new ManualTime(), TimeSpan.FromSeconds(10));
+        await using var rig = new TransferRig(
+            options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Time = time });
+        await using var relay = rig.Through(i => i == 0 ? new Fault(StallAfter: rig.AnswerBytes + 20_000) : Fault.None);
+        var first = rig.TakeAsync(relay.Offer);
+        await TransferRig.PassAsync(first, time, timeout / 200);
+        Assert.Contains("nothing of policy 1", (await Assert.ThrowsAsync<WeightTransferException>(() => first)).Message);
+
+        await rig.TakeAsync(relay.Offer);
+
+        rig.AssertTaken(TransferRig.One);
+        Assert.InRange(relay.BytesToReceiver - rig.Offer.Bytes - (2 * rig.AnswerBytes), 0, 19_999);     // sent twice
+    }
+
+    [Fact]
+    public async Task A_newer_offer_takes_the_memory_of_a_transfer_that_failed()
+    {
+        var (time, timeout) = (new ManualTime(), TimeSpan.FromSeconds(10));
+        await using var rig = new TransferRig(
+            options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Time = time });
+        await using var relay = rig.Through(_ => new Fault(StallAfter: rig.AnswerBytes + 1000));
+        var first = rig.TakeAsync(relay.Offer);
+        await relay.Reached.Task;
+        await TransferRig.PassAsync(first, time, timeout / 200);
+        await Assert.ThrowsAsync<WeightTransferException>(() => first);
+
+        await rig.TakeAsync(rig.Server.Publish(rig.Trainer, TransferRig.Two));
+
+        rig.AssertTaken(TransferRig.Two);
+    }
+
+    [Fact]
     public async Task A_transfer_that_failed_is_tried_anew_when_it_is_asked_for_again()
     {
         await using var rig = new TransferRig();

@@ -157,7 +157,27 @@ public sealed class WeightTransferTests
         var fault = await Assert.ThrowsAsync<WeightTransferException>(
             () => rig.TakeAsync(rig.Offer with { Port = port }));
 
-        Assert.Contains($"did not arrive from 127.0.0.1:{port} within 00:00:00.2", fault.Message);
+        Assert.Contains($"nothing of policy 1 came from 127.0.0.1:{port} for 00:00:00.2", fault.Message);
+    }
+
+    [Fact]
+    public async Task A_slow_transfer_takes_as_long_as_it_needs_while_bytes_come()
+    {
+        var (time, timeout) = (new ManualTime(), TimeSpan.FromHours(1));
+        await using var rig = new TransferRig(
+            options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Stall = 10 * timeout, Time = time });
+        await using var relay = rig.Through(i =>
+        {
+            time.Advance(0.6 * timeout);        // before each connection
+            return i < 20 ? new Fault(CutAfter: rig.AnswerBytes + 500) : Fault.None;
+        });
+
+        var fetch = rig.TakeAsync(relay.Offer);
+        await TransferRig.PassAsync(fetch, time, TimeSpan.FromMilliseconds(100));
+        await fetch;
+
+        rig.AssertTaken(TransferRig.One);
+        Assert.Equal(21, relay.Connections);
     }
 
     [Fact]
