@@ -67,7 +67,7 @@ internal sealed class PacedDecoder : ReceiveActor, IWithTimers
                 foreach (var start in assign.Samples)
                 {
                     var id = new SequenceId(assign.Group.Id, start.Sample);
-                    _samples[id] = new Sample(id, assign.Attempt, assign.Group.Samples[start.Sample].MaxTokens)
+                    _samples[id] = new Sample(id, assign.Assignment, assign.Group.Samples[start.Sample].MaxTokens)
                     {
                         Known = start.Sampled.Count,
                         Count = start.Sampled.Count,
@@ -121,7 +121,7 @@ internal sealed class PacedDecoder : ReceiveActor, IWithTimers
             Report();
     }
 
-    private sealed class Sample(SequenceId id, int attempt, int target)
+    private sealed class Sample(SequenceId id, AssignmentId assignment, int target)
     {
         public SequenceId Id { get; } = id;
 
@@ -143,7 +143,7 @@ internal sealed class PacedDecoder : ReceiveActor, IWithTimers
             var sampled = new SampledTokens(
                 new int[Offered - Known], new float[Offered - Known], [new VersionSpan(default, 0)]);
             FinishReason? finished = Offered == Target && !IsHandedBack ? FinishReason.Length : null;
-            return new SampleProgress(Id.Group, Id.Sample, attempt, Known, sampled, finished, IsHandedBack);
+            return new SampleProgress(Id.Group, Id.Sample, assignment, Known, sampled, finished, IsHandedBack);
         }
     }
 

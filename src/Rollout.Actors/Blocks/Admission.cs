@@ -2,7 +2,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>Numbers a decoder's admissions to the pool. Messages that name an older admission of a sequence are stale.</summary>
+/// <summary>
+/// Numbers a decoder's admissions to the pool. Messages that name an older admission of a sequence are stale.
+/// </summary>
 public readonly record struct AdmissionId(long Value)
 {
     public AdmissionId Next() => new(Value + 1);
@@ -15,7 +17,8 @@ public readonly record struct AdmissionId(long Value)
 /// <param name="Admission">Newer than any before it.</param>
 /// <param name="Tokens">The prompt, and tokens sampled before a preemption. This memory is never written again.</param>
 /// <param name="MaxLength">The most tokens that a member can have, prompt included.</param>
-public sealed record AdmissionRequest(SequenceId[] Members, AdmissionId Admission, ReadOnlyMemory<int> Tokens, int MaxLength);
+public sealed record AdmissionRequest(
+    SequenceId[] Members, AdmissionId Admission, ReadOnlyMemory<int> Tokens, int MaxLength);
 
 /// <summary>The answer to an <see cref="AdmissionRequest"/>, in the order of asking.</summary>
 public abstract record Admission
@@ -24,7 +27,9 @@ public abstract record Admission
     {
     }
 
-    /// <summary>All members hold these blocks. The keys and values of the first cached tokens are in them already.</summary>
+    /// <summary>
+    /// All members hold these blocks. The keys and values of the first cached tokens are in them already.
+    /// </summary>
     public sealed record Granted(BlockId[] Blocks, int CachedTokens) : Admission;
 
     /// <summary>Not now: so many blocks are missing. Nothing was taken; ask again.</summary>

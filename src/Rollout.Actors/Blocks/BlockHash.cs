@@ -6,9 +6,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Identifies the keys and values of one full block: by its tokens, all tokens before them (through the parent's hash) and
-/// the policy that computed it. Equal hashes count as equal content, so a collision would give one prompt the memory of
-/// another: the hash is SHA-256 cut to 128 bits, where a collision takes about 2^64 tries.
+/// Identifies the keys and values of one full block: by its tokens, all tokens before them (through the parent's hash)
+/// and the policy that computed it. Equal hashes count as equal content, so a collision would give one prompt the
+/// memory of another: the hash is SHA-256 cut to 128 bits, where a collision takes about 2^64 tries.
 /// </summary>
 public readonly record struct BlockHash(UInt128 Value)
 {

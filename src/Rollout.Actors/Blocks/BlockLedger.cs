@@ -4,9 +4,10 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Records who holds which blocks of one device's KV pool. Its one owner calls it serially, one step ahead of the device.
-/// Stale requests are ignored: growth or written tokens of a sequence that was preempted meanwhile. A release ends the
-/// named admission and older ones; a newer admission ends the older. What only a bug can ask for throws, with the ids.
+/// Records who holds which blocks of one device's KV pool. Its one owner calls it serially, one step ahead of the
+/// device. Stale requests are ignored: growth or written tokens of a sequence that was preempted meanwhile. A release
+/// ends the named admission and older ones; a newer admission ends the older. What only a bug can ask for throws, with
+/// the ids.
 /// </summary>
 public sealed class BlockLedger
 {
@@ -54,8 +55,9 @@ public sealed class BlockLedger
     public string? Imbalance() => LedgerAudit.Imbalance(_pool, _cache, _tables.Values);
 
     /// <summary>
-    /// Grants the blocks of one step. No block is the destination of two copies. All sources are read before anything is
-    /// written: a block may be the source of one copy and, once its last holder was preempted, the destination of another.
+    /// Grants the blocks of one step. No block is the destination of two copies. All sources are read before anything
+    /// is written: a block may be the source of one copy and, once its last holder was preempted, the destination of
+    /// another.
     /// </summary>
     public StepGrant Reserve(StepDemand demand)
     {
@@ -87,8 +89,8 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Forgets all cached blocks, because they are of an older policy. Sequences keep their blocks, which are free when the
-    /// last holder is gone. The version may be equal or smaller: another run counts for itself.
+    /// Forgets all cached blocks, because they are of an older policy. Sequences keep their blocks, which are free when
+    /// the last holder is gone. The version may be equal or smaller: another run counts for itself.
     /// </summary>
     public void ResetPolicy(PolicyVersion version)
     {
@@ -120,8 +122,8 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Lets full blocks be hit whose keys and values are on the device. Where the policy has changed since the admission,
-    /// they may be of both policies and are left out.
+    /// Lets full blocks be hit whose keys and values are on the device. Where the policy has changed since the
+    /// admission, they may be of both policies and are left out.
     /// </summary>
     private void Register(WrittenTokens written)
     {
@@ -235,8 +237,8 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Grants the prompt if each member could then grow by a block, or if nobody holds blocks. In a step that preempted,
-    /// all prompts wait: the preempted sequences come first.
+    /// Grants the prompt if each member could then grow by a block, or if nobody holds blocks. In a step that
+    /// preempted, all prompts wait: the preempted sequences come first.
     /// </summary>
     private Admission Admit(AdmissionRequest request)
     {

@@ -4,8 +4,8 @@ namespace Rollout.Actors.Blocks;
 
 /// <summary>
 /// The blocks of one device with their reference counts. A block is free, in use (table entries refer to it) or cached
-/// (nobody refers to it, and its keys and values can still be hit). All operations but the enumerations take constant time
-/// and allocate no memory. A call that contradicts a block's state throws.
+/// (nobody refers to it, and its keys and values can still be hit). All operations but the enumerations take constant
+/// time and allocate no memory. A call that contradicts a block's state throws.
 /// </summary>
 public sealed class BlockPool
 {
@@ -72,8 +72,8 @@ public sealed class BlockPool
     public bool IsCached(BlockId block) => _newer[Known(block)] != Unlinked;
 
     /// <summary>
-    /// Returns a block with one reference: a free one, or else the cached one that was released longest ago, whose content
-    /// is lost.
+    /// Returns a block with one reference: a free one, or else the cached one that was released longest ago, whose
+    /// content is lost.
     /// </summary>
     public BlockId Allocate()
     {

@@ -3,8 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Maps hashes of full blocks to the blocks that hold their keys and values under the current policy. A block is registered
-/// once these are on the device, until its memory is reused or the policy changes.
+/// Maps hashes of full blocks to the blocks that hold their keys and values under the current policy. A block is
+/// registered once these are on the device, until its memory is reused or the policy changes.
 /// </summary>
 public sealed class PrefixCache
 {
@@ -42,8 +42,8 @@ public sealed class PrefixCache
     }
 
     /// <summary>
-    /// Registers a block whose keys and values are on the device. Where another block has the same hash, that one stays.
-    /// Registering a block twice changes nothing.
+    /// Registers a block whose keys and values are on the device. Where another block has the same hash, that one
+    /// stays. Registering a block twice changes nothing.
     /// </summary>
     public void Register(BlockHash hash, BlockId block)
     {

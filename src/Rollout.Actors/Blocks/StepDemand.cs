@@ -14,13 +14,17 @@ public sealed record StepDemand
     /// <summary>The policy under which the step computes; must be the pool's.</summary>
     public required PolicyVersion Version { get; init; }
 
-    /// <summary>Admitted sequences whose keys and values are on the device up to a length: full blocks can be hit.</summary>
+    /// <summary>
+    /// Admitted sequences whose keys and values are on the device up to a length: full blocks can be hit.
+    /// </summary>
     public required WrittenTokens[] Written { get; init; }
 
     /// <summary>Finished, failed or aborted sequences. Unknown or stale ones are ignored.</summary>
     public required SequenceRelease[] Releases { get; init; }
 
-    /// <summary>Running sequences and the tokens that each needs room for, oldest group first. Preemption starts at the end.</summary>
+    /// <summary>
+    /// Running sequences and the tokens that each needs room for, oldest group first. Preemption starts at the end.
+    /// </summary>
     public required SequenceGrowth[] Growth { get; init; }
 
     /// <summary>Waiting prompts, first come first served: the first that is deferred defers those behind it.</summary>
@@ -48,7 +52,9 @@ public sealed record StepGrant
     /// <summary>Copies to make before the step writes.</summary>
     public required BlockCopy[] Copies { get; init; }
 
-    /// <summary>Running sequences whose blocks were taken away. They keep their tokens and ask for admission again.</summary>
+    /// <summary>
+    /// Running sequences whose blocks were taken away. They keep their tokens and ask for admission again.
+    /// </summary>
     public required SequenceId[] Preempted { get; init; }
 
     /// <summary>One answer an admission request, in order.</summary>
@@ -58,10 +64,15 @@ public sealed record StepGrant
     public required PoolUsage Usage { get; init; }
 }
 
-/// <summary>Entry <paramref name="Index"/> of a sequence's block table is now this block; the index after the last appends.</summary>
+/// <summary>
+/// Entry <paramref name="Index"/> of a sequence's block table is now this block; the index after the last appends.
+/// </summary>
 public readonly record struct TableChange(SequenceId Sequence, int Index, BlockId Block);
 
-/// <summary>Counts of blocks. Free + cached + in use = total; logical counts table entries, so logical / in use is the sharing ratio.</summary>
+/// <summary>
+/// Counts of blocks. Free + cached + in use = total; logical counts table entries, so logical / in use is the sharing
+/// ratio.
+/// </summary>
 /// <param name="Total">Blocks of the pool.</param>
 /// <param name="Free">Blocks with no content.</param>
 /// <param name="Cached">Unreferenced blocks kept for prefix hits.</param>

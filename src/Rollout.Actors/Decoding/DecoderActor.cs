@@ -10,14 +10,16 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// Runs one device's engine on a thread of its own, which it blocks while a step runs. Joining -(UpdateWeights, or nobody trains)-> Serving
-/// -(new weights are here)-> FinishingStep -(grant consumed)-> Resetting -(PrefixCacheReset)-> Serving; one that shares the
-/// trainer's memory: Serving -(Park)-> FinishingStep -> ParkedUntil -(UpdateWeights)-> Resetting. The allocator is its
-/// child, and either fails with the other.
+/// Runs one device's engine on a thread of its own, which it blocks while a step runs. Joining -(UpdateWeights, or
+/// nobody trains)-> Serving -(new weights are here)-> FinishingStep -(grant consumed)-> Resetting -(PrefixCacheReset)->
+/// Serving; one that shares the trainer's memory: Serving -(Park)-> FinishingStep -> ParkedUntil -(UpdateWeights)->
+/// Resetting. The allocator is its child, and either fails with the other.
 /// </summary>
 public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
-    /// <summary>How often a decoder announces itself, so that a new scheduler, or one that missed it, learns of it.</summary>
+    /// <summary>
+    /// How often a decoder announces itself, so that a new scheduler, or one that missed it, learns of it.
+    /// </summary>
     private static readonly TimeSpan AnnounceEvery = TimeSpan.FromSeconds(5);
 
     private readonly DecoderSetup _setup;
@@ -104,11 +106,15 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _engine.Dispose();
     }
 
-    /// <summary>A fault of the allocator fails the decoder, because its block tables can't be trusted any more.</summary>
+    /// <summary>
+    /// A fault of the allocator fails the decoder, because its block tables can't be trusted any more.
+    /// </summary>
     protected override SupervisorStrategy SupervisorStrategy() =>
         new OneForOneStrategy(_ => Directive.Escalate);
 
-    /// <summary>Before it serves, a decoder asks whether there is a trainer, which then says what to decode with.</summary>
+    /// <summary>
+    /// Before it serves, a decoder asks whether there is a trainer, which then says what to decode with.
+    /// </summary>
     private void Joining()
     {
         Receive<TrainerIs>(said =>
@@ -157,11 +163,14 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void TellScheduler()
     {
-        _link.UsePolicy(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+        _link.UsePolicy(
+            _follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
         _link.Announce();
     }
 
-    /// <summary>In every state commands are carried out and progress is reported; assigned samples wait until steps run again.</summary>
+    /// <summary>
+    /// In every state commands are carried out and progress is reported; assigned samples wait until steps run again.
+    /// </summary>
     private void ReceiveFromScheduler(Action afterwards)
     {
         Receive<SchedulerHere>(here => _link.FollowScheduler(here, Sender));
@@ -268,8 +277,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     }
 
     /// <summary>
-    /// Between two steps: loads new weights and drops everything computed with the old ones. Samples that require the old
-    /// ones are handed back.
+    /// Between two steps: loads new weights and drops everything computed with the old ones. Samples that require the
+    /// old ones are handed back.
     /// </summary>
     private void SwapWeights(Policy policy, IActorRef barrier)
     {

@@ -6,13 +6,16 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// The samples that a decoder holds, and how much of them its scheduler knows. A report contains everything after the last
-/// acknowledged one. One report is outstanding at a time and is repeated unchanged, so that a late acknowledgement still
-/// counts. Finished samples are kept until their group is over, so that a new scheduler need not sample them again.
+/// The samples that a decoder holds, and how much of them its scheduler knows. A report contains everything after the
+/// last acknowledged one. One report is outstanding at a time and is repeated unchanged, so that a late acknowledgement
+/// still counts. Finished samples are kept until their group is over, so that a new scheduler need not sample them
+/// again.
 /// </summary>
 public sealed class DecoderJournal
 {
-    /// <summary>Tokens of a report at most: some 128 KiB, so that it doesn't delay other messages on the connection.</summary>
+    /// <summary>
+    /// Tokens of a report at most: some 128 KiB, so that it doesn't delay other messages on the connection.
+    /// </summary>
     private const int ReportTokens = 16_384;
 
     /// <summary>Samples of a report at most.</summary>
@@ -25,7 +28,7 @@ public sealed class DecoderJournal
     private readonly Dictionary<GroupId, HashSet<JournalEntry>> _groups = [];
     private readonly LinkedList<JournalEntry> _ended = [];          // unknown to the scheduler
     private readonly List<GroupRejection> _rejected = [];
-    private readonly List<(JournalEntry Entry, int Attempt, int Tokens, bool Ends)> _offered = [];
+    private readonly List<(JournalEntry Entry, AssignmentId Assignment, int Tokens, bool Ends)> _offered = [];
     private DecoderReport? _out;        // made and not acknowledged
     private int _offeredRejections;
     private bool _offeredAll;
@@ -47,7 +50,10 @@ public sealed class DecoderJournal
     /// <summary>Unfinished samples, and finished ones that are kept.</summary>
     public int Holding => _entries.Count;
 
-    /// <summary>Follows a scheduler if it is newer than the last one; then all samples are reported to it from their first token.</summary>
+    /// <summary>
+    /// Follows a scheduler if it is newer than the last one; then all samples are reported to it from their first
+    /// token.
+    /// </summary>
     public bool Follow(SchedulerEpoch epoch)
     {
         if (epoch.Value <= Epoch.Value)
@@ -76,18 +82,20 @@ public sealed class DecoderJournal
         return true;
     }
 
-    /// <summary>Adds a sample that the decoder works on from now on. True where it replaces one that was held.</summary>
+    /// <summary>
+    /// Adds a sample that the decoder works on from now on. True where it replaces one that was held.
+    /// </summary>
     /// <param name="group">The sample's group.</param>
     /// <param name="start">What the scheduler knows of it.</param>
-    /// <param name="attempt">The assignment, which its reports name.</param>
+    /// <param name="assignment">The assignment that it is reported under.</param>
     /// <param name="required">The only weights that it may be sampled with; null for any.</param>
-    public bool Assign(GroupId group, SampleStart start, int attempt, Policy? required = null)
+    public bool Assign(GroupId group, SampleStart start, AssignmentId assignment, Policy? required = null)
     {
         var id = new SequenceId(group, start.Sample);
         var wasHeld = _entries.TryGetValue(id, out var held);
         if (wasHeld)
             Remove(held!);
-        var entry = new JournalEntry(id, attempt, required) { Known = start.Sampled.Count };
+        var entry = new JournalEntry(id, assignment, required) { Known = start.Sampled.Count };
         _entries.Add(id, entry);
         if (!_groups.TryGetValue(group, out var members))
             _groups.Add(group, members = []);
@@ -109,7 +117,7 @@ public sealed class DecoderJournal
         if (!_groups.TryGetValue(group, out var members) || members.All(member => member.End is not null))
             return;
         var unfinished = members.Where(member => member.End is null).ToArray();
-        _rejected.Add(new GroupRejection(group, unfinished[0].Attempt, WireLimits.Reason(reason)));
+        _rejected.Add(new GroupRejection(group, unfinished[0].Assignment, WireLimits.Reason(reason)));
         Array.ForEach(unfinished, Remove);
     }
 
@@ -190,12 +198,12 @@ public sealed class DecoderJournal
             samples.Add(new SampleProgress(
                 entry.Id.Group,
                 entry.Id.Sample,
-                entry.Attempt,
+                entry.Assignment,
                 entry.Known,
                 slice(entry.Known, length),
                 last?.Finished,
                 HandedBack: last is { Finished: null }));
-            _offered.Add((entry, entry.Attempt, entry.Known + length, last is not null));
+            _offered.Add((entry, entry.Assignment, entry.Known + length, last is not null));
             budget -= length;
             return isWhole;
         }
@@ -209,9 +217,9 @@ public sealed class DecoderJournal
         _out = null;
         _isListed |= _offeredAll;
         _rejected.RemoveRange(0, _offeredRejections);
-        foreach (var (entry, attempt, tokens, ends) in _offered)
+        foreach (var (entry, assignment, tokens, ends) in _offered)
         {
-            if (entry.Attempt != attempt)
+            if (entry.Assignment != assignment)
                 continue;
             (entry.Known, entry.IsListed) = (tokens, true);
             if (!ends)
@@ -235,7 +243,7 @@ public sealed class DecoderJournal
     private void Remove(JournalEntry entry)
     {
         // A late acknowledgement of this entry must not touch another one of the same id.
-        entry.Attempt = 0;
+        entry.Assignment = default;
         Settle(entry);
         _entries.Remove(entry.Id);
         var members = _groups[entry.Id.Group];
@@ -255,14 +263,14 @@ public sealed class DecoderJournal
     /// <param name="Finished">Why it ended; null where it was handed back.</param>
     private sealed record JournalEnd(SampledTokens Sampled, FinishReason? Finished);
 
-    private sealed class JournalEntry(SequenceId id, int attempt, Policy? required)
+    private sealed class JournalEntry(SequenceId id, AssignmentId assignment, Policy? required)
     {
         public SequenceId Id { get; } = id;
 
         /// <summary>The only weights that it may be sampled with; null for any.</summary>
         public Policy? Required { get; } = required;
 
-        public int Attempt { get; set; } = attempt;
+        public AssignmentId Assignment { get; set; } = assignment;
 
         /// <summary>The scheduler knows that the sample is here.</summary>
         public bool IsListed { get; set; } = true;
@@ -273,7 +281,9 @@ public sealed class DecoderJournal
         /// <summary>How it ended here; null while it is unfinished.</summary>
         public JournalEnd? End { get; set; }
 
-        /// <summary>Its place among the ended samples that the scheduler doesn't know; null where it is not among them.</summary>
+        /// <summary>
+        /// Its place among the ended samples that the scheduler doesn't know; null where it is not among them.
+        /// </summary>
         public LinkedListNode<JournalEntry>? Place { get; set; }
     }
 }

@@ -8,8 +8,8 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// Keeps a decoder on its device. One that fails is stopped with its allocator and reported lost; after a pause the next
-/// incarnation starts, until <c>decoder.max-restarts</c> within <c>decoder.restart-window</c> are spent.
+/// Keeps a decoder on its device. One that fails is stopped with its allocator and reported lost; after a pause the
+/// next incarnation starts, until <c>decoder.max-restarts</c> within <c>decoder.restart-window</c> are spent.
 /// </summary>
 public sealed class DecoderSupervisor : ReceiveActor, IWithTimers
 {

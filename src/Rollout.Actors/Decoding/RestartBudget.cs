@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// Decides when a failed decoder starts again: at most so many times within a window, after a pause that doubles with each
-/// failure in the window. Used by the decoder's supervisor.
+/// Decides when a failed decoder starts again: at most so many times within a window, after a pause that doubles with
+/// each failure in the window. Used by the decoder's supervisor.
 /// </summary>
 /// <param name="maxRestarts">Restarts within the window at most.</param>
 /// <param name="window">How long a failure counts.</param>

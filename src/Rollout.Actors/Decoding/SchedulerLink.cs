@@ -6,8 +6,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and reports
-/// the engine's progress until the scheduler has it. Used by the decoder's thread alone.
+/// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and
+/// reports the engine's progress until the scheduler has it. Used by the decoder's thread alone.
 /// </summary>
 /// <param name="id">The decoder's id.</param>
 /// <param name="incarnation">The decoder's incarnation.</param>
@@ -17,7 +17,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="decoder">The decoder itself.</param>
 /// <param name="scheduler">A proxy of the current scheduler, wherever it is.</param>
 /// <param name="tickEvery">Has <see cref="Tick"/> called periodically.</param>
-/// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, instead of an earlier appointment.</param>
+/// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, and at no other.</param>
 internal sealed class SchedulerLink(
     DecoderId id,
     int incarnation,
@@ -29,11 +29,14 @@ internal sealed class SchedulerLink(
     Action<TimeSpan> tickEvery,
     Action<TimeSpan> checkAfter)
 {
-    /// <summary>How long a report may go without an answer before it is sent again, and the scheduler looked for.</summary>
+    /// <summary>
+    /// How long a report may go without an answer before it is sent again, and the scheduler looked for.
+    /// </summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The same in report intervals, whichever is longer: a scheduler that asks for few reports has many decoders to answer.
+    /// The same in report intervals, whichever is longer: a scheduler that asks for few reports has many decoders to
+    /// answer.
     /// </summary>
     private const int AnswerIntervals = 4;
 
@@ -49,8 +52,8 @@ internal sealed class SchedulerLink(
     private bool IsLeaving => _drainer is not null;
 
     /// <summary>
-    /// The next steps run under this policy, and none is under way: samples that require another policy are handed back with
-    /// the tokens that they have.
+    /// The next steps run under this policy, and none is under way: samples that require another policy are handed back
+    /// with the tokens that they have.
     /// </summary>
     public void UsePolicy(Policy policy)
     {
@@ -60,7 +63,9 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>Tells the scheduler, whoever it is, that the decoder is there; nothing where it has served nobody yet.</summary>
+    /// <summary>
+    /// Tells the scheduler, whoever it is, that the decoder is there; nothing where it has served nobody yet.
+    /// </summary>
     public void Announce()
     {
         if (_policy is not { } policy)
@@ -158,7 +163,9 @@ internal sealed class SchedulerLink(
         Report(everything: true);
     }
 
-    /// <summary>Hands everything back and takes nothing more. Whoever asked is told when the scheduler has it.</summary>
+    /// <summary>
+    /// Hands everything back and takes nothing more. Whoever asked is told when the scheduler has it.
+    /// </summary>
     public void Drain(IActorRef asker)
     {
         _drainer = asker;
@@ -175,7 +182,7 @@ internal sealed class SchedulerLink(
         foreach (var start in assign.Samples)
         {
             // The scheduler goes on from what it knows, not from what an earlier assignment has here.
-            if (_journal.Assign(group, start, assign.Attempt, assign.Required))
+            if (_journal.Assign(group, start, assign.Assignment, assign.Required))
                 engine.Recall(group, [start.Sample], runningToo: true);
         }
         engine.Add(assign.Group, assign.Samples);

@@ -2,7 +2,9 @@ using Rollout.Actors.Blocks;
 
 namespace Rollout.Actors.Engine;
 
-/// <summary>The computation of tokens that one or more sequences of a group share, chunk by chunk, into shared blocks.</summary>
+/// <summary>
+/// The computation of tokens that one or more sequences of a group share, chunk by chunk, into shared blocks.
+/// </summary>
 /// <param name="members">The sequences; the first one's block table is used.</param>
 /// <param name="cached">Tokens whose keys and values are cached already.</param>
 internal sealed class Prefill(List<Sequence> members, int cached)

@@ -5,7 +5,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Engine;
 
-/// <summary>A sample that is being decoded: its tokens so far, and the blocks that hold their keys and values.</summary>
+/// <summary>
+/// A sample that is being decoded: its tokens so far, and the blocks that hold their keys and values.
+/// </summary>
 public sealed class Sequence
 {
     private readonly SampledTokensBuilder _sampled;
@@ -86,14 +88,14 @@ public sealed class Sequence
     public int MaxLength => PromptLength + Sampling.MaxTokens;
 
     /// <summary>
-    /// Tokens in the cache after the step that is planned next, which computes the token drawn before it. The last token of
-    /// all is never computed.
+    /// Tokens in the cache after the step that is planned next, which computes the token drawn before it. The last
+    /// token of all is never computed.
     /// </summary>
     public int LengthAfterNextStep => Math.Min(Count + Pending, MaxLength - 1);
 
     /// <summary>
-    /// Appends a sampled token. The sequence is finished when it is a stop token, completes a stop text, or is the last one
-    /// allowed.
+    /// Appends a sampled token. The sequence is finished when it is a stop token, completes a stop text, or is the last
+    /// one allowed.
     /// </summary>
     public void Append(int token, float logprob, Policy policy)
     {

@@ -3,16 +3,16 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// Composes a step from the running set, and fills the engine's one <see cref="ForwardBatch"/>, whose arrays grow and are
-/// kept.
+/// Composes a step from the running set, and fills the engine's one <see cref="ForwardBatch"/>, whose arrays grow and
+/// are kept.
 /// </summary>
 internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
 {
     private readonly ForwardBatch _batch = new() { QueryStart = new int[1], BlockTableStart = new int[1] };
 
     /// <summary>
-    /// A token of every running sequence, then prompt chunks with what the budget leaves. A prompt in its last try has the
-    /// step to itself, so that its fault costs no other sequence.
+    /// A token of every running sequence, then prompt chunks with what the budget leaves. A prompt in its last try has
+    /// the step to itself, so that its fault costs no other sequence.
     /// </summary>
     public StepPlan Build(RunningSet running, BlockCopy[] copies)
     {
@@ -62,7 +62,10 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
         }
     }
 
-    /// <summary>Adds tokens start … start + count − 1 as a row, and returns its number. A token that is on its way is named by its draw.</summary>
+    /// <summary>
+    /// Adds tokens start … start + count − 1 as a row, and returns its number. A token that is on its way is named by
+    /// its draw.
+    /// </summary>
     private int AddRow(Sequence sequence, int start, int count)
     {
         var row = _batch.RowCount++;

@@ -4,11 +4,11 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// What one decoder is told, in numbered order, until it says that it has done it: a command that got lost is sent
-/// again, and one that comes twice is known by its number.
+/// The commands to one incarnation of a decoder, numbered, and kept until the decoder says that it has carried them out: lost
+/// ones are sent again, and the decoder knows one that comes twice by its number.
 /// </summary>
 /// <param name="epoch">The scheduler's.</param>
-/// <param name="wanted">Called when there is something to send.</param>
+/// <param name="wanted">Called when there is a command to send.</param>
 public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
 {
     /// <summary>How long an answer may take before what is unanswered is sent again.</summary>
@@ -21,27 +21,27 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
     private readonly List<GroupId> _forgotten = [];
     private long _numbers;
 
-    /// <summary>The number of the last one.</summary>
+    /// <summary>The number of the last command.</summary>
     public long Last => _numbers;
 
-    /// <summary>The number of the last one that was carried out.</summary>
+    /// <summary>The number of the last command that was carried out.</summary>
     public long Taken { get; private set; }
 
-    /// <summary>Work on samples of a group, under the required weights alone where some are.</summary>
-    public void Assign(int attempt, GroupRequest group, SampleStart[] samples, Policy? required = null)
+    /// <summary>Has the decoder work on samples of a group, under the required weights alone where some are.</summary>
+    public void Assign(AssignmentId assignment, GroupRequest group, SampleStart[] samples, Policy? required = null)
     {
         Flush();
-        Send(new AssignSamples(epoch, ++_numbers, attempt, group, samples, required));
+        Send(new AssignSamples(epoch, ++_numbers, assignment, group, samples, required));
     }
 
-    /// <summary>Give samples back.</summary>
+    /// <summary>Has the decoder give samples back.</summary>
     public void Recall(GroupId id, int[] samples, bool runningToo)
     {
         Flush();
         Send(new RecallSamples(epoch, ++_numbers, id, samples, runningToo));
     }
 
-    /// <summary>A group is over. Told with many others, or before the next command.</summary>
+    /// <summary>Has the decoder forget a group: sent with many others, or before the next command.</summary>
     public void Forget(GroupId id)
     {
         _forgotten.Add(id);
@@ -49,7 +49,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
             Flush();
     }
 
-    /// <summary>Groups that are over are told of now.</summary>
+    /// <summary>Sends now which groups are to be forgotten.</summary>
     public void Flush()
     {
         if (_forgotten.Count == 0)
@@ -58,7 +58,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
         _forgotten.Clear();
     }
 
-    /// <summary>The decoder has carried out all up to this one.</summary>
+    /// <summary>The decoder has carried out all commands up to this number.</summary>
     public void Acknowledge(long taken)
     {
         Taken = Math.Max(Taken, Math.Min(taken, _numbers));
@@ -66,7 +66,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
             _unanswered.Dequeue();
     }
 
-    /// <summary>Those that are to be sent now: new ones, after those without an answer for too long.</summary>
+    /// <summary>The commands to send now: those without an answer for too long, and then the new ones.</summary>
     public IReadOnlyList<SchedulerCommand> TakeSendable(TimeSpan now)
     {
         // The decoder takes none after one that is missing: all that follow go again too.

@@ -94,7 +94,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         foreach (var rejection in report.Rejected)
         {
             var group = book.Find(rejection.Group);
-            if (group?.Slots.Any(slot => slot.Decoder == decoder && slot.Attempt == rejection.Attempt) == true)
+            if (group?.Slots.Any(slot => slot.Decoder == decoder && slot.Assignment == rejection.Assignment) == true)
                 book.Fail(rejection.Group, rejection.Reason);
         }
         decoder.IsSettled |= !report.More;
@@ -132,7 +132,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         }
         group ??= book.AddOrphan(progress.Group);
         var slot = group.FindOrAddSlot(progress.Sample);
-        var isTheirs = slot.Decoder == decoder && slot.Attempt == progress.Attempt;
+        var isTheirs = slot.Decoder == decoder && slot.Assignment == progress.Assignment;
         if (!isTheirs && (decoder.IsSettled || !TakeOver(decoder, group, slot, progress)))
             return;
         var before = slot.Count;
@@ -176,7 +176,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             return false;
         }
         slot.Clear();
-        book.Work.AssignToHolder(group, slot, decoder, progress.Attempt);
+        book.Work.AssignToHolder(group, slot, decoder, progress.Assignment);
         return true;
     }
 

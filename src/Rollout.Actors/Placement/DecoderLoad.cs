@@ -2,10 +2,10 @@ using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Placement;
 
-/// <summary>What the scheduler knows of one incarnation of a decoder.</summary>
+/// <summary>One incarnation of a decoder as the scheduler knows it: its capacity, its samples and its commands.</summary>
 public sealed class DecoderLoad
 {
-    /// <param name="here">What it says of itself.</param>
+    /// <param name="here">Its announcement.</param>
     /// <param name="epoch">The scheduler's.</param>
     /// <param name="order">Its place in the order of arrival.</param>
     /// <param name="toTell">Gets this decoder when there are commands to send.</param>
@@ -17,7 +17,7 @@ public sealed class DecoderLoad
         Load = new DeviceLoad(0, 0, here.Capacity.Blocks);
     }
 
-    /// <summary>What it last said of itself.</summary>
+    /// <summary>Its last announcement.</summary>
     public DecoderHere Here { get; set; }
 
     public DecoderId Id => Here.Id;
@@ -27,18 +27,18 @@ public sealed class DecoderLoad
     /// <summary>Its place in the order of arrival.</summary>
     public long Order { get; }
 
-    /// <summary>It worked for an earlier scheduler when this one heard of it.</summary>
+    /// <summary>It worked for an earlier scheduler before it announced itself to this one.</summary>
     public bool HasWorkedBefore { get; }
 
-    /// <summary>What it is told.</summary>
+    /// <summary>The commands to it.</summary>
     public CommandStream Commands { get; }
 
     /// <summary>
-    /// It follows this scheduler and has reported what it held for the one before: nothing is given to it earlier.
+    /// It follows this scheduler and has reported what it held for the one before. It is given nothing before that.
     /// </summary>
     public bool IsSettled { get; set; }
 
-    /// <summary>It will not come back, and nothing that it says counts.</summary>
+    /// <summary>It was lost or displaced: nothing that it says counts.</summary>
     public bool IsGone { get; set; }
 
     /// <summary>Entries of its reports that could not be right.</summary>
@@ -47,22 +47,22 @@ public sealed class DecoderLoad
     /// <summary>Unfinished samples that it left behind when it was lost.</summary>
     public int OrphanedSeqs { get; private set; }
 
-    /// <summary>Tokens of those that are known: they are not sampled again.</summary>
+    /// <summary>Tokens of those samples that were reported: they are not sampled again.</summary>
     public long OrphanedTokens { get; private set; }
 
-    /// <summary>It takes samples.</summary>
+    /// <summary>It may be given samples.</summary>
     public bool TakesWork => IsSettled && !IsGone && !Here.Leaving;
 
-    /// <summary>Groups with samples that it works on.</summary>
+    /// <summary>The groups whose samples it works on.</summary>
     public Dictionary<RolloutGroup, GroupShare> Groups { get; } = [];
 
     /// <summary>Unfinished samples that it works on.</summary>
     public int AssignedSeqs { get; private set; }
 
-    /// <summary>Blocks that those are expected to need.</summary>
+    /// <summary>Blocks that those samples are expected to need.</summary>
     public int ReservedBlocks { get; private set; }
 
-    /// <summary>How full its device was when it last said.</summary>
+    /// <summary>How full its device was at its last report.</summary>
     public DeviceLoad Load { get; set; }
 
     /// <summary>The number of its last report.</summary>
@@ -71,7 +71,7 @@ public sealed class DecoderLoad
     /// <summary>The command by which samples were last recalled from it.</summary>
     public long LastRecall { get; set; }
 
-    /// <summary>It hasn't answered a recall yet.</summary>
+    /// <summary>It has not answered a recall yet.</summary>
     public bool IsRecallOut => LastRecall > Commands.Taken;
 
     /// <summary>
@@ -93,20 +93,19 @@ public sealed class DecoderLoad
     /// <summary>How many sequences waited there when <see cref="DecoderRanking"/> ranked it.</summary>
     public int RankedWaiting { get; set; }
 
-    /// <summary>What a decoder says shows that it worked for an earlier scheduler than this one.</summary>
+    /// <summary>True for the announcement of a decoder that worked for an earlier scheduler.</summary>
     public static bool WorkedBefore(DecoderHere here, SchedulerEpoch epoch) =>
         here.Seen != epoch && (here.Seen.Value > 0 || here.Holding > 0);
 
     /// <summary>
-    /// It holds the weights, can run the longest sample, and has no other group that may have killed decoders where this one
-    /// may.
+    /// It holds the required weights and can run the longest sample. Two groups that may have killed decoders never share one.
     /// </summary>
     public bool MayWorkOn(RolloutGroup group) =>
         (group.Required is not { } required || required == Here.Policy)
         && group.Longest <= Capacity.Reach
         && !(group.IsSuspect && Groups.Keys.Any(other => other.IsSuspect && other != group));
 
-    /// <summary>It works on a sample from now on.</summary>
+    /// <summary>Adds a sample that it works on from now on.</summary>
     public void Add(RolloutGroup group, SampleSlot slot, int promptBlocks)
     {
         if (!Groups.TryGetValue(group, out var share))
@@ -120,7 +119,7 @@ public sealed class DecoderLoad
         group.HeldBy(this);
     }
 
-    /// <summary>It works on a sample no more. To be called before the slot forgets its blocks.</summary>
+    /// <summary>Removes a sample. To be called before the slot forgets its blocks.</summary>
     public void Remove(RolloutGroup group, SampleSlot slot)
     {
         AssignedSeqs--;
@@ -132,7 +131,7 @@ public sealed class DecoderLoad
         ReservedBlocks -= share.PromptBlocks;
     }
 
-    /// <summary>A group's part of a decoder.</summary>
+    /// <summary>What of a decoder a group takes.</summary>
     /// <param name="promptBlocks">Blocks of the prompt, which the group's samples there share.</param>
     public sealed class GroupShare(int promptBlocks)
     {
@@ -142,7 +141,7 @@ public sealed class DecoderLoad
         public int Seqs { get; set; }
     }
 
-    /// <summary>It is lost, and with it whoever worked on this sample.</summary>
+    /// <summary>Counts a sample that it leaves behind.</summary>
     public void Orphan(SampleSlot slot) =>
         (OrphanedSeqs, OrphanedTokens) = (OrphanedSeqs + 1, OrphanedTokens + slot.Count);
 }

@@ -1,6 +1,6 @@
 namespace Rollout.Actors.Placement;
 
-/// <summary>Decoders by how full they are, and by how much waits there; kept up to date change by change.</summary>
+/// <summary>Orders decoders by how full they are and by how much waits there, and is updated with each change.</summary>
 public sealed class DecoderRanking
 {
     private readonly SortedSet<DecoderLoad> _byFill = new(Comparer<DecoderLoad>.Create(
@@ -9,13 +9,13 @@ public sealed class DecoderRanking
     private readonly SortedSet<DecoderLoad> _byWaiting = new(Comparer<DecoderLoad>.Create(
         (one, other) => (other.RankedWaiting, one.Order).CompareTo((one.RankedWaiting, other.Order))));
 
-    /// <summary>Those that take work, the emptiest first.</summary>
+    /// <summary>The decoders that take work, the emptiest first.</summary>
     public IEnumerable<DecoderLoad> EmptiestFirst => _byFill;
 
-    /// <summary>Those of them where sequences wait for blocks, the most first.</summary>
+    /// <summary>The decoders where sequences wait for blocks, the most first.</summary>
     public IEnumerable<DecoderLoad> MostWaitingFirst => _byWaiting;
 
-    /// <summary>Something of this decoder has changed: it is ranked anew, or not at all where it takes no work.</summary>
+    /// <summary>Ranks a decoder that has changed. One that takes no work is not ranked.</summary>
     public void Update(DecoderLoad decoder)
     {
         _byFill.Remove(decoder);

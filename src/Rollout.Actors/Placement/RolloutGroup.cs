@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// A group as the scheduler knows it. One that a decoder brought over from an earlier scheduler has no request until its
-/// client submits it again.
+/// A group as the scheduler knows it, with its samples. One that a decoder brought over from an earlier scheduler has no
+/// request until its client submits it.
 /// </summary>
 public sealed class RolloutGroup(GroupId id, long order)
 {
@@ -26,7 +26,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>The only weights that it may be decoded with; null for any.</summary>
     public Policy? Required { get; private set; }
 
-    /// <summary>Of the only model and tokenizer that it may be decoded with; null for any.</summary>
+    /// <summary>The only model and tokenizer that it may be decoded with; null for any.</summary>
     public string? Fingerprint { get; private set; }
 
     /// <summary>Tokens of its longest sample at most, prompt included.</summary>
@@ -38,13 +38,13 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>A decoder has worked on it.</summary>
     public bool HasBegun { get; set; }
 
-    /// <summary>It was larger than what any decoder takes: it goes in parts.</summary>
+    /// <summary>It was larger than any decoder takes: decoders get parts of it.</summary>
     public bool IsSplit { get; set; }
 
-    /// <summary>Decoders that were lost while they worked on it, their hosts staying.</summary>
+    /// <summary>Decoders that failed while they worked on it, and whose hosts stayed.</summary>
     public int Losses { get; set; }
 
-    /// <summary>It may be what they were lost by: from the last try on it runs apart from others of which that is so.</summary>
+    /// <summary>It may be what makes decoders fail: before its last try it is kept apart from other suspects.</summary>
     public bool IsSuspect => Losses >= MostLosses - 1;
 
     /// <summary>When <see cref="GroupRegister"/> looks at it.</summary>
@@ -65,7 +65,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>Its samples in their order; of a group without a request, those that were reported.</summary>
     public IReadOnlyList<SampleSlot> Slots => _slots;
 
-    /// <summary>Samples that nobody works on and that haven't finished.</summary>
+    /// <summary>Samples that no decoder works on and that haven't finished.</summary>
     public int Waiting { get; set; }
 
     /// <summary>Samples that haven't finished.</summary>
@@ -103,7 +103,7 @@ public sealed class RolloutGroup(GroupId id, long order)
         return slot;
     }
 
-    /// <summary>A decoder may hold something of it.</summary>
+    /// <summary>Notes that a decoder may hold something of it, and is to be told when it is over.</summary>
     public void HeldBy(DecoderLoad decoder)
     {
         if (!Holders.Contains(decoder))
@@ -128,33 +128,33 @@ public sealed class SampleSlot(int sample)
     /// <summary>Its number in the group.</summary>
     public int Sample { get; } = sample;
 
-    /// <summary>Who works on it; null while it waits and when it has finished.</summary>
+    /// <summary>The decoder that works on it; null while it waits and when it has finished.</summary>
     public DecoderLoad? Decoder { get; private set; }
 
     /// <summary>The assignment that it is worked on under.</summary>
-    public int Attempt { get; private set; }
+    public AssignmentId Assignment { get; private set; }
 
     public bool IsFinished { get; private set; }
 
     public bool IsWaiting => Decoder is null && !IsFinished;
 
-    /// <summary>Tokens that are known.</summary>
+    /// <summary>Tokens that were reported.</summary>
     public int Count => _sampled.Count;
 
-    /// <summary>Blocks that it is expected to need of its own, as they were added to the decoder's.</summary>
+    /// <summary>Blocks that it is expected to need of its own, as the decoder counts them.</summary>
     public int ReservedBlocks { get; private set; }
 
-    /// <summary>This decoder works on it from now on.</summary>
-    public void Assign(DecoderLoad decoder, int attempt, int reservedBlocks) =>
-        (Decoder, Attempt, ReservedBlocks) = (decoder, attempt, reservedBlocks);
+    /// <summary>Assigns it to a decoder.</summary>
+    public void Assign(DecoderLoad decoder, AssignmentId assignment, int reservedBlocks) =>
+        (Decoder, Assignment, ReservedBlocks) = (decoder, assignment, reservedBlocks);
 
-    /// <summary>Nobody works on it; it keeps its tokens.</summary>
+    /// <summary>Takes it from its decoder. It keeps its tokens.</summary>
     public void Release() => (Decoder, ReservedBlocks) = (null, 0);
 
-    /// <summary>Forgets its tokens: those of a decoder that works on it already are taken instead.</summary>
+    /// <summary>Forgets its tokens: a decoder that works on it already reports its own.</summary>
     public void Clear() => _sampled = new SampledTokensBuilder();
 
-    /// <summary>Takes tokens that aren't known yet. False where those before them aren't known either.</summary>
+    /// <summary>Appends tokens that aren't known yet. False where tokens before them are missing.</summary>
     public bool Append(SampleProgress progress)
     {
         if (progress.Start > Count)
@@ -165,7 +165,7 @@ public sealed class SampleSlot(int sample)
         return true;
     }
 
-    /// <summary>No more tokens are to come.</summary>
+    /// <summary>Finishes it: no more tokens come.</summary>
     public void Finish(FinishReason reason)
     {
         Release();

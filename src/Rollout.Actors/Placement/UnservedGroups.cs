@@ -2,15 +2,15 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Placement;
 
-/// <summary>Waiting groups that no decoder which is there may work on, and why they need not wait any longer.</summary>
-/// <param name="waiting">Groups that wait.</param>
-/// <param name="decoders">Those that are there.</param>
+/// <summary>Finds waiting groups that no present decoder can work on, and says why they fail. Used by the book alone.</summary>
+/// <param name="waiting">The queue.</param>
+/// <param name="decoders">The decoders that are present.</param>
 /// <param name="patience">How long a group waits for a decoder to come.</param>
 internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, TimeSpan patience)
 {
     private readonly Dictionary<WorkLine, TimeSpan> _since = [];
 
-    /// <summary>Groups wait that no decoder can run which is there.</summary>
+    /// <summary>Some waiting groups are too long for every decoder that is present.</summary>
     public bool AnyTooLong
     {
         get
@@ -24,7 +24,7 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, T
         }
     }
 
-    /// <summary>Groups that are longer than what any decoder could run that there was.</summary>
+    /// <summary>Groups that are longer than any decoder of this model could run, lost ones included.</summary>
     public IReadOnlyList<(GroupId Id, string Reason)> Unfit()
     {
         var reach = decoders.GreatestReach;
@@ -42,10 +42,10 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, T
         }
     }
 
-    /// <summary>To be asked every second or so: groups in lines that no decoder has served for too long.</summary>
+    /// <summary>Groups in lines that no decoder has served for too long. To be asked every second or so.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="loss">What became of the decoder that was lost last.</param>
-    /// <param name="isHeld">Decoders are still to say that they are there: nobody is out of patience yet.</param>
+    /// <param name="loss">Why the last decoder was lost.</param>
+    /// <param name="isHeld">A new scheduler still waits for decoders to announce themselves.</param>
     public IReadOnlyList<(GroupId Id, string Reason)> Stranded(TimeSpan now, string loss, bool isHeld)
     {
         var unserved = isHeld ? [] : waiting.Lines.Where(line => !IsServed(line)).ToHashSet();

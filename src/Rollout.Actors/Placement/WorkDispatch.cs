@@ -16,7 +16,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     private const int AssignedBytes = 512 * 1024;
 
     private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
-    private int _attempts;
+    private int _assignments;
     private bool _isBlocked;        // for every group at the head of a line it is known that no decoder has room
 
     /// <summary>No decoder is given anything.</summary>
@@ -59,10 +59,10 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     }
 
     /// <summary>Books a waiting sample that a decoder works on already.</summary>
-    public void AssignToHolder(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, int attempt)
+    public void AssignToHolder(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, AssignmentId assignment)
     {
         CountPlaced(group, 1);
-        Give(group, slot, decoder, attempt);
+        Give(group, slot, decoder, assignment);
     }
 
     /// <summary>Removes a group's waiting samples from the queue.</summary>
@@ -160,14 +160,14 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
                 Send();
             bytes += size;
             starts.Add(start);
-            Give(group, slot, decoder, _attempts + 1);
+            Give(group, slot, decoder, new AssignmentId(_assignments + 1));
         }
         Send();
         ranking.Update(decoder);
 
         void Send()
         {
-            decoder.Commands.Assign(++_attempts, group.Request!, [.. starts], group.Required);
+            decoder.Commands.Assign(new AssignmentId(++_assignments), group.Request!, [.. starts], group.Required);
             starts.Clear();
             bytes = 0;
         }
@@ -184,10 +184,10 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
             Waiting.Remove(group);
     }
 
-    private void Give(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, int attempt)
+    private void Give(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, AssignmentId assignment)
     {
         var blockSize = decoder.Capacity.BlockSize;
-        slot.Assign(decoder, attempt, group.Request is { } own ? policy.OwnBlocks(own, slot, blockSize) : 0);
+        slot.Assign(decoder, assignment, group.Request is { } own ? policy.OwnBlocks(own, slot, blockSize) : 0);
         decoder.Add(group, slot, group.Request is { } request ? PlacementPolicy.PromptBlocks(request, blockSize) : 0);
         if (group.HasBegun)
             return;

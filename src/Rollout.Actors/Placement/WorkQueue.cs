@@ -3,21 +3,21 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Groups with samples that wait for a decoder, the oldest first; in lines by what decoder they need, so that none keeps
-/// those waiting that another decoder may take.
+/// Groups with samples that wait for a decoder, the oldest first, in a line for each kind of decoder that they need: no group
+/// keeps others waiting that another decoder may take.
 /// </summary>
 public sealed class WorkQueue
 {
     private readonly Dictionary<(Policy? Required, long Reach, bool IsSuspect), WorkLine> _lines = [];
-    private long[] _reaches = [];       // of the decoders that are there, ascending
+    private long[] _reaches = [];       // of the present decoders, ascending
 
     public bool IsEmpty => _lines.Count == 0;
 
-    /// <summary>Lines in which a group waits.</summary>
+    /// <summary>The lines; none is empty.</summary>
     public IReadOnlyCollection<WorkLine> Lines => _lines.Values;
 
     /// <summary>The line of the oldest group.</summary>
-    /// <param name="except">Lines that aren't looked at.</param>
+    /// <param name="except">Lines to leave out.</param>
     public WorkLine? Oldest(IReadOnlyCollection<WorkLine> except)
     {
         WorkLine? oldest = null;
@@ -29,7 +29,7 @@ public sealed class WorkQueue
         return oldest;
     }
 
-    /// <summary>A group waits; again, where it needs another decoder than before.</summary>
+    /// <summary>Adds a group, or moves it to the line for what it needs now.</summary>
     public void Add(RolloutGroup group)
     {
         var (required, reach, isSuspect) = (group.Required, ReachFor(group), group.IsSuspect);
@@ -52,7 +52,8 @@ public sealed class WorkQueue
             _lines.Remove((line.Required, line.Reach, line.IsSuspect));
     }
 
-    /// <summary>Other decoders are there: their reaches.</summary>
+    /// <summary>Sorts the groups into lines again, after decoders came or went.</summary>
+    /// <param name="reaches">Of the present decoders.</param>
     public void Reline(IEnumerable<long> reaches)
     {
         long[] sorted = [.. reaches.Distinct().Order()];
@@ -75,11 +76,11 @@ public sealed class WorkQueue
 }
 
 /// <summary>Groups that wait for the same decoders, and keep only each other waiting.</summary>
-/// <param name="required">The weights that they may run under; null for any.</param>
+/// <param name="required">The only weights that they may run under; null for any.</param>
 /// <param name="reach">
-/// The least reach of a decoder that is there and can run their longest samples; <see cref="Nowhere"/> where none can.
+/// The least reach of a present decoder that can run their longest samples; <see cref="Nowhere"/> where none can.
 /// </param>
-/// <param name="isSuspect">Decoders were lost with them, so often that no two of them may share one.</param>
+/// <param name="isSuspect">So many decoders were lost with them that no two of them may share one.</param>
 public sealed class WorkLine(Policy? required, long reach, bool isSuspect)
 {
     /// <summary>More than any decoder's reach.</summary>
@@ -91,10 +92,10 @@ public sealed class WorkLine(Policy? required, long reach, bool isSuspect)
 
     public bool IsSuspect { get; } = isSuspect;
 
-    /// <summary>Those that wait, the oldest first.</summary>
+    /// <summary>The groups, the oldest first.</summary>
     public SortedSet<RolloutGroup> Groups { get; } = new(ByOrder);
 
-    /// <summary>The oldest; null where none waits any more.</summary>
+    /// <summary>The oldest group; null in an empty line.</summary>
     public RolloutGroup? First => Groups.Min;
 
     private static Comparer<RolloutGroup> ByOrder { get; } =

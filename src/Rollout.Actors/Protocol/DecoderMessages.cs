@@ -36,10 +36,10 @@ public sealed record SchedulerHere(SchedulerEpoch Epoch, TimeSpan ReportEvery) :
 /// </summary>
 public abstract record SchedulerCommand(SchedulerEpoch Epoch, long Number) : IDecoderMessage;
 
-/// <summary>Work on these samples. Their progress comes in <see cref="DecoderReport"/>s under the same attempt.</summary>
+/// <summary>Work on these samples. Their progress comes in <see cref="DecoderReport"/>s under the same assignment.</summary>
 /// <param name="Epoch">The scheduler's.</param>
 /// <param name="Number">The command's.</param>
-/// <param name="Attempt">No two assignments of an epoch have the same.</param>
+/// <param name="Assignment">Names this one: a sample may be assigned to a decoder more than once.</param>
 /// <param name="Group">All of the group.</param>
 /// <param name="Samples">Those of its samples that are assigned, with what they have sampled elsewhere.</param>
 /// <param name="Required">
@@ -47,7 +47,7 @@ public abstract record SchedulerCommand(SchedulerEpoch Epoch, long Number) : IDe
 /// back with the tokens that they have.
 /// </param>
 public sealed record AssignSamples(
-    SchedulerEpoch Epoch, long Number, int Attempt, GroupRequest Group, SampleStart[] Samples, Policy? Required = null)
+    SchedulerEpoch Epoch, long Number, AssignmentId Assignment, GroupRequest Group, SampleStart[] Samples, Policy? Required = null)
     : SchedulerCommand(Epoch, Number), IWireMessage;
 
 /// <summary>

@@ -16,3 +16,12 @@ public readonly record struct SchedulerEpoch(long Value)
 {
     public override string ToString() => $"scheduler epoch {Value}";
 }
+
+/// <summary>
+/// One assignment of samples to a decoder; no two of a scheduler's epoch are the same. What a decoder reports of a sample
+/// under an earlier assignment means nothing.
+/// </summary>
+public readonly record struct AssignmentId(int Value)
+{
+    public override string ToString() => $"assignment {Value}";
+}

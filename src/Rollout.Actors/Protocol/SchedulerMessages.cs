@@ -92,7 +92,7 @@ public sealed record DecoderReport(
 /// <summary>What one sample has sampled since the last report that was acknowledged.</summary>
 /// <param name="Group">Its group.</param>
 /// <param name="Sample">Its number there.</param>
-/// <param name="Attempt">The assignment it is worked on under.</param>
+/// <param name="Assignment">The assignment that it is worked on under.</param>
 /// <param name="Start">How many of its tokens come before these.</param>
 /// <param name="Sampled">The new tokens.</param>
 /// <param name="Finished">Why it ended with these tokens; null where it has not.</param>
@@ -100,7 +100,7 @@ public sealed record DecoderReport(
 public sealed record SampleProgress(
     GroupId Group,
     int Sample,
-    int Attempt,
+    AssignmentId Assignment,
     int Start,
     SampledTokens Sampled,
     FinishReason? Finished = null,
@@ -111,7 +111,7 @@ public sealed record SampleProgress(
 }
 
 /// <summary>Why a group can't be finished.</summary>
-public sealed record GroupRejection(GroupId Group, int Attempt, string Reason);
+public sealed record GroupRejection(GroupId Group, AssignmentId Assignment, string Reason);
 
 /// <summary>How full a device is.</summary>
 /// <param name="Running">Sequences with blocks.</param>

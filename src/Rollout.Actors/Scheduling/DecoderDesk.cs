@@ -63,12 +63,12 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>A decoder's host says that an incarnation has ended, and why.</summary>
-    public void Remove(DecoderLost lost) => Remove(lost, isFault: true);
+    public void RemoveDecoder(DecoderLost lost) => RemoveDecoder(lost, isFault: true);
 
     /// <summary>A host has left or died, and its decoders with it.</summary>
-    public void Remove(HostLost lost)
+    public void RemoveHost(HostId host)
     {
-        foreach (var decoder in _intake.RemoveHost(lost.Host))
+        foreach (var decoder in _intake.RemoveHost(host))
         {
             _log.Warning(
                 "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
@@ -123,12 +123,12 @@ internal sealed class DecoderDesk
             decoder.Here.Decoder.Tell(command);
     }
 
-    private void RemoveWithoutReason(DecoderLoad decoder, string reason, bool isFault) => Remove(
+    private void RemoveWithoutReason(DecoderLoad decoder, string reason, bool isFault) => RemoveDecoder(
         new DecoderLost(decoder.Id, decoder.Here.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
 
     /// <param name="lost">The incarnation that has ended.</param>
     /// <param name="isFault">Its host is not lost: what it worked on may be to blame.</param>
-    private void Remove(DecoderLost lost, bool isFault)
+    private void RemoveDecoder(DecoderLost lost, bool isFault)
     {
         if (_logged.GetValueOrDefault(lost.Id) < lost.Incarnation)
         {

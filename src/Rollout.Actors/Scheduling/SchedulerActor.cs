@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Membership;
@@ -23,12 +24,14 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private readonly SchedulerSettings _settings;
     private readonly SchedulerEpochs _epochs;
-    private readonly SchedulerEpoch _epoch;
-    private readonly GroupBook _book;
-    private readonly ClientDesk _clients;
-    private readonly DecoderDesk _decoders;
+    private readonly IActorRef? _membership;
     private readonly TimeProvider _time;
-    private readonly long _started;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private SchedulerEpoch _epoch;
+    private long _started;
+    private GroupBook _book;
+    private ClientDesk _clients;
+    private DecoderDesk _decoders;
 
     /// <param name="settings">Deadlines and sizes.</param>
     /// <param name="epochs">Gives this one's number.</param>
@@ -40,19 +43,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public SchedulerActor(
         SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, IActorRef? membership)
     {
-        _settings = settings;
-        _epochs = epochs;
-        _epoch = epochs.Next();
-        _time = time;
-        _started = time.GetTimestamp();
-        _book = new GroupBook(_epoch, settings, () => Now, knowsHosts: membership is null);
-        _clients = new ClientDesk(_epoch, _book, Context);
-        _decoders = new DecoderDesk(_epoch, _book, Context, Context.GetLogger());
-        if (membership is not null)
-        {
-            _book.Hold();
-            membership.Tell(new WatchHosts(ClusterRoles.Decoder));
-        }
+        (_settings, _epochs, _time, _membership) = (settings, epochs, time, membership);
+        StartEpoch();
         Receive<SubmitGroup>(submit =>
         {
             StartOverIfBehind(submit.Seen);
@@ -91,13 +83,13 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<DecoderReport>(report => FollowDecoder(_decoders.AcceptReport(report)));
         Receive<DecoderLost>(lost =>
         {
-            _decoders.Remove(lost);
+            _decoders.RemoveDecoder(lost);
             FailWhatNobodyWillRun();
             SendAll();
         });
         Receive<HostLost>(lost =>
         {
-            _decoders.Remove(lost);
+            _decoders.RemoveHost(lost.Host);
             OpenIfSettled();
             SendAll();
         });
@@ -151,6 +143,21 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
 
+    /// <summary>Begins with an empty book, under an epoch of its own.</summary>
+    [MemberNotNull(nameof(_book), nameof(_clients), nameof(_decoders))]
+    private void StartEpoch()
+    {
+        _epoch = _epochs.Next();
+        _started = _time.GetTimestamp();
+        _book = new GroupBook(_epoch, _settings, () => Now, knowsHosts: _membership is null);
+        _clients = new ClientDesk(_epoch, _book, Context);
+        _decoders = new DecoderDesk(_epoch, _book, Context, _log);
+        if (_membership is null)
+            return;
+        _book.Hold();
+        _membership.Tell(new WatchHosts(ClusterRoles.Decoder));
+    }
+
     /// <summary>
     /// A sender that has followed a higher epoch ignores this scheduler, though by membership this one comes later: its
     /// clock is behind the earlier one's. It starts over above that epoch.
@@ -160,8 +167,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         if (seen.Value <= _epoch.Value)
             return;
         _epochs.Hear(seen);
-        throw new InvalidOperationException(
-            $"{_epoch} comes after {seen} by membership, and before it by the clocks: it starts over above it");
+        var before = _epoch;
+        StartEpoch();
+        _log.Info("{Before} comes after {Seen} by membership, and before it by the clocks: now {Epoch}", before, seen, _epoch);
     }
 
     /// <summary>Fails groups for which no decoder will come, or none that can run them.</summary>

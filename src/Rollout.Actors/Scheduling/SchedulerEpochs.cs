@@ -3,22 +3,21 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Scheduling;
 
 /// <summary>
-/// Numbers the schedulers of a cluster by the time at which they start, in milliseconds since 1970. A hand-over takes a
-/// second and more, so clocks that agree as well as NTP makes them keep the order; membership's own numbers don't, which
-/// are given again when the youngest members have left. A scheduler whose clock is behind hears of higher numbers from
-/// the decoders, and goes beyond them.
+/// Numbers the schedulers of a cluster by their start, in milliseconds since 1970. A hand-over takes at least a second, so
+/// clocks that NTP keeps give the right order. (Membership's own numbers don't: they are given again when the youngest
+/// members have left.) A scheduler whose clock is behind hears of higher numbers from decoders and clients, and goes above.
 /// </summary>
 public sealed class SchedulerEpochs(TimeProvider time)
 {
     private long _last;
 
-    /// <summary>A number higher than all that were given or heard of.</summary>
+    /// <summary>Returns a number above all that were given or heard of.</summary>
     public SchedulerEpoch Next()
     {
         _last = Math.Max(_last + 1, time.GetUtcNow().ToUnixTimeMilliseconds());
         return new SchedulerEpoch(_last);
     }
 
-    /// <summary>A scheduler of this number has been there.</summary>
+    /// <summary>Records the number of another scheduler.</summary>
     public void Hear(SchedulerEpoch epoch) => _last = Math.Max(_last, epoch.Value);
 }

@@ -58,6 +58,9 @@ public sealed record TrainerSettings
     /// <summary>The gradient is scaled down to this norm; 0 never clips.</summary>
     public required double MaxGradNorm { get; init; }
 
+    /// <summary>On a GPU, train with operations that give the same result in every run.</summary>
+    public required bool Deterministic { get; init; }
+
     /// <summary>The time for the rewards of one group.</summary>
     public required TimeSpan RewardTimeout { get; init; }
 
@@ -87,6 +90,7 @@ public sealed record TrainerSettings
         AdamBeta2 = section.Number("adam-beta2", Bounds.FromBelow(0, 1)),
         AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
+        Deterministic = section.Bool("deterministic"),
         RewardTimeout = section.Duration("reward-timeout"),
         MaxStuckRewards = section.Whole("max-stuck-rewards", Bounds.AtLeast(0)),
         StepTimeout = section.Duration("step-timeout"),
@@ -114,5 +118,6 @@ public sealed record TrainerSettings
         AdamBeta2 = AdamBeta2,
         AdamEpsilon = AdamEpsilon,
         MaxGradNorm = MaxGradNorm,
+        Deterministic = Deterministic,
     };
 }

@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Client;
-using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
@@ -9,9 +8,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Training;
 
 /// <summary>
-/// Runs training steps on its own thread. Idle -(StartTraining)-> Evaluating -> Collecting -(all scored)->
-/// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. While it trains it
-/// blocks: every decoder of its memory is parked and nothing else is to be done.
+/// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Evaluating -> Collecting -(all
+/// scored)-> Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. The actor blocks
+/// while it trains: the decoders that share its weights are parked.
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
@@ -19,17 +18,12 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
 
     private readonly TrainingJob _job;
-    private readonly TrainedPolicy _policy;
+    private readonly TrainingRun? _run;     // null where the trainer could not be built
     private readonly IActorRef _scheduler;
     private readonly IActorRef _rewards;
     private readonly IActorRef _barrier;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly TimeProvider _time = TimeProvider.System;
     private IActorRef _observer = ActorRefs.Nobody;
-    private RolloutRound _round;
-    private TrainingProgress _progress = new(0, 0, 0);
-    private (TrainedRound Trained, RolloutRound Round)? _unreported;
-    private bool _stopRequested;
 
     /// <param name="setup">What it trains, and on what.</param>
     /// <param name="scheduler">Takes groups.</param>
@@ -43,15 +37,14 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         _barrier = barrier;
         try
         {
-            _policy = new TrainedPolicy(setup.CreateTrainer(), setup.Run, setup.Publisher);
-            _round = NewRound();
-            Idle();
+            var policy = new TrainedPolicy(setup.CreateTrainer(), setup.Run, setup.Publisher);
+            _run = new TrainingRun(setup.Job, policy, TimeProvider.System);
+            Idle(_run);
         }
         catch (Exception fault)
         {
             _log.Error(fault, "the trainer could not be built");
-            (_policy, _round) = (null!, null!);     // and never used: no run starts
-            Receive<StartTraining>(start => Refuse(start, fault.Message));
+            Refusing(fault.Message);
         }
     }
 
@@ -61,206 +54,147 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PostStop() => _policy?.Dispose();
+    protected override void PostStop() => _run?.Dispose();
 
     /// <summary>Nothing restarts a trainer half way: it saves, the observer is told, and a resumed run continues.</summary>
     protected override void PreRestart(Exception reason, object message)
     {
-        End(reason.Message);
+        if (_run is not null)
+            End(_run, reason.Message);
         base.PreRestart(reason, message);
     }
 
-    private void Idle()
+    private void Idle(TrainingRun run)
     {
-        Receive<StartTraining>(start => Guarded(() =>
+        Receive<StartTraining>(start => Guarded(run, () =>
         {
             _observer = start.Observer;
-            _progress = start.From;
-            if (_progress.Step > 0)
-                _policy.LoadedFrom(_job.CheckpointFolder(_progress.Step));
-            if (_job.Dataset.HeldOut.Count > 0)
-                Evaluate(accuracy => Started(accuracy));
+            run.Begin(start.From);
+            if (run.EvaluatesFirst)
+                Evaluate(run, accuracy => Start(run, accuracy));
             else
-                Started(null);
+                Start(run, null);
         }));
         Receive<StopTraining>(_ => { });
     }
 
-    private void Started(double? accuracy)
+    private void Start(TrainingRun run, double? accuracy)
     {
         _observer.Tell(new TrainingStarted(accuracy));
-        Next(accuracy);
+        GoOn(run, accuracy);
     }
 
-    /// <summary>The next training step, or the end of the run.</summary>
-    private void Next(double? accuracy)
+    /// <summary>Begins the next training step, or ends the run.</summary>
+    private void GoOn(TrainingRun run, double? accuracy)
     {
-        var reached = _job.Eval.Target > 0 && accuracy >= _job.Eval.Target;
-        if (_stopRequested || reached || _progress.Step >= _job.Train.Steps)
-            End(null);
+        if (run.IsOver(accuracy))
+            End(run, null);
         else
-            Collect();
+            Collect(run, run.BeginStep(), round => Park(run, round));
     }
 
-    private void Collect() => Collect(
-        Enumerable.Range(0, _job.Train.PromptsPerStep).Select(i => _job.TrainingGroup(_progress.DataCursor + i)), Park);
+    private void Evaluate(TrainingRun run, Action<double> then) =>
+        Collect(run, run.EvaluationGroups(), round => then(run.AccuracyOf(round.Groups)));
 
-    private void Evaluate(Action<double> then) => Collect(_job.EvaluationGroups(_progress.Step), () =>
+    /// <summary>Submits a round of groups; when each is scored or has failed, the round is complete.</summary>
+    private void Collect(
+        TrainingRun run, IEnumerable<(PromptItem Item, GroupRequest Request)> groups, Action<RolloutRound> complete)
     {
-        if (_round.Groups.Scored.Count == 0)
-        {
-            throw new InvalidOperationException(
-                $"all {_round.Groups.Failed.Count()} groups of the evaluation failed, the first with: "
-                + _round.Groups.Failed.First().Reason);
-        }
-        then(_round.Groups.Scored.Average(group => group.Rewards[0] >= _job.Eval.RightAt ? 1.0 : 0.0));
-    });
-
-    /// <summary>A round of groups: each is scored, or fails, and then all are complete.</summary>
-    private void Collect(IEnumerable<(PromptItem Item, GroupRequest Request)> groups, Action complete)
-    {
-        _round = NewRound();
-        _round.Start(Timers);
-        Become(() => Collecting(complete));
+        var round = new RolloutRound(_scheduler, _rewards, run.Policy, _job.Sampling.MaxTokens, TimeProvider.System);
+        round.Start(Timers);
+        Become(() => Collecting(run, round, complete));
         foreach (var group in groups)
         {
-            if (_round.Submit(group) is { } failed)
-                Fail(failed);
+            if (round.Submit(group) is { } failed)
+                Fail(round, failed);
         }
-        CompleteIfOver(complete);
+        CompleteIfOver(run, round, complete);
     }
 
-    private RolloutRound NewRound() =>
-        new(_scheduler, _rewards, _policy.Current, _job.Sampling.MaxTokens, _time);
-
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
-    private void Collecting(Action complete)
+    private void Collecting(TrainingRun run, RolloutRound round, Action<RolloutRound> complete)
     {
-        Receive<IClientMessage>(message => Guarded(() =>
+        Receive<IClientMessage>(message => Guarded(run, () =>
         {
-            if (_round.Receive(message) is not { } failed)
+            if (round.Receive(message) is not { } failed)
                 return;
-            Fail(failed);
-            CompleteIfOver(complete);
+            Fail(round, failed);
+            CompleteIfOver(run, round, complete);
         }));
         Receive<GroupScored>(scored =>
         {
-            _round.Score(scored);
-            CompleteIfOver(complete);
+            round.Score(scored);
+            CompleteIfOver(run, round, complete);
         });
         Receive<ScoringFailed>(failed =>
         {
-            Fail(new GroupFailed(failed.Id, failed.Reason));
-            CompleteIfOver(complete);
+            Fail(round, new GroupFailed(failed.Id, failed.Reason));
+            CompleteIfOver(run, round, complete);
         });
         Receive<Submitter.Tick>(_ =>
         {
-            _round.AskAgain();
-            if (_round.QuietTime < _job.Train.StepTimeout)
+            round.AskAgain();
+            if (round.QuietTime < _job.Train.StepTimeout)
                 return;
-            _round.Close();
-            End($"training step {_progress.Step + 1}: no token and no reward came for {_job.Train.StepTimeout}: "
-                + string.Join(", ", _round.Groups.Open));
+            round.Close();
+            End(run, $"{run.StepName}: no token and no reward came for {_job.Train.StepTimeout}: "
+                + string.Join(", ", round.Groups.Open));
         });
-        Underway();
+        Underway(run, round);
     }
 
-    private void Fail(GroupFailed failed)
+    private void Fail(RolloutRound round, GroupFailed failed)
     {
         _log.Warning("{Group} failed: {Reason}", failed.Id, failed.Reason);
-        _round.Groups.Fail(failed.Id, failed.Reason);
+        round.Groups.Fail(failed.Id, failed.Reason);
     }
 
-    private void CompleteIfOver(Action complete)
+    private void CompleteIfOver(TrainingRun run, RolloutRound round, Action<RolloutRound> complete)
     {
-        if (!_round.Groups.IsComplete)
+        if (!round.Groups.IsComplete)
             return;
-        _round.Close();
-        Guarded(complete);
+        round.Close();
+        Guarded(run, () => complete(round));
     }
 
-    /// <summary>What every state of a run has in common: answers that nobody waits for any more change nothing.</summary>
-    private void Underway()
+    private void Park(TrainingRun run, RolloutRound round)
     {
-        Receive<StopTraining>(_ => _stopRequested = true);
-        Receive<OutcomesKept>(kept => _round.Receive(kept));
-        Receive<AbandonTraining>(abandon => End($"training step {_progress.Step + 1}: {abandon.Reason}"));
-        Receive<StartTraining>(start => Refuse(start, "a run is under way"));
-        ReceiveAny(_ => { });
-    }
-
-    private void Ended()
-    {
-        Receive<StartTraining>(start => Refuse(start, "the trainer has ended its run"));
-        ReceiveAny(_ => { });
-    }
-
-    private static void Refuse(StartTraining start, string reason) =>
-        start.Observer.Tell(new TrainingEnded(start.From, null, reason));
-
-    private void Park()
-    {
-        if (_round.Groups.Scored.Count == 0)
+        if (TrainingRun.WhyNothingToTrainOn(round.Groups) is { } why)
         {
-            var first = _round.Groups.Failed.First();
-            End($"training step {_progress.Step + 1}: all {_job.Train.PromptsPerStep} groups failed, the first with: "
-                + first.Reason);
+            End(run, $"{run.StepName}: {why}");
             return;
         }
-        var rolloutSeconds = _round.Seconds;
-        _barrier.Tell(new ParkAll(_policy.Next));
-        Become(() =>
-        {
-            Receive<AllParked>(parked => parked.Next == _policy.Next, _ => Guarded(() =>
-            {
-                Timers.Cancel(nameof(BarrierSilent));
-                Train(rolloutSeconds);
-            }));
-            AwaitBarrier();
-        });
+        var rolloutSeconds = round.Seconds;
+        _barrier.Tell(new ParkAll(run.NextPolicy));
+        Become(() => Parking(run, round, rolloutSeconds));
     }
 
-    private void Train(double rolloutSeconds)
+    private void Parking(TrainingRun run, RolloutRound round, double rolloutSeconds)
     {
-        var scored = _round.Groups.Scored;
-        _unreported = (new TrainedRound
+        Receive<AllParked>(parked => parked.Next == run.NextPolicy, _ => Guarded(run, () =>
         {
-            Train = _policy.Train(StepSummary.ToTrainBatch(scored)),
-            Groups = scored,
-            FailedGroups = _round.Groups.Failed.Count(),
-            RolloutSeconds = rolloutSeconds,
-        }, _round);
-        _progress = _progress with
-        {
-            Step = _progress.Step + 1,
-            DataCursor = _progress.DataCursor + _job.Train.PromptsPerStep,
-        };
-        _barrier.Tell(_policy.Publish());
-        Become(() =>
-        {
-            Receive<StepOpened>(opened => opened.Policy == _policy.Current, opened => Guarded(() =>
-            {
-                Timers.Cancel(nameof(BarrierSilent));
-                if (_job.EvaluatesAfter(_progress.Step))
-                    Evaluate(accuracy => Finish(opened.Stats, accuracy));
-                else
-                    Finish(opened.Stats, null);
-            }));
-            AwaitBarrier();
-        });
+            Timers.Cancel(nameof(BarrierSilent));
+            _barrier.Tell(run.Train(round.Groups, rolloutSeconds));
+            Become(() => Updating(run, round));
+        }));
+        AwaitBarrier(run, round);
+    }
 
-        void Finish(DecoderStats decode, double? accuracy)
+    private void Updating(TrainingRun run, RolloutRound round)
+    {
+        Receive<StepOpened>(opened => opened.Policy == run.Policy, opened => Guarded(run, () =>
         {
-            // First: a run that is killed once its checkpoint is there goes on after this step, and has its record.
-            Report(decode, accuracy);
-            if (_job.CheckpointEvery > 0 && _progress.Step % _job.CheckpointEvery == 0)
-                Save();
-            Next(accuracy);
-        }
+            Timers.Cancel(nameof(BarrierSilent));
+            if (run.EvaluatesNow)
+                Evaluate(run, accuracy => Finish(run, opened.Stats, accuracy));
+            else
+                Finish(run, opened.Stats, null);
+        }));
+        AwaitBarrier(run, round);
     }
 
     /// <summary>The barrier has deadlines for whom it waits for; its own silence ends the run.</summary>
-    private void AwaitBarrier()
+    private void AwaitBarrier(TrainingRun run, RolloutRound round)
     {
         DecoderId[] missing = [];
         Restart();
@@ -269,52 +203,53 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             missing = waits.Missing;
             Restart();
         });
-        Receive<BarrierFailed>(failed => End(failed.Reason));
-        Receive<BarrierSilent>(_ => End(
-            $"the step barrier said nothing for {BarrierSilence}"
+        Receive<BarrierFailed>(failed => End(run, failed.Reason));
+        Receive<BarrierSilent>(_ => End(run, $"the step barrier said nothing for {BarrierSilence}"
             + (missing.Length > 0 ? $"; it waited for {string.Join(", ", missing)}" : "")));
-        Underway();
+        Underway(run, round);
 
         void Restart() => Timers.StartSingleTimer(nameof(BarrierSilent), new BarrierSilent(), BarrierSilence);
     }
 
-    /// <summary>Tells of the training step that is done, once.</summary>
-    private void Report(DecoderStats decode, double? accuracy)
+    /// <summary>Reports first: a run that is killed once its checkpoint is there goes on after this step, and has its record.</summary>
+    private void Finish(TrainingRun run, DecoderStats decode, double? accuracy)
     {
-        if (_unreported is not var (trained, round))
-            return;
-        _unreported = null;
-        _observer.Tell(trained.ToReport(_progress.Step, _job.Train.Steps, decode, accuracy, round.Seconds));
+        if (run.TakeReport(decode, accuracy) is { } report)
+            _observer.Tell(report);
+        if (run.SaveIfDue() is { } saved)
+            _observer.Tell(saved);
+        GoOn(run, accuracy);
     }
 
-    private void Save()
+    /// <summary>What every state of a run has in common. Late answers change nothing.</summary>
+    private void Underway(TrainingRun run, RolloutRound round)
     {
-        var folder = _job.CheckpointFolder(_progress.Step);
-        if (_policy.Save(folder, _progress))
-            _observer.Tell(new CheckpointSaved(_progress.Step, folder));
+        Receive<StopTraining>(_ => run.RequestStop());
+        Receive<OutcomesKept>(kept => round.Receive(kept));
+        Receive<AbandonTraining>(abandon => End(run, $"{run.StepName}: {abandon.Reason}"));
+        Receive<StartTraining>(start => Refuse(start, "a run is under way"));
+        ReceiveAny(_ => { });
     }
 
-    /// <summary>Saves what has been learnt, also after an error, unless that left the weights in the middle of a step.</summary>
-    private void End(string? error)
+    private void End(TrainingRun run, string? error)
     {
         Timers.CancelAll();
-        Become(Ended);
-        // What the decoders did for it, and how good it is, nobody will say any more.
-        Report(DecoderStats.None, null);
-        try
-        {
-            if (_progress.Step > 0 && _policy.IsWhole)
-                Save();
-        }
-        catch (Exception fault)
-        {
-            error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
-        }
-        _observer.Tell(new TrainingEnded(_progress, _policy.LastCheckpoint, error));
+        Become(() => Refusing("the trainer has ended its run"));
+        foreach (var said in run.End(error))
+            _observer.Tell(said);
     }
 
+    private void Refusing(string reason)
+    {
+        Receive<StartTraining>(start => Refuse(start, reason));
+        ReceiveAny(_ => { });
+    }
+
+    private static void Refuse(StartTraining start, string reason) =>
+        start.Observer.Tell(new TrainingEnded(start.From, null, reason));
+
     /// <summary>A fault of the trainer, the data or the disk ends the run with its message.</summary>
-    private void Guarded(Action action)
+    private void Guarded(TrainingRun run, Action action)
     {
         try
         {
@@ -322,8 +257,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         }
         catch (Exception fault)
         {
-            _log.Error(fault, "training step {Step} failed", _progress.Step + 1);
-            End($"training step {_progress.Step + 1}: {fault.Message}");
+            _log.Error(fault, "{Step} failed", run.StepName);
+            End(run, $"{run.StepName}: {fault.Message}");
         }
     }
 

@@ -72,4 +72,7 @@ public sealed record GrpoOptions
 
     /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>
     public required double MaxGradNorm { get; init; }
+
+    /// <summary>On a GPU, use only operations that give the same result in every run. A CPU always does.</summary>
+    public bool Deterministic { get; init; }
 }

@@ -11,12 +11,16 @@ public interface IPolicyTrainer : IDisposable
     /// weights as the next version. No decoder may run on shared weights meanwhile (the step barrier sees to it).
     /// </summary>
     /// <exception cref="DeviceFaultException">The device can no longer be trusted.</exception>
+    /// <exception cref="NotFiniteNumberException">A loss, gradient or weight is not finite.</exception>
     TrainStats Train(TrainBatch batch);
 
     /// <summary>Bytes that <see cref="Save"/> writes, but for small files. Any thread.</summary>
     long CheckpointBytes { get; }
 
-    /// <summary>Writes model, tokenizer files and optimizer state into a new folder, complete or not at all.</summary>
+    /// <summary>
+    /// Writes model, tokenizer files, optimizer state and a manifest into a new folder, complete or not at all. Never
+    /// writes a number that is not finite.
+    /// </summary>
     void Save(string folder, TrainingProgress progress);
 }
 

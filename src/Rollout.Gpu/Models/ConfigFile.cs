@@ -23,6 +23,7 @@ internal sealed class ConfigFile
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            ReadTexts(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ConfigFile(path, document.RootElement.Clone())
                 : throw new CheckpointException($"{path} should hold one JSON object.");
@@ -32,9 +33,35 @@ internal sealed class ConfigFile
             var place = $"line {cause.LineNumber + 1}, byte {cause.BytePositionInLine + 1}";
             throw new CheckpointException($"{path} is not JSON: {place}.", cause);
         }
+        catch (InvalidOperationException cause)
+        {
+            throw new CheckpointException($"{path} has a name or a text that is not valid Unicode.", cause);
+        }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new CheckpointException($"{path} is not there.", cause);
+        }
+    }
+
+    /// <summary>Reads every name and text once: an escape such as a lone \ud800 throws when it is read, not before.</summary>
+    private static void ReadTexts(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var property in element.EnumerateObject())
+            {
+                _ = property.Name;
+                ReadTexts(property.Value);
+            }
+        }
+        else if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in element.EnumerateArray())
+                ReadTexts(item);
+        }
+        else if (element.ValueKind == JsonValueKind.String)
+        {
+            _ = element.GetString();
         }
     }
 

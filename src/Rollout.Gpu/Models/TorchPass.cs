@@ -1,4 +1,5 @@
 using Rollout.Gpu.Interop;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
@@ -14,8 +15,11 @@ namespace Rollout.Gpu.Models;
 internal sealed class TorchPass(
     Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend backend) : IForwardPass<Tensor>
 {
-    // index, not index_select: its gradient is a sorted sum, the same in every run on a GPU as well.
-    public Tensor Embed(Projection table) => table.Weight.index(tokenIds);
+    // The gradient adds up the rows of equal tokens, and must do so in one order: on a CPU index_select does (index lets
+    // threads race for it), on a GPU index does (it sorts; index_select races).
+    public Tensor Embed(Projection table) => tokenIds.device_type == DeviceType.CPU
+        ? table.Weight.index_select(0, tokenIds)
+        : table.Weight.index(tokenIds);
 
     public Tensor Norm(Tensor input, RmsNorm norm) => norm.Forward(input);
 

@@ -8,9 +8,9 @@ namespace Rollout.Gpu.Training;
 
 /// <summary>
 /// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient
-/// clipping. Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a step of
-/// 1e-6 is far below the resolution of a bfloat16 weight and would be lost in it. Costs, per weight: 16 bytes
-/// in float32, up to 20 in bfloat16, the weight included.
+/// clipping. Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a bfloat16 weight would
+/// lose a step of 1e-6. A weight takes 16 bytes in float32 and up to 20 in bfloat16, the weight included. Weights stay
+/// finite, or the step throws.
 /// </summary>
 internal sealed class AdamW : IDisposable
 {
@@ -35,14 +35,14 @@ internal sealed class AdamW : IDisposable
     public long StateBytes => State().Sum(state => state.Value.numel() * state.Value.element_size());
 
     /// <summary>
-    /// What brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 leaves it.
+    /// The factor that brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 gives 1.
     /// </summary>
     public static double ClipFactor(double norm, double limit) =>
         limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
 
     /// <summary>
-    /// The next update's rate: 1/n of it at the first, rising linearly, all of it from the n-th on; then falling
-    /// linearly, so that it would be 0 in the one after <paramref name="totalSteps"/>.
+    /// The next update's rate. It rises linearly from 1/n of the highest to all of it at update n, then falls linearly and
+    /// would be 0 in the update after <paramref name="totalSteps"/>.
     /// </summary>
     /// <param name="learningRate">The highest rate.</param>
     /// <param name="warmupSteps">n.</param>
@@ -83,35 +83,39 @@ internal sealed class AdamW : IDisposable
         return norms.Length == 0 ? 0 : stack(norms).to_type(ScalarType.Float64).norm().cpu().item<double>();
     }
 
-    /// <summary>The first parameter with a gradient that is not finite, or "" if all are.</summary>
-    public string FirstNonFinite()
+    /// <summary>The first parameter with a gradient that is not finite; null if all are.</summary>
+    public string? FirstBrokenGradient()
     {
-        using var noGradient = no_grad();
-        foreach (var slot in _slots.Where(slot => slot.HasGradient))
-        {
-            using var scope = NewDisposeScope();
-            if (!slot.Gradient().isfinite().all().cpu().item<bool>())
-                return slot.Name;
-        }
-
-        return "";
+        using var scope = NewDisposeScope();
+        return FiniteCheck.FirstBroken(
+            _slots.Where(slot => slot.HasGradient).Select(slot => (slot.Name, slot.Gradient())));
     }
+
+    /// <summary>The first weight or moment that is not finite; null if all are.</summary>
+    public string? FirstBrokenState() => FiniteCheck.FirstBroken([.. Weights(), .. State()]);
 
     /// <summary>
     /// One update with the gradients times <paramref name="gradientScale"/>; then forgets them.
     /// </summary>
+    /// <exception cref="NotFiniteNumberException">
+    /// The learning rate is beyond float32, and nothing has changed; or a weight is not finite any more: the model is lost.
+    /// </exception>
     public void Step(double learningRate, double gradientScale = 1)
     {
         using var noGradient = no_grad();
+        if (!float.IsFinite((float)(learningRate / (1 - _options.Beta1))))
+            throw new NotFiniteNumberException($"A step at learning rate {learningRate} is beyond float32.", learningRate);
         Steps++;
         using var rates = new AdamWRates(_options, learningRate, gradientScale, Steps);
         foreach (var slot in _slots.Where(slot => slot.HasGradient))
             slot.Update(rates);
         ZeroGradients();
+        if (FiniteCheck.FirstBroken(Weights()) is { } broken)
+            throw new NotFiniteNumberException($"{broken} is not finite after optimizer step {Steps}.");
     }
 
     /// <summary>
-    /// Writes what a resumed run needs besides the weights: both moments, the master copies, the step.
+    /// Writes the optimizer's state for a resumed run: both moments, the master copies, the number of updates.
     /// </summary>
     public void Save(string path)
     {
@@ -120,10 +124,10 @@ internal sealed class AdamW : IDisposable
     }
 
     /// <summary>
-    /// Takes over what <see cref="Save"/> wrote. Everything is checked before anything changes.
+    /// Takes over what <see cref="Save"/> wrote. Names, shapes and types are checked before anything changes.
     /// </summary>
     /// <exception cref="CheckpointException">
-    /// The file can't be read, or a tensor is missing or of another shape or type.
+    /// The file can't be read, or a tensor is missing, of another shape or type, or not finite.
     /// </exception>
     public void Load(string path)
     {
@@ -134,6 +138,8 @@ internal sealed class AdamW : IDisposable
         var entries = targets.Select(target => Matching(file, target.Name, target.Value)).ToArray();
         foreach (var (entry, target) in entries.Zip(targets))
             file.CopyTo(entry, target.Value);
+        if (FiniteCheck.FirstBroken(State()) is { } broken)
+            throw new CheckpointException($"{path}: tensor {broken} holds a number that is not finite.");
         Steps = (int)steps.item<long>();
     }
 
@@ -143,9 +149,11 @@ internal sealed class AdamW : IDisposable
         return entry.Shape.SequenceEqual(expected.shape) && entry.Dtype == expected.dtype
             ? entry
             : throw new CheckpointException(
-                $"{file.Path}: {name} is {entry.Dtype} [{string.Join(", ", entry.Shape)}]; " +
-                $"expected {expected.dtype} [{string.Join(", ", expected.shape)}].");
+                $"{file.Path}: {name} is {entry.Dtype} {SafetensorsEntry.Shown(entry.Shape)}; "
+                + $"expected {expected.dtype} {SafetensorsEntry.Shown(expected.shape)}.");
     }
+
+    private IEnumerable<(string Name, Tensor Value)> Weights() => _slots.Select(slot => (slot.Name, slot.Weight));
 
     private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
 
@@ -164,7 +172,7 @@ internal sealed class AdamW : IDisposable
         private readonly bool _narrow;
         private readonly bool _decays;
 
-        // Of narrow parameters only: the weights and the sum of the gradients in float32.
+        // Narrow parameters only: weights and the sum of the gradients in float32.
         private readonly Tensor _master;
         private readonly Tensor _sum;
 
@@ -183,6 +191,9 @@ internal sealed class AdamW : IDisposable
         }
 
         public string Name { get; }
+
+        /// <summary>The parameter, which forward passes read.</summary>
+        public Tensor Weight => _value;
 
         public bool HasGradient { get; private set; }
 

@@ -1,14 +1,15 @@
 using System.Globalization;
 using System.Text.Json;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Weights;
 
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The checkpoints of a run: <c>step-N</c> folders of one parent. A folder with that name is complete: it is
-/// filled under a temporary name beside it, flushed to the disk, and renamed.
+/// The checkpoints of a run: <c>step-N</c> folders below one parent. A folder with that name is complete and durable: it
+/// is filled under a temporary name, flushed to the disk, and renamed. Its manifest finds whatever changes it later.
 /// </summary>
-/// <param name="root">The parent folder; it is made when the first checkpoint is.</param>
+/// <param name="root">The parent folder, which the first checkpoint makes.</param>
 public sealed class CheckpointStore(string root)
 {
     /// <summary>Where the run stands, in every checkpoint folder.</summary>
@@ -18,25 +19,28 @@ public sealed class CheckpointStore(string root)
     private const string Unfinished = ".unfinished-";
     private const string Replaced = ".replaced-";
 
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectRequiredConstructorParameters = true,
+        WriteIndented = true,
+    };
+
     /// <summary>The folder of the checkpoint after that many training steps.</summary>
     public string FolderOf(int step) =>
         Path.Combine(root, Prefix + step.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>Training steps of which there are checkpoints, ascending.</summary>
-    public IReadOnlyList<int> Steps()
-    {
-        if (!Directory.Exists(root))
-            return [];
-        return
+    /// <summary>The training steps that have a checkpoint, ascending.</summary>
+    public IReadOnlyList<int> Steps() => !Directory.Exists(root)
+        ? []
+        :
         [
             .. Directory.EnumerateDirectories(root, Prefix + "*")
-                .Select(folder => Path.GetFileName(folder)[Prefix.Length..])
-                .Where(digits => int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out _))
-                .Select(digits => int.Parse(digits, CultureInfo.InvariantCulture))
+                .Select(folder => StepOf(Path.GetFileName(folder)))
+                .OfType<int>()
                 .Where(step => File.Exists(Path.Combine(FolderOf(step), ProgressFile)))
                 .Order(),
         ];
-    }
 
     /// <summary>The newest checkpoint's folder; false where there is none.</summary>
     public bool TryLatest(out string folder)
@@ -51,40 +55,55 @@ public sealed class CheckpointStore(string root)
         || Directory.EnumerateFileSystemEntries(root)
             .All(entry => Path.GetFileName(entry).StartsWith(Unfinished, StringComparison.Ordinal));
 
-    /// <summary>Reads <see cref="ProgressFile"/> of a checkpoint.</summary>
-    /// <exception cref="CheckpointException">
-    /// The file is missing or not what <see cref="WriteProgress"/> writes.
-    /// </exception>
-    public static TrainingProgress ReadProgress(string folder)
+    /// <summary>
+    /// Repairs what a killed process left: a checkpoint that it was replacing gets its name back where the new one did not
+    /// get it, and is removed where it did. The caller is the only one that writes here.
+    /// </summary>
+    public void Recover()
     {
-        var path = Path.Combine(folder, ProgressFile);
-        try
+        if (!Directory.Exists(root))
+            return;
+        foreach (var replaced in Directory.EnumerateDirectories(root, $"{Replaced}{Prefix}*").ToArray())
         {
-            var progress = JsonSerializer.Deserialize<TrainingProgress>(File.ReadAllBytes(path), Json);
-            return progress is { Step: >= 0, DataCursor: >= 0 }
-                ? progress
-                : throw new CheckpointException(
-                    $"{path} should have a step and a data_cursor of at least 0.");
-        }
-        catch (Exception cause)
-            when (cause is JsonException or FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new CheckpointException(
-                $"{path} should be the progress of a checkpoint: {cause.Message}", cause);
+            var name = Path.GetFileName(replaced)[Replaced.Length..];
+            var final = Path.Combine(root, name[..name.LastIndexOf('-')]);
+            if (Directory.Exists(final))
+                Directory.Delete(replaced, recursive: true);
+            else if (File.Exists(Path.Combine(replaced, ProgressFile)))
+                DurableFiles.MoveFolder(replaced, final);
         }
     }
 
+    /// <summary>Reads where the run stood at a checkpoint, after all its files were compared with its manifest.</summary>
+    /// <exception cref="CheckpointException">
+    /// A file is missing, is not as it was saved, or belongs to another step.
+    /// </exception>
+    public static TrainingProgress ReadVerified(string folder)
+    {
+        var manifest = CheckpointManifest.Read(folder);
+        manifest.Verify(
+            folder, manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, PolicyTrainer.OptimizerFile, ProgressFile]));
+        var progress = ReadProgress(Path.Combine(folder, ProgressFile));
+        var named = StepOf(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)));
+        return progress.Step == manifest.Step && progress.Step == named
+            ? progress
+            : throw new CheckpointException(
+                $"{folder} mixes checkpoints: {ProgressFile} is of step {progress.Step} and "
+                + $"{CheckpointManifest.FileName} of step {manifest.Step}.");
+    }
+
     /// <summary>
-    /// Fills a new folder, complete or not at all. A folder that is there already (a run that was resumed
-    /// from an earlier step) is replaced once the new one is complete.
+    /// Makes a checkpoint, complete or not at all. A checkpoint of that step that is there already (of a run that was
+    /// resumed from an earlier one) is replaced once the new one is complete.
     /// </summary>
     /// <param name="folder">The final name.</param>
-    /// <param name="fill">Writes into the folder that it is given.</param>
-    public static void Write(string folder, Action<string> fill)
+    /// <param name="progress">Where the run stands.</param>
+    /// <param name="fill">Writes the other files into the folder that it is given.</param>
+    public static void Write(string folder, TrainingProgress progress, Action<string> fill)
     {
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        var parent = Path.GetDirectoryName(folder) ?? throw new ArgumentException(
-            $"{folder} can't be a checkpoint folder.");
+        var parent = Path.GetDirectoryName(folder)
+            ?? throw new ArgumentException($"{folder} can't be a checkpoint folder.");
         var name = Path.GetFileName(folder);
         Directory.CreateDirectory(parent);
         foreach (var leftover in Directory.EnumerateDirectories(parent, Unfinished + name + "-*"))
@@ -96,47 +115,52 @@ public sealed class CheckpointStore(string root)
         try
         {
             fill(unfinished);
-            Flush(unfinished);
+            File.WriteAllBytes(
+                Path.Combine(unfinished, ProgressFile), JsonSerializer.SerializeToUtf8Bytes(progress, Json));
+            CheckpointManifest.Write(unfinished, progress.Step);
+            Publish(unfinished, folder, Path.Combine(parent, $"{Replaced}{name}-{unique}"));
         }
         catch
         {
-            Directory.Delete(unfinished, recursive: true);
+            if (Directory.Exists(unfinished))
+                Directory.Delete(unfinished, recursive: true);
             throw;
         }
+    }
 
-        if (Directory.Exists(folder))
+    /// <summary>Killed between the two renames, <see cref="Recover"/> undoes the first.</summary>
+    private static void Publish(string written, string folder, string replaced)
+    {
+        if (!Directory.Exists(folder))
         {
-            var replaced = Path.Combine(parent, $"{Replaced}{name}-{unique}");
-            Directory.Move(folder, replaced);
-            Directory.Move(unfinished, folder);
-            Directory.Delete(replaced, recursive: true);
+            DurableFiles.MoveFolder(written, folder);
             return;
         }
 
-        Directory.Move(unfinished, folder);
+        DurableFiles.FlushFolder(written);
+        Directory.Move(folder, replaced);
+        DurableFiles.MoveFolder(written, folder);
+        Directory.Delete(replaced, recursive: true);
     }
 
-    /// <summary>Writes <see cref="ProgressFile"/>: step, data_cursor, seed.</summary>
-    public static void WriteProgress(string folder, TrainingProgress progress) =>
-        File.WriteAllBytes(
-            Path.Combine(folder, ProgressFile), JsonSerializer.SerializeToUtf8Bytes(progress, Json));
+    private static int? StepOf(string name) =>
+        name.StartsWith(Prefix, StringComparison.Ordinal)
+        && int.TryParse(name[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var step)
+            ? step
+            : null;
 
-    private static readonly JsonSerializerOptions Json = new()
+    private static TrainingProgress ReadProgress(string path)
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        RespectRequiredConstructorParameters = true,
-        WriteIndented = true,
-    };
-
-    /// <summary>
-    /// A rename may reach the disk before the data does; a power cut would leave a checkpoint of holes.
-    /// </summary>
-    private static void Flush(string folder)
-    {
-        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        try
         {
-            using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
-            RandomAccess.FlushToDisk(handle);
+            return JsonSerializer.Deserialize<TrainingProgress>(File.ReadAllBytes(path), Json)
+                is { Step: >= 0, DataCursor: >= 0 } progress
+                ? progress
+                : throw new CheckpointException($"{path} should have a step and a data_cursor of at least 0.");
+        }
+        catch (JsonException cause)
+        {
+            throw new CheckpointException($"{path} should be the progress of a checkpoint: {cause.Message}", cause);
         }
     }
 }

@@ -12,12 +12,12 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared
 /// weights. π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the
-/// first one's log-probabilities on the device. The log-probabilities of sampler and trainer are compared in
-/// the first iteration, before anything changes, over all completion tokens that are computed.
+/// first one's log-probabilities on the device. The first iteration compares the log-probabilities of sampler and
+/// trainer over all completion tokens that are computed. On a CPU the same batches give the same weights to the last bit.
 /// </summary>
 public sealed class PolicyTrainer : IPolicyTrainer
 {
-    /// <summary>The optimizer's state in a checkpoint folder, beside the model and the progress.</summary>
+    /// <summary>The optimizer's state in a checkpoint folder.</summary>
     public const string OptimizerFile = "optimizer.safetensors";
 
     private readonly PolicyWeights _weights;
@@ -34,16 +34,16 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// </param>
     /// <param name="options">The update rule.</param>
     /// <param name="tokenizerFolder">
-    /// Where <see cref="Save"/> copies the tokenizer's files from; "" copies none.
+    /// The folder that <see cref="Save"/> copies the tokenizer's files from; "" copies none.
     /// </param>
     /// <param name="reference">
     /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta
-    /// above 0, the weights as they are now are copied: right for a new run, wrong for a resumed one.
+    /// above 0, the current weights are copied, which are the initial policy in a new run only.
     /// </param>
     /// <param name="logitElements">
-    /// Elements of one chunk of [rows, vocab] logits at most; 0 takes the device's default.
+    /// The most elements of one chunk of [rows, vocab] logits; 0 takes the device's default.
     /// </param>
-    /// <param name="memory">The device's, to be reported with every step; stays the caller's.</param>
+    /// <param name="memory">The device's memory, whose use is reported with every step; stays the caller's.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="DeviceFaultException">The device has too little memory for the optimizer.</exception>
     public PolicyTrainer(
@@ -61,6 +61,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         ArgumentOutOfRangeException.ThrowIfNegative(options.Beta);
         ArgumentOutOfRangeException.ThrowIfNegative(options.MaxGradNorm);
         ArgumentOutOfRangeException.ThrowIfNegative(options.WarmupSteps);
+        if (options.Deterministic)
+            DeterministicAlgorithms.Set(enabled: true);
         _weights = weights;
         _options = options;
         _tokenizerFolder = tokenizerFolder;
@@ -94,7 +96,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// The batch can't be trained on; it says which sequence and why.
     /// </exception>
     /// <exception cref="NotFiniteNumberException">
-    /// A loss or gradient is not finite. The weights are as before that update.
+    /// A loss or gradient is not finite, and the weights are as before that update; or a weight is not finite after it,
+    /// and nothing can be saved any more.
     /// </exception>
     public TrainStats Train(TrainBatch batch)
     {
@@ -134,18 +137,19 @@ public sealed class PolicyTrainer : IPolicyTrainer
     {
         if (_torn)
             throw Torn();
-        CheckpointStore.Write(folder, unfinished =>
+        if (_optimizer.FirstBrokenState() is { } broken)
+            throw new NotFiniteNumberException($"{broken} is not finite, and no such checkpoint is saved.");
+        CheckpointStore.Write(folder, progress, unfinished =>
         {
             HuggingFaceModel.WriteInto(
                 _weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
             _optimizer.Save(Path.Combine(unfinished, OptimizerFile));
-            CheckpointStore.WriteProgress(unfinished, progress);
         });
     }
 
     /// <summary>
-    /// Continues the run that a checkpoint is of. The caller has loaded its model into the weights, under the
-    /// version that belongs to its step (<see cref="CheckpointStore.ReadProgress"/>).
+    /// Continues a run from a checkpoint. The caller has verified the checkpoint
+    /// (<see cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step.
     /// </summary>
     /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
     /// <exception cref="CheckpointException">The optimizer's state is not of this model.</exception>
@@ -199,7 +203,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
             norm = _optimizer.GradientNorm();
             if (!double.IsFinite(norm))
             {
-                var name = _optimizer.FirstNonFinite();
+                var name = _optimizer.FirstBrokenGradient();
                 throw new NotFiniteNumberException($"The gradient of {name} is not finite after {Version}.");
             }
 
@@ -265,7 +269,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     }
 
     /// <summary>
-    /// libtorch reports every native failure as one type; these are the ones that no later step survives.
+    /// True for a failure that no later step survives. libtorch reports all native failures as one type.
     /// </summary>
     private static bool IsFaultOfDevice(ExternalException cause) =>
         ((string[])["CUDA", "out of memory", "can't allocate memory"])

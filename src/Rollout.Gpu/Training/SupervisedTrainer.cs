@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Teaches a model given completions of prompts by cross-entropy, to have something to start GRPO from. The
-/// loss is the mean of −log π over the completion tokens of the whole batch, however it is split into
+/// Teaches a model given completions of prompts by cross-entropy; <c>rollout pretrain</c> makes the model that GRPO starts
+/// from with it. The loss is the mean of −log π over the completion tokens of the whole batch, however it is split into
 /// micro-batches.
 /// </summary>
 public sealed class SupervisedTrainer : IDisposable
@@ -37,7 +37,7 @@ public sealed class SupervisedTrainer : IDisposable
     /// No completion token, an empty prompt, or a token outside of the vocabulary.
     /// </exception>
     /// <exception cref="NotFiniteNumberException">
-    /// Loss or gradient is not finite; no weight has changed.
+    /// Loss or gradient is not finite, and no weight has changed; or a weight is not finite after the step.
     /// </exception>
     public double Step(IReadOnlyList<(int[] Prompt, int[] Completion)> pairs)
     {
@@ -61,7 +61,7 @@ public sealed class SupervisedTrainer : IDisposable
             if (!double.IsFinite(norm))
             {
                 throw new NotFiniteNumberException(
-                    $"The gradient of {_optimizer.FirstNonFinite()} is not finite in step {Steps + 1}.");
+                    $"The gradient of {_optimizer.FirstBrokenGradient()} is not finite in step {Steps + 1}.");
             }
 
             _optimizer.Step(

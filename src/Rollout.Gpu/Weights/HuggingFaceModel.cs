@@ -1,17 +1,14 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;
 
-/// <summary>
-/// Models as folders in Hugging Face's layout, which transformers and others read and write too.
-/// </summary>
+/// <summary>Reads and writes models as folders in Hugging Face's layout.</summary>
 public static class HuggingFaceModel
 {
-    /// <summary>
-    /// What travels with a model beside its weights and configuration, where the source has it.
-    /// </summary>
+    /// <summary>Files that are copied with a model from its source, where the source has them.</summary>
     private static readonly string[] CopiedFiles =
     [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -19,14 +16,17 @@ public static class HuggingFaceModel
         "generation_config.json",
     ];
 
-    /// <summary>Reads config.json and the weights of a folder.</summary>
-    /// <exception cref="CheckpointException">The folder isn't a model that can be loaded; one sentence says
-    /// why.</exception>
+    /// <summary>
+    /// Reads config.json and the weights of a folder. The two are compared before memory is allocated for the model.
+    /// </summary>
+    /// <exception cref="CheckpointException">The folder isn't a model that can be loaded.</exception>
     public static CausalLm Load(string folder, ScalarType dtype, Device device)
     {
         if (!Directory.Exists(folder))
             throw new CheckpointException($"{folder} is not a folder.");
-        var model = new CausalLm(ModelConfigReader.ReadFolder(folder), dtype, device);
+        var config = ModelConfigReader.ReadFolder(folder);
+        WeightLoader.RequireShapes(config, folder);
+        var model = new CausalLm(config, dtype, device);
         try
         {
             WeightLoader.Load(model, folder);
@@ -39,10 +39,22 @@ public static class HuggingFaceModel
         }
     }
 
-    /// <summary>
-    /// Writes a model into a new folder, complete or not at all: under a temporary name beside it, then
-    /// renamed.
-    /// </summary>
+    /// <summary>Refuses a model that is larger than the machine's memory, before any of it is allocated.</summary>
+    /// <param name="config">The model's sizes.</param>
+    /// <param name="dtype">The type of the weights.</param>
+    /// <param name="available">Bytes of memory.</param>
+    /// <exception cref="CheckpointException">The model does not fit.</exception>
+    public static void RequireMemory(ModelConfig config, ScalarType dtype, long available)
+    {
+        var bytes = ExpectedShapes.CountOf(config) * dtype.ElementSize();
+        if (bytes > available)
+        {
+            throw new CheckpointException(
+                $"The model's config.json describes weights of {bytes} bytes, and the machine has {available} bytes of memory.");
+        }
+    }
+
+    /// <summary>Writes a model into a new folder, complete or not at all.</summary>
     /// <param name="model">The weights, written in the model's own type.</param>
     /// <param name="folder">Must not exist yet; its parent may be missing.</param>
     /// <param name="source">A model folder whose tokenizer and generation settings are copied along.</param>
@@ -58,7 +70,7 @@ public static class HuggingFaceModel
         try
         {
             WriteInto(model, temporary, source);
-            Directory.Move(temporary, target);
+            DurableFiles.MoveFolder(temporary, target);
         }
         finally
         {
@@ -67,10 +79,7 @@ public static class HuggingFaceModel
         }
     }
 
-    /// <summary>
-    /// Writes a model's files into an existing folder, for a caller that makes the whole folder appear at
-    /// once.
-    /// </summary>
+    /// <summary>Writes a model's files into an existing folder, which the caller publishes as a whole.</summary>
     public static void WriteInto(CausalLm model, string folder, string? source = null)
     {
         ModelConfigWriter.Write(model.Config, folder, model.Dtype);

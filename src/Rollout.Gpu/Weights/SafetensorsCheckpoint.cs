@@ -8,7 +8,7 @@ namespace Rollout.Gpu.Weights;
 /// </summary>
 internal sealed class SafetensorsCheckpoint : IDisposable
 {
-    private const string SingleName = "model.safetensors";
+    internal const string SingleName = "model.safetensors";
     private const string IndexName = "model.safetensors.index.json";
 
     private readonly Dictionary<string, (SafetensorsFile File, SafetensorsEntry Entry)> _tensors = [];
@@ -71,8 +71,9 @@ internal sealed class SafetensorsCheckpoint : IDisposable
 
             throw new CheckpointException($"{path} has no weight_map.");
         }
-        catch (JsonException cause)
+        catch (Exception cause) when (cause is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: a name or text that isn't valid UTF-16 after unescaping.
             throw new CheckpointException($"{path} is not JSON that maps tensors to files.", cause);
         }
     }

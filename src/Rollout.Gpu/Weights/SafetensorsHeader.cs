@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// The header of a safetensors file: 8 bytes of length, then JSON of that length, then the data. Nothing in
-/// it is believed: lengths, types, ranges and overlaps are checked before anyone reads through them.
+/// Reads the header of a safetensors file: 8 bytes of length, then JSON of that length, then the data. Lengths, types,
+/// ranges and overlaps are checked before anything is read by them.
 /// Format: https://github.com/huggingface/safetensors#format
 /// </summary>
 internal static class SafetensorsHeader
@@ -81,7 +81,7 @@ internal static class SafetensorsHeader
             foreach (var property in document.RootElement.EnumerateObject())
             {
                 if (!seen.Add(property.Name))
-                    throw Broken(path, $"names tensor {property.Name} twice");
+                    throw Broken(path, $"names tensor {SafetensorsEntry.Shown(property.Name)} twice");
                 if (property.Name != MetadataKey)
                     entries.Add(Entry(path, property, dataStart, dataLength));
             }
@@ -97,29 +97,29 @@ internal static class SafetensorsHeader
 
     private static SafetensorsEntry Entry(string path, JsonProperty tensor, long dataStart, long dataLength)
     {
-        var name = tensor.Name;
+        var (name, shown) = (tensor.Name, SafetensorsEntry.Shown(tensor.Name));
         if (tensor.Value.ValueKind != JsonValueKind.Object
             || !tensor.Value.TryGetProperty("dtype", out var dtypeName)
             || dtypeName.ValueKind != JsonValueKind.String)
         {
-            throw Broken(path, $"states no dtype for tensor {name}");
+            throw Broken(path, $"states no dtype for tensor {shown}");
         }
 
         if (!Names.TryGetValue(dtypeName.GetString()!, out var dtype))
-            throw Broken(path, $"holds tensor {name} as {dtypeName.GetString()}, which is not supported");
+            throw Broken(path, $"holds tensor {shown} as {SafetensorsEntry.Shown(dtypeName.GetString()!)}, which is not supported");
         if (Whole(tensor.Value, "shape") is not { } shape)
-            throw Broken(path, $"states no valid shape for tensor {name}");
+            throw Broken(path, $"states no valid shape for tensor {shown}");
         if (Whole(tensor.Value, "data_offsets") is not [var begin, var end] || begin > end)
-            throw Broken(path, $"states no valid data_offsets for tensor {name}");
+            throw Broken(path, $"states no valid data_offsets for tensor {shown}");
         if (end > dataLength)
             throw Broken(path,
-                $"places tensor {name} up to byte {end} of the data, and there are {dataLength}");
+                $"places tensor {shown} up to byte {end} of the data, and there are {dataLength}");
 
         var needed = shape.Aggregate((UInt128)SizeOf(dtype), Times);
         if (needed != (UInt128)(end - begin))
         {
-            throw Broken(path, $"gives tensor {name} {end - begin} bytes, and {dtypeName.GetString()} "
-                + $"[{string.Join(", ", shape)}] needs {(needed == UInt128.MaxValue ? "more" : needed)}");
+            throw Broken(path, $"gives tensor {shown} {end - begin} bytes, and {dtypeName.GetString()} "
+                + $"{SafetensorsEntry.Shown(shape)} needs {(needed == UInt128.MaxValue ? "more" : needed)}");
         }
 
         return new SafetensorsEntry(name, dtype, shape, dataStart + begin, end - begin);
@@ -158,7 +158,7 @@ internal static class SafetensorsHeader
             if (entry.Offset != end)
             {
                 var fault = entry.Offset < end ? "overlaps the one before it" : "leaves a gap before it";
-                throw Broken(path, $"places tensor {entry.Name} where it {fault}");
+                throw Broken(path, $"places tensor {SafetensorsEntry.Shown(entry.Name)} where it {fault}");
             }
 
             end += entry.ByteCount;

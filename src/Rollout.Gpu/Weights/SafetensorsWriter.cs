@@ -12,9 +12,7 @@ internal static class SafetensorsWriter
     private const int Alignment = 8;
     private const long ChunkElements = 1 << 23;
 
-    /// <summary>
-    /// Writes under a temporary name beside the target and renames: the file is whole or not there.
-    /// </summary>
+    /// <summary>Writes a file, whole or not at all.</summary>
     /// <param name="path">The file, replaced if it exists.</param>
     /// <param name="tensors">Names, each once, and values on any device; they stay the caller's.</param>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Values)> tensors)
@@ -24,23 +22,12 @@ internal static class SafetensorsWriter
             .OrderByDescending(tensor => SafetensorsHeader.SizeOf(tensor.Values.dtype))
             .ThenBy(tensor => tensor.Name, StringComparer.Ordinal)
             .ToArray();
-        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
+        DurableFiles.Write(path, file =>
         {
-            using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
-            {
-                WriteHeader(file, ordered);
-                foreach (var (_, values) in ordered)
-                    WriteValues(file, values);
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+            WriteHeader(file, ordered);
+            foreach (var (_, values) in ordered)
+                WriteValues(file, values);
+        });
     }
 
     private static void WriteHeader(FileStream file, (string Name, Tensor Values)[] tensors)

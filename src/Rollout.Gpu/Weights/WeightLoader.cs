@@ -12,18 +12,27 @@ internal static class WeightLoader
     /// <summary>Buffers that older Llama checkpoints carry and that the configuration determines.</summary>
     private const string DerivedSuffix = ".rotary_emb.inv_freq";
 
+    /// <summary>Compares config.json with the headers of the weight files; reads no weight and allocates no model.</summary>
+    /// <exception cref="CheckpointException">A matrix is missing or has another shape; says which.</exception>
+    public static void RequireShapes(ModelConfig config, string folder)
+    {
+        using var checkpoint = SafetensorsCheckpoint.Open(folder);
+        foreach (var (name, shape) in ExpectedShapes.Of(config))
+            Match(checkpoint, name, shape);
+    }
+
     /// <summary>
     /// Loads every weight. All names, shapes and types are checked before the first one changes.
     /// </summary>
     /// <param name="model">The module to fill.</param>
     /// <param name="folder">Holds model.safetensors or its shards and index.</param>
-    /// <exception cref="CheckpointException">A tensor is missing, unknown, misshapen or not floating
-    /// point.</exception>
+    /// <exception cref="CheckpointException">A tensor is missing, unknown, misshapen, not floating point, or holds a
+    /// number that is not finite.</exception>
     public static void Load(CausalLm model, string folder)
     {
         using var checkpoint = SafetensorsCheckpoint.Open(folder);
         var weights = model.CheckpointTensors().ToArray();
-        var sources = weights.Select(weight => Match(checkpoint, weight)).ToArray();
+        var sources = weights.Select(weight => Match(checkpoint, weight.Name, weight.Shape)).ToArray();
         RefuseUnknown(checkpoint, model.Config, weights);
 
         foreach (var (weight, source) in weights.Zip(sources))
@@ -31,25 +40,32 @@ internal static class WeightLoader
             using var destination = weight.View();
             source.File.CopyTo(source.Entry, destination);
         }
+
+        using var scope = NewDisposeScope();
+        if (FiniteCheck.FirstBroken(weights.Select(weight => (weight.Name, weight.View()))) is { } broken)
+        {
+            throw new CheckpointException(
+                $"{checkpoint.Find(broken)!.Value.File.Path}: tensor {broken} holds a number that is not finite.");
+        }
     }
 
     private static (SafetensorsFile File, SafetensorsEntry Entry) Match(
-        SafetensorsCheckpoint checkpoint, CheckpointTensor weight)
+        SafetensorsCheckpoint checkpoint, string name, IReadOnlyList<long> shape)
     {
-        if (checkpoint.Find(weight.Name) is not { } found)
-            throw new CheckpointException($"{checkpoint.Path} has no tensor {weight.Name}.");
-        if (!found.Entry.Shape.SequenceEqual(weight.Shape))
+        if (checkpoint.Find(name) is not { } found)
+            throw new CheckpointException($"{checkpoint.Path} has no tensor {name}.");
+        if (!found.Entry.Shape.SequenceEqual(shape))
         {
             throw new CheckpointException(
-                $"{found.File.Path}: tensor {weight.Name} should be [{string.Join(", ", weight.Shape)}] "
-                + $"by config.json, and is [{string.Join(", ", found.Entry.Shape)}].");
+                $"{found.File.Path}: tensor {name} should be {SafetensorsEntry.Shown(shape)} "
+                + $"by config.json, and is {SafetensorsEntry.Shown(found.Entry.Shape)}.");
         }
 
         if (found.Entry.Dtype is not
             (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
         {
             throw new CheckpointException(
-                $"{found.File.Path}: tensor {weight.Name} should be floating point, and is "
+                $"{found.File.Path}: tensor {name} should be floating point, and is "
                 + $"{SafetensorsHeader.NameOf(found.Entry.Dtype)}.");
         }
 

@@ -65,9 +65,13 @@ public static class PolicyModel
     /// <summary>Creates the configured initial policy: a checkpoint, or random weights of the run's seed.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     /// <exception cref="DeviceFaultException">The device has too little memory for the weights.</exception>
-    public static CausalLm LoadInitial(RolloutSettings settings) => settings.Model.Weights == WeightSource.Random
-        ? Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings)
-        : Load(settings.Model.Path, settings);
+    public static CausalLm LoadInitial(RolloutSettings settings)
+    {
+        if (settings.Model.Weights == WeightSource.Random)
+            return Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings);
+        CheckpointManifest.VerifyModel(settings.Model.Path);
+        return Load(settings.Model.Path, settings);
+    }
 
     /// <summary>Loads a checkpoint in the configured type, onto the configured device.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
@@ -75,8 +79,11 @@ public static class PolicyModel
         Fitting(settings, () => HuggingFaceModel.Load(folder, Dtype(settings), Device(settings)));
 
     /// <summary>Creates a model of a shape with random weights of the run's seed.</summary>
+    /// <exception cref="CheckpointException">The machine has too little memory for it.</exception>
     public static CausalLm Random(ModelConfig shape, RolloutSettings settings) => Fitting(settings, () =>
     {
+        if (!IsCuda(settings))
+            HuggingFaceModel.RequireMemory(shape, Dtype(settings), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         var model = new CausalLm(shape, Dtype(settings), Device(settings));
         model.InitializeRandom(settings.Seed);
         return model;

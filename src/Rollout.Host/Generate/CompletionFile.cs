@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Rollout.Gpu.Weights;
 using Rollout.Host.Output;
 
 namespace Rollout.Host.Generate;
@@ -12,10 +13,10 @@ internal sealed class CompletionFile : IDisposable
 {
     private readonly string _path;
     private readonly string _run;
-    private readonly JsonLines _lines;
+    private readonly JsonLog _lines;
     private bool _isWorthKeeping;
 
-    private CompletionFile(string path, string run, string? part, JsonLines lines, int kept)
+    private CompletionFile(string path, string run, string? part, JsonLog lines, int kept)
     {
         _path = path;
         _run = run;
@@ -65,7 +66,7 @@ internal sealed class CompletionFile : IDisposable
         try
         {
             if (IsDevice(path))
-                return new CompletionFile(path, run, part: null, JsonLines.ToDevice(path), kept: 0);
+                return new CompletionFile(path, run, part: null, JsonLog.ToDevice(path), kept: 0);
             var part = $"{path}.{run}.part";
             var kept = CountWholePrompts(part, prompts);
             if (kept > 0 && !resume)
@@ -76,7 +77,7 @@ internal sealed class CompletionFile : IDisposable
             }
             var lines = prompts.Take(kept).Sum(prompt => prompt.Group.Samples.Length);
             return new CompletionFile(
-                path, run, part, JsonLines.Continue<CompletionLine>(part, _ => lines-- > 0, FileShare.None), kept);
+                path, run, part, JsonLog.Continue<CompletionLine>(part, _ => lines-- > 0, FileShare.None), kept);
         }
         catch (Exception cause) when (cause is (IOException and not OutputException) or UnauthorizedAccessException)
         {
@@ -102,7 +103,7 @@ internal sealed class CompletionFile : IDisposable
             File.WriteAllText(Marker(_path), MarkerText(_run, new FileInfo(Part).Length));
         else
             File.Delete(Marker(_path));
-        File.Move(Part, _path, overwrite: true);
+        DurableFiles.Replace(Part, _path);
     }
 
     /// <summary>Leaves what is written for a run that goes on with it, and no empty file.</summary>
@@ -122,7 +123,7 @@ internal sealed class CompletionFile : IDisposable
     private static int CountWholePrompts(string part, IReadOnlyList<PromptLine> prompts)
     {
         var (prompt, sample) = (0, 0);
-        foreach (var line in JsonLines.Read<CompletionLine>(part))
+        foreach (var line in JsonLog.Read<CompletionLine>(part))
         {
             if (prompt == prompts.Count
                 || line.FinishReason == CompletionLine.Error

@@ -92,5 +92,5 @@ public static class BenchJob
         [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
 
     private static IReadOnlyList<string> Overrides(BenchOptions options) =>
-        new EngineOverrides().Add(options.Model, options.Engine).Values;
+        new EngineOverrides().Add(options.Model, options.Engine).Add("decoder.batch-invariant", "off").Values;
 }

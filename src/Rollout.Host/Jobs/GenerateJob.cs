@@ -134,8 +134,6 @@ public static class GenerateJob
 
     private static EngineOverrides Overrides(GenerateOptions options) => Sampling(options)
         .Add(options.Model, options.Engine)
-        // One seed gives one file, whatever --max-num-seqs says.
-        .Add("decoder.batch-invariant", "on")
         // A slow device is not a lost one, and there is no other to go on with a group.
         .Add("scheduler.group-timeout", "24h");
 

@@ -2,12 +2,13 @@ using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
 using Rollout.Host.Engine;
 using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>The newest checkpoint of a run that goes on.</summary>
+/// <summary>The newest checkpoint of a run, which a resumed run continues. Its files are as they were saved.</summary>
 public sealed record ResumePoint
 {
     public required RunFolder Folder { get; init; }
@@ -20,19 +21,23 @@ public sealed record ResumePoint
     /// <summary>The configuration that the run was started with; null where it was removed.</summary>
     public string? Config { get; init; }
 
-    /// <exception cref="OutputException">The folder holds no run, or no checkpoint of it.</exception>
+    /// <summary>Reads and verifies the newest checkpoint. The caller holds the run's folder.</summary>
+    /// <exception cref="OutputException">
+    /// The folder holds no run or no checkpoint of it, or the newest one is damaged: names the newest one that is whole.
+    /// </exception>
     public static ResumePoint Find(string path)
     {
         var folder = RunFolder.Resume(path);
-        if (!new CheckpointStore(folder.Checkpoints).TryLatest(out var checkpoint))
+        var store = new CheckpointStore(folder.Checkpoints);
+        store.Recover();
+        if (!store.TryLatest(out var checkpoint))
             throw new OutputException($"'{path}' holds no complete checkpoint to go on from.");
-        var config = Path.Combine(folder.Path, "config.conf");
         return new ResumePoint
         {
             Folder = folder,
             Checkpoint = checkpoint,
-            Progress = CheckpointStore.ReadProgress(checkpoint),
-            Config = File.Exists(config) ? config : null,
+            Progress = ReadProgress(store, checkpoint),
+            Config = File.Exists(folder.Config) ? folder.Config : null,
         };
     }
 
@@ -44,4 +49,34 @@ public sealed record ResumePoint
     }
 
     public CausalLm LoadModel(RolloutSettings settings) => PolicyModel.Load(Checkpoint, settings);
+
+    private static TrainingProgress ReadProgress(CheckpointStore store, string newest)
+    {
+        try
+        {
+            return CheckpointStore.ReadVerified(newest);
+        }
+        catch (CheckpointException damage)
+        {
+            var whole = store.Steps().Reverse().Select(store.FolderOf).FirstOrDefault(IsWhole);
+            throw new OutputException(
+                damage.Message + (whole is null
+                    ? " No checkpoint of the run is whole."
+                    : $" The newest checkpoint that is whole is '{whole}': remove the newer ones to go on from it."),
+                damage);
+        }
+    }
+
+    private static bool IsWhole(string checkpoint)
+    {
+        try
+        {
+            _ = CheckpointStore.ReadVerified(checkpoint);
+            return true;
+        }
+        catch (CheckpointException)
+        {
+            return false;
+        }
+    }
 }

@@ -4,8 +4,8 @@ using Rollout.Host.Output;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// Where a run writes, and where in it the run starts. Its folder is this process's alone until this is disposed of: by
-/// then nobody may write any more.
+/// The folder that a run writes to, and the checkpoint that it continues. No other process can train in the folder until
+/// this is disposed, after the last write.
 /// </summary>
 internal sealed class RunPlace : IDisposable
 {
@@ -22,14 +22,14 @@ internal sealed class RunPlace : IDisposable
     /// <summary>The checkpoint that the run goes on from; null where it begins.</summary>
     public ResumePoint? Resumed { get; }
 
-    /// <summary>What is to be said of it beforehand; null where it is a folder like any other.</summary>
+    /// <summary>A sentence about the folder's earlier run; null where there is none.</summary>
     public string? Notice { get; private init; }
 
-    /// <summary>A new run.</summary>
+    /// <summary>Chooses the folder of a new run, which <see cref="Open"/> makes.</summary>
     /// <exception cref="OutputException">The folder holds one already.</exception>
     public static RunPlace Begin(string path) => new(RunFolder.ForNew(path));
 
-    /// <summary>A run that goes on.</summary>
+    /// <summary>Takes the folder of a run and finds its newest checkpoint.</summary>
     /// <exception cref="OutputException">The folder holds none, or no checkpoint, or another process has it.</exception>
     public static RunPlace GoOn(string path) => Held(path, hold =>
     {
@@ -38,12 +38,11 @@ internal sealed class RunPlace : IDisposable
     });
 
     /// <summary>
-    /// For a process that is started again and again with the same command: goes on with the folder's run, and begins
-    /// where there is none. A run that was killed before its first checkpoint has nothing to go on from: it begins anew,
-    /// and its record is replaced.
+    /// For a process that is restarted with the same command: continues the folder's run, or begins one where there is
+    /// none. A run that was killed before its first checkpoint begins anew, and its record is replaced.
     /// </summary>
     /// <exception cref="OutputException">
-    /// Another process has the folder, or there are checkpoints, none of them complete: somebody's, but not to go on from.
+    /// Another process has the folder, or it has checkpoints of which none is complete.
     /// </exception>
     public static RunPlace BeginOrGoOn(string path) => !Directory.Exists(path) ? Begin(path) : Held(path, hold =>
     {
@@ -64,11 +63,11 @@ internal sealed class RunPlace : IDisposable
         };
     });
 
-    /// <summary>The checkpoints' folder of a step.</summary>
+    /// <summary>The folder of the checkpoint after a training step.</summary>
     public string Checkpoint(int step) => _folder.Checkpoint(step);
 
     /// <summary>
-    /// The run's folder, there and held. Call it last, when all that the run needs is known to be good: one that can't
+    /// Makes the folder of a new run and holds it. Called last, when the run's input is known to be good: a run that can't
     /// start leaves nothing behind.
     /// </summary>
     /// <exception cref="OutputException">It can't be written, or another process was faster.</exception>

@@ -4,7 +4,10 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>What a run leaves in its folder while it goes on: metrics, rollouts, and a plot that follows them.</summary>
+/// <summary>
+/// What a run writes into its folder while it trains: metrics, rollouts, and a plot that follows them. A plot that cannot
+/// be written is a warning, and the run goes on.
+/// </summary>
 public sealed class RunRecord : IDisposable
 {
     private static readonly TimeSpan PlotEvery = TimeSpan.FromSeconds(20);
@@ -15,8 +18,9 @@ public sealed class RunRecord : IDisposable
     private readonly int _rolloutsPerStep;
     private readonly List<StepReport> _steps;
     private long _plotted = TimeProvider.System.GetTimestamp();
+    private string? _plotWarning;
 
-    /// <param name="run">Its folder.</param>
+    /// <param name="run">The run's folder.</param>
     /// <param name="resumedAt">The step that a resumed run goes on after; null for a new run.</param>
     /// <param name="rolloutsPerStep">Samples written per step; 0 writes all.</param>
     public RunRecord(RunFolder run, int? resumedAt, int rolloutsPerStep)
@@ -25,23 +29,31 @@ public sealed class RunRecord : IDisposable
         _rolloutsPerStep = rolloutsPerStep == 0 ? int.MaxValue : rolloutsPerStep;
         if (resumedAt is { } step)
         {
+            var hasRollouts = File.Exists(run.Rollouts);
             _metrics = MetricsWriter.Resume(run, step);
             _rollouts = RolloutsWriter.Resume(run, step);
+            Earlier = MetricsWriter.Read(run);
+            Gaps = [.. GapsBefore(step, hasRollouts)];
         }
         else
         {
             _metrics = MetricsWriter.Create(run);
             _rollouts = RolloutsWriter.Create(run);
         }
-        Earlier = MetricsWriter.Read(run);
+
         _steps = [.. Earlier];
     }
 
-    /// <summary>The steps of a resumed run that are done already.</summary>
-    public IReadOnlyList<StepReport> Earlier { get; }
+    /// <summary>The steps of a resumed run that are done already, as far as they could be read.</summary>
+    public IReadOnlyList<StepReport> Earlier { get; } = [];
+
+    /// <summary>A sentence for each file of a resumed run that lacks some of the earlier steps.</summary>
+    public IReadOnlyList<string> Gaps { get; } = [];
 
     /// <summary>Writes a finished step, and gives it as the view shows it.</summary>
-    public StepReport Add(TrainingStepFinished step)
+    /// <param name="step">What the trainer reports.</param>
+    /// <param name="warn">Told once of each reason why the plot can't be written.</param>
+    public StepReport Add(TrainingStepFinished step, Action<string> warn)
     {
         var report = ToReport(step);
         _steps.Add(report);
@@ -49,20 +61,54 @@ public sealed class RunRecord : IDisposable
         foreach (var line in ToLines(step).Take(_rolloutsPerStep))
             _rollouts.Write(line);
         if (TimeProvider.System.GetElapsedTime(_plotted) > PlotEvery)
-            DrawPlot();
+            DrawPlot(warn);
         return report;
     }
 
-    public void DrawPlot()
+    /// <summary>Draws all steps.</summary>
+    /// <param name="warn">Told once of each reason why the plot can't be written.</param>
+    public void DrawPlot(Action<string> warn)
     {
-        RewardsPlot.Write(_run, _steps);
         _plotted = TimeProvider.System.GetTimestamp();
+        try
+        {
+            RewardsPlot.Write(_run, _steps);
+        }
+        catch (Exception cause) // an ornament: no fault of it, of its library or of the disk ends a run
+        {
+            var warning = $"WARNING '{_run.RewardsPlot}' was not written: {cause.Message.Split('\n')[0]}";
+            if (warning != _plotWarning)
+                warn(warning);
+            _plotWarning = warning;
+        }
     }
 
     public void Dispose()
     {
         _metrics.Dispose();
         _rollouts.Dispose();
+    }
+
+    private IEnumerable<string> GapsBefore(int step, bool hasRollouts)
+    {
+        var missing = Enumerable.Range(1, step).Except(Earlier.Select(report => report.Step)).ToArray();
+        if (missing.Length > 0)
+        {
+            var lines = _metrics.Unreadable.Count > 0 ? $"; unreadable: {LinesOf(_metrics.Unreadable)}" : "";
+            yield return $"WARNING '{_run.Metrics}' lacks {missing.Length} of the {step} steps so far, from step {missing[0]}{lines}";
+        }
+
+        if (!hasRollouts)
+            yield return $"WARNING '{_run.Rollouts}' was missing: it begins at step {step + 1}";
+        else if (_rollouts.Unreadable.Count > 0)
+            yield return $"WARNING '{_run.Rollouts}' had samples that can't be read and were left out: {LinesOf(_rollouts.Unreadable)}";
+    }
+
+    private static string LinesOf(IReadOnlyList<int> numbers)
+    {
+        const int shown = 5;
+        var more = numbers.Count > shown ? $" and {numbers.Count - shown} more" : "";
+        return $"{(numbers.Count == 1 ? "line" : "lines")} {string.Join(", ", numbers.Take(shown))}{more}";
     }
 
     private static StepReport ToReport(TrainingStepFinished step) => new()

@@ -1,3 +1,4 @@
+using System.Text;
 using Rollout.Actors.Client;
 using Rollout.Actors.Data;
 using Rollout.Actors.Decoding;
@@ -19,12 +20,11 @@ using Rollout.Host.View;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// rollout train: reads and checks everything, then makes the output folder, then starts the actors and follows them.
+/// The command <c>rollout train</c>: reads and checks everything, makes the output folder, starts the actors, and shows and
+/// writes what they report.
 /// </summary>
 public static class TrainJob
 {
-    private const string ConfigName = "config.conf";
-
     public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
     {
         if (options is { Resume: not null, Out: not null })
@@ -35,15 +35,15 @@ public static class TrainJob
         return await RunAsync(options, place, context, lines: null);
     }
 
-    /// <summary>Where a run of a job goes that nobody named a folder for.</summary>
+    /// <summary>The folder of a run whose command names none.</summary>
     /// <param name="config">The job's file; null for the default job.</param>
     internal static string NextFolder(string? config) =>
         RunFolder.NextFree("runs", config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(config));
 
     /// <param name="options">What to train.</param>
-    /// <param name="place">Where to write, and to go on from; held until this has returned.</param>
-    /// <param name="context">What it runs with.</param>
-    /// <param name="lines">Where a host says what happens in its cluster; null for the command of its own.</param>
+    /// <param name="place">The run's folder and the checkpoint it continues; held until this has returned.</param>
+    /// <param name="context">Console and stop signal.</param>
+    /// <param name="lines">Where a host says what happens in its cluster; null for <c>rollout train</c>.</param>
     internal static async Task<int> RunAsync(
         TrainOptions options, RunPlace place, CommandContext context, HostLines? lines)
     {
@@ -90,7 +90,7 @@ public static class TrainJob
             await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
         var run = place.Open();
-        File.WriteAllText(Path.Combine(run.Path, ConfigName), tree.Render());
+        DurableFiles.Write(run.Config, file => file.Write(Encoding.UTF8.GetBytes(tree.Render())));
         var order = new BuildOrder();
         if (pool is not null)
         {
@@ -115,7 +115,8 @@ public static class TrainJob
         return ExitCodes.Failure;
     }
 
-    /// <summary>Shows and writes what the trainer reports, until it ends. Gives why it did, unless as planned.</summary>
+    /// <summary>Shows and writes what the trainer reports until it ends.</summary>
+    /// <returns>Why the run ended early; null where it ended as planned.</returns>
     private static async Task<string?> FollowAsync(
         TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
     {
@@ -126,6 +127,8 @@ public static class TrainJob
         using (var view = new TrainingView(context, record.Earlier))
         {
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
+            foreach (var gap in record.Gaps)
+                view.Say(gap);
             await foreach (var seen in trainer.TrainAsync(from, context.Stop.Token))
             {
                 switch (seen)
@@ -134,7 +137,7 @@ public static class TrainJob
                         view.ReportStart(new HeldOutAccuracy(from.Step, accuracy));
                         break;
                     case TrainingStepFinished report:
-                        view.Report(record.Add(report));
+                        view.Report(record.Add(report, view.Say));
                         break;
                     case CheckpointSaved saved:
                         last = saved;
@@ -147,8 +150,8 @@ public static class TrainJob
                         break;
                 }
             }
+            record.DrawPlot(view.Say);
         }
-        record.DrawPlot();
         return ended?.Error;
     }
 
@@ -163,8 +166,8 @@ public static class TrainJob
     }
 
     /// <summary>
-    /// Lines of a file are all encoded once. The prompts of the first step and of the evaluation stand for the length of
-    /// all: a group that does not fit later fails by itself. Without a pool of its own, decoders elsewhere judge.
+    /// Encodes every line of a data file once, and measures the prompts of the first step and of the evaluation: a longer
+    /// group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
     /// </summary>
     private static void RequireFittingGroups(TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree)
     {

@@ -1,20 +1,23 @@
 namespace Rollout.Host.Output;
 
-/// <summary>metrics.jsonl: a line a training step, each in the file as soon as its step is done.</summary>
+/// <summary>Writes metrics.jsonl: a line a training step, in the file as soon as the step is done.</summary>
 public sealed class MetricsWriter : IDisposable
 {
-    private readonly JsonLines _lines;
+    private readonly JsonLog _lines;
 
-    private MetricsWriter(JsonLines lines) => _lines = lines;
+    private MetricsWriter(JsonLog lines) => _lines = lines;
 
-    public static MetricsWriter Create(RunFolder run) => new(JsonLines.Create(run.Metrics));
+    /// <summary>Numbers of the lines that a resumed run left out because they could not be read.</summary>
+    public IReadOnlyList<int> Unreadable => _lines.Unreadable;
 
-    /// <summary>Goes on after training step <paramref name="lastStep"/>; what came after it is dropped.</summary>
+    public static MetricsWriter Create(RunFolder run) => new(JsonLog.Create(run.Metrics));
+
+    /// <summary>Keeps the lines up to training step <paramref name="lastStep"/>: the steps after it are done again.</summary>
     public static MetricsWriter Resume(RunFolder run, int lastStep) =>
-        new(JsonLines.Continue<StepReport>(run.Metrics, line => line.Step <= lastStep));
+        new(JsonLog.Continue<StepReport>(run.Metrics, line => line.Step <= lastStep));
 
-    /// <summary>The steps that a run's file holds, in order; a line cut short by a crash is left out.</summary>
-    public static IReadOnlyList<StepReport> Read(RunFolder run) => [.. JsonLines.Read<StepReport>(run.Metrics)];
+    /// <summary>The steps of a run's file that can be read, in order.</summary>
+    public static IReadOnlyList<StepReport> Read(RunFolder run) => [.. JsonLog.Read<StepReport>(run.Metrics)];
 
     public void Write(StepReport report) => _lines.Write(report);
 

@@ -1,10 +1,11 @@
+using Rollout.Gpu.Weights;
 using ScottPlot;
 
 namespace Rollout.Host.Output;
 
 /// <summary>
-/// rewards.png: the mean reward of every training step with its spread, and the held-out accuracy of the steps that
-/// evaluated, on an axis of its own. Drawn with the program's own font, so that it looks alike on a machine with none.
+/// Draws rewards.png: the mean reward of every training step with its spread, and the held-out accuracy of the steps that
+/// evaluated, on an axis of its own. It uses the program's own font, for machines that have none.
 /// </summary>
 public static class RewardsPlot
 {
@@ -14,12 +15,11 @@ public static class RewardsPlot
     private static readonly Color RewardColor = Color.FromHex("#1f77b4");
     private static readonly Color AccuracyColor = Color.FromHex("#d95f02");
 
-    /// <summary>Replaces the picture at once: who looks at it never sees half of one.</summary>
+    /// <summary>Replaces the picture as a whole: nobody who opens it sees half of one.</summary>
     public static void Write(RunFolder run, IReadOnlyList<StepReport> steps)
     {
-        var unfinished = run.RewardsPlot + ".tmp";
-        File.WriteAllBytes(unfinished, Draw(steps));
-        File.Move(unfinished, run.RewardsPlot, overwrite: true);
+        var picture = Draw(steps);
+        DurableFiles.Write(run.RewardsPlot, file => file.Write(picture));
     }
 
     /// <summary>The PNG of any number of steps, none included.</summary>

@@ -1,17 +1,20 @@
 namespace Rollout.Host.Output;
 
-/// <summary>rollouts.jsonl: a line a sample with its reward.</summary>
+/// <summary>Writes rollouts.jsonl: a line a sample with its reward.</summary>
 public sealed class RolloutsWriter : IDisposable
 {
-    private readonly JsonLines _lines;
+    private readonly JsonLog _lines;
 
-    private RolloutsWriter(JsonLines lines) => _lines = lines;
+    private RolloutsWriter(JsonLog lines) => _lines = lines;
 
-    public static RolloutsWriter Create(RunFolder run) => new(JsonLines.Create(run.Rollouts));
+    /// <summary>Numbers of the lines that a resumed run left out because they could not be read.</summary>
+    public IReadOnlyList<int> Unreadable => _lines.Unreadable;
 
-    /// <summary>Goes on after training step <paramref name="lastStep"/>; what came after it is dropped.</summary>
+    public static RolloutsWriter Create(RunFolder run) => new(JsonLog.Create(run.Rollouts));
+
+    /// <summary>Keeps the samples up to training step <paramref name="lastStep"/>: the steps after it are done again.</summary>
     public static RolloutsWriter Resume(RunFolder run, int lastStep) =>
-        new(JsonLines.Continue<RolloutLine>(run.Rollouts, line => line.Step <= lastStep));
+        new(JsonLog.Continue<RolloutLine>(run.Rollouts, line => line.Step <= lastStep));
 
     public void Write(RolloutLine line) => _lines.Write(line);
 

@@ -1,8 +1,8 @@
 namespace Rollout.Host.Output;
 
 /// <summary>
-/// The folder of one training run: metrics.jsonl, rollouts.jsonl, rewards.png and checkpoints/step-N. A folder
-/// holds one run; a second one is refused rather than mixed into it.
+/// The folder of one training run: metrics.jsonl, rollouts.jsonl, rewards.png, config.conf and checkpoints/step-N. A
+/// folder holds one run; a second one is refused.
 /// </summary>
 public sealed class RunFolder
 {
@@ -13,7 +13,7 @@ public sealed class RunFolder
 
     private RunFolder(string path) => Path = path;
 
-    /// <summary>Absolute.</summary>
+    /// <summary>The folder's absolute path.</summary>
     public string Path { get; }
 
     public string Metrics => System.IO.Path.Combine(Path, MetricsName);
@@ -24,8 +24,11 @@ public sealed class RunFolder
 
     public string Checkpoints => System.IO.Path.Combine(Path, CheckpointsName);
 
-    /// <summary>A run that ended before its first step has left nothing worth keeping.</summary>
+    /// <summary>True where the folder has a finished step or a checkpoint. A run that ended before counts as none.</summary>
     public bool HoldsRun => new FileInfo(Metrics) is { Exists: true, Length: > 0 } || Directory.Exists(Checkpoints);
+
+    /// <summary>The configuration that the run was started with.</summary>
+    public string Config => System.IO.Path.Combine(Path, "config.conf");
 
     /// <summary>checkpoints/step-N: the state after training step N.</summary>
     public string Checkpoint(int step) => System.IO.Path.Combine(Checkpoints, $"step-{step}");
@@ -45,8 +48,8 @@ public sealed class RunFolder
     }
 
     /// <summary>
-    /// Makes the folder of a new run. Call it last, when the run's input is known to be good: a run that cannot
-    /// start leaves nothing behind.
+    /// Makes the folder of a new run. Called last, when the run's input is known to be good: a run that cannot start
+    /// leaves nothing behind.
     /// </summary>
     /// <exception cref="OutputException">It holds a run already, is a file, or cannot be written.</exception>
     public static RunFolder Create(string path)
@@ -60,7 +63,7 @@ public sealed class RunFolder
     /// <exception cref="OutputException">It holds no run, or cannot be written.</exception>
     public static RunFolder Resume(string path)
     {
-        var folder = new RunFolder(System.IO.Path.GetFullPath(path));
+        var folder = For(path);
         if (!folder.HoldsRun)
             throw new OutputException($"'{path}' holds no run to go on with: it has neither metrics nor checkpoints.");
         folder.RequireWritable();

@@ -2,7 +2,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Output;
 
-/// <summary>What one training step did: a line of metrics.jsonl, and what the live view shows.</summary>
+/// <summary>The figures of one training step: a line of metrics.jsonl, and what the live view shows.</summary>
 public sealed record StepReport
 {
     /// <summary>1 … <see cref="Steps"/>.</summary>

@@ -61,7 +61,7 @@ public sealed class DecoderActorTests : ActorTest
         for (var i = 0; i < groups.Length; i++)
         {
             var done = await _scheduler.DecodedAsync();
-            Assert.Equal(9 + done.Id.Value, done.Attempt);
+            Assert.Equal(9 + done.Id.Value, done.Assignment.Value);
             Groups.AssertExpected(
                 groups.Single(group => group.Id == done.Id), done.Completions, SamplingRng.SequenceKey);
         }
@@ -105,7 +105,7 @@ public sealed class DecoderActorTests : ActorTest
     }
 
     [Fact]
-    public async Task A_new_attempt_at_a_group_takes_the_place_of_the_old_one()
+    public async Task A_new_assignment_of_a_group_takes_the_place_of_the_old_one()
     {
         await ServeAsync();
         using var gate = new StepGate(_runner, closedAt: 3);
@@ -116,7 +116,7 @@ public sealed class DecoderActorTests : ActorTest
         gate.Open();
 
         var done = await _scheduler.DecodedAsync();
-        Assert.Equal(2, done.Attempt);
+        Assert.Equal(2, done.Assignment.Value);
         Groups.AssertExpected(group, done.Completions, SamplingRng.SequenceKey);
         await AssertIdleAsync();
     }

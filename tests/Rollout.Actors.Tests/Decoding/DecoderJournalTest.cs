@@ -10,7 +10,7 @@ namespace Rollout.Actors.Tests.Decoding;
 /// <summary>A journal that follows a scheduler, and the samples of one group that are worked on.</summary>
 public abstract class DecoderJournalTest
 {
-    protected const int Attempt = 5;
+    protected static readonly AssignmentId Assignment = new(5);
 
     protected static readonly SchedulerEpoch Seven = new(7);
     protected static readonly GroupId Group = new(1);
@@ -28,7 +28,7 @@ public abstract class DecoderJournalTest
     protected Sequence Assign(int sample, SampleStart? start = null, int maxTokens = 1000)
     {
         start ??= SampleStart.New(sample);
-        Assert.False(Journal.Assign(Group, start, Attempt));
+        Assert.False(Journal.Assign(Group, start, Assignment));
         var sequence = new Sequence(Request(maxTokens, sample + 1), start, key: 0, age: 0);
         Underway.Add(sequence);
         return sequence;

@@ -19,7 +19,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         var sequence = Assign(0);
         Sample(sequence, 1, 2, 3);
         var first = Assert.Single(Reported().Samples);
-        Assert.Equal((Group, 0, Attempt, 0, false), (first.Group, first.Sample, first.Attempt, first.Start, first.IsLast));
+        Assert.Equal((Group, 0, Assignment, 0, false), (first.Group, first.Sample, first.Assignment, first.Start, first.IsLast));
         Assert.Equal([1, 2, 3], first.Sampled.Tokens);
         Assert.Equal([-1f, -2f, -3f], first.Sampled.Logprobs);
         Assert.True(Journal.Acknowledge(Seven, 1));
@@ -60,8 +60,8 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     {
         var (one, two) = (new Policy(Run: 1, default), new Policy(Run: 2, default));
         var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
-        Journal.Assign(Group, SampleStart.New(0), Attempt, required: one);
-        Journal.Assign(new GroupId(2), SampleStart.New(0), Attempt);
+        Journal.Assign(Group, SampleStart.New(0), Assignment, required: one);
+        Journal.Assign(new GroupId(2), SampleStart.New(0), Assignment);
         Assert.Empty(Journal.NotUnder(one));
         Assert.Equal([Group], Journal.NotUnder(two));
 
@@ -187,7 +187,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     }
 
     [Fact]
-    public void What_was_taken_of_an_earlier_attempt_says_nothing_of_the_next_one()
+    public void What_was_taken_of_an_earlier_assignment_says_nothing_of_the_next_one()
     {
         var first = Assign(0);
         Sample(first, 1, 2, 3);
@@ -195,13 +195,13 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         var before = Reported();
 
         var again = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
-        Assert.True(Journal.Assign(Group, SampleStart.New(0), Attempt + 1), "it was held");
+        Assert.True(Journal.Assign(Group, SampleStart.New(0), new AssignmentId(6)), "it was held");
         Underway.Add(again);
         Sample(again, 1);
         Taken(before);
 
         var progress = Assert.Single(Reported().Samples);
-        Assert.Equal((Attempt + 1, 0), (progress.Attempt, progress.Start));
+        Assert.Equal((new AssignmentId(6), 0), (progress.Assignment, progress.Start));
         Assert.Equal([1], progress.Sampled.Tokens);
     }
 
@@ -211,7 +211,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         var groups = Enumerable.Range(0, 150).Select(id => new GroupId(id)).ToArray();
         foreach (var group in groups)
         {
-            Journal.Assign(group, SampleStart.New(0), Attempt);
+            Journal.Assign(group, SampleStart.New(0), Assignment);
             Journal.Reject(group, new string('漢', 10_000));
         }
         var rejected = new List<GroupId>();
@@ -240,7 +240,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Journal.Reject(Group, "and again");
 
         var report = Reported();
-        Assert.Equal([new GroupRejection(Group, Attempt, "no block is left")], report.Rejected);
+        Assert.Equal([new GroupRejection(Group, Assignment, "no block is left")], report.Rejected);
         Assert.Equal(1, Journal.Holding);
         Assert.True(Journal.HasNews);
         Taken(report);
@@ -255,7 +255,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         {
             var (journal, known, next) = (new DecoderJournal(), new List<int>(), 100);
             journal.Follow(Seven);
-            journal.Assign(Group, SampleStart.New(0), Attempt);
+            journal.Assign(Group, SampleStart.New(0), Assignment);
             var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
             var late = 0L;
             foreach (var fate in fates)

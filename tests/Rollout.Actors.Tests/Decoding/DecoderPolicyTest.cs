@@ -73,7 +73,7 @@ public abstract class DecoderPolicyTest : ActorTest
         Decoder0.Tell(new SchedulerHere(Epoch, TimeSpan.FromMilliseconds(100)), Scheduler);
         Decoder0.Tell(
             new AssignSamples(
-                Epoch, ++_commands, (int)_commands, group, [.. group.Samples.Select((_, i) => SampleStart.New(i))], required),
+                Epoch, ++_commands, new AssignmentId((int)_commands), group, [.. group.Samples.Select((_, i) => SampleStart.New(i))], required),
             Scheduler);
     }
 

@@ -73,7 +73,7 @@ public sealed class DecoderReportTests : ActorTest
     private void Follow(TimeSpan reportEvery) => _decoder.Tell(new SchedulerHere(Epoch, reportEvery), _scheduler);
 
     private void Assign(GroupRequest group) => _decoder.Tell(
-        new AssignSamples(Epoch, ++_commands, _commands, group, [SampleStart.New(0)]), _scheduler);
+        new AssignSamples(Epoch, ++_commands, new AssignmentId(_commands), group, [SampleStart.New(0)]), _scheduler);
 
     private async Task<DecoderReport> ReportAsync() => await _scheduler.FishForMessageAsync<DecoderReport>(_ => true);
 }

@@ -44,7 +44,7 @@ public sealed class BadReportTests
     {
         var decoder = _rig.Join(BookRig.Here(0) with { Seen = default, Holding = 2 })!;
         var sampled = new SampledTokens([5], [-1], [new VersionSpan(default, 0)]);
-        var progress = new SampleProgress(new GroupId(1), 300_000_000, 1, 0, sampled);
+        var progress = new SampleProgress(new GroupId(1), 300_000_000, new AssignmentId(1), 0, sampled);
 
         _rig.Report(decoder, [progress, progress with { Sample = -1 }]);
 
@@ -61,7 +61,7 @@ public sealed class BadReportTests
         var decoder = _rig.Join(BookRig.Here(0) with { Seen = default, Holding = 2 })!;
         var sampled = new SampledTokens([5], [-1], [new VersionSpan(default, 0)]);
         _rig.Report(decoder,
-            [.. new[] { 2, 0 }.Select(sample => new SampleProgress(new GroupId(1), sample, 1, 0, sampled, FinishReason.Stop))]);
+            [.. new[] { 2, 0 }.Select(sample => new SampleProgress(new GroupId(1), sample, new AssignmentId(1), 0, sampled, FinishReason.Stop))]);
 
         _rig.Book.Submit(Groups.Of(1, 4, 3, 3, 3), required: null);
 

@@ -56,7 +56,7 @@ internal sealed class BookRig
     {
         var slots = Book.Find(id)!.Slots.Where(slot => slot.Decoder == decoder);
         Report(decoder, [.. slots.Select(slot => new SampleProgress(
-            id, slot.Sample, slot.Attempt, slot.Count, new SampledTokens([5], [-1], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
+            id, slot.Sample, slot.Assignment, slot.Count, new SampledTokens([5], [-1], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
     }
 
     public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Intake.AcceptReport(

@@ -65,7 +65,7 @@ public sealed class CommandStreamTests
         Assert.IsType<AssignSamples>(sent[1]);
     }
 
-    private void Assign() => _stream.Assign(1, Groups.Of(1, 4, 8), [SampleStart.New(0)]);
+    private void Assign() => _stream.Assign(new AssignmentId(1), Groups.Of(1, 4, 8), [SampleStart.New(0)]);
 
     private long[] Sent(int after) => [.. _stream.TakeSendable(after * Second).Select(command => command.Number)];
 }

@@ -100,7 +100,7 @@ internal sealed class SimulatedDecoder(
             case AssignSamples assign:
                 foreach (var start in assign.Samples)
                 {
-                    if (Journal.Assign(assign.Group.Id, start, assign.Attempt))
+                    if (Journal.Assign(assign.Group.Id, start, assign.Assignment))
                         _sequences.RemoveAll(entry => entry.Sequence.Id == new SequenceId(assign.Group.Id, start.Sample));
                     var key = Groups.Key(0, new SequenceId(assign.Group.Id, start.Sample));
                     _sequences.Add((assign.Group, new Sequence(assign.Group, start, key, 0)));

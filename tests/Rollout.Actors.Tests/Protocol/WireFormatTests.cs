@@ -16,13 +16,13 @@ public sealed class WireFormatTests : ActorTest
 
     private static readonly string[] Known =
     [
-        "assign-samples:2 a81a75f5fc9ad29d",
+        "assign-samples:2 61013e9250e9f8b0",
         "cancel-groups:1 4bcbcaf61c00a8e2",
         "completions-ready:2 1ad4b6106caa5cb8",
         "decoder-here:3 0697538e3e232279",
         "decoder-lost:2 126158747c5a032e",
         "decoder-refused:2 8a95d3a6662c9941",
-        "decoder-report:3 3e31b86bf5f30e7e",
+        "decoder-report:3 a990b74a019f32ad",
         "decoder-stats:1 2884821a5b38f9b6",
         "forget-groups:1 acbafb6c87128746",
         "group-given-up:1 207f9f34f2538469",

@@ -36,7 +36,7 @@ public sealed class WireLimitsTests : ActorTest
     public void A_report_full_of_reasons_can_be_sent()
     {
         var reason = WireLimits.Reason(new string('漢', 1 << 20));
-        var rejected = Enumerable.Range(0, 64).Select(id => new GroupRejection(new GroupId(id), 1, reason)).ToArray();
+        var rejected = Enumerable.Range(0, 64).Select(id => new GroupRejection(new GroupId(id), new AssignmentId(1), reason)).ToArray();
         var report = new DecoderReport(
             new DecoderId(new HostId("here:1", 1), "cpu"), 1, default, 1, 1, default, [], rejected, default, More: false);
 
@@ -59,7 +59,7 @@ public sealed class WireLimitsTests : ActorTest
             AssertFits(new SubmitGroup(group));
             var longest = group.Samples[0].MaxTokens;
             AssertFits(new AssignSamples(
-                default, long.MaxValue, int.MaxValue, group, [new SampleStart(0, new SampledTokens(new int[longest], new float[longest], []))]));
+                default, long.MaxValue, new AssignmentId(int.MaxValue), group, [new SampleStart(0, new SampledTokens(new int[longest], new float[longest], []))]));
         }
 
         void AssertFits(object message) =>
@@ -72,7 +72,7 @@ public sealed class WireLimitsTests : ActorTest
         var versions = Enumerable.Repeat(new VersionSpan(
             new Policy(long.MaxValue, new PolicyVersion(int.MaxValue)), int.MaxValue), 100).ToArray();
         var start = new SampleStart(int.MaxValue, new SampledTokens(new int[70_000], new float[70_000], versions));
-        var assign = new AssignSamples(default, 1, 1, Request(), []);
+        var assign = new AssignSamples(default, 1, new AssignmentId(1), Request(), []);
 
         Assert.InRange(
             _wire.ToBinary(assign with { Samples = [start] }).Length - _wire.ToBinary(assign).Length,

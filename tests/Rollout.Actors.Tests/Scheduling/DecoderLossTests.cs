@@ -30,7 +30,7 @@ public sealed class DecoderLossTests : SchedulerActorTest
         Assert.Equal([4, 5], moved.Samples[0].Sampled.Tokens);
         Assert.Equal([-4f, -5f], moved.Samples[0].Sampled.Logprobs);
         Assert.Empty(moved.Samples[1].Sampled.Tokens);
-        Assert.NotEqual(assigned.Attempt, moved.Attempt);
+        Assert.NotEqual(assigned.Assignment, moved.Assignment);
         first.Finish(scheduler, assigned, 9, 9, 9, 9);      // late: it is nobody any more
         second.Finish(scheduler, moved, 6, 7);
 

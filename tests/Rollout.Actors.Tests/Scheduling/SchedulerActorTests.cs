@@ -35,7 +35,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
         var assigned = await decoder.AssignedAsync();
 
-        decoder.Report(scheduler, [], [new GroupRejection(assigned.Group.Id, assigned.Attempt, "too long")]);
+        decoder.Report(scheduler, [], [new GroupRejection(assigned.Group.Id, assigned.Assignment, "too long")]);
 
         Assert.Equal("too long", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
         Assert.Equal([assigned.Group.Id], ((ForgetGroups)await decoder.CommandAsync()).Groups);
@@ -90,7 +90,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         decoder.Finish(scheduler, assigned, 5);
         var again = decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], FinishReason.Stop, 5)]);
         scheduler.Tell(again, decoder.Ref);
-        decoder.Report(scheduler, [], [new GroupRejection(assigned.Group.Id, assigned.Attempt, "changed its mind")]);
+        decoder.Report(scheduler, [], [new GroupRejection(assigned.Group.Id, assigned.Assignment, "changed its mind")]);
 
         Assert.Equal(1, (await ExpectMsgAsync<CompletionsReady>()).Id.Value);
         await ExpectNothingMoreAsync(scheduler, decoder);

@@ -91,7 +91,7 @@ public sealed class DecoderDouble(
         AssignSamples assigned, SampleStart start, FinishReason? finished, params int[] tokens) => new(
             assigned.Group.Id,
             start.Sample,
-            assigned.Attempt,
+            assigned.Assignment,
             start.Sampled.Count,
             new SampledTokens(tokens, [.. tokens.Select(token => -(float)token)], [new VersionSpan(default, 0)]),
             finished);

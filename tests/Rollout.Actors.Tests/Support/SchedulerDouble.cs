@@ -33,18 +33,18 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
         }
     }
 
-    public void Assign(IActorRef decoder, GroupRequest group, int attempt = 1) =>
-        Assign(decoder, group, attempt, [.. group.Samples.Select((_, sample) => SampleStart.New(sample))]);
+    public void Assign(IActorRef decoder, GroupRequest group, int assignment = 1) =>
+        Assign(decoder, group, assignment, [.. group.Samples.Select((_, sample) => SampleStart.New(sample))]);
 
-    public void Assign(IActorRef decoder, GroupRequest group, int attempt, params SampleStart[] samples)
+    public void Assign(IActorRef decoder, GroupRequest group, int assignment, params SampleStart[] samples)
     {
         _samples[group.Id] = group.Samples.Length;
         foreach (var start in samples)
         {
             _progress[new SequenceId(group.Id, start.Sample)] = new SampleProgress(
-                group.Id, start.Sample, attempt, 0, start.Sampled);
+                group.Id, start.Sample, new AssignmentId(assignment), 0, start.Sampled);
         }
-        decoder.Tell(new AssignSamples(Epoch, NextNumber(decoder), attempt, group, samples), Ref);
+        decoder.Tell(new AssignSamples(Epoch, NextNumber(decoder), new AssignmentId(assignment), group, samples), Ref);
     }
 
     public void Recall(IActorRef decoder, GroupId group, bool runningToo, params int[] samples) =>
@@ -99,7 +99,7 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
     private void Take(SampleProgress progress)
     {
         var id = new SequenceId(progress.Group, progress.Sample);
-        var known = _progress.TryGetValue(id, out var before) && before.Attempt == progress.Attempt ? before : null;
+        var known = _progress.TryGetValue(id, out var before) && before.Assignment == progress.Assignment ? before : null;
         var sampled = new SampledTokensBuilder();
         if (known is not null)
             sampled.Append(known.Sampled.Slice(0, progress.Start));
@@ -111,11 +111,11 @@ public sealed class SchedulerDouble(TestProbe probe, long epoch = 1)
         {
             _decoded.Enqueue(new DecodedGroup(
                 progress.Group,
-                progress.Attempt,
+                progress.Assignment,
                 [.. samples.Select(sample => new Completion(sample!.Sample, sample.Sampled, sample.Finished!.Value))]));
         }
     }
 }
 
 /// <summary>A group of which all samples have come.</summary>
-public sealed record DecodedGroup(GroupId Id, int Attempt, Completion[] Completions);
+public sealed record DecodedGroup(GroupId Id, AssignmentId Assignment, Completion[] Completions);

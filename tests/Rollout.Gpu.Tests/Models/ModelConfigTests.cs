@@ -171,6 +171,8 @@ public sealed class ModelConfigTests
     [Theory]
     [InlineData("{\"vocab_size\": 1,\n oops}", "is not JSON: line 2")]
     [InlineData("[1]", "should hold one JSON object.")]
+    [InlineData("{\"\\ud800\": 1}", "not valid Unicode")]
+    [InlineData("{\"model_type\": \"\\ud800\"}", "not valid Unicode")]
     public void A_file_that_is_not_settings_is_refused(string text, string expected)
     {
         var error = Assert.Throws<CheckpointException>(() => Read(text));

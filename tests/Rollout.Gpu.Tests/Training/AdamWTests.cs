@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -97,7 +98,7 @@ public sealed class AdamWTests : IDisposable
         optimizer.Accumulate();
 
         Assert.Equal(13, optimizer.GradientNorm(), 5);
-        Assert.Equal("", optimizer.FirstNonFinite());
+        Assert.Null(optimizer.FirstBrokenGradient());
     }
 
     [Fact]
@@ -115,7 +116,7 @@ public sealed class AdamWTests : IDisposable
         (fine.sum() + broken.sqrt().sum()).backward(); // the slope of √w at 0
         optimizer.Accumulate();
 
-        Assert.Equal("broken", optimizer.FirstNonFinite());
+        Assert.Equal("broken", optimizer.FirstBrokenGradient());
         Assert.False(double.IsFinite(optimizer.GradientNorm()));
     }
 
@@ -190,6 +191,43 @@ public sealed class AdamWTests : IDisposable
         Assert.Contains("exp_avg.w", otherShape.Message, StringComparison.Ordinal);
         var otherName = Assert.Throws<CheckpointException>(() => renamed.Load(path));
         Assert.Contains("exp_avg.v", otherName.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_state_that_is_not_finite_is_refused_by_file_and_tensor()
+    {
+        using var scope = NewDisposeScope();
+        var path = Path.Combine(_folder, "broken.safetensors");
+        SafetensorsWriter.Write(
+            path,
+            [
+                ("step", tensor((long[])[3])), ("exp_avg.w", zeros(3)),
+                ("exp_avg_sq.w", tensor((float[])[1, float.NaN, 1])),
+            ]);
+        using var optimizer =
+            new AdamW([new OptimizedParameter("w", zeros(3).requires_grad_(), Decays: false)], Options);
+
+        var refused = Assert.Throws<CheckpointException>(() => optimizer.Load(path));
+
+        Assert.Equal($"{path}: tensor exp_avg_sq.w holds a number that is not finite.", refused.Message);
+        Assert.Equal(0, optimizer.Steps);
+    }
+
+    [Fact]
+    public void A_weight_that_an_update_makes_infinite_fails_the_step_and_is_named()
+    {
+        using var scope = NewDisposeScope();
+        var weight = full([2], -3.3e38f).requires_grad_();
+        using var optimizer = new AdamW([new OptimizedParameter("w", weight, Decays: false)], Options);
+        weight.sum().backward();
+        optimizer.Accumulate();
+
+        var tooFast = Assert.Throws<NotFiniteNumberException>(() => optimizer.Step(1e300));
+        Assert.Equal(0, optimizer.Steps);
+        var failure = Assert.Throws<NotFiniteNumberException>(() => optimizer.Step(3e37));
+
+        Assert.Equal("A step at learning rate 1E+300 is beyond float32.", tooFast.Message);
+        Assert.Equal("w is not finite after optimizer step 1.", failure.Message);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Training;
@@ -7,26 +8,28 @@ namespace Rollout.Gpu.Tests.Training;
 public sealed class CheckpointStoreTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("checkpoints").FullName;
+    private readonly CheckpointStore _store;
+
+    public CheckpointStoreTests() => _store = new CheckpointStore(_root);
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact]
     public void The_latest_checkpoint_is_the_one_of_most_steps_and_not_the_last_by_name()
     {
-        var store = new CheckpointStore(_root);
         foreach (var step in (int[])[9, 100, 20])
-            Write(store, step);
+            Write(step);
 
-        Assert.True(store.TryLatest(out var folder));
-        Assert.Equal(store.FolderOf(100), folder);
-        Assert.Equal([9, 20, 100], store.Steps());
-        Assert.Equal(100, CheckpointStore.ReadProgress(folder).Step);
+        Assert.True(_store.TryLatest(out var folder));
+        Assert.Equal(_store.FolderOf(100), folder);
+        Assert.Equal([9, 20, 100], _store.Steps());
+        Assert.Equal(100, CheckpointStore.ReadVerified(folder).Step);
     }
 
     [Fact]
     public void A_run_that_has_saved_nothing_has_no_latest_checkpoint()
     {
-        Assert.False(new CheckpointStore(_root).TryLatest(out _));
+        Assert.False(_store.TryLatest(out _));
         Assert.False(new CheckpointStore(Path.Combine(_root, "absent")).TryLatest(out _));
     }
 
@@ -36,22 +39,20 @@ public sealed class CheckpointStoreTests : IDisposable
     [InlineData(".replaced-step-3-abc", false)]
     public void Only_a_first_checkpoint_that_was_not_completed_is_none_at_all(string folder, bool neverHeldAny)
     {
-        Assert.True(new CheckpointStore(_root).NeverHeldAny);
+        Assert.True(_store.NeverHeldAny);
         Assert.True(new CheckpointStore(Path.Combine(_root, "absent")).NeverHeldAny);
 
         Directory.CreateDirectory(Path.Combine(_root, folder));
 
-        Assert.Equal(neverHeldAny, new CheckpointStore(_root).NeverHeldAny);
+        Assert.Equal(neverHeldAny, _store.NeverHeldAny);
     }
 
     [Fact]
     public void A_write_that_fails_leaves_neither_a_checkpoint_nor_its_parts()
     {
-        var store = new CheckpointStore(_root);
-
-        Assert.Throws<IOException>(() => CheckpointStore.Write(store.FolderOf(1), folder =>
+        Assert.Throws<IOException>(() => CheckpointStore.Write(_store.FolderOf(1), new TrainingProgress(1, 2, 3), folder =>
         {
-            CheckpointStore.WriteProgress(folder, new TrainingProgress(1, 2, 3));
+            File.WriteAllText(Path.Combine(folder, "model"), "half");
             throw new IOException("disk full");
         }));
 
@@ -61,68 +62,174 @@ public sealed class CheckpointStoreTests : IDisposable
     [Fact]
     public void A_write_that_fails_leaves_the_older_checkpoint_of_that_step_as_it_was()
     {
-        var store = new CheckpointStore(_root);
-        Write(store, 4);
+        Write(4);
 
-        Assert.Throws<IOException>(
-            () => CheckpointStore.Write(store.FolderOf(4), _ => throw new IOException("disk full")));
+        Assert.Throws<IOException>(() => CheckpointStore.Write(
+            _store.FolderOf(4), new TrainingProgress(4, 0, 0), _ => throw new IOException("disk full")));
 
-        Assert.Equal(4, CheckpointStore.ReadProgress(store.FolderOf(4)).Step);
+        Assert.Equal(4, CheckpointStore.ReadVerified(_store.FolderOf(4)).DataCursor);
     }
 
     [Fact]
     public void A_checkpoint_is_replaced_whole()
     {
-        var store = new CheckpointStore(_root);
         CheckpointStore.Write(
-            store.FolderOf(1), folder => File.WriteAllText(Path.Combine(folder, "old"), "old"));
-        Write(store, 1);
+            _store.FolderOf(1), new TrainingProgress(1, 0, 0), folder => File.WriteAllText(Path.Combine(folder, "old"), "old"));
+        Write(1);
 
-        var files = Directory.EnumerateFiles(store.FolderOf(1)).Select(Path.GetFileName);
-        Assert.Equal([CheckpointStore.ProgressFile], files);
+        Assert.False(File.Exists(Path.Combine(_store.FolderOf(1), "old")));
+        Assert.Equal(1, CheckpointStore.ReadVerified(_store.FolderOf(1)).DataCursor);
         Assert.Single(Directory.EnumerateFileSystemEntries(_root));
     }
 
     [Fact]
-    public void What_a_killed_process_left_unfinished_is_not_a_checkpoint_and_goes_with_the_next_write()
+    public void What_a_killed_process_left_unfinished_is_no_checkpoint_and_goes_with_the_next_write()
     {
-        var store = new CheckpointStore(_root);
-        var left = Directory.CreateDirectory(Path.Combine(_root, ".unfinished-step-3-abc")).FullName;
-        CheckpointStore.WriteProgress(left, new TrainingProgress(3, 0, 0));
+        Write(3);
+        var left = Path.Combine(_root, ".unfinished-step-3-abc");
+        Directory.Move(_store.FolderOf(3), left);
         Directory.CreateDirectory(Path.Combine(_root, "step-x"));
 
-        Assert.Empty(store.Steps());
-        Write(store, 3);
+        _store.Recover();
+        Assert.Empty(_store.Steps());
+        Write(3);
 
         Assert.False(Directory.Exists(left));
-        Assert.Equal([3], store.Steps());
+        Assert.Equal([3], _store.Steps());
+    }
+
+    [Fact]
+    public void A_checkpoint_that_a_killed_process_was_replacing_gets_its_name_back()
+    {
+        Write(3);
+        Directory.Move(_store.FolderOf(3), Path.Combine(_root, ".replaced-step-3-abc"));
+
+        _store.Recover();
+
+        Assert.Equal(3, CheckpointStore.ReadVerified(_store.FolderOf(3)).Step);
+        Assert.Single(Directory.EnumerateFileSystemEntries(_root));
+    }
+
+    [Fact]
+    public void A_checkpoint_that_was_replaced_is_removed_where_a_killed_process_left_it()
+    {
+        Write(2);
+        Directory.Move(_store.FolderOf(2), Path.Combine(_root, ".replaced-step-3-abc"));
+        Write(3);
+
+        _store.Recover();
+
+        Assert.Equal([_store.FolderOf(3)], Directory.EnumerateFileSystemEntries(_root));
     }
 
     [Fact]
     public void Progress_comes_back_as_it_went()
     {
         var progress = new TrainingProgress(12, 345_678_901_234, ulong.MaxValue);
-        CheckpointStore.WriteProgress(_root, progress);
+        CheckpointStore.Write(_store.FolderOf(12), progress, FillWith("weights"));
 
-        Assert.Equal(progress, CheckpointStore.ReadProgress(_root));
+        Assert.Equal(progress, CheckpointStore.ReadVerified(_store.FolderOf(12)));
+    }
+
+    [Fact]
+    public void One_changed_bit_in_any_file_of_a_checkpoint_is_found()
+    {
+        Write(5);
+        foreach (var path in Directory.EnumerateFiles(_store.FolderOf(5)).ToArray())
+        {
+            var whole = File.ReadAllBytes(path);
+            for (var at = 0; at < whole.Length; at++)
+            {
+                var damaged = (byte[])whole.Clone();
+                damaged[at] ^= 1;
+                File.WriteAllBytes(path, damaged);
+                Refused(5);
+            }
+
+            File.WriteAllBytes(path, whole);
+        }
+
+        Assert.Equal(5, CheckpointStore.ReadVerified(_store.FolderOf(5)).Step);
+    }
+
+    [Fact]
+    public void A_file_that_is_missing_or_cut_is_named()
+    {
+        Write(5);
+        var optimizer = Path.Combine(_store.FolderOf(5), PolicyTrainer.OptimizerFile);
+        File.WriteAllText(optimizer, "");
+        Assert.Equal(
+            $"{optimizer} is not the file that manifest.json lists: it has 0 bytes instead of 12.", Refused(5));
+
+        File.Delete(optimizer);
+        Assert.Equal($"{optimizer} is not there, and manifest.json lists it.", Refused(5));
+    }
+
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("progress.json")]
+    [InlineData("optimizer.safetensors")]
+    public void A_file_of_another_step_is_refused(string name)
+    {
+        Write(5);
+        Write(55);
+        File.Copy(Path.Combine(_store.FolderOf(5), name), Path.Combine(_store.FolderOf(55), name), overwrite: true);
+
+        Assert.StartsWith(Path.Combine(_store.FolderOf(55), name), Refused(55), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_checkpoint_under_the_name_of_another_step_is_refused()
+    {
+        Write(5);
+        Directory.Move(_store.FolderOf(5), _store.FolderOf(2_000_000_000));
+
+        Assert.Contains("progress.json is of step 5", Refused(2_000_000_000), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_checkpoint_without_a_manifest_is_refused_and_says_what_it_is_good_for()
+    {
+        Write(5);
+        File.Delete(Path.Combine(_store.FolderOf(5), CheckpointManifest.FileName));
+
+        Assert.Contains("a new run can start from its weights by model.path", Refused(5), StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("{")]
     [InlineData("{}")]
-    [InlineData("""{"step": -1, "data_cursor": 0, "seed": 1}""")]
-    public void A_broken_progress_file_is_named(string content)
+    [InlineData("null")]
+    [InlineData("""{"step": 5, "files": {"progress.json": null}}""")]
+    public void A_manifest_that_is_none_is_refused(string content)
     {
-        File.WriteAllText(Path.Combine(_root, CheckpointStore.ProgressFile), content);
+        Write(5);
+        File.WriteAllText(Path.Combine(_store.FolderOf(5), CheckpointManifest.FileName), content);
 
-        var failure = Assert.Throws<CheckpointException>(() => CheckpointStore.ReadProgress(_root));
-
-        Assert.Contains(
-            Path.Combine(_root, CheckpointStore.ProgressFile), failure.Message, StringComparison.Ordinal);
+        Assert.Contains(CheckpointManifest.FileName, Refused(5), StringComparison.Ordinal);
     }
 
-    private static void Write(CheckpointStore store, int step) =>
-        CheckpointStore.Write(
-            store.FolderOf(step),
-            folder => CheckpointStore.WriteProgress(folder, new TrainingProgress(step, step, 1)));
+    [Fact]
+    public void A_models_files_are_compared_without_the_optimizers_and_a_foreign_folder_is_not()
+    {
+        Write(5);
+        File.Delete(Path.Combine(_store.FolderOf(5), PolicyTrainer.OptimizerFile));
+        CheckpointManifest.VerifyModel(_store.FolderOf(5));
+        CheckpointManifest.VerifyModel(_root);
+
+        File.WriteAllText(Path.Combine(_store.FolderOf(5), "model.safetensors"), "changed");
+        Assert.Throws<CheckpointException>(() => CheckpointManifest.VerifyModel(_store.FolderOf(5)));
+    }
+
+    private string Refused(int step) =>
+        Assert.Throws<CheckpointException>(() => CheckpointStore.ReadVerified(_store.FolderOf(step))).Message;
+
+    private void Write(int step) =>
+        CheckpointStore.Write(_store.FolderOf(step), new TrainingProgress(step, step, 1), FillWith($"weights {step}"));
+
+    private static Action<string> FillWith(string weights) => folder =>
+    {
+        File.WriteAllText(Path.Combine(folder, "model.safetensors"), weights);
+        File.WriteAllText(Path.Combine(folder, PolicyTrainer.OptimizerFile), $"of {weights}");
+    };
 }

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Tests.Execution;
 using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
@@ -49,6 +50,29 @@ public sealed class CudaTrainingTests
         var moved = Distance(initial, final);
         Assert.True(moved > 0);
         Assert.InRange(Distance(TinyModel.Values(onHost.Model), final) / moved, 0, weightTolerance);
+    }
+
+    [Fact]
+    public void Two_deterministic_trainings_on_a_GPU_are_equal_to_the_last_bit()
+    {
+        float[] Trained()
+        {
+            using var onHost = TinyPolicy.Create(seed: 41);
+            using var onGpu = CudaPolicy.Copy(onHost.Model, ScalarType.BFloat16);
+            using var trainer = new PolicyTrainer(onGpu, TinyModel.Options with { Deterministic = true });
+            for (var step = 0; step < Steps; step++)
+                trainer.Train(TinyModel.Batch(step, groups: 32, samples: 8));
+            return TinyModel.Values(onGpu.Model);
+        }
+
+        try
+        {
+            Assert.Equal(Trained(), Trained());
+        }
+        finally
+        {
+            DeterministicAlgorithms.Set(enabled: false);
+        }
     }
 
     // The reward is for even tokens.

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
+using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Training;
 using Xunit;
 using static TorchSharp.torch;
@@ -243,6 +244,42 @@ public sealed class PolicyTrainerTests
         Assert.Equal(new PolicyVersion(0), weights.Version);
         Assert.Equal(before, TinyModel.Values(weights.Model));
         Assert.All(weights.Model.parameters(), parameter => Assert.Null(parameter.grad));
+    }
+
+    [Fact]
+    public void A_step_that_loses_the_weights_fails_and_can_neither_be_saved_nor_followed()
+    {
+        using var folder = new TemporaryFolder();
+        using var weights = TinyModel.Weights();
+        using var trainer = new PolicyTrainer(weights, TinyModel.Options with { LearningRate = 3e37, WeightDecay = 10 });
+        using (no_grad())
+        using (var embedding = weights.Model.parameters().First().detach())
+            embedding.mul_(10);
+
+        var failure = Assert.Throws<NotFiniteNumberException>(() => trainer.Train(TinyModel.Batch(1)));
+
+        Assert.Contains("is not finite after optimizer step 1", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(new PolicyVersion(0), weights.Version);
+        Assert.Throws<InvalidOperationException>(() => trainer.Save(folder.At("step-1"), new TrainingProgress(1, 0, 0)));
+        Assert.Throws<InvalidOperationException>(() => trainer.Train(TinyModel.Batch(2)));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
+    public void Weights_that_are_not_finite_are_never_saved()
+    {
+        using var folder = new TemporaryFolder();
+        using var weights = TinyModel.Weights();
+        using var trainer = new PolicyTrainer(weights, TinyModel.Options);
+        using (no_grad())
+        using (var embedding = weights.Model.parameters().First().detach())
+            embedding[17].fill_(float.PositiveInfinity);
+
+        var failure = Assert.Throws<NotFiniteNumberException>(
+            () => trainer.Save(folder.At("step-1"), new TrainingProgress(1, 0, 0)));
+
+        Assert.Contains("model.embed_tokens.weight", failure.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
 
     [Fact]

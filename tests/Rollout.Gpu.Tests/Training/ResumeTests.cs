@@ -35,7 +35,7 @@ public sealed class ResumeTests : IDisposable
         }
 
         Assert.True(store.TryLatest(out var folder));
-        var progress = CheckpointStore.ReadProgress(folder);
+        var progress = CheckpointStore.ReadVerified(folder);
         using var weights = new PolicyWeights(
             HuggingFaceModel.Load(folder, dtype, CPU), new PolicyVersion(progress.Step));
         using var resumed = PolicyTrainer.Resume(
@@ -82,7 +82,7 @@ public sealed class ResumeTests : IDisposable
 
         Assert.Equal(
             [
-                "config.json", "generation_config.json", "model.safetensors", "optimizer.safetensors",
+                "config.json", "generation_config.json", "manifest.json", "model.safetensors", "optimizer.safetensors",
                 "progress.json", "tokenizer.json",
             ],
             Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));

@@ -185,6 +185,29 @@ public sealed class SafetensorsFileTests
         Assert.EndsWith(expected, error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_header_of_thousands_of_sizes_or_a_name_of_megabytes_is_refused_in_one_short_sentence()
+    {
+        var sizes = string.Join(",", Enumerable.Repeat("1", 100_000));
+        var name = new string('w', 5_000_000);
+        foreach (var header in (string[])
+            [
+                $$$"""{"w": {"dtype": "F32", "shape": [{{{sizes}}}], "data_offsets": [0, 8]}}""",
+                $$$"""{"{{{name}}}": {"dtype": "F32", "shape": [1], "data_offsets": [0, 8]}}""",
+                $$$"""{"{{{name}}}": {"dtype": "{{{name}}}", "shape": [1], "data_offsets": [0, 8]}}""",
+            ])
+        {
+            using var folder = new TemporaryFolder();
+            var json = Encoding.UTF8.GetBytes(header);
+            File.WriteAllBytes(
+                folder.At("lie.safetensors"), [.. BitConverter.GetBytes((long)json.Length), .. json, .. new byte[8]]);
+
+            var error = Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(folder.At("lie.safetensors")));
+
+            Assert.InRange(error.Message.Length, 1, 500);
+        }
+    }
+
     [Theory]
     [InlineData(ulong.MaxValue, "and 100000000 is the limit.")]
     [InlineData(100_000_001UL, "and 100000000 is the limit.")]

@@ -46,6 +46,48 @@ public sealed class WeightLoaderTests
             Refused(folder).Message);
     }
 
+    [Theory]
+    [InlineData("hidden_size", 1_000_000_000, "tensor model.embed_tokens.weight should be [37, 1000000000] by config.json")]
+    [InlineData("vocab_size", 2_000_000_000, "tensor model.embed_tokens.weight should be [2000000000, 16] by config.json")]
+    [InlineData("num_hidden_layers", 2_000_000_000, "has no tensor model.layers.2.self_attn.q_proj.weight.")]
+    [InlineData("intermediate_size", 2_000_000_000, "should be [2000000000, 16] by config.json")]
+    [InlineData("head_dim", 2_000_000_000, "should be [8000000000, 16] by config.json")]
+    public void A_configuration_of_other_sizes_is_refused_before_memory_is_taken(string key, int value, string expected)
+    {
+        using var folder = new CheckpointFolder(TinyModels.Qwen3);
+        var path = Path.Combine(folder.Path, "config.json");
+        var config = JsonNode.Parse(File.ReadAllText(path))!;
+        config[key] = value;
+        File.WriteAllText(path, config.ToJsonString());
+
+        Assert.Contains(
+            expected,
+            Assert.Throws<CheckpointException>(() => HuggingFaceModel.Load(folder.Path, ScalarType.Float32, CPU)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1_000_000_000, 2)]
+    [InlineData(16, 2_000_000_000)]
+    public void Random_weights_that_the_machine_has_no_memory_for_are_refused(int hidden, int layers)
+    {
+        var config = TinyModels.Qwen3 with { HiddenSize = hidden, LayerCount = layers };
+
+        Assert.Throws<CheckpointException>(() => HuggingFaceModel.RequireMemory(config, ScalarType.Float32, 1L << 36));
+        HuggingFaceModel.RequireMemory(TinyModels.Qwen3, ScalarType.Float32, 1L << 20);
+    }
+
+    [Fact]
+    public void A_tensor_that_holds_NaN_is_named()
+    {
+        using var folder = new CheckpointFolder(TinyModels.Qwen3);
+        folder.Rewrite(tensors => tensors["model.layers.1.mlp.down_proj.weight"][3, 4] = float.NaN);
+
+        Assert.Equal(
+            $"{folder.WeightsPath}: tensor model.layers.1.mlp.down_proj.weight holds a number that is not finite.",
+            Refused(folder).Message);
+    }
+
     [Fact]
     public void A_tensor_of_whole_numbers_is_refused()
     {

@@ -19,7 +19,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
         // Steps of a second, whose weights change every sample after them.
         string[] job =
         [
-            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1",
             "--set", "train.prompts-per-step=64", "--set", "train.learning-rate=1e-3",
         ];
         var (alone, together) = (Folder.At("alone"), Folder.At("together"));
@@ -47,7 +47,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
         await StartAsync("decoder.conf", Seed(scheduler));
         string[] job =
         [
-            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1", "--set", "decoder.batch-invariant=on",
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1",
             "--set", "output.checkpoint-every=1",
         ];
         var (alone, together) = (Folder.At("alone"), Folder.At("together"));

@@ -47,10 +47,7 @@ public sealed class CheckpointLineTests : IDisposable
     private string? AtEnd(int step, int? said, params int[] saved)
     {
         foreach (var at in saved)
-        {
-            CheckpointStore.Write(
-                Run.Checkpoint(at), folder => CheckpointStore.WriteProgress(folder, new TrainingProgress(at, 0, 1)));
-        }
+            CheckpointStore.Write(Run.Checkpoint(at), new TrainingProgress(at, 0, 1), _ => { });
         return CheckpointLine.AtEnd(
             Run, new TrainingProgress(step, 0, 1), said is { } last ? new CheckpointSaved(last, Run.Checkpoint(last)) : null);
     }

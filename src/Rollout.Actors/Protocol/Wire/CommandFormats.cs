@@ -21,13 +21,13 @@ internal static class CommandFormats
             {
                 WriteEpoch(ref writer, assign.Epoch);
                 writer.Whole(assign.Number);
-                writer.Whole(assign.Attempt);
+                writer.Whole(assign.Assignment.Value);
                 WriteRequest(ref writer, assign.Group);
                 WriteEach(ref writer, assign.Samples, WriteStart);
                 WriteOptionalPolicy(ref writer, assign.Required);
             },
             static (ref reader) => new AssignSamples(
-                ReadEpoch(ref reader), reader.Whole64(), reader.Whole(), ReadRequest(ref reader),
+                ReadEpoch(ref reader), reader.Whole64(), new AssignmentId(reader.Whole()), ReadRequest(ref reader),
                 ReadEach(ref reader, ReadStart), ReadOptionalPolicy(ref reader))),
         new WireFormat<RecallSamples>(
             "recall-samples:1",

@@ -85,7 +85,7 @@ internal static class DecoderFormats
     {
         WriteGroup(ref writer, progress.Group);
         writer.Whole(progress.Sample);
-        writer.Whole(progress.Attempt);
+        writer.Whole(progress.Assignment.Value);
         writer.Whole(progress.Start);
         WriteSampled(ref writer, progress.Sampled);
         writer.Bool(progress.Finished is not null);
@@ -97,7 +97,7 @@ internal static class DecoderFormats
     private static SampleProgress ReadProgress(ref WireReader reader) => new(
         ReadGroup(ref reader),
         reader.Whole(),
-        reader.Whole(),
+        new AssignmentId(reader.Whole()),
         reader.Whole(),
         ReadSampled(ref reader),
         reader.Bool() ? ReadChoice<FinishReason>(ref reader) : null,
@@ -106,10 +106,10 @@ internal static class DecoderFormats
     private static void WriteRejection(ref WireWriter writer, GroupRejection rejection)
     {
         WriteGroup(ref writer, rejection.Group);
-        writer.Whole(rejection.Attempt);
+        writer.Whole(rejection.Assignment.Value);
         writer.Text(rejection.Reason);
     }
 
     private static GroupRejection ReadRejection(ref WireReader reader) =>
-        new(ReadGroup(ref reader), reader.Whole(), reader.Text());
+        new(ReadGroup(ref reader), new AssignmentId(reader.Whole()), reader.Text());
 }

@@ -1,0 +1,141 @@
+using Rollout.Actors.Collection;
+using Rollout.Actors.Data;
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Training;
+
+/// <summary>
+/// A training run: its policy, where it stands, and what is to be reported and saved. The trainer's actor drives it from
+/// state to state; this class decides what comes next and knows no actor. One thread uses it.
+/// </summary>
+/// <param name="job">What the run trains on.</param>
+/// <param name="policy">What it trains; this object's from here on.</param>
+/// <param name="time">Measures the steps.</param>
+internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimeProvider time) : IDisposable
+{
+    private TrainingProgress _progress = new(0, 0, 0);
+    private TrainedRound? _unreported;
+    private long _stepStarted;
+    private bool _stopRequested;
+
+    public Policy Policy => policy.Current;
+
+    public Policy NextPolicy => policy.Next;
+
+    /// <summary>The training step at hand, as errors name it.</summary>
+    public string StepName => $"training step {_progress.Step + 1}";
+
+    /// <summary>True where an evaluation comes before the first step, a resumed run's included.</summary>
+    public bool EvaluatesFirst => job.Dataset.HeldOut.Count > 0;
+
+    /// <summary>True where an evaluation follows the step that was trained last.</summary>
+    public bool EvaluatesNow => job.EvaluatesAfter(_progress.Step);
+
+    /// <summary>Starts the run, or continues it after the step of a checkpoint that is there already.</summary>
+    public void Begin(TrainingProgress from)
+    {
+        _progress = from;
+        if (from.Step > 0)
+            policy.LoadedFrom(job.CheckpointFolder(from.Step));
+    }
+
+    /// <summary>Ends the run after the step at hand.</summary>
+    public void RequestStop() => _stopRequested = true;
+
+    /// <summary>True where no further step is to be trained.</summary>
+    /// <param name="accuracy">The accuracy of the evaluation just before; null without one.</param>
+    public bool IsOver(double? accuracy) =>
+        _stopRequested || _progress.Step >= job.Train.Steps || (job.Eval.Target > 0 && accuracy >= job.Eval.Target);
+
+    /// <summary>Begins a step. Returns its groups.</summary>
+    public IEnumerable<(PromptItem Item, GroupRequest Request)> BeginStep()
+    {
+        _stepStarted = time.GetTimestamp();
+        return Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(_progress.DataCursor + i));
+    }
+
+    /// <summary>The held-out groups to be decoded with the policy as it is now.</summary>
+    public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups() => job.EvaluationGroups(_progress.Step);
+
+    /// <summary>The share of evaluated groups that were answered right.</summary>
+    /// <exception cref="InvalidOperationException">All of them failed.</exception>
+    public double AccuracyOf(RolloutBuffer groups) => groups.Scored.Count > 0
+        ? groups.Scored.Average(group => group.Rewards[0] >= job.Eval.RightAt ? 1.0 : 0.0)
+        : throw new InvalidOperationException(AllFailed(groups, "of the evaluation "));
+
+    /// <summary>Why a step has nothing to train on; null where it has.</summary>
+    public static string? WhyNothingToTrainOn(RolloutBuffer groups) =>
+        groups.Scored.Count > 0 ? null : AllFailed(groups, "");
+
+    /// <summary>Trains on a round of groups; the step after it is the next. Returns what the barrier is to distribute.</summary>
+    public UpdateAll Train(RolloutBuffer groups, double rolloutSeconds)
+    {
+        var scored = groups.Scored;
+        _unreported = new TrainedRound
+        {
+            Train = policy.Train(StepSummary.ToTrainBatch(scored)),
+            Groups = scored,
+            FailedGroups = groups.Failed.Count(),
+            RolloutSeconds = rolloutSeconds,
+        };
+        _progress = _progress with
+        {
+            Step = _progress.Step + 1,
+            DataCursor = _progress.DataCursor + job.Train.PromptsPerStep,
+        };
+        return policy.Publish();
+    }
+
+    /// <summary>The report of the step that was trained last; null where it was reported already.</summary>
+    public TrainingStepFinished? TakeReport(DecoderStats decode, double? accuracy)
+    {
+        var trained = _unreported;
+        _unreported = null;
+        return trained?.ToReport(
+            _progress.Step, job.Train.Steps, decode, accuracy, time.GetElapsedTime(_stepStarted).TotalSeconds);
+    }
+
+    /// <summary>Writes a checkpoint where one is due after the step that was trained last. Returns it if it is new.</summary>
+    public CheckpointSaved? SaveIfDue() =>
+        job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0 ? Save() : null;
+
+    /// <summary>
+    /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of a step.
+    /// </summary>
+    /// <param name="error">Why the run ends early; null where it ends as planned.</param>
+    /// <returns>What the observer is to be told, in this order, each as soon as it is so.</returns>
+    public IEnumerable<object> End(string? error)
+    {
+        // Nobody will say any more what the decoders did for the last step, and how good it is.
+        if (TakeReport(DecoderStats.None, null) is { } report)
+            yield return report;
+        if (SaveLast(ref error) is { } saved)
+            yield return saved;
+        yield return new TrainingEnded(_progress, policy.LastCheckpoint, error);
+    }
+
+    public void Dispose() => policy.Dispose();
+
+    private CheckpointSaved? SaveLast(ref string? error)
+    {
+        try
+        {
+            return _progress.Step > 0 && policy.IsWhole ? Save() : null;
+        }
+        catch (Exception fault)
+        {
+            error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
+            return null;
+        }
+    }
+
+    private CheckpointSaved? Save()
+    {
+        var folder = job.CheckpointFolder(_progress.Step);
+        return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder) : null;
+    }
+
+    private static string AllFailed(RolloutBuffer groups, string of) =>
+        $"all {groups.Failed.Count()} groups {of}failed, the first with: {groups.Failed.First().Reason}";
+}

@@ -1,0 +1,116 @@
+using Rollout.Host.Invocation;
+using Rollout.Host.Output;
+using Rollout.Host.Tests.Support;
+using Xunit;
+
+namespace Rollout.Host.Tests.Jobs;
+
+/// <summary>Runs that go on from a checkpoint, and those that cannot.</summary>
+public sealed class ResumeTests : IDisposable
+{
+    private static readonly string[] Measured =
+        ["rollout_tokens_per_second", "train_tokens_per_second", "rollout_seconds", "train_seconds", "total_seconds"];
+
+    private readonly TemporaryFolder _folder = new();
+
+    private RunFolder Run => RunFolder.For(_folder.At("run"));
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_run_that_is_repeated_or_resumed_equals_the_first_to_the_last_bit_at_several_threads()
+    {
+        string[] settings =
+        [
+            "threads=2", "train.lr-schedule=constant", "train.steps=6", "train.prompts-per-step=64",
+            "output.checkpoint-every=2",
+        ];
+        await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), _folder.At("first"), settings);
+        await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), _folder.At("second"), settings);
+        await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), Run.Path, settings);
+        // As a process leaves it that was killed while it worked on step 4 after it had saved step 2.
+        Directory.Delete(Run.Checkpoint(4), recursive: true);
+        Directory.Delete(Run.Checkpoint(6), recursive: true);
+
+        var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
+
+        Assert.Equal((ExitCodes.Ok, ""), (code, error));
+        foreach (var run in (string[])[_folder.At("second"), Run.Path])
+        {
+            Assert.Equal(Metrics(_folder.At("first")), Metrics(run));
+            Assert.Equal(
+                File.ReadAllLines(Path.Combine(_folder.At("first"), "rollouts.jsonl")),
+                File.ReadAllLines(Path.Combine(run, "rollouts.jsonl")));
+            foreach (var file in (string[])["model.safetensors", "optimizer.safetensors"])
+            {
+                Assert.True(
+                    File.ReadAllBytes(Path.Combine(_folder.At("first"), "checkpoints", "step-6", file))
+                        .AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(run, "checkpoints", "step-6", file))),
+                    $"{file} of {run}");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_damaged_checkpoint_is_refused_with_the_name_of_the_newest_one_that_is_whole()
+    {
+        await TrainRun.RunAsync(
+            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=3", "output.checkpoint-every=1", "eval.every=0");
+        var optimizer = Path.Combine(Run.Checkpoint(3), "optimizer.safetensors");
+        var bytes = File.ReadAllBytes(optimizer);
+        bytes[^1000] ^= 1;
+        File.WriteAllBytes(optimizer, bytes);
+        File.Delete(Path.Combine(Run.Checkpoint(2), "optimizer.safetensors"));
+
+        Assert.Equal(
+            $"{optimizer} is not the file that manifest.json lists: its checksum differs. The newest checkpoint that is "
+            + $"whole is '{Run.Checkpoint(1)}': remove the newer ones to go on from it.",
+            await RefusedAsync());
+
+        File.Delete(optimizer);
+        Assert.StartsWith($"{optimizer} is not there", await RefusedAsync(), StringComparison.Ordinal);
+
+        Directory.Delete(Run.Checkpoint(3), recursive: true);
+        Directory.Delete(Run.Checkpoint(2), recursive: true);
+        File.AppendAllText(Path.Combine(Run.Checkpoint(1), "model.safetensors"), "x");
+        Assert.EndsWith("No checkpoint of the run is whole.", await RefusedAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_whose_bytes_changed_is_no_model_to_start_from_either()
+    {
+        await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0");
+        var weights = Path.Combine(Run.Checkpoint(1), "model.safetensors");
+        var bytes = File.ReadAllBytes(weights);
+        bytes[^1000] ^= 1;
+        File.WriteAllBytes(weights, bytes);
+
+        var (code, _, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", _folder.At("other"),
+            "--set", $"model.path={Run.Checkpoint(1)}");
+
+        Assert.Equal(ExitCodes.BadInput, code);
+        Assert.StartsWith($"{weights} is not the file that manifest.json lists", error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder.At("other")));
+    }
+
+    private async Task<string> RefusedAsync()
+    {
+        var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
+        Assert.Equal(ExitCodes.BadInput, code);
+        return error.Trim();
+    }
+
+    /// <summary>The lines of metrics.jsonl without what a clock measured.</summary>
+    private static string[] Metrics(string run) =>
+    [
+        .. TrainRun.Lines(run, "metrics.jsonl").Select(line => string.Join(
+            ", ",
+            line.EnumerateObject()
+                .Where(metric => !Measured.Contains(metric.Name) && !IsTiming(metric.Name))
+                .Select(metric => metric.ToString()))),
+    ];
+
+    /// <summary>How many sequences ran at once follows from when their messages came.</summary>
+    private static bool IsTiming(string name) => name is "blocks_in_use_peak" or "sharing_ratio" or "preemptions";
+}
