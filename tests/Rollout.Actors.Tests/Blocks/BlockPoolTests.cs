@@ -45,7 +45,7 @@ public sealed class BlockPoolTests
     }
 
     [Fact]
-    public void A_release_below_zero_a_free_block_shared_and_an_unknown_block_throw_with_their_id()
+    public void Calls_that_contradict_a_blocks_state_throw_with_its_id()
     {
         var pool = new BlockPool(blockCount: 2);
         var block = pool.Allocate();

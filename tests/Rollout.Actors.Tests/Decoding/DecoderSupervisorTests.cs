@@ -27,7 +27,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     }
 
     [Fact]
-    public async Task A_device_fault_stops_decoder_and_allocator_and_the_next_incarnation_does_the_work()
+    public async Task After_a_device_fault_the_next_incarnation_does_the_work()
     {
         var supervisor = Start(NewRunner);
         var first = await WelcomeAsync(1);
@@ -83,7 +83,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     }
 
     [Fact]
-    public async Task A_runner_that_can_not_be_built_is_reported_with_its_own_words_so_often_and_no_more()
+    public async Task A_runner_that_can_not_be_built_is_reported_as_often_as_it_is_tried()
     {
         var attempts = 0;
         var supervisor = Start(() =>
