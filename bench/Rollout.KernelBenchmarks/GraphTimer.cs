@@ -7,8 +7,8 @@ internal sealed class GraphTimer(CudaStream stream) : IDisposable
 {
     private const int Launches = 7;
 
-    private readonly CudaEvent _start = new(timed: true);
-    private readonly CudaEvent _end = new(timed: true);
+    private readonly CudaEvent _start = new();
+    private readonly CudaEvent _end = new();
 
     /// <summary>Microseconds of one run: the median over launches of a graph of many runs.</summary>
     /// <param name="repeats">Runs in the graph.</param>

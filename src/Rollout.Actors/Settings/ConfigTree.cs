@@ -52,8 +52,14 @@ public sealed class ConfigTree
     /// <param name="overrides">
     /// Each <c>key=value</c>; the key may leave out <c>rollout.</c>, the last of a key wins.
     /// </param>
+    /// <param name="options">
+    /// The same for options of the command line that stand for a key, each with its name for messages. The overrides win.
+    /// </param>
     /// <exception cref="ConfigurationException">Something is not valid or not known.</exception>
-    public static ConfigTree Load(string? file = null, IEnumerable<string>? overrides = null)
+    public static ConfigTree Load(
+        string? file = null,
+        IEnumerable<string>? overrides = null,
+        IEnumerable<(string Option, string Setting)>? options = null)
     {
         try
         {
@@ -61,8 +67,10 @@ public sealed class ConfigTree
             var (root, defaults) = ReadReference();
             if (file is not null)
                 new HoconFiles().Read(file, root);
+            foreach (var (option, setting) in options ?? [])
+                Set(setting, root, option);
             foreach (var argument in overrides ?? [])
-                Set(argument, root);
+                Set(argument, root, "--set");
             HoconReference.ReplaceAll(root);
             new KnownKeys(reference).Check(root);
             MakePathsAbsolute(root);
@@ -109,9 +117,9 @@ public sealed class ConfigTree
     /// Applies <c>key=value</c>. A value that begins with <c>{</c>, <c>[</c>, a quote or <c>$</c> is HOCON; any
     /// other is the text itself, so that paths and <c>cuda:1</c> need no quotes within the shell's.
     /// </summary>
-    private static void Set(string argument, HoconObject root)
+    private static void Set(string argument, HoconObject root, string option)
     {
-        var source = new SourceText("--set", isArgument: true);
+        var source = new SourceText(option, isArgument: true);
         var sign = argument.IndexOf('=');
         if (sign < 0)
             throw new ConfigurationException($"--set {argument}: expected key=value");

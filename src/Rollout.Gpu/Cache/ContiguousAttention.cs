@@ -6,8 +6,9 @@ using static TorchSharp.torch.nn.functional;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// Attention over a contiguous cache by torch's scaled_dot_product_attention: rows of one new token together,
-/// padded to the longest context under a mask, as static batching does it; rows of several tokens one by one.
+/// Attention over a contiguous cache by torch's scaled_dot_product_attention. Decode rows are computed together,
+/// padded to the longest context under a mask, as static batching does; rows of several tokens are computed one by
+/// one.
 /// </summary>
 internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry geometry, Tensor storage)
     : IAttentionBackend, IDisposable
@@ -24,15 +25,15 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
     private bool _decodesAll;
     private bool _neighbours;
 
-    // Of the batch, alive until the next: the slots of its tokens, and of its decoding rows the tokens, the
-    // rows of the cache and the mask [rows, 1, 1, longest].
+    // These live until the next batch: the slots of its tokens, and for its decode rows the tokens, the rows of the
+    // cache and the mask [rows, 1, 1, longest].
     private Tensor? _slots;
     private Tensor? _decodeTokens;
     private Tensor? _cacheRows;
     private Tensor? _mask;
 
     /// <summary>Prepares a batch for all layers.</summary>
-    public void Take(ForwardBatch batch)
+    public void Prepare(ForwardBatch batch)
     {
         DisposeBatch();
         _batch = batch;
@@ -103,8 +104,8 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         (_slots, _decodeTokens, _cacheRows, _mask) = (null, null, null, null);
     }
 
-    // query [rows, heads, head_dim] → [rows, heads, head_dim]. The query heads of a KV head stand where SDPA has
-    // query tokens: with one token a row they see the same keys, and keys need no copy for each of them.
+    // query [rows, heads, head_dim] → [rows, heads, head_dim]. The query heads of a KV head take the place of SDPA's
+    // query tokens: with one token a row they attend to the same keys, which then need no copy for each head.
     private Tensor Decode(Tensor query, Tensor keys, Tensor values)
     {
         var grouped = query.reshape(-1, shape.KvHeadCount, shape.QueriesPerKvHead, shape.HeadDim);
@@ -112,7 +113,7 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
             .reshape(-1, shape.HeadCount, shape.HeadDim);
     }
 
-    // [rows, max_len, kv_heads, head_dim] → [decode rows, kv_heads, longest, head_dim]: a view where they are
+    // [rows, max_len, kv_heads, head_dim] → [decode rows, kv_heads, longest, head_dim]. A view where the rows are
     // neighbours, as they are until the first sequence has finished.
     private Tensor OfDecodeRows(Tensor cached)
     {
@@ -123,8 +124,8 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
         return rows.transpose(1, 2);
     }
 
-    // query [tokens, heads, head_dim] → [tokens, heads, head_dim]: token i sees what came before the chunk
-    // and 0 … i.
+    // query [tokens, heads, head_dim] → [tokens, heads, head_dim]. Token i attends to what came before the chunk, and
+    // to tokens 0 … i.
     private Tensor Prompt(int row, Tensor query, Tensor keys, Tensor values)
     {
         var (tokens, context) = (query.shape[0], _batch.ContextLengths[row]);
@@ -138,8 +139,8 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
             is_casual: seen is null).squeeze(0).transpose(0, 1);
     }
 
-    // [rows, kv_heads, length, head_dim] → [rows, heads, length, head_dim], each head as often as queries
-    // share it.
+    // [rows, kv_heads, length, head_dim] → [rows, heads, length, head_dim], each head once for each query head that
+    // uses it.
     private Tensor PerQueryHead(Tensor tensor)
     {
         if (shape.QueriesPerKvHead == 1)

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// The plain baseline: one row of the longest length for every sequence, [layers, 2, rows, max_len, kv_heads,
-/// head_dim]. A row is a block of max_len tokens, so block tables have one entry and forking copies the whole
+/// The baseline cache, one row of the longest length for every sequence: [layers, 2, rows, max_len, kv_heads,
+/// head_dim]. A row is a block of max_len tokens, so that block tables have one entry, and a fork copies the whole
 /// row.
 /// </summary>
 internal sealed class ContiguousKvCache : IKvCache
@@ -15,15 +15,15 @@ internal sealed class ContiguousKvCache : IKvCache
     private readonly ContiguousAttention _attention;
 
     /// <param name="shape">The model's layers and heads.</param>
-    /// <param name="geometry">As many blocks as rows; the block size is the longest length.</param>
-    /// <param name="dtype">Of keys and values.</param>
-    /// <param name="device">Where they are.</param>
-    /// <exception cref="DeviceFaultException">The memory is not there.</exception>
+    /// <param name="geometry">One block for each row. The block size is the longest length.</param>
+    /// <param name="dtype">The type of keys and values.</param>
+    /// <param name="device">The device that holds the cache.</param>
+    /// <exception cref="DeviceFaultException">There is too little memory.</exception>
     public ContiguousKvCache(KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device)
     {
         Geometry = geometry;
 
-        // Zeros: a masked key has weight 0, and 0 × whatever was in the memory must not be NaN.
+        // A masked key has weight 0, and 0 times what was in the memory must not be NaN.
         _storage = KvStorage.Allocate(shape, geometry, dtype, device, zero: true);
         _attention = new ContiguousAttention(shape, geometry, _storage);
     }
@@ -37,7 +37,7 @@ internal sealed class ContiguousKvCache : IKvCache
     /// <inheritdoc/>
     public IAttentionBackend Bind(ForwardBatch batch)
     {
-        _attention.Take(batch);
+        _attention.Prepare(batch);
         return _attention;
     }
 

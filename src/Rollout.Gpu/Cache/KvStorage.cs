@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// The memory [layers, 2, blocks, block_size, kv_heads, head_dim] that both caches consist of.
+/// Allocates and copies the memory of both CPU caches: [layers, 2, blocks, block_size, kv_heads, head_dim].
 /// </summary>
 internal static class KvStorage
 {
@@ -38,12 +38,12 @@ internal static class KvStorage
     /// <summary>The address of a float32 tensor in host memory, of any size.</summary>
     public static unsafe float* FirstNumber(Tensor storage)
     {
-        // TorchSharp only gives spans, which end at 2 GiB; the first number's is enough.
+        // TorchSharp gives spans, which end at 2 GiB. That of the first number is enough.
         using var first = storage.flatten().narrow(0, 0, 1);
         return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
-    /// <summary>All sources are gathered before any destination is written.</summary>
+    /// <summary>Copies blocks. All sources are read before any destination is written.</summary>
     public static void CopyBlocks(Tensor storage, IReadOnlyList<BlockCopy> copies)
     {
         if (copies.Count == 0)

@@ -6,17 +6,17 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// Attention over a paged float32 cache in host memory. Keys and values are written by slot and read in
-/// place, so decode, whole prompts, chunks and cached prefixes are one case, and nothing is padded. Per (tile
-/// of query tokens, KV head): all scores, softmax in two passes, weighted sum; a key is loaded for two query
-/// vectors at once and stays in the first-level cache for the tile's others.
+/// Attention over a paged float32 cache in host memory. It writes keys and values by slot and reads them in place, so
+/// that decode, whole prompts, chunks and cached prefixes are one case, and nothing is padded. For each tile of query
+/// tokens and KV head it computes all scores, a softmax in two passes, and the weighted sum. A key is loaded for two
+/// query vectors at once, and stays in the first-level cache for the tile's others.
 /// </summary>
 internal sealed unsafe class PagedAttention : IAttentionBackend
 {
-    // Query vectors (tokens × heads of a group) that share what is loaded.
+    // Query vectors (tokens × heads of a group) of a tile, which share the keys that are loaded.
     private const int TileVectors = 16;
 
-    // Multiplications below which waking another thread costs more than it brings.
+    // Below so many multiplications, waking another thread costs more than it saves.
     private const long WorthSharing = 1 << 18;
 
     private readonly KvCacheShape _shape;
@@ -28,10 +28,9 @@ internal sealed unsafe class PagedAttention : IAttentionBackend
     private readonly long _valueOffset;
 
     /// <param name="shape">The model's heads.</param>
-    /// <param name="geometry">The pool.</param>
-    /// <param name="storage">First number of [layers, 2, blocks, block_size, kv_heads, head_dim]
-    /// float32.</param>
-    /// <param name="threads">Threads at most, the caller's included.</param>
+    /// <param name="geometry">The pool's blocks and their size.</param>
+    /// <param name="storage">The address of [layers, 2, blocks, block_size, kv_heads, head_dim] float32.</param>
+    /// <param name="threads">The most threads, the caller's included.</param>
     public PagedAttention(KvCacheShape shape, KvCacheGeometry geometry, float* storage, int threads)
     {
         _shape = shape;
@@ -47,8 +46,8 @@ internal sealed unsafe class PagedAttention : IAttentionBackend
     private int SlotStride => _shape.KvHeadCount * _shape.HeadDim;
 
     /// <summary>Prepares a batch for all layers.</summary>
-    public void Take(ForwardBatch batch) =>
-        _plan.Take(batch, Math.Max(1, TileVectors / _shape.QueriesPerKvHead));
+    public void Prepare(ForwardBatch batch) =>
+        _plan.Build(batch, Math.Max(1, TileVectors / _shape.QueriesPerKvHead));
 
     /// <inheritdoc/>
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// The paged pool of a device: one allocation [layers, 2 (key, value), blocks, block_size, kv_heads,
-/// head_dim]. Blocks are never cleared; only what a context's length covers is ever read.
+/// The paged pool of a CPU, one allocation of [layers, 2 (key, value), blocks, block_size, kv_heads, head_dim].
+/// Blocks are never cleared, since attention reads only what a context's length covers.
 /// </summary>
 internal sealed unsafe class PagedKvCache : IKvCache
 {
@@ -15,12 +15,11 @@ internal sealed unsafe class PagedKvCache : IKvCache
 
     /// <param name="shape">The model's layers and heads.</param>
     /// <param name="geometry">Blocks and their size.</param>
-    /// <param name="dtype">Float32.</param>
-    /// <param name="device">The CPU.</param>
-    /// <param name="threads">Threads of attention at most, the caller's included.</param>
-    /// <exception cref="NotSupportedException">Another dtype or device: this attention computes float32 in
-    /// host memory.</exception>
-    /// <exception cref="DeviceFaultException">The memory is not there.</exception>
+    /// <param name="dtype">Float32, the only type of this attention.</param>
+    /// <param name="device">The CPU, the only device of this attention.</param>
+    /// <param name="threads">The most threads of attention, the caller's included.</param>
+    /// <exception cref="NotSupportedException">The type or the device is another.</exception>
+    /// <exception cref="DeviceFaultException">There is too little memory.</exception>
     public PagedKvCache(
         KvCacheShape shape, KvCacheGeometry geometry, ScalarType dtype, Device device, int threads)
     {
@@ -47,7 +46,7 @@ internal sealed unsafe class PagedKvCache : IKvCache
     /// <inheritdoc/>
     public IAttentionBackend Bind(ForwardBatch batch)
     {
-        _attention.Take(batch);
+        _attention.Prepare(batch);
         return _attention;
     }
 

@@ -1,4 +1,4 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>A copy-on-write: the whole block is copied before the step's forward writes to the destination.</summary>
+/// <summary>A copy-on-write of a whole block, made before the step's forward pass writes to the destination.</summary>
 public readonly record struct BlockCopy(BlockId Source, BlockId Destination);

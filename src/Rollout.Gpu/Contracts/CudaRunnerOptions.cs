@@ -9,30 +9,31 @@ public sealed record CudaRunnerOptions
     /// <summary>Tokens of a block.</summary>
     public required int BlockSize { get; init; }
 
-    /// <summary>Blocks of the pool; 0 takes what fits.</summary>
+    /// <summary>Blocks of the pool; 0 takes as many as fit.</summary>
     public required int BlockCount { get; init; }
 
     /// <summary>Share of the free memory that the pool takes (0 … 1).</summary>
     public required double MemoryUtilization { get; init; }
 
-    /// <summary>Rows of a decode step, and draws of any step, at most.</summary>
+    /// <summary>The most rows of a decode step, and the most draws of any step.</summary>
     public required int MaxNumSeqs { get; init; }
 
-    /// <summary>Tokens of a step at most.</summary>
+    /// <summary>The most tokens of a step.</summary>
     public required int MaxNumBatchedTokens { get; init; }
 
-    /// <summary>Tokens of a sequence at most.</summary>
+    /// <summary>The most tokens of a sequence.</summary>
     public required int MaxModelLength { get; init; }
 
-    /// <summary>A trainer of this process uses the device too: the pool is its while the decoder is parked.</summary>
+    /// <summary>
+    /// A trainer of this process uses the device too, and gets the pool's memory while the decoder is parked.
+    /// </summary>
     public bool SharesDevice { get; init; }
 
-    /// <summary>Decode steps are recorded once per padded batch size and launched as a whole.</summary>
+    /// <summary>Record decode steps as CUDA graphs, one for each padded batch size.</summary>
     public required bool UsesGraphs { get; init; }
 
     /// <summary>
-    /// Keys that rows of a step share are read once for all of them; otherwise by each row for itself, which tests compare
-    /// with.
+    /// Read keys that rows of a step share once for all of them. Tests switch it off to compare.
     /// </summary>
     internal bool SharesPrompts { get; init; } = true;
 }

@@ -1,8 +1,8 @@
 namespace Rollout.Gpu.Contracts;
 
 /// <summary>
-/// A device, or a library that it is used through, is missing, refuses or fails. The message is one sentence for
-/// whoever runs the program.
+/// A device, or a library that drives it, is missing, refuses or fails. The message is one sentence for whoever runs
+/// the program.
 /// </summary>
 public abstract class DeviceException : Exception
 {
@@ -16,6 +16,6 @@ public abstract class DeviceException : Exception
     {
     }
 
-    /// <summary>Memory is short; nothing else is wrong.</summary>
+    /// <summary>The device ran out of memory, and nothing else is wrong.</summary>
     public virtual bool IsOutOfMemory => false;
 }

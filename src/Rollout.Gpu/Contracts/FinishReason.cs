@@ -1,6 +1,6 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>Why a sequence ended.</summary>
+/// <summary>Why a sequence finished.</summary>
 public enum FinishReason
 {
     /// <summary>It sampled an end-of-sequence or stop token, or completed a stop text.</summary>

@@ -1,6 +1,6 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>How per-token losses become one number.</summary>
+/// <summary>How per-token losses are aggregated.</summary>
 public enum LossType
 {
     /// <summary>Mean over sequences of each sequence's mean over its tokens.</summary>
@@ -13,7 +13,7 @@ public enum LossType
     Dapo,
 }
 
-/// <summary>What a group's centred rewards are divided by.</summary>
+/// <summary>What the centred rewards of a group are divided by.</summary>
 public enum ScaleRewards
 {
     /// <summary>The standard deviation of the group, + 1e-4.</summary>
@@ -26,7 +26,9 @@ public enum ScaleRewards
     None,
 }
 
-/// <summary>The update rule of a training step; names and defaults as in TRL's GRPOConfig, values from the configuration.</summary>
+/// <summary>
+/// The update rule of a training step; names and defaults as in TRL's GRPOConfig, values from the configuration.
+/// </summary>
 public sealed record GrpoOptions
 {
     public required LossType LossType { get; init; }
@@ -48,10 +50,10 @@ public sealed record GrpoOptions
     /// <summary>The sampling temperature: the trainer's logits are divided by it too.</summary>
     public required double Temperature { get; init; }
 
-    /// <summary>New tokens at most, the constant of Dr.GRPO's denominator.</summary>
+    /// <summary>The most new tokens of a completion, which is the constant in Dr.GRPO's denominator.</summary>
     public required int MaxCompletionLength { get; init; }
 
-    /// <summary>Tokens (prompt and completion, padding included) of one forward and backward pass at most.</summary>
+    /// <summary>The most tokens of one forward and backward pass: prompts, completions and padding.</summary>
     public required int MicroBatchTokens { get; init; }
 
     public required double LearningRate { get; init; }
@@ -59,7 +61,9 @@ public sealed record GrpoOptions
     /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
     public required int WarmupSteps { get; init; }
 
-    /// <summary>Optimizer steps over which the rate then falls linearly to 0, warm-up included; 0 keeps it.</summary>
+    /// <summary>
+    /// Optimizer steps, warm-up included, after which the rate has fallen linearly to 0; 0 keeps it constant.
+    /// </summary>
     public int TotalSteps { get; init; }
 
     public required double WeightDecay { get; init; }
@@ -70,7 +74,7 @@ public sealed record GrpoOptions
 
     public required double AdamEpsilon { get; init; }
 
-    /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>
+    /// <summary>Gradients are clipped to this norm; 0 clips nothing.</summary>
     public required double MaxGradNorm { get; init; }
 
     /// <summary>On a GPU, use only operations that give the same result in every run. A CPU always does.</summary>

@@ -1,6 +1,6 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>Runs one model on one device. Used by one thread, which it blocks.</summary>
+/// <summary>Runs one model on one device. A decoder uses it from one thread, which it blocks.</summary>
 public interface IModelRunner : IDisposable
 {
     /// <summary>The KV pool that block ids refer to.</summary>
@@ -16,39 +16,45 @@ public interface IModelRunner : IDisposable
     int MaxCopies => int.MaxValue;
 
     /// <summary>
-    /// Steps that may be started and not finished at once: 1 where <see cref="Start"/> computes, 2 where it only queues,
-    /// so that the device never waits for the host.
+    /// The most steps that may be started and not finished: 1 where <see cref="Start"/> computes, 2 where it only
+    /// queues work, so that the device never waits for the host.
     /// </summary>
     int StepsAhead { get; }
 
     /// <summary>
-    /// Begins a step: copies blocks, writes the batch's keys and values, samples its draws. The batch may be filled anew
-    /// as soon as this returns. Steps run one after another in the order of their start.
+    /// Starts a step: copies blocks, writes the batch's keys and values, samples its draws. The caller may refill the
+    /// batch as soon as this returns. Steps run in the order in which they were started.
     /// </summary>
-    /// <exception cref="RowFaultException">Rows hold token ids outside of the vocabulary. Nothing was started.</exception>
+    /// <exception cref="RowFaultException">
+    /// Rows hold token ids outside of the vocabulary. Nothing was started.
+    /// </exception>
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     void Start(ForwardBatch batch);
 
-    /// <summary>Waits for the oldest step that was started and not finished. Its output is valid until the next call.</summary>
-    /// <exception cref="DrawFaultException">Draws can't be sampled. The step is finished, without an output.</exception>
+    /// <summary>Waits for the oldest unfinished step. Its output is valid until the next call.</summary>
+    /// <exception cref="DrawFaultException">
+    /// Draws can't be sampled. The step is finished, without an output.
+    /// </exception>
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     StepOutput Finish();
 
     /// <summary>
-    /// Gives the memory of the KV pool to a trainer on the same device, where the runner was built for one. What was in
-    /// the pool is lost. No step is under way.
+    /// Gives the KV pool's memory to a trainer on the same device, if the runner was built beside one. The pool's
+    /// contents are lost. No step may be running.
     /// </summary>
     /// <exception cref="DeviceFaultException">The device failed.</exception>
     void Sleep()
     {
     }
 
-    /// <summary>Takes that memory back; before that, nothing starts.</summary>
-    /// <exception cref="DeviceFaultException">It is not there any more.</exception>
+    /// <summary>Takes that memory back. Until then no step can start.</summary>
+    /// <exception cref="DeviceFaultException">The memory is no longer free.</exception>
     void Wake()
     {
     }
 
-    /// <summary>Takes the weights that were published as this version. The KV in the pool is then of the past.</summary>
+    /// <summary>
+    /// Switches to the weights published as this version. Keys and values in the pool are then outdated.
+    /// </summary>
     void LoadWeights(PolicyVersion version);
 }

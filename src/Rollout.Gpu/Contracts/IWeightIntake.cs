@@ -1,25 +1,29 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>Brings a trainer's weights to a device whose process does not share the trainer's memory.</summary>
+/// <summary>Brings a trainer's weights to a device in another process. A decoder uses it.</summary>
 public interface IWeightIntake
 {
-    /// <summary>The policy that the device's model has; null when a copy into it failed half way.</summary>
+    /// <summary>The policy that the device's model holds; null after a copy into it failed half-way.</summary>
     Policy? Held { get; }
 
     /// <summary>
-    /// Fetches what is offered into host memory, beside whatever the device computes. Devices of one host share one
-    /// transfer of an offer. Any thread.
+    /// Fetches the offered weights into host memory while the device keeps computing. Devices of one host share one
+    /// transfer of an offer. May be called from any thread.
     /// </summary>
-    /// <exception cref="WeightTransferException">They can't be had, or did not come in time; one sentence says why.</exception>
+    /// <exception cref="WeightTransferException">The weights can't be fetched, or did not arrive in time.</exception>
     Task<IStagedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel);
 }
 
-/// <summary>Weights in host memory, ready to be used by one device. Disposed by whoever fetched them.</summary>
+/// <summary>Weights in host memory, ready for one device. Whoever fetched them disposes of them.</summary>
 public interface IStagedWeights : IDisposable
 {
     Policy Policy { get; }
 
-    /// <summary>Copies them into the device's model, between two steps and on the decoder's thread, which it blocks.</summary>
-    /// <exception cref="DeviceFaultException">The model is half copied: the device can no longer be trusted.</exception>
+    /// <summary>
+    /// Copies the weights into the device's model. Called between two steps on the decoder's thread, which it blocks.
+    /// </summary>
+    /// <exception cref="DeviceFaultException">
+    /// The model is half copied: the device can no longer be trusted.
+    /// </exception>
     void Apply();
 }

@@ -1,11 +1,13 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>The trainer's end of a weight transfer. Used by the trainer's thread, which it blocks while it copies.</summary>
+/// <summary>
+/// The trainer's end of a weight transfer. Called on the trainer's thread, which it blocks while it copies.
+/// </summary>
 public interface IWeightPublisher
 {
     /// <summary>
-    /// Takes a copy of the weights as they are now and offers it to decoder hosts. The offer before it ends: transfers of
-    /// it that are under way are cut off.
+    /// Copies the present weights and offers the copy to decoder hosts. Ends the previous offer, and cuts off its
+    /// running transfers.
     /// </summary>
     WeightOffer Publish(Policy policy);
 }

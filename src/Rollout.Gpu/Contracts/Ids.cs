@@ -1,23 +1,24 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>A block of the paged KV pool of one device: an index into its storage.</summary>
+/// <summary>A block of one device's paged KV pool, as an index into its storage.</summary>
 public readonly record struct BlockId(int Value)
 {
     public override string ToString() => $"block {Value}";
 }
 
 /// <summary>One prompt and its samples.</summary>
-/// <param name="Value">Unique in a run: training step and prompt make it. Part of every token's randomness.</param>
+/// <param name="Value">
+/// Unique in a run, derived from training step and prompt. Part of every token's randomness.
+/// </param>
 /// <param name="Client">
-/// Who submitted it, where several clients share a cluster: keeps equal values of two clients apart, and is no part of
-/// the randomness.
+/// The client that submitted the group. It keeps equal values of two clients apart and is not part of the randomness.
 /// </param>
 public readonly record struct GroupId(long Value, int Client = 0)
 {
     public override string ToString() => $"group {Value}";
 }
 
-/// <summary>One sampled completion of a group: sample is 0 … num_generations − 1.</summary>
+/// <summary>One sampled completion of a group. Samples are numbered 0 … num_generations − 1.</summary>
 public readonly record struct SequenceId(GroupId Group, int Sample)
 {
     public override string ToString() => $"{Group} sample {Sample}";
@@ -31,8 +32,10 @@ public readonly record struct PolicyVersion(int Value)
     public override string ToString() => $"policy {Value}";
 }
 
-/// <summary>Which weights: a training run, and its version. Equal numbers of two runs are different weights.</summary>
-/// <param name="Run">Drawn by the trainer's process when it starts; 0 for weights as they were loaded from disk.</param>
+/// <summary>
+/// Identifies weights by training run and version. Equal versions of two runs are different weights.
+/// </summary>
+/// <param name="Run">A number that the trainer's process draws at its start; 0 for weights loaded from disk.</param>
 /// <param name="Version">The version in that run.</param>
 public readonly record struct Policy(long Run, PolicyVersion Version)
 {

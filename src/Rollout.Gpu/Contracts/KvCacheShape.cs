@@ -1,6 +1,6 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>What a model keeps of every token: a key and a value per layer and KV head.</summary>
+/// <summary>The shape of what a model caches of every token: a key and a value per layer and KV head.</summary>
 /// <param name="LayerCount">Decoder layers.</param>
 /// <param name="HeadCount">Query heads, a multiple of <paramref name="KvHeadCount"/>.</param>
 /// <param name="KvHeadCount">Heads of keys and values.</param>
@@ -10,7 +10,7 @@ public sealed record KvCacheShape(int LayerCount, int HeadCount, int KvHeadCount
     /// <summary>Query heads that share a head of keys and values.</summary>
     public int QueriesPerKvHead => HeadCount / KvHeadCount;
 
-    /// <summary>The shape for a model.</summary>
+    /// <summary>The cache shape of a model.</summary>
     public static KvCacheShape Of(ModelConfig config) =>
         new(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim);
 
@@ -19,7 +19,7 @@ public sealed record KvCacheShape(int LayerCount, int HeadCount, int KvHeadCount
     public long BytesPerToken(int elementBytes) => 2L * LayerCount * KvHeadCount * HeadDim * elementBytes;
 
     /// <summary>
-    /// As many blocks as these bytes hold. A contiguous cache takes the longest sequence as block size.
+    /// A pool of as many blocks as these bytes hold. A contiguous cache takes the longest sequence as block size.
     /// </summary>
     /// <exception cref="ArgumentException">Not one block fits.</exception>
     public KvCacheGeometry Geometry(int elementBytes, int blockSize, long bytes)

@@ -17,7 +17,7 @@ public enum RopeType
     Llama3,
 }
 
-/// <summary>Rotary position embedding as config.json states it.</summary>
+/// <summary>The rotary position embedding that config.json describes.</summary>
 public sealed record RopeSettings
 {
     public RopeType Type { get; init; } = RopeType.Default;
@@ -25,7 +25,7 @@ public sealed record RopeSettings
     /// <summary>The base of the geometric series of wavelengths.</summary>
     public double Theta { get; init; } = 10_000;
 
-    /// <summary>linear, llama3: by how much the context was stretched.</summary>
+    /// <summary>linear, llama3: the factor by which the context was stretched.</summary>
     public double Factor { get; init; } = 1;
 
     /// <summary>

@@ -6,12 +6,12 @@ public sealed record TrainBatch(IReadOnlyList<TrainGroup> Groups);
 /// <summary>One prompt and all its scored completions.</summary>
 /// <param name="Id">Names the group in errors.</param>
 /// <param name="Prompt">Token ids of the prompt.</param>
-/// <param name="Completions">One entry a sample.</param>
+/// <param name="Completions">One entry for each sample.</param>
 public sealed record TrainGroup(GroupId Id, int[] Prompt, TrainCompletion[] Completions);
 
 /// <summary>One sampled completion.</summary>
 /// <param name="Tokens">Sampled token ids, the stop token included.</param>
-/// <param name="SamplerLogprobs">The sampler's log-probability of each (temperature-scaled).</param>
+/// <param name="SamplerLogprobs">The sampler's temperature-scaled log-probability of each token.</param>
 /// <param name="Reward">The weighted sum of the reward functions.</param>
 /// <param name="Truncated">It ended by length, not by a stop token.</param>
 public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward, bool Truncated);

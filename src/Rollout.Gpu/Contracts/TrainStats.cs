@@ -1,6 +1,8 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>What one training step did. Averages are over completion tokens that were trained on, unless said.</summary>
+/// <summary>
+/// Statistics of one training step. Averages are over the trained completion tokens unless stated otherwise.
+/// </summary>
 public sealed record TrainStats
 {
     /// <summary>The version after the optimizer's last step.</summary>
@@ -32,15 +34,15 @@ public sealed record TrainStats
     /// <summary>Completion tokens in the loss.</summary>
     public required int TrainedTokens { get; init; }
 
-    /// <summary>Groups whose rewards were all equal: they add nothing.</summary>
+    /// <summary>Groups whose rewards were all equal, which add nothing to the gradient.</summary>
     public required int EqualRewardGroups { get; init; }
 
     /// <summary>Seconds in forward, backward and optimizer.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>Tokens, prompts included, that the forward and backward passes processed.</summary>
+    /// <summary>Tokens that the forward and backward passes processed, prompts included.</summary>
     public required int ProcessedTokens { get; init; }
 
-    /// <summary>The device's memory in the course of the step; null on a CPU.</summary>
+    /// <summary>The device's memory during the step; null on a CPU.</summary>
     public TrainingMemory? Memory { get; init; }
 }

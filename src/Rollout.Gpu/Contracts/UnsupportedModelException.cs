@@ -1,4 +1,6 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>A model, or a block size, that a device's kernels are not made for. The message says what they take.</summary>
+/// <summary>
+/// A model or block size that the device's kernels don't support. The message says what they support.
+/// </summary>
 public sealed class UnsupportedModelException(string message) : DeviceException(message);

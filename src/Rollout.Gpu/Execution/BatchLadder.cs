@@ -1,8 +1,8 @@
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// The sizes that steps are padded to on a GPU: few enough to record a graph and choose matrix products for each,
-/// dense enough that little is computed in vain.
+/// The sizes that steps on a GPU are padded to: few enough to record a graph and choose matrix products for each, and
+/// dense enough to waste little computation.
 /// </summary>
 internal static class BatchLadder
 {
@@ -10,7 +10,10 @@ internal static class BatchLadder
     private const int Coarse = 32;       // from 256 rows on
     private const int Wide = 64;         // from 1,024 rows on: prompts
 
-    /// <summary>1, 2, 4, 8, 16, then every 16 to 256, every 32 to 1,024, every 64 beyond: the first that holds these rows.</summary>
+    /// <summary>
+    /// The smallest size that holds these rows, of 1, 2, 4, 8, 16, then every 16 to 256, every 32 to 1,024, every 64
+    /// beyond.
+    /// </summary>
     public static int Padded(int rows)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
@@ -23,7 +26,9 @@ internal static class BatchLadder
         };
     }
 
-    /// <summary>All sizes up to the one that holds so many rows, largest first: the largest needs the most memory.</summary>
+    /// <summary>
+    /// All sizes up to the one that holds so many rows. The largest comes first, because it needs the most memory.
+    /// </summary>
     public static IEnumerable<int> Sizes(int most)
     {
         for (var size = Padded(most); size > 0; size = size == 1 ? 0 : Below(size))

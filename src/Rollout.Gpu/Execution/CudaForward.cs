@@ -8,19 +8,19 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>A step as it is queued.</summary>
-/// <param name="Layout">Where its inputs lie.</param>
-/// <param name="InputBytes">How much of them is copied.</param>
-/// <param name="Tokens">Padded; 0 computes nothing.</param>
-/// <param name="LogitRows">Rows that go through the head, padded; 0 where nothing is sampled.</param>
-/// <param name="Copies">Blocks to copy before.</param>
-/// <param name="IsDecode">Every row is one token from which one is drawn: the step can be a recorded one.</param>
+/// <summary>A packed step, ready to be queued.</summary>
+/// <param name="Layout">The layout of its inputs.</param>
+/// <param name="InputBytes">Bytes of inputs to copy.</param>
+/// <param name="Tokens">Tokens, padding included; 0 computes nothing.</param>
+/// <param name="LogitRows">Rows that go through the head, padding included; 0 where nothing is sampled.</param>
+/// <param name="Copies">Blocks to copy first.</param>
+/// <param name="IsDecode">Every row is one token with one draw, so that a recorded graph can run the step.</param>
 internal readonly record struct QueuedStep(
     StepInputs Layout, int InputBytes, int Tokens, int LogitRows, int Copies, bool IsDecode);
 
 /// <summary>
-/// What a step consists of on the device: its packed inputs, the forward pass, the head over the rows that are sampled
-/// from, and sampling. All memory is there from the start, for the largest step.
+/// Queues the parts of a step on a GPU: its packed inputs, the forward pass, the head over the rows to sample from,
+/// and sampling. All memory is allocated at the start, for the largest step. <see cref="CudaModelRunner"/> uses it.
 /// </summary>
 internal sealed class CudaForward : IDisposable
 {
@@ -37,20 +37,20 @@ internal sealed class CudaForward : IDisposable
     private CudaKvPool? _pool;
     private int _lastDraws;
 
-    /// <param name="model">On the device.</param>
-    /// <param name="options">How large the largest step is.</param>
-    /// <param name="context">Of the device.</param>
-    /// <param name="stream">Where everything is queued.</param>
-    /// <exception cref="CudaException">Memory is short, or the device fails.</exception>
-    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
-    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <param name="model">The model, on the device.</param>
+    /// <param name="options">The size of the largest step.</param>
+    /// <param name="context">The device's context.</param>
+    /// <param name="stream">The stream that all work is queued on.</param>
+    /// <exception cref="CudaException">The device has too little memory, or fails.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the shape.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     public CudaForward(CausalLm model, CudaRunnerOptions options, CudaContext context, CudaStream stream)
     {
         _model = model;
         _stream = stream;
         using var owned = new Owned();
         var config = model.Config;
-        // Logits are float32 sums: rounded to bfloat16, neighbours would tie, and differ from what a trainer computes.
+        // Logits stay float32: in bfloat16 near-equal ones would tie, and differ from what a trainer computes.
         var shape = KernelShape.Of(KvCacheShape.Of(config), options.BlockSize, model.Dtype)
             with
         { LogitsDtype = ScalarType.Float32 };
@@ -84,19 +84,19 @@ internal sealed class CudaForward : IDisposable
         owned.Keep();
     }
 
-    /// <summary>Of the largest step's inputs on the host.</summary>
+    /// <summary>Bytes of the largest step's inputs.</summary>
     public int InputBytes => _memory.InputBytes;
 
-    /// <summary>Matrix products that an algorithm is chosen for.</summary>
+    /// <summary>Matrix products with a chosen algorithm.</summary>
     public int ProductCount => _products.Count;
 
-    /// <summary>Draws of a step at most.</summary>
+    /// <summary>The most draws of a step.</summary>
     public int MaxDraws => _mixed.Capacity.Draws;
 
-    /// <summary>Blocks that a step can copy at most.</summary>
+    /// <summary>The most blocks that a step can copy.</summary>
     public int MaxCopies => Math.Min(_kernels.Copy.MaxCopies, _mixed.Capacity.Copies);
 
-    /// <summary>From now on keys and values are in this pool.</summary>
+    /// <summary>Sets the pool of keys and values.</summary>
     public void Use(CudaKvPool pool)
     {
         _pool = pool;
@@ -104,8 +104,8 @@ internal sealed class CudaForward : IDisposable
     }
 
     /// <summary>
-    /// Runs the largest step without a token in it, and the matrix products of all smaller ones, and waits: what the driver
-    /// and the libraries allocate by themselves is then there.
+    /// Runs the largest step without any token, and the matrix products of all smaller steps, and waits for them.
+    /// Afterwards the driver and the libraries have allocated all memory that they need.
     /// </summary>
     public void WarmUp(PinnedMemory inputs)
     {
@@ -116,14 +116,16 @@ internal sealed class CudaForward : IDisposable
         QueueInputs(inputs, step);
         Queue(step);
         _values.Clear();
-        var (from, to) = (_values.Take(), _values.Take());
+        var (from, to) = (_values.Reserve(), _values.Reserve());
         _products.Prepare(BatchLadder.Sizes(tokens), wide: false, from.Pointer, to.Pointer);
         _products.Prepare(BatchLadder.Sizes(rows), wide: true, from.Pointer, _memory.Logits);
         _stream.Synchronize();
     }
 
-    /// <summary>Packs a batch into the host's side of the inputs.</summary>
-    /// <exception cref="ArgumentException">It is larger than the largest step, or names blocks that the pool does not have.</exception>
+    /// <summary>Packs a batch into the inputs on the host.</summary>
+    /// <exception cref="ArgumentException">
+    /// The batch is larger than the largest step, or names blocks outside of the pool.
+    /// </exception>
     /// <exception cref="RowFaultException">Rows hold token ids outside of the vocabulary.</exception>
     public QueuedStep Pack(ForwardBatch batch, Span<byte> to)
     {
@@ -139,18 +141,19 @@ internal sealed class CudaForward : IDisposable
         return new QueuedStep(layout, ints * sizeof(int), tokens, logits, batch.Copies.Count, isDecode);
     }
 
-    /// <summary>Copies the packed inputs, and the blocks that the step wants copied.</summary>
+    /// <summary>Queues the copies of the packed inputs, and the step's copies of blocks.</summary>
     public void QueueInputs(PinnedMemory from, QueuedStep step)
     {
         _stream.CopyToDevice(_memory.Inputs, from.Pointer, step.InputBytes);
         if (step.Copies > 0)
         {
             _kernels.Copy.Launch(
-                _stream, step.Layout, _memory.Inputs, _pool!.Start, _pool.Geometry, _model.Config.LayerCount, step.Copies);
+                _stream, step.Layout, _memory.Inputs, _pool!.Start, _pool.Geometry, _model.Config.LayerCount,
+                step.Copies);
         }
     }
 
-    /// <summary>Computes and samples a step whose inputs were queued.</summary>
+    /// <summary>Queues computing and sampling of a step whose inputs were queued.</summary>
     public void Queue(QueuedStep step)
     {
         if (step.Tokens == 0)
@@ -170,10 +173,10 @@ internal sealed class CudaForward : IDisposable
             step.IsDecode ? step.Tokens : step.Layout.Capacity.Draws, vocabulary, vocabulary);
     }
 
-    /// <summary>A decode step of so many rows, the padding among them.</summary>
+    /// <summary>Queues a decode step of so many rows, padding included.</summary>
     public void QueueDecode(int rows) => Queue(new QueuedStep(_decode[rows], 0, rows, rows, 0, IsDecode: true));
 
-    /// <summary>Copies what was sampled: [draws] tokens, [draws] log-probabilities.</summary>
+    /// <summary>Queues the copy of what was sampled: [draws] tokens, then [draws] log-probabilities.</summary>
     public void QueueOutputs(PinnedMemory to, int draws)
     {
         if (draws == 0)
@@ -207,12 +210,15 @@ internal sealed class CudaForward : IDisposable
         return true;
     }
 
-    // The kernels take addresses on trust.
+    // The kernels don't check addresses.
     private void Check(ForwardBatch batch)
     {
         var blocks = batch.BlockTables.AsSpan(0, batch.BlockTableStart[batch.RowCount]);
         if (blocks.ContainsAnyExceptInRange(0, _pool!.Geometry.BlockCount - 1))
-            throw new ArgumentException($"A block table names a block outside of the pool's {_pool.Geometry.BlockCount}.");
+        {
+            throw new ArgumentException(
+                $"A block table names a block outside of the pool, which has {_pool.Geometry.BlockCount} blocks.");
+        }
         TokenIdCheck.Require(batch, _model.Config.VocabSize, _lastDraws);
     }
 }

@@ -4,20 +4,22 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>The memory of one GPU, as the driver tells it: every process' part, libtorch's cache apart.</summary>
+/// <summary>
+/// The memory of one GPU as the driver reports it, in all processes, apart from what libtorch's allocator keeps
+/// unused.
+/// </summary>
 internal sealed class CudaMemory : IDeviceMemory
 {
-    // By device, as the driver counts the peak of its pool: whoever gives back what is outside of that pool, a decoder,
-    // is not who reads the peak, the trainer.
+    // By device, because the decoder notes the peak before it gives its pool back, and the trainer reads it.
     private static readonly ConcurrentDictionary<int, long> Noted = new();
 
     private readonly int _ordinal;
     private readonly CudaContext _context;
     private readonly CudaMemoryPool _pool;
 
-    /// <param name="ordinal">The device, from 0.</param>
+    /// <param name="ordinal">The device's number, from 0.</param>
     /// <exception cref="LibTorchException">There is no driver.</exception>
-    /// <exception cref="CudaException">There is no such device, or it cannot be used.</exception>
+    /// <exception cref="CudaException">There is no such device, or it can't be used.</exception>
     public CudaMemory(int ordinal)
     {
         using var owned = new Owned();
@@ -35,7 +37,7 @@ internal sealed class CudaMemory : IDeviceMemory
     {
         _context.MakeCurrent();
         var (free, total) = _context.MemoryInfo();
-        var others = total - free - _pool.Reserved; // not libtorch's: the KV pool, work buffers, the driver
+        var others = total - free - _pool.Reserved; // used outside of libtorch: the KV pool, work buffers, the driver
         var peak = Math.Max(others + _pool.UsedPeak, Noted.GetValueOrDefault(_ordinal));
         return new DeviceMemoryUse(others + _pool.Used, total - free, free, peak);
     }
@@ -48,8 +50,8 @@ internal sealed class CudaMemory : IDeviceMemory
     }
 
     /// <summary>
-    /// Counts what is in use now in the peak. The driver keeps the peak of libtorch's memory alone, so whoever is about to
-    /// give back much else says so before.
+    /// Includes the present use in the peak. The driver records the peak of libtorch's memory alone, so whoever gives
+    /// back other memory calls this first.
     /// </summary>
     public void NotePeak()
     {

@@ -9,10 +9,10 @@ using TorchSharp;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// One model with one paged KV pool on one GPU. A step is queued and not waited for: inputs in one copy, forward and
-/// sampling (for a decode step one graph), results in one copy. Two steps may be under way. All memory is allocated,
-/// every product prepared and every graph recorded at the start: a step takes nothing more of the device. Everything
-/// runs on one stream and is used from one thread.
+/// Runs one model with one paged KV pool on one GPU. Start queues a step and does not wait for it: one copy of
+/// inputs, forward and sampling (one graph launch for a decode step), one copy of results. Two steps may be running.
+/// All memory is allocated, all products prepared and all graphs recorded at the start. Everything runs on one stream
+/// and is used from one thread.
 /// </summary>
 internal sealed class CudaModelRunner : IModelRunner
 {
@@ -31,13 +31,15 @@ internal sealed class CudaModelRunner : IModelRunner
     private long _started;
     private long _finished;
 
-    /// <param name="weights">The policy, on the device, shared with the trainer of this process; not disposed with the
-    /// runner. Its tensors stay where they are in memory.</param>
-    /// <param name="options">How large the largest step is.</param>
-    /// <exception cref="DeviceFaultException">Memory is short, or the device fails.</exception>
+    /// <param name="weights">
+    /// The policy, on the device, shared with this process's trainer. Not disposed with the runner; its tensors must
+    /// stay where they are in memory.
+    /// </param>
+    /// <param name="options">The size of the largest step.</param>
+    /// <exception cref="DeviceFaultException">The device has too little memory, or fails.</exception>
     /// <exception cref="LibTorchException">The driver, NVRTC or cuBLASLt is missing.</exception>
-    /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
-    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the model.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     public CudaModelRunner(PolicyWeights weights, CudaRunnerOptions options)
     {
         _weights = weights;
@@ -74,9 +76,9 @@ internal sealed class CudaModelRunner : IModelRunner
         }
     }
 
-    /// <summary>Refuses a model that no runner can be made for on the device; allocates nothing there.</summary>
-    /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
-    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <summary>Refuses a model that the device can't run. Allocates nothing.</summary>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the model.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     /// <exception cref="LibTorchException">There is no driver.</exception>
     /// <exception cref="CudaException">There is no such device.</exception>
     public static void RequireSupported(ModelConfig config, int ordinal, int blockSize, torch.ScalarType dtype)
@@ -102,23 +104,23 @@ internal sealed class CudaModelRunner : IModelRunner
     /// <inheritdoc/>
     public int StepsAhead => Ahead;
 
-    /// <summary>Decode steps that are recorded.</summary>
+    /// <summary>Recorded decode steps.</summary>
     internal int GraphCount => _graphs.Count;
 
-    /// <summary>Matrix products that an algorithm is chosen for.</summary>
+    /// <summary>Matrix products with a chosen algorithm.</summary>
     internal int ProductCount => _forward.ProductCount;
 
-    /// <summary>Of the KV pool.</summary>
+    /// <summary>Bytes of the KV pool.</summary>
     internal long PoolBytes => _pool.Bytes;
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The pool is asleep, or two steps are under way.</exception>
+    /// <exception cref="InvalidOperationException">The runner sleeps, or two steps are running.</exception>
     public void Start(ForwardBatch batch)
     {
         if (_pool.IsAsleep)
             throw new InvalidOperationException("The runner is asleep.");
         if (_started - _finished == Ahead)
-            throw new InvalidOperationException($"{Ahead} steps are started and not finished.");
+            throw new InvalidOperationException($"{Ahead} steps are already started and not finished.");
         var slot = _slots[_started % Ahead];
         try
         {
@@ -180,7 +182,7 @@ internal sealed class CudaModelRunner : IModelRunner
         try
         {
             _stream.Synchronize();
-            _memory.NotePeak(); // while the pool still counts
+            _memory.NotePeak(); // before the pool's memory goes
             _pool.Sleep();
         }
         catch (DeviceException cause)
@@ -207,7 +209,7 @@ internal sealed class CudaModelRunner : IModelRunner
 
     public void Dispose()
     {
-        _stream.Settle(); // a step may be under way, and read the pool
+        _stream.Settle(); // a running step may still read the pool
         _graphs.Dispose();
         _pool.Dispose();
         foreach (var slot in _slots)

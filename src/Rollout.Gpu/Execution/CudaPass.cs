@@ -7,15 +7,15 @@ using Rollout.Gpu.Models;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// The operations of a forward pass on a GPU: kernels and matrix products from buffer to buffer, queued on one stream.
-/// Allocates nothing and waits for nothing, so that a pass can be recorded.
+/// The operations of a forward pass on a GPU: kernels and matrix products from buffer to buffer, queued on one
+/// stream. They allocate nothing and wait for nothing, so that a graph can record them.
 /// </summary>
-/// <param name="kernels">Compiled for the model's shape and type.</param>
-/// <param name="products">Of the model's type.</param>
-/// <param name="values">Room for what flows between operations.</param>
-/// <param name="memory">The step's.</param>
-/// <param name="config">The model's.</param>
-/// <param name="stream">Where everything is queued.</param>
+/// <param name="kernels">Kernels for the model's shape and type.</param>
+/// <param name="products">Matrix products of the model's type.</param>
+/// <param name="values">Memory for values between operations.</param>
+/// <param name="memory">The other memory of a step.</param>
+/// <param name="config">The model's shape.</param>
+/// <param name="stream">The stream that all work is queued on.</param>
 internal sealed class CudaPass(
     KernelLibrary kernels, MatrixProducts products, WorkBuffers values, StepMemory memory, ModelConfig config,
     CudaStream stream) : IForwardPass<DeviceRows>
@@ -25,27 +25,29 @@ internal sealed class CudaPass(
     private StepInputs? _layout;
     private int _rows;
 
-    /// <summary>From now on keys and values are in this pool; before, only passes without tokens can run.</summary>
+    /// <summary>Sets the pool of keys and values. Without one, only passes without tokens can run.</summary>
     public void Use(CudaKvPool pool) => _pool = pool;
 
-    /// <summary>Begins a pass over so many rows, padding included, whose inputs lie like this.</summary>
+    /// <summary>Starts a pass over so many rows, padding included.</summary>
     public void Begin(int rows, StepInputs layout)
     {
         (_rows, _layout) = (rows, layout);
         values.Clear();
     }
 
-    public DeviceRows Embed(Projection table) => Gather(TorchTensors.Pointer(table.Weight), memory.Prepared.Tokens, _rows);
+    public DeviceRows Embed(Projection table) =>
+        Gather(TorchTensors.Pointer(table.Weight), memory.Prepared.Tokens, _rows);
 
-    /// <summary>[rows, hidden]: the rows of hidden states that logits are wanted of. The input is kept.</summary>
+    /// <summary>[rows, hidden] the hidden states of the rows to sample from. The input is kept.</summary>
     public DeviceRows Select(DeviceRows hidden, int rows) =>
         Gather(hidden.Pointer, PrepareStep.At(memory.Inputs, _layout!.LogitTokens), rows);
 
     public DeviceRows Norm(DeviceRows input, RmsNorm norm)
     {
-        var result = values.Take();
+        var result = values.Reserve();
         kernels.Norm.Normalize(
-            stream, input.Pointer, TorchTensors.Pointer(norm.Weight), result.Pointer, _rows, config.HiddenSize, _epsilon);
+            stream, input.Pointer, TorchTensors.Pointer(norm.Weight), result.Pointer, _rows, config.HiddenSize,
+            _epsilon);
         return result;
     }
 
@@ -59,9 +61,9 @@ internal sealed class CudaPass(
 
     public DeviceRows Project(DeviceRows input, Projection projection)
     {
-        var result = values.Take();
+        var result = values.Reserve();
         products.Multiply(input.Pointer, projection, result.Pointer, _rows);
-        values.Give(input);
+        values.Release(input);
         return result;
     }
 
@@ -69,29 +71,29 @@ internal sealed class CudaPass(
     {
         var norms = attention.QkNorm is { } norm ? TorchTensors.Pointer(norm.Weight) : 0;
         var (keys, cachedValues) = _pool is null ? (0, 0) : (_pool.Keys(attention.Layer), _pool.Values(attention.Layer));
-        var query = values.Take();
+        var query = values.Reserve();
         kernels.WriteKv.Launch(
             stream, heads.Pointer, norms, memory.Prepared, query.Pointer, keys, cachedValues, _rows, _epsilon);
-        values.Give(heads);
-        var result = values.Take();
+        values.Release(heads);
+        var result = values.Reserve();
         kernels.Attention.Launch(
             stream, _layout!, memory.Inputs, memory.Prepared, query.Pointer, keys, cachedValues, result.Pointer,
             memory.Partials, _rows);
-        values.Give(query);
+        values.Release(query);
         return result;
     }
 
     public DeviceRows Gate(DeviceRows halves)
     {
-        var result = values.Take();
+        var result = values.Reserve();
         kernels.Gate.Launch(stream, halves.Pointer, result.Pointer, _rows, config.IntermediateSize);
-        values.Give(halves);
+        values.Release(halves);
         return result;
     }
 
     private DeviceRows Gather(nint table, nint indices, int rows)
     {
-        var result = values.Take();
+        var result = values.Reserve();
         kernels.Gather.Launch(stream, table, indices, result.Pointer, rows, config.HiddenSize);
         return result;
     }

@@ -5,21 +5,21 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// Host memory for one step's indices, allocated once and grown when a step is larger than any before.
+/// Host memory for the indices of a step on torch. It grows when a step is larger than any before.
 /// </summary>
 internal sealed class InputBuffers(Device device) : IDisposable
 {
     private readonly Tensor?[] _buffers = new Tensor?[3];
 
     /// <summary>
-    /// [rows] int64 on the device, zeros behind the values; valid until the next step or the end of the dispose scope.
+    /// [rows] int64 on the device, padded with zeros. Valid until the next step or the end of the dispose scope.
     /// </summary>
     public Tensor TokenIds(ReadOnlySpan<int> values, int rows) => OnDevice(0, values, rows);
 
-    /// <summary>[rows] int64, likewise.</summary>
+    /// <summary>[rows] int64 on the device, padded with zeros.</summary>
     public Tensor Positions(ReadOnlySpan<int> values, int rows) => OnDevice(1, values, rows);
 
-    /// <summary>[rows] int64, likewise: the tokens whose logits are wanted.</summary>
+    /// <summary>[rows] int64 on the device, padded with zeros: the tokens whose logits are needed.</summary>
     public Tensor LastTokens(ReadOnlySpan<int> values, int rows) => OnDevice(2, values, rows);
 
     public void Dispose()

@@ -5,16 +5,16 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// The projections of a model on a GPU: y = x Wᵀ + b by cuBLASLt, from buffer to buffer, float32 sums, nothing allocated
-/// once a shape has been seen or prepared. The algorithm of a shape is the library's first choice, not the fastest of a
-/// trial: the same shape adds up in the same order in every run.
+/// A model's projections on a GPU, y = x Wᵀ + b, by cuBLASLt from buffer to buffer with float32 sums. Allocates
+/// nothing for shapes that were prepared or seen before. A shape's algorithm is the library's first choice, not the
+/// fastest of a trial, so that sums have the same order in every run.
 /// </summary>
 internal sealed class MatrixProducts : IDisposable
 {
-    // Fewer rows take as long, and some of the library's choices for one row twice as long.
+    // Fewer rows take as long, and some of the library's choices for one row take twice as long.
     private const int FewestRows = 16;
 
-    // What NVIDIA recommends for Hopper; less keeps split sums from being used.
+    // NVIDIA's recommendation for Hopper. With less, the library can't split sums.
     private const long WorkspaceBytes = 32 << 20;
 
     private readonly CublasLt _library;
@@ -24,9 +24,9 @@ internal sealed class MatrixProducts : IDisposable
     private readonly Dictionary<Projection, Weights> _weights = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<Shape, Plan> _plans = [];
 
-    /// <param name="context">Of the device; current on this thread.</param>
-    /// <param name="stream">Where all products are queued.</param>
-    /// <param name="dtype">Of weights and inputs: Float32 or BFloat16.</param>
+    /// <param name="context">The device's context, current on this thread.</param>
+    /// <param name="stream">The stream that all products are queued on.</param>
+    /// <param name="dtype">The type of weights and inputs: Float32 or BFloat16.</param>
     public MatrixProducts(CudaContext context, CudaStream stream, ScalarType dtype)
     {
         _type = dtype == ScalarType.Float32 ? CublasLt.Real32 : CublasLt.RealBfloat16;
@@ -38,21 +38,21 @@ internal sealed class MatrixProducts : IDisposable
     }
 
     /// <summary>
-    /// Rows that the buffers of a narrow product must have room for: some are computed along where there are few.
+    /// The rows that buffers of a narrow product need: few rows are padded.
     /// </summary>
     public static int Room(int rows) => Math.Max(rows, FewestRows);
 
-    /// <summary>Products that an algorithm is chosen for.</summary>
+    /// <summary>Products with a chosen algorithm.</summary>
     public int Count => _plans.Count;
 
     /// <summary>
-    /// Makes every product that has been queued ready for these numbers of rows too: chooses its algorithm, and queues one
-    /// product by each that is new, since the driver takes a kernel to the device when it is first launched.
+    /// Prepares every product that was queued before for these numbers of rows: chooses an algorithm, and queues one
+    /// product for each new algorithm, since the driver loads a kernel when it is first launched.
     /// </summary>
     /// <param name="rows">Numbers of rows.</param>
-    /// <param name="wide">The products with float32 outputs, or the others.</param>
-    /// <param name="input">Room for the largest input, which is read.</param>
-    /// <param name="output">Room for the largest output, which is written.</param>
+    /// <param name="wide">Prepare the products with float32 outputs, or else all others.</param>
+    /// <param name="input">Memory of the largest input, which is read.</param>
+    /// <param name="output">Memory of the largest output, which is written.</param>
     public void Prepare(IEnumerable<int> rows, bool wide, nint input, nint output)
     {
         var seen = _plans.Keys.Where(shape => shape.Wide == wide).DistinctBy(shape => shape with { Rows = 0 }).ToArray();
@@ -70,10 +70,10 @@ internal sealed class MatrixProducts : IDisposable
 
     /// <summary>Queues one product.</summary>
     /// <param name="input">[rows, inputs].</param>
-    /// <param name="projection">Its weights, whose memory stays where it is.</param>
+    /// <param name="projection">The weights, which must stay where they are in memory.</param>
     /// <param name="output">[rows, outputs], written.</param>
-    /// <param name="rows">Rows.</param>
-    /// <param name="wide">The output is float32, whatever the type of the weights.</param>
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="wide">Write the output as float32, whatever the weights' type.</param>
     public void Multiply(nint input, Projection projection, nint output, int rows, bool wide = false)
     {
         if (!_weights.TryGetValue(projection, out var weights))
@@ -93,7 +93,7 @@ internal sealed class MatrixProducts : IDisposable
         _library.Dispose();
     }
 
-    // The head's buffer has room for the rows that are asked for, and no more.
+    // The head's buffer has room for exactly the rows asked for.
     private static int Rows(int rows, bool wide) => wide ? rows : Room(rows);
 
     private readonly record struct Shape(int Rows, int Inputs, int Outputs, bool HasBias, bool Wide)
@@ -103,9 +103,9 @@ internal sealed class MatrixProducts : IDisposable
     }
 
     /// <param name="Matrix">The address of [outputs, inputs].</param>
-    /// <param name="Bias">The address of [outputs], 0 where there is none.</param>
-    /// <param name="Inputs">Numbers of a row that it takes.</param>
-    /// <param name="Outputs">And gives.</param>
+    /// <param name="Bias">The address of [outputs], or 0 without a bias.</param>
+    /// <param name="Inputs">Numbers of an input row.</param>
+    /// <param name="Outputs">Numbers of an output row.</param>
     private readonly record struct Weights(nint Matrix, nint Bias, int Inputs, int Outputs)
     {
         public static Weights Of(Projection projection) => new(
@@ -116,7 +116,7 @@ internal sealed class MatrixProducts : IDisposable
     }
 
     /// <summary>
-    /// A product as the library takes it. It counts matrices in column order, in which ours are their own transposes:
+    /// A product in the library's terms. It uses column order, in which our matrices are their own transposes:
     /// yᵀ [outputs, rows] = W [inputs, outputs]ᵀ · xᵀ [inputs, rows].
     /// </summary>
     private sealed class Plan : IDisposable

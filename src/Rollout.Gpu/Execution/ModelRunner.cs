@@ -9,9 +9,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// One model with one KV cache on one device: prepare, copy blocks, forward, sample. Autograd is off, every
-/// tensor of a step dies with it, and the model's training mode is what it was before, also when the step
-/// throws.
+/// Runs one model with one KV cache through torch, on the CPU or on a GPU with the contiguous cache: copies blocks,
+/// computes the forward pass, samples on the CPU. Autograd is off, a step's tensors die with it, and the model's
+/// training mode is restored, also when a step throws.
 /// </summary>
 internal sealed class ModelRunner : IModelRunner
 {
@@ -27,12 +27,13 @@ internal sealed class ModelRunner : IModelRunner
     private bool _isStarted;
     private DrawFaultException? _fault;
 
-    /// <param name="weights">The policy, shared with the trainer of this process; not disposed with the
-    /// runner.</param>
-    /// <param name="cache">Of the model's shape and on its device; disposed with the runner.</param>
-    /// <param name="threads">Threads of sampling at most, the caller's included.</param>
-    /// <param name="padding">Rows that are computed along to make log-probabilities independent of the batch, to
-    /// the last bit; null adds none, and they may differ in the sixth digit or so.</param>
+    /// <param name="weights">The policy, shared with this process's trainer. Not disposed with the runner.</param>
+    /// <param name="cache">A cache of the model's shape on its device. Disposed with the runner.</param>
+    /// <param name="threads">The most threads of sampling, the caller's included.</param>
+    /// <param name="padding">
+    /// Padding rows that make log-probabilities independent of the batch, to the last bit. Null adds none: then
+    /// log-probabilities of different batches may differ in about the sixth digit.
+    /// </param>
     public ModelRunner(PolicyWeights weights, IKvCache cache, int threads, RowPadding? padding = null)
     {
         _weights = weights;
@@ -60,7 +61,7 @@ internal sealed class ModelRunner : IModelRunner
     public void Start(ForwardBatch batch)
     {
         if (_isStarted)
-            throw new InvalidOperationException("A step is started and not finished.");
+            throw new InvalidOperationException("A step is already started and not finished.");
         (_output.Count, _output.ForwardTime, _output.SamplingTime) = (0, TimeSpan.Zero, TimeSpan.Zero);
         var model = _weights.Model;
         TokenIdCheck.Require(batch, model.Config.VocabSize, pendingDraws: 0);
@@ -78,7 +79,7 @@ internal sealed class ModelRunner : IModelRunner
         }
         catch (ExternalException cause)
         {
-            // What libtorch throws: memory that isn't there, a failed kernel. Bad input was refused before.
+            // libtorch ran out of memory, or a kernel failed. Bad input was refused before.
             throw new DeviceFaultException(
                 $"A step of {batch.TokenCount} tokens failed on {model.Device}.", cause);
         }
@@ -145,7 +146,7 @@ internal sealed class ModelRunner : IModelRunner
                 0, _inputs.LastTokens(_lastTokens.AsSpan(0, sampledRows), _padding.Padded(sampledRows)));
         }
 
-        // [sampled rows and padding, vocab]; the copy to the host is the step's one wait for the device.
+        // [sampled rows and padding, vocab]. The copy to the host is the step's only wait for the device.
         var logits = _weights.Model.Logits(hidden);
         var host = logits.to(ScalarType.Float32).cpu().contiguous();
         var sampling = Stopwatch.GetTimestamp();
@@ -163,7 +164,7 @@ internal sealed class ModelRunner : IModelRunner
         _output.SamplingTime = Stopwatch.GetElapsedTime(sampling);
     }
 
-    // Logits are computed once for each row that has draws, in the order of the rows.
+    // Computes logits once for each row that has draws, in the order of the rows.
     private int FindSampledRows(ForwardBatch batch)
     {
         Grow(ref _logitRowOfRow, batch.RowCount);

@@ -10,7 +10,7 @@ public static class ModelRunners
 {
     /// <summary>A runner with a paged KV pool on a GPU, whose weights stay where they are in memory.</summary>
     /// <exception cref="DeviceException">Memory is short, a library is missing, or the device fails.</exception>
-    /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the model.</exception>
     /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     public static IModelRunner CreateForGpu(PolicyWeights weights, CudaRunnerOptions options) =>
         new CudaModelRunner(weights, options);
@@ -32,7 +32,9 @@ public static class ModelRunners
             Padding(batchInvariant));
     }
 
-    /// <summary>A runner with the contiguous baseline cache, on the model's device: a block is a row of the longest length.</summary>
+    /// <summary>
+    /// A runner with the contiguous baseline cache, on the model's device: a block is a row of the longest length.
+    /// </summary>
     /// <inheritdoc cref="CreatePaged"/>
     public static IModelRunner CreateContiguous(
         PolicyWeights weights, KvCacheGeometry pool, int threads, bool batchInvariant)
@@ -46,7 +48,7 @@ public static class ModelRunners
     }
 
     /// <summary>Refuses a model that no runner can be made for on a GPU; allocates nothing there.</summary>
-    /// <exception cref="UnsupportedModelException">The kernels take no such model.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the model.</exception>
     /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     /// <exception cref="DeviceException">There is no driver or no such device.</exception>
     public static void RequireGpu(ModelConfig model, int ordinal, int blockSize, ScalarType dtype) =>

@@ -3,9 +3,12 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>Attention of a pass whose last rows are padding: the backend never sees them, and they come out as zeros.</summary>
-/// <param name="backend">Attends the tokens of the batch.</param>
-/// <param name="tokens">How many of the rows are tokens.</param>
+/// <summary>
+/// Attention of a pass whose last rows are padding. The backend gets the other rows alone; padding comes out as
+/// zeros.
+/// </summary>
+/// <param name="backend">The attention of the batch's tokens.</param>
+/// <param name="tokens">Rows that are tokens, not padding.</param>
 internal sealed class PaddedAttention(IAttentionBackend backend, int tokens) : IAttentionBackend
 {
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)

@@ -3,24 +3,25 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// How many rows a matrix product must have for each row of its result to be the same to the last bit as in any
-/// larger one. A BLAS takes other paths for few rows, which add up in another order; which ones is found by trying.
+/// Knows how many rows a matrix product needs for its rows to be equal, to the last bit, to those of any larger
+/// product. A BLAS takes other paths for few rows, which add in another order. <see cref="Measure"/> finds out by
+/// trying.
 /// </summary>
 internal sealed class RowPadding
 {
     private const int Tried = 32;
 
-    // Which rows a BLAS treats apart depends on the matrix too: even and odd ones, small and large.
+    // A BLAS's choice also depends on the matrix: even and odd sizes, small and large ones.
     private static readonly (int Inputs, int Outputs)[] Shapes = [(256, 512), (1000, 333), (24, 40), (384, 1152)];
 
     private readonly int[] _padded;
 
     private RowPadding(int[] padded) => _padded = padded;
 
-    /// <summary>Adds none.</summary>
+    /// <summary>Adds no padding.</summary>
     public static RowPadding None { get; } = new([]);
 
-    /// <summary>Tries products of 1 … 32 rows on the CPU, with as many threads as torch is set to; some milliseconds.</summary>
+    /// <summary>Tries products of 1 … 32 rows on the CPU with torch's number of threads. Takes milliseconds.</summary>
     public static RowPadding Measure()
     {
         using var untracked = inference_mode();
@@ -47,6 +48,6 @@ internal sealed class RowPadding
         return new RowPadding(padded);
     }
 
-    /// <summary>The least number of rows, at least as many as these, whose results do not depend on their number.</summary>
+    /// <summary>The smallest number of rows, from this one on, whose results don't depend on it.</summary>
     public int Padded(int rows) => rows < _padded.Length ? Math.Max(rows, _padded[rows]) : rows;
 }

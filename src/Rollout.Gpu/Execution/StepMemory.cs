@@ -5,8 +5,8 @@ using Rollout.Gpu.Kernels;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// What a step has on the device besides the values of its forward pass: inputs, what every layer needs of its tokens,
-/// partial attention results, logits, and what was sampled, which the next step may read.
+/// The device memory of a step, except the values of its forward pass: inputs, prepared tokens, partial attention
+/// results, logits, and sampled tokens, which the next step may read.
 /// </summary>
 internal sealed class StepMemory : IDisposable
 {
@@ -18,11 +18,11 @@ internal sealed class StepMemory : IDisposable
     private readonly DeviceMemory _frequencies;
     private readonly int _draws;
 
-    /// <param name="config">The model's.</param>
-    /// <param name="shape">Of the kernels.</param>
-    /// <param name="layouts">Of all steps that there may be.</param>
-    /// <param name="partialBytes">Of partial attention results.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="shape">What the kernels are compiled for.</param>
+    /// <param name="layouts">The layouts of all possible steps.</param>
+    /// <param name="partialBytes">Bytes of partial attention results.</param>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public StepMemory(ModelConfig config, KernelShape shape, IReadOnlyCollection<StepInputs> layouts, long partialBytes)
     {
         using var owned = new Owned();
@@ -40,14 +40,14 @@ internal sealed class StepMemory : IDisposable
         owned.Keep();
     }
 
-    /// <summary>Of the largest step's inputs.</summary>
+    /// <summary>Bytes of the largest step's inputs.</summary>
     public int InputBytes { get; }
 
     public nint Inputs => _inputs.Pointer;
 
     public PreparedTokens Prepared { get; }
 
-    /// <summary>One layer's partial attention results, reused by the next.</summary>
+    /// <summary>One layer's partial attention results. The next layer reuses the memory.</summary>
     public nint Partials => _partials.Pointer;
 
     /// <summary>[sampled rows, vocab] float32.</summary>

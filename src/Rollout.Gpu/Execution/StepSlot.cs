@@ -5,8 +5,8 @@ using Rollout.Gpu.Interop;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// What one step under way has on the host: its inputs, which the device copies when their turn comes, and its outputs,
-/// which are there once <see cref="Wait"/> has returned. Used again when its step is finished.
+/// The host's side of a running step: its inputs, which the device copies in the stream's order, and its outputs,
+/// which are there once <see cref="Wait"/> has returned. A slot is reused when its step is finished.
 /// </summary>
 internal sealed class StepSlot : IDisposable
 {
@@ -14,15 +14,15 @@ internal sealed class StepSlot : IDisposable
     private readonly CudaEvent _done;
     private readonly int _maxDraws;
 
-    /// <param name="inputBytes">Of the largest step.</param>
-    /// <param name="maxDraws">Likewise.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <param name="inputBytes">Bytes of the largest step's inputs.</param>
+    /// <param name="maxDraws">The most draws of a step.</param>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public StepSlot(int inputBytes, int maxDraws)
     {
         using var owned = new Owned();
         _maxDraws = maxDraws;
-        _begun = owned.Add(new CudaEvent(timed: true));
-        _done = owned.Add(new CudaEvent(timed: true));
+        _begun = owned.Add(new CudaEvent());
+        _done = owned.Add(new CudaEvent());
         Inputs = owned.Add(new PinnedMemory(inputBytes));
         Outputs = owned.Add(new PinnedMemory(maxDraws * (sizeof(int) + sizeof(float))));
         owned.Keep();
@@ -30,27 +30,29 @@ internal sealed class StepSlot : IDisposable
 
     public PinnedMemory Inputs { get; }
 
-    /// <summary>[draws] int32 tokens, −1 where logits were not finite; [draws] float32 log-probabilities.</summary>
+    /// <summary>
+    /// [draws] int32 tokens, −1 where a draw can't be sampled; then [draws] float32 log-probabilities.
+    /// </summary>
     public PinnedMemory Outputs { get; }
 
-    /// <summary>Draws of the step, 0 where it has none.</summary>
+    /// <summary>Draws of the step.</summary>
     public int DrawCount { get; set; }
 
-    /// <summary>The device starts with the step here.</summary>
+    /// <summary>Marks where the device starts the step.</summary>
     public void Begin(CudaStream stream) => _begun.Record(stream);
 
-    /// <summary>Everything of the step has been queued.</summary>
+    /// <summary>Marks the end of the step's queued work.</summary>
     public void End(CudaStream stream) => _done.Record(stream);
 
-    /// <summary>Waits for the step; returns how long the device took for it.</summary>
+    /// <summary>Waits for the step. Returns the time that the device took.</summary>
     public TimeSpan Wait()
     {
         _done.Synchronize();
         return TimeSpan.FromMilliseconds(_done.MillisecondsSince(_begun));
     }
 
-    /// <summary>Reads what the finished step has sampled.</summary>
-    /// <exception cref="DrawFaultException">Logits of draws are not finite.</exception>
+    /// <summary>Copies what the finished step sampled.</summary>
+    /// <exception cref="DrawFaultException">Draws can't be sampled.</exception>
     public void CopyTo(StepOutput output)
     {
         output.Count = DrawCount;
@@ -60,7 +62,10 @@ internal sealed class StepSlot : IDisposable
         tokens.CopyTo(output.Tokens);
         MemoryMarshal.Cast<byte, float>(Outputs.Span).Slice(_maxDraws, DrawCount).CopyTo(output.Logprobs);
         if (tokens.Contains(-1))
-            throw new DrawFaultException([.. tokens.ToArray().Index().Where(draw => draw.Item == -1).Select(draw => draw.Index)]);
+        {
+            throw new DrawFaultException(
+                [.. tokens.ToArray().Index().Where(draw => draw.Item == -1).Select(draw => draw.Index)]);
+        }
     }
 
     public void Dispose()

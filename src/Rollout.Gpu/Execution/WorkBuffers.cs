@@ -3,15 +3,15 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>A value of a forward pass on a GPU: packed rows, in one of the work buffers.</summary>
-/// <param name="Pointer">The first number.</param>
-/// <param name="Buffer">Which buffer it takes up.</param>
+/// <summary>A value of a forward pass on a GPU: packed rows in one of the work buffers.</summary>
+/// <param name="Pointer">The address of the first number.</param>
+/// <param name="Buffer">The buffer that holds the value.</param>
 internal readonly record struct DeviceRows(nint Pointer, int Buffer);
 
 /// <summary>
-/// The memory that the values of a forward pass live in, one allocation for the largest step. Every operation uses its
-/// input up, so that two buffers besides the residual stream's are enough for any model, and the same steps use the same
-/// addresses, which a recorded graph needs.
+/// The memory of a forward pass's values, one allocation for the largest step. Operations consume their inputs, so
+/// that the residual stream's buffer and two others suffice for any model. Equal steps use equal addresses, as
+/// recorded graphs need.
 /// </summary>
 internal sealed class WorkBuffers : IDisposable
 {
@@ -22,10 +22,10 @@ internal sealed class WorkBuffers : IDisposable
     private readonly long _bufferBytes;
     private readonly bool[] _taken = new bool[Count];
 
-    /// <param name="config">The model's widths.</param>
-    /// <param name="rows">Tokens of a step at most, padding included.</param>
-    /// <param name="elementBytes">Of the model's type.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="rows">The most tokens of a step, padding included.</param>
+    /// <param name="elementBytes">Bytes of a number of the model's type.</param>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public WorkBuffers(ModelConfig config, int rows, int elementBytes)
     {
         int[] widths =
@@ -39,11 +39,11 @@ internal sealed class WorkBuffers : IDisposable
 
     public long Bytes => _memory.Bytes;
 
-    /// <summary>Forgets the values of the pass before.</summary>
+    /// <summary>Frees all buffers.</summary>
     public void Clear() => Array.Clear(_taken);
 
-    /// <summary>Room for a value: the first buffer that holds none.</summary>
-    public DeviceRows Take()
+    /// <summary>Reserves the first free buffer for a value.</summary>
+    public DeviceRows Reserve()
     {
         var buffer = Array.IndexOf(_taken, false);
         if (buffer < 0)
@@ -52,8 +52,8 @@ internal sealed class WorkBuffers : IDisposable
         return new DeviceRows(_memory.Pointer + (nint)(buffer * _bufferBytes), buffer);
     }
 
-    /// <summary>The value is used up.</summary>
-    public void Give(DeviceRows rows) => _taken[rows.Buffer] = false;
+    /// <summary>Frees a value's buffer.</summary>
+    public void Release(DeviceRows rows) => _taken[rows.Buffer] = false;
 
     public void Dispose() => _memory.Dispose();
 }

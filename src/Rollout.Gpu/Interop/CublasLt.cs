@@ -1,15 +1,16 @@
 using System.Runtime.InteropServices;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// NVIDIA's matrix products, from the library that a CUDA build of libtorch brings and has loaded: products into memory
-/// that is there, by an algorithm that is chosen once, with a result wider than the operands where that is wanted.
-/// Every function returns a cublasStatus_t, 0 for success.
+/// NVIDIA's matrix products, from the library that a CUDA build of libtorch brings. They write into existing memory,
+/// use an algorithm that is chosen once, and can give results wider than their operands. Every function returns a
+/// cublasStatus_t, 0 for success.
 /// </summary>
 internal sealed unsafe class CublasLt : IDisposable
 {
-    // What the names of the header cublasLt.h stand for.
+    // The values of names in cublasLt.h.
     public const int Real32 = 0;             // CUDA_R_32F
     public const int RealBfloat16 = 14;      // CUDA_R_16BF
     public const int Compute32 = 68;         // CUBLAS_COMPUTE_32F: float32 products and sums, no tf32
@@ -39,8 +40,8 @@ internal sealed unsafe class CublasLt : IDisposable
 
     private nint _handle;
 
-    /// <param name="context">Of the device; current on this thread.</param>
-    /// <exception cref="LibTorchException">The library is not there.</exception>
+    /// <param name="context">The device's context, current on this thread.</param>
+    /// <exception cref="LibTorchException">The library is missing.</exception>
     public CublasLt(CudaContext context)
     {
         context.MakeCurrent();
@@ -68,10 +69,10 @@ internal sealed unsafe class CublasLt : IDisposable
         _handle = handle;
     }
 
-    /// <exception cref="LibTorchException">The library is not there.</exception>
+    /// <exception cref="LibTorchException">The library is missing.</exception>
     public static void RequireLibrary() => _ = Open();
 
-    /// <summary>An algorithm and what it needs (cublasLtMatmulHeuristicResult_t).</summary>
+    /// <summary>An algorithm and its needs (cublasLtMatmulHeuristicResult_t).</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct Choice
     {
@@ -81,7 +82,7 @@ internal sealed unsafe class CublasLt : IDisposable
         public float Waves;
         public fixed int Reserved[4];
 
-        /// <summary>Equal for equal algorithms.</summary>
+        /// <summary>A name that is equal for equal algorithms.</summary>
         public readonly string Name
         {
             get
@@ -92,7 +93,7 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    /// <summary>A product in float32 arithmetic, of a transposed left operand.</summary>
+    /// <summary>Creates a product in float32 arithmetic with a transposed left operand.</summary>
     public nint CreateProduct()
     {
         nint product;
@@ -109,7 +110,7 @@ internal sealed unsafe class CublasLt : IDisposable
 
     public void DestroyProduct(nint product) => _ = _destroyProduct(product);
 
-    /// <summary>A packed matrix in column order, as this library counts.</summary>
+    /// <summary>Creates the layout of a packed matrix in the library's column order.</summary>
     public nint CreateLayout(int type, int rows, int columns)
     {
         nint layout;
@@ -119,13 +120,13 @@ internal sealed unsafe class CublasLt : IDisposable
 
     public void DestroyLayout(nint layout) => _ = _destroyLayout(layout);
 
-    /// <summary>The library's first choice for a product, the same whenever it is asked.</summary>
-    /// <exception cref="CudaLibraryException">It has none.</exception>
+    /// <summary>The library's first choice for a product, which is always the same.</summary>
+    /// <exception cref="CudaLibraryException">The library has no algorithm.</exception>
     public Choice Choose(nint product, nint left, nint right, nint result, long workspaceBytes) =>
         Choices(product, left, right, result, workspaceBytes, most: 1)[0];
 
-    /// <summary>The library's choices for a product, those it thinks fastest first.</summary>
-    /// <exception cref="CudaLibraryException">It has none.</exception>
+    /// <summary>The library's choices for a product, those that it expects to be fastest first.</summary>
+    /// <exception cref="CudaLibraryException">The library has no algorithm.</exception>
     public Choice[] Choices(nint product, nint left, nint right, nint result, long workspaceBytes, int most)
     {
         nint preference;
@@ -153,7 +154,7 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    /// <summary>result = leftᵀ · right, queued on the stream.</summary>
+    /// <summary>Queues result = leftᵀ · right on the stream.</summary>
     public void Multiply(
         nint product, (nint Matrix, nint Layout) left, (nint Matrix, nint Layout) right,
         (nint Matrix, nint Layout) result, in Choice choice, DeviceMemory workspace, CudaStream stream)
@@ -203,3 +204,8 @@ internal sealed unsafe class CublasLt : IDisposable
             throw new CudaLibraryException($"cuBLASLt could not {operation}: status {status} of cublasStatus_t.");
     }
 }
+
+/// <summary>
+/// A library of NVIDIA's other than the driver refused or failed. The message names it and its status.
+/// </summary>
+internal sealed class CudaLibraryException(string message) : DeviceException(message);

@@ -3,13 +3,12 @@ using System.Text;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// The primary context of a device, which is the one that torch uses: pointers, streams and graphs are common
-/// to both. A context is current per thread: <see cref="MakeCurrent"/> on every thread that uses it.
+/// The primary context of a device, which torch uses too, so that both share pointers, streams and graphs. Every
+/// thread that uses the context makes it current first.
 /// </summary>
 internal sealed unsafe class CudaContext : IDisposable
 {
     private const int MultiprocessorCount = 16;
-    private const int L2CacheSize = 38;
     private const int ComputeMajor = 75;
     private const int ComputeMinor = 76;
     private const int SharedBytesPerBlockOptIn = 97;
@@ -28,10 +27,10 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>The device.</summary>
     public CudaDeviceInfo Info { get; }
 
-    /// <summary>Retains the device's primary context and makes it current on this thread.</summary>
-    /// <param name="ordinal">From 0.</param>
+    /// <summary>Opens a device's primary context and makes it current on this thread.</summary>
+    /// <param name="ordinal">The device's number, from 0.</param>
     /// <exception cref="LibTorchException">There is no driver.</exception>
-    /// <exception cref="CudaException">There is no such device, or it cannot be used.</exception>
+    /// <exception cref="CudaException">There is no such device, or it can't be used.</exception>
     public static CudaContext Open(int ordinal)
     {
         if (!IsDriverPresent())
@@ -53,19 +52,19 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Whether NVIDIA's driver can be loaded.</summary>
     public static bool IsDriverPresent() => OperatingSystem.IsLinux() && LibTorchLoader.CanLoad("libcuda.so.1");
 
-    /// <summary>Makes the device that of all driver calls of this thread.</summary>
+    /// <summary>Makes this the device of all driver calls of this thread.</summary>
     public void MakeCurrent() =>
         CudaException.Check(CudaDriver.cuCtxSetCurrent(_context), "make the context current");
 
-    /// <summary>Waits for everything that was given to the device.</summary>
+    /// <summary>Waits for all work queued on the device.</summary>
     public void Synchronize()
     {
         MakeCurrent();
         using var turn = CudaGraph.Recording.EnterScope();
-        CudaException.Check(CudaDriver.cuCtxSynchronize(), "finish the work given to it");
+        CudaException.Check(CudaDriver.cuCtxSynchronize(), "finish the queued work");
     }
 
-    /// <summary>Bytes that are free on the device, and all it has. What torch's allocator keeps is not free.</summary>
+    /// <summary>Free and total bytes of the device. Memory that torch's allocator keeps is not free.</summary>
     public (long Free, long Total) MemoryInfo()
     {
         MakeCurrent();
@@ -85,12 +84,11 @@ internal sealed unsafe class CudaContext : IDisposable
     {
         var name = stackalloc byte[256];
         CudaException.Check(CudaDriver.cuDeviceGetName(name, 256, device), "name the device");
-        CudaException.Check(CudaDriver.cuDriverGetVersion(out var version), "tell its version");
         var text = new ReadOnlySpan<byte>(name, 256);
         return new CudaDeviceInfo(
             ordinal, Encoding.UTF8.GetString(text[..text.IndexOf((byte)0)]), Attribute(device, ComputeMajor),
             Attribute(device, ComputeMinor), Attribute(device, MultiprocessorCount),
-            Attribute(device, SharedBytesPerBlockOptIn), Attribute(device, L2CacheSize), version);
+            Attribute(device, SharedBytesPerBlockOptIn));
     }
 
     private static int Attribute(int device, int attribute)
@@ -99,4 +97,19 @@ internal sealed unsafe class CudaContext : IDisposable
             CudaDriver.cuDeviceGetAttribute(out var value, attribute, device), "describe the device");
         return value;
     }
+}
+
+/// <summary>What kernels are compiled and launched for.</summary>
+/// <param name="Ordinal">The device's number, as torch counts.</param>
+/// <param name="Name">Its marketing name.</param>
+/// <param name="ComputeMajor">The compute capability before the dot.</param>
+/// <param name="ComputeMinor">The compute capability after the dot.</param>
+/// <param name="MultiprocessorCount">Streaming multiprocessors.</param>
+/// <param name="SharedBytesPerBlock">Shared memory that one thread block can have, opted in.</param>
+internal sealed record CudaDeviceInfo(
+    int Ordinal, string Name, int ComputeMajor, int ComputeMinor, int MultiprocessorCount, int SharedBytesPerBlock)
+{
+    /// <summary>The architecture that NVRTC compiles for, such as sm_90a.</summary>
+    /// <remarks>From Hopper on, the letter a admits the instructions that only this chip has.</remarks>
+    public string Architecture => $"sm_{ComputeMajor}{ComputeMinor}{(ComputeMajor >= 9 ? "a" : "")}";
 }

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// The functions of NVIDIA's driver that this project calls, by their exported names. The driver's library has
-/// the same name in every install, unlike the CUDA runtime's, and is what that runtime itself calls. Every
-/// function returns a CUresult, 0 for success: <see cref="CudaException.Check"/>.
+/// The functions of NVIDIA's driver that this project calls, by their exported names. Unlike the CUDA runtime's, the
+/// driver's library has the same name in every install. Every function returns a CUresult, 0 for success, which
+/// <see cref="CudaException.Check"/> checks.
 /// </summary>
 internal static unsafe partial class CudaDriver
 {
@@ -19,9 +19,6 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     internal static partial int cuGetErrorString(int error, out nint text);
-
-    [LibraryImport(Library)]
-    internal static partial int cuDriverGetVersion(out int version);
 
     [LibraryImport(Library)]
     internal static partial int cuDeviceGet(out int device, int ordinal);
@@ -118,9 +115,6 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)]
     internal static partial int cuStreamSynchronize(nint stream);
 
-    [LibraryImport(Library)]
-    internal static partial int cuStreamWaitEvent(nint stream, nint waitedFor, uint flags);
-
     [LibraryImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
     internal static partial int cuStreamBeginCapture(nint stream, int mode);
 
@@ -150,9 +144,6 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)]
     internal static partial int cuEventSynchronize(nint waitedFor);
-
-    [LibraryImport(Library)]
-    internal static partial int cuEventQuery(nint asked);
 
     [LibraryImport(Library)]
     internal static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);
@@ -185,7 +176,7 @@ internal static unsafe partial class CudaDriver
         uint sharedBytes, nint stream, void** arguments, void** extra);
 }
 
-/// <summary>CUmemAllocationProp: what kind of memory, and where.</summary>
+/// <summary>CUmemAllocationProp: the kind of memory and its device.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly struct CudaAllocation(int device)
 {

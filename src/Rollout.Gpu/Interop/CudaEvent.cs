@@ -1,32 +1,23 @@
 namespace Rollout.Gpu.Interop;
 
-/// <summary>A point in a stream's work, to wait for or to take the time of.</summary>
+/// <summary>A timed point in a stream's work. Hosts wait for it and measure the time between two of them.</summary>
 internal sealed class CudaEvent : IDisposable
 {
-    private const uint DisableTiming = 2;
+    private const uint Timed = 0;
 
     private nint _handle;
 
-    /// <param name="timed">Whether the device notes the time, which costs a little.</param>
-    public CudaEvent(bool timed = false) =>
-        CudaException.Check(CudaDriver.cuEventCreate(out _handle, timed ? 0 : DisableTiming), "make an event");
-
-    /// <summary>The driver's CUevent.</summary>
-    public nint Handle => _handle;
-
-    /// <summary>True once everything before it is done.</summary>
-    /// <exception cref="CudaException">Something before it failed.</exception>
-    public bool HasHappened => CudaException.IsDone(CudaDriver.cuEventQuery(_handle), "ask for an event");
+    public CudaEvent() => CudaException.Check(CudaDriver.cuEventCreate(out _handle, Timed), "make an event");
 
     /// <summary>Puts the event behind all work given to the stream so far.</summary>
     public void Record(CudaStream stream) =>
         CudaException.Check(CudaDriver.cuEventRecord(_handle, stream.Handle), "record an event");
 
-    /// <summary>Waits for it.</summary>
-    /// <exception cref="CudaException">Something before it failed.</exception>
+    /// <summary>Waits until all work before the event is done.</summary>
+    /// <exception cref="CudaException">Work before it failed.</exception>
     public void Synchronize() => CudaException.Check(CudaDriver.cuEventSynchronize(_handle), "wait for an event");
 
-    /// <summary>From an earlier timed event to this one; both have happened.</summary>
+    /// <summary>The time from an earlier event to this one. Both have happened.</summary>
     public float MillisecondsSince(CudaEvent start)
     {
         CudaException.Check(

@@ -3,7 +3,6 @@ namespace Rollout.Gpu.Interop;
 /// <summary>One kernel of a loaded module, valid as long as the module.</summary>
 internal sealed unsafe class CudaFunction
 {
-    private const int SharedBytesAttribute = 1;
     private const int LocalBytesAttribute = 3;
     private const int RegistersAttribute = 4;
     private const int MaxDynamicSharedBytesAttribute = 8;
@@ -17,16 +16,13 @@ internal sealed unsafe class CudaFunction
         _handle = handle;
     }
 
-    /// <summary>Registers of a thread.</summary>
+    /// <summary>Registers that a thread uses.</summary>
     public int Registers => Attribute(RegistersAttribute);
 
-    /// <summary>Bytes of a thread that lie in device memory: spilled registers and indexed arrays.</summary>
+    /// <summary>Bytes of device memory that a thread uses: spilled registers and indexed arrays.</summary>
     public int LocalBytes => Attribute(LocalBytesAttribute);
 
-    /// <summary>Shared memory that the kernel always has, without what a launch adds.</summary>
-    public int StaticSharedBytes => Attribute(SharedBytesAttribute);
-
-    /// <summary>Admits launches with this much dynamic shared memory; above 48 KiB it must be asked for.</summary>
+    /// <summary>Allows launches with this much dynamic shared memory, which the driver refuses above 48 KiB otherwise.</summary>
     public void AllowDynamicShared(int bytes) => CudaException.Check(
         CudaDriver.cuFuncSetAttribute(_handle, MaxDynamicSharedBytesAttribute, bytes),
         $"give the kernel {_name} {bytes} bytes of shared memory");
@@ -41,11 +37,11 @@ internal sealed unsafe class CudaFunction
         return blocks;
     }
 
-    /// <summary>Launches, does not wait.</summary>
-    /// <param name="grid">Thread blocks; none launches nothing.</param>
-    /// <param name="threads">Of a block.</param>
-    /// <param name="dynamicSharedBytes">On top of the kernel's own.</param>
-    /// <param name="stream">Where.</param>
+    /// <summary>Launches the kernel and does not wait for it.</summary>
+    /// <param name="grid">Thread blocks; without any, nothing is launched.</param>
+    /// <param name="threads">Threads of a block.</param>
+    /// <param name="dynamicSharedBytes">Shared memory beyond the kernel's own.</param>
+    /// <param name="stream">The stream that runs the kernel.</param>
     /// <param name="arguments">Copied before this returns.</param>
     public void Launch(
         (int X, int Y) grid, int threads, int dynamicSharedBytes, CudaStream stream, in KernelArguments arguments)

@@ -1,14 +1,14 @@
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// Work of a stream, recorded once and launched as a whole. All memory it touches, tensors that torch made
-/// while it was recorded included, must stay allocated as long as the graph.
+/// Work of a stream, recorded once and launched as a whole. All memory that it uses must stay allocated as long as
+/// the graph.
 /// </summary>
 internal sealed class CudaGraph : IDisposable
 {
     /// <summary>
-    /// Held while a graph is recorded, and by whoever waits for a whole device: while any stream of it records, the driver
-    /// refuses such a wait and spoils the graph.
+    /// Held while a graph is recorded, and while a thread waits for a whole device. The driver refuses such a wait
+    /// while a stream of the device records, and invalidates the graph.
     /// </summary>
     internal static readonly Lock Recording = new();
 
@@ -19,10 +19,10 @@ internal sealed class CudaGraph : IDisposable
 
     private CudaGraph(nint executable) => _executable = executable;
 
-    /// <summary>Records what the action gives to the stream; none of it runs yet.</summary>
-    /// <param name="stream">Not the default one. Torch's work needs its guard.</param>
-    /// <param name="record">May not wait for the device.</param>
-    /// <exception cref="CudaException">Something in it cannot be recorded.</exception>
+    /// <summary>Records what the action queues on the stream. None of it runs yet.</summary>
+    /// <param name="stream">A stream other than the default one.</param>
+    /// <param name="record">Queues the work. It may not wait for the device.</param>
+    /// <exception cref="CudaException">The work can't be recorded.</exception>
     public static CudaGraph Capture(CudaStream stream, Action record)
     {
         var graph = Recorded(stream, record);
@@ -40,7 +40,7 @@ internal sealed class CudaGraph : IDisposable
         }
     }
 
-    /// <summary>Runs the recorded work behind what the stream was given before.</summary>
+    /// <summary>Queues the recorded work on a stream.</summary>
     public void Launch(CudaStream stream) =>
         CudaException.Check(CudaDriver.cuGraphLaunch(_executable, stream.Handle), "launch a graph");
 
@@ -62,7 +62,7 @@ internal sealed class CudaGraph : IDisposable
         }
         catch
         {
-            // The stream must not stay in recording; the record's own error is the one to report.
+            // The stream must stop recording. The action's error is the one to report.
             if (CudaDriver.cuStreamEndCapture(stream.Handle, out var partial) == 0 && partial != 0)
                 _ = CudaDriver.cuGraphDestroy(partial);
             throw;
@@ -72,7 +72,7 @@ internal sealed class CudaGraph : IDisposable
         return graph;
     }
 
-    // What it takes of the device's memory it takes now, and not at its first launch.
+    // Takes the graph's device memory now, not at the first launch.
     private void Upload(CudaStream stream)
     {
         var result = CudaDriver.cuGraphUpload(_executable, stream.Handle);

@@ -1,8 +1,8 @@
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// The driver's own pool of a device, which <see cref="LibTorch"/> tells libtorch to allocate from: the only way to its
-/// figures and to giving back what it keeps, neither of which TorchSharp or libtorch's C interface has.
+/// The driver's memory pool of a device, from which <see cref="LibTorch"/> makes libtorch allocate. Its figures and
+/// its trim replace libtorch's, which neither TorchSharp nor libtorch's C interface offers.
 /// </summary>
 internal sealed unsafe class CudaMemoryPool
 {
@@ -12,7 +12,7 @@ internal sealed unsafe class CudaMemoryPool
 
     private readonly nint _pool;
 
-    /// <param name="ordinal">The device, from 0.</param>
+    /// <param name="ordinal">The device's number, from 0.</param>
     /// <exception cref="CudaException">There is no such device.</exception>
     public CudaMemoryPool(int ordinal)
     {
@@ -23,10 +23,10 @@ internal sealed unsafe class CudaMemoryPool
     /// <summary>Bytes that the pool has taken from the device.</summary>
     public long Reserved => Read(ReservedNow);
 
-    /// <summary>Bytes of those that are allocated.</summary>
+    /// <summary>Bytes of the pool that are allocated.</summary>
     public long Used => Read(UsedNow);
 
-    /// <summary>The most that were allocated at once since <see cref="StartPeak"/>.</summary>
+    /// <summary>The most bytes that were allocated at once since <see cref="StartPeak"/>.</summary>
     public long UsedPeak => Read(UsedMost);
 
     public void StartPeak()
@@ -35,7 +35,9 @@ internal sealed unsafe class CudaMemoryPool
         CudaException.Check(CudaDriver.cuMemPoolSetAttribute(_pool, UsedMost, &zero), "reset the memory pool's peak");
     }
 
-    /// <summary>Gives back what is not allocated. Wait for the device first: memory in flight stays.</summary>
+    /// <summary>
+    /// Gives unallocated memory back. Wait for the device first, because memory in use by queued work stays.
+    /// </summary>
     public void Trim() => CudaException.Check(CudaDriver.cuMemPoolTrimTo(_pool, 0), "trim the memory pool");
 
     private long Read(int attribute)

@@ -1,20 +1,20 @@
 namespace Rollout.Gpu.Interop;
 
-/// <summary>Machine code on the device.</summary>
+/// <summary>Compiled kernels, loaded on a device.</summary>
 internal sealed unsafe class CudaModule : IDisposable
 {
     private nint _handle;
 
-    /// <param name="cubin">As NVRTC makes it, for the device of the current context.</param>
-    /// <exception cref="CudaException">It is damaged, or for another device.</exception>
+    /// <param name="cubin">NVRTC's output for the device of the current context.</param>
+    /// <exception cref="CudaException">The code is damaged, or for another device.</exception>
     public CudaModule(ReadOnlySpan<byte> cubin)
     {
         fixed (byte* image = cubin)
             CudaException.Check(CudaDriver.cuModuleLoadData(out _handle, image), "load compiled kernels");
     }
 
-    /// <summary>A kernel by the name it has in an extern "C" block.</summary>
-    /// <exception cref="CudaException">There is none.</exception>
+    /// <summary>Finds a kernel by its name in an extern "C" block.</summary>
+    /// <exception cref="CudaException">There is no such kernel.</exception>
     public CudaFunction Function(string name)
     {
         CudaException.Check(

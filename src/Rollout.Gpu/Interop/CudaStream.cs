@@ -1,54 +1,44 @@
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// An order in which the device works. It does not wait for the default stream: what torch is to run in this
-/// order runs under <see cref="Guard"/>.
+/// Work that a device does in order. The stream does not wait for the default stream, on which torch runs.
 /// </summary>
 internal sealed class CudaStream : IDisposable
 {
     private const uint NonBlocking = 1;
 
-    private readonly int _device;
     private nint _handle;
 
-    /// <param name="context">Of the device; current on this thread.</param>
+    /// <param name="context">The device's context.</param>
     public CudaStream(CudaContext context)
     {
-        _device = context.Info.Ordinal;
+        context.MakeCurrent();
         CudaException.Check(CudaDriver.cuStreamCreate(out _handle, NonBlocking), "make a stream");
     }
 
     /// <summary>The driver's CUstream.</summary>
     public nint Handle => _handle;
 
-    /// <summary>Makes every torch operation of this thread run on this stream until disposed.</summary>
-    /// <exception cref="LibTorchException">libtorch refuses.</exception>
-    public TorchStreamGuard Guard() => new(_handle, _device);
-
-    /// <summary>Waits until all work given so far is done.</summary>
-    /// <exception cref="CudaException">Something given before failed.</exception>
+    /// <summary>Waits until all work queued so far is done.</summary>
+    /// <exception cref="CudaException">Queued work failed.</exception>
     public void Synchronize() => CudaException.Check(CudaDriver.cuStreamSynchronize(_handle), "finish a stream's work");
 
-    /// <summary>Waits likewise, whatever became of the work: its memory can be given back then.</summary>
+    /// <summary>Waits likewise and ignores failures, so that the memory that the work used can be freed.</summary>
     public void Settle() => _ = CudaDriver.cuStreamSynchronize(_handle);
 
-    /// <summary>Lets the device wait, not the host, until the event has happened.</summary>
-    public void Wait(CudaEvent awaited) =>
-        CudaException.Check(CudaDriver.cuStreamWaitEvent(_handle, awaited.Handle, 0), "wait for an event");
-
-    /// <summary>Host to device. The host memory must be pinned and stay as it is until the copy is done.</summary>
+    /// <summary>Copies from host to device. The host memory is pinned and stays as it is until the copy is done.</summary>
     public void CopyToDevice(nint to, nint from, long bytes) =>
         Copy(CudaDriver.cuMemcpyHtoDAsync(to, from, (nuint)bytes, _handle), bytes);
 
-    /// <summary>Device to host, likewise.</summary>
+    /// <summary>Copies from device to pinned host memory.</summary>
     public void CopyToHost(nint to, nint from, long bytes) =>
         Copy(CudaDriver.cuMemcpyDtoHAsync(to, from, (nuint)bytes, _handle), bytes);
 
-    /// <summary>Device to device; the two do not overlap.</summary>
+    /// <summary>Copies within the device, between ranges that do not overlap.</summary>
     public void CopyOnDevice(nint to, nint from, long bytes) =>
         Copy(CudaDriver.cuMemcpyDtoDAsync(to, from, (nuint)bytes, _handle), bytes);
 
-    /// <summary>Sets every byte.</summary>
+    /// <summary>Sets every byte to one value.</summary>
     public void Fill(nint to, byte value, long bytes)
     {
         if (bytes > 0)

@@ -1,12 +1,12 @@
 namespace Rollout.Gpu.Interop;
 
-/// <summary>Memory on the device, outside of torch's allocator; not cleared.</summary>
+/// <summary>Memory on the current device, outside of torch's allocator. It is not cleared.</summary>
 internal sealed class DeviceMemory : IDisposable
 {
     private nint _pointer;
 
-    /// <param name="bytes">0 allocates nothing and points nowhere.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <param name="bytes">Its size; 0 allocates nothing.</param>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public DeviceMemory(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
@@ -18,7 +18,7 @@ internal sealed class DeviceMemory : IDisposable
         }
     }
 
-    /// <summary>The first byte, 256-byte aligned.</summary>
+    /// <summary>The address of the first byte, 256-byte aligned.</summary>
     public nint Pointer => _pointer;
 
     public long Bytes { get; }

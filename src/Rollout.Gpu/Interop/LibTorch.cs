@@ -4,9 +4,9 @@ using TorchSharp;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// Loads libtorch before anything else uses it, so that what is missing is said in one sentence instead of by
-/// whichever tensor comes first. The build decides where libtorch comes from (TorchBackend): its package beside
-/// the program, or, with `system`, the folder named by LIBTORCH or an installed PyTorch.
+/// Loads libtorch before anything else uses it, so that one sentence says what is missing. The build's TorchBackend
+/// decides where libtorch comes from: a package beside the program, or, with `system`, the folder in LIBTORCH or an
+/// installed PyTorch.
 /// </summary>
 public static class LibTorch
 {
@@ -15,7 +15,9 @@ public static class LibTorch
     private static readonly Lock Loading = new();
     private static string? _folder;
 
-    /// <summary>The folder libtorch was loaded from, empty where the system's loader chose; null before.</summary>
+    /// <summary>
+    /// The folder that libtorch was loaded from. Empty where the system's loader chose it; null before.
+    /// </summary>
     public static string? Folder
     {
         get
@@ -25,11 +27,11 @@ public static class LibTorch
         }
     }
 
-    /// <summary>Loads libtorch once; further calls only check what they ask for.</summary>
+    /// <summary>Loads libtorch once. Further calls only check for what they require.</summary>
     /// <param name="cuda">
-    /// Also require an NVIDIA driver, a visible GPU, a CUDA build of libtorch, and NVIDIA's libraries beside it.
+    /// Also require an NVIDIA driver, a visible GPU, a CUDA build of libtorch, and NVIDIA's libraries.
     /// </param>
-    /// <exception cref="LibTorchException">Something is missing; the message says what, and what to do.</exception>
+    /// <exception cref="LibTorchException">Something is missing. The message says what, and what to do.</exception>
     public static void Load(bool cuda = false)
     {
         lock (Loading)
@@ -61,13 +63,13 @@ public static class LibTorch
     }
 
     /// <summary>
-    /// libtorch first, TorchSharp's library last, all with global symbols: TorchSharp's finds them loaded, wherever
-    /// they are.
+    /// Loads libtorch's libraries first and TorchSharp's last, all with global symbols, so that TorchSharp's finds
+    /// the others wherever they are.
     /// </summary>
     private static string LoadOnLinux()
     {
-        // GNU OpenMP's threads spin after each parallel region by default, and take the cores from everything else:
-        // a decode step beside this program's own attention threads took 3 to 18 times as long.
+        // GNU OpenMP's threads spin after each parallel region by default, which takes cores from all other threads:
+        // decode steps took 3 to 18 times as long.
         LibTorchLoader.SetDefaultVariable("OMP_WAIT_POLICY", "PASSIVE");
         UseDriversMemoryPool();
         var own = OwnFolders().FirstOrDefault(folder => File.Exists(Path.Combine(folder, TorchSharpLibrary)))
@@ -85,19 +87,19 @@ public static class LibTorch
     }
 
     /// <summary>
-    /// libtorch's allocator on a GPU takes from the driver's pool instead of keeping one of its own: that one tells how
-    /// much is used, and gives back what is not. What the user has set stays.
+    /// Makes libtorch allocate GPU memory from the driver's pool, which reports its use and gives unused memory back.
+    /// The user's own setting wins.
     /// </summary>
     private static void UseDriversMemoryPool()
     {
         string[] names = ["PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"];
         if (names.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name))))
             return;
-        foreach (var name in names) // the newer name, and the only one that older libtorches know
+        foreach (var name in names) // the newer name, and the only one that older versions know
             LibTorchLoader.SetDefaultVariable(name, "backend:cudaMallocAsync");
     }
 
-    /// <summary>Where the runtime looks for native libraries: what the program's own package list names.</summary>
+    /// <summary>The folders in which the runtime looks for native libraries.</summary>
     private static IEnumerable<string> OwnFolders()
     {
         var named = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
@@ -106,7 +108,7 @@ public static class LibTorch
             .Append(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native"));
     }
 
-    /// <summary>TorchSharp 0.107 has native libraries for these systems and no others.</summary>
+    /// <summary>Refuses systems for which TorchSharp 0.107 has no native library.</summary>
     internal static void RequireSupportedMachine(string runtime, Architecture architecture)
     {
         if (runtime.StartsWith("linux-musl", StringComparison.Ordinal))

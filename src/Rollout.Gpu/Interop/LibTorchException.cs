@@ -2,7 +2,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Interop;
 
-/// <summary>libtorch cannot be used here. The message is one sentence: what is missing and what to do.</summary>
+/// <summary>
+/// libtorch, or a library that it needs, can't be used. The message says what is missing and what to do.
+/// </summary>
 internal sealed class LibTorchException : DeviceException
 {
     public LibTorchException(string message)

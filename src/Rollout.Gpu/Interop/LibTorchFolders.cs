@@ -10,13 +10,15 @@ internal static partial class LibTorchFolders
     public const string CpuLibrary = "libtorch_cpu.so";
     public const string CudaLibrary = "libtorch_cuda.so";
 
-    /// <summary>TorchSharp 0.107 is built against 2.10 and was also run on 2.11.</summary>
+    /// <summary>TorchSharp 0.107 is built against 2.10 and also runs on 2.11.</summary>
     public static readonly Version OldestVersion = new(2, 10);
 
     private static readonly TimeSpan PythonTimeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>The folder that holds libtorch_cpu.so: by LIBTORCH (tch-rs' name), else by PyTorch.</summary>
-    /// <exception cref="LibTorchException">There is none, or it is too old.</exception>
+    /// <summary>
+    /// Finds the folder that holds libtorch_cpu.so: the one in LIBTORCH, as for tch-rs, else that of PyTorch.
+    /// </summary>
+    /// <exception cref="LibTorchException">There is no libtorch, or it is too old.</exception>
     public static string FindOnSystem() =>
         Find(Environment.GetEnvironmentVariable("LIBTORCH"), () => PyTorchPackage("python3") ?? PyTorchPackage("python"));
 
@@ -37,7 +39,9 @@ internal static partial class LibTorchFolders
                 + "with -p:TorchBackend=cpu, which brings its own.");
     }
 
-    /// <summary>The folder and those that PyTorch's wheels keep NVIDIA's libraries in: nvidia/*/lib beside torch.</summary>
+    /// <summary>
+    /// The folder, and those in which PyTorch's wheels keep NVIDIA's libraries: nvidia/*/lib beside torch.
+    /// </summary>
     public static IReadOnlyList<string> WithDependencies(string folder)
     {
         var nvidia = Path.GetFullPath(Path.Combine(folder, "..", "..", "nvidia"));
@@ -52,7 +56,7 @@ internal static partial class LibTorchFolders
             .FirstOrDefault(folder => File.Exists(Path.Combine(folder, CpuLibrary)));
         if (folder is not null && InstalledVersion(folder) is { } version && version < OldestVersion)
         {
-            // Too old a libtorch loads, and then ends the process at the first function that it lacks.
+            // An older libtorch loads, and then ends the process at the first function that it lacks.
             throw new LibTorchException(
                 $"'{folder}' holds libtorch {version}, and TorchSharp needs {OldestVersion} or newer: update it, or set "
                 + "LIBTORCH to a newer one.");
@@ -62,8 +66,8 @@ internal static partial class LibTorchFolders
     }
 
     /// <summary>
-    /// As a PyTorch package (version.py) or a libtorch archive (build-version) tells it, beside its lib folder;
-    /// null where neither does.
+    /// Reads the version beside the lib folder, from version.py of a PyTorch package or build-version of a libtorch
+    /// archive; null where there is neither.
     /// </summary>
     private static Version? InstalledVersion(string folder)
     {
@@ -75,7 +79,9 @@ internal static partial class LibTorchFolders
             : null;
     }
 
-    /// <summary>Where an interpreter would import torch from, asked without importing it; null where it cannot.</summary>
+    /// <summary>
+    /// The folder from which an interpreter would import torch; null where it can't. Does not import torch.
+    /// </summary>
     private static string? PyTorchPackage(string interpreter)
     {
         const string Question =

@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// Opens shared libraries with global symbols (Linux), and turns the loader's complaint into a sentence. A
-/// dependency that the system's loader does not find is looked for in the given folders, so that nobody needs to
-/// set LD_LIBRARY_PATH for the libraries that PyTorch keeps in packages of their own.
+/// Loads shared libraries with global symbols (Linux), and turns the loader's errors into sentences. It looks for
+/// dependencies that the system's loader doesn't find in the given folders, so that nobody needs to set
+/// LD_LIBRARY_PATH for the libraries that PyTorch keeps in packages of their own.
 /// </summary>
 internal sealed partial class LibTorchLoader(IReadOnlyList<string> folders)
 {
@@ -17,15 +17,15 @@ internal sealed partial class LibTorchLoader(IReadOnlyList<string> folders)
     public static bool CanLoad(string library) => Open(library, LazyGlobal) != 0;
 
     /// <summary>
-    /// Sets a variable of the native environment, which libraries read when they are loaded, unless the user has set
-    /// it. .NET's own setter does not reach that environment.
+    /// Sets a variable of the native environment, which libraries read when they are loaded, unless it is set
+    /// already. .NET's own setter doesn't reach that environment.
     /// </summary>
     public static void SetDefaultVariable(string name, string value) => _ = SetEnvironment(name, value, overwrite: 0);
 
-    /// <exception cref="LibTorchException">The library, or one that it needs, cannot be loaded.</exception>
+    /// <exception cref="LibTorchException">The library, or one that it needs, can't be loaded.</exception>
     public void Load(string path)
     {
-        _ = Error(); // binds the function, which would otherwise clear the error that it is to report
+        _ = Error(); // binds dlerror now, because binding it later would clear the error
         while (Open(path, LazyGlobal) == 0)
         {
             var complaint = Marshal.PtrToStringUTF8(Error()) ?? "the loader gives no reason";
@@ -37,7 +37,7 @@ internal sealed partial class LibTorchLoader(IReadOnlyList<string> folders)
         }
     }
 
-    /// <summary>What dlerror's text says about <paramref name="path"/>, for a person.</summary>
+    /// <summary>Turns dlerror's text about <paramref name="path"/> into a sentence.</summary>
     internal static string Sentence(string path, string complaint)
     {
         var library = Path.GetFileName(path);

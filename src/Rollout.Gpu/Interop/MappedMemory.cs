@@ -1,8 +1,8 @@
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// Addresses on the device that stay the same while the memory behind them comes and goes: what names them, such as a
-/// recorded graph, is as good after as before. Outside of torch's allocator; not cleared.
+/// Reserved addresses on a device whose memory can be given back and taken again, so that recorded graphs stay valid.
+/// The memory is outside of torch's allocator and not cleared.
 /// </summary>
 internal sealed class MappedMemory : IDisposable
 {
@@ -12,9 +12,9 @@ internal sealed class MappedMemory : IDisposable
     private readonly nuint _reserved;
     private nint _pointer;
 
-    /// <summary>Takes the addresses, without memory.</summary>
-    /// <param name="device">From 0.</param>
-    /// <param name="bytes">At least 1.</param>
+    /// <summary>Reserves the addresses, without memory.</summary>
+    /// <param name="device">The device's number, from 0.</param>
+    /// <param name="bytes">The size, at least 1.</param>
     /// <exception cref="CudaException">The device has no virtual addresses, or none are left.</exception>
     public MappedMemory(int device, long bytes)
     {
@@ -29,16 +29,16 @@ internal sealed class MappedMemory : IDisposable
             CudaDriver.cuMemAddressReserve(out _pointer, _reserved, 0, 0, 0), $"reserve addresses for {bytes} bytes");
     }
 
-    /// <summary>The first byte; readable while <see cref="IsMapped"/>.</summary>
+    /// <summary>The address of the first byte. It can be used while <see cref="IsMapped"/>.</summary>
     public nint Pointer => _pointer;
 
     public long Bytes { get; }
 
-    /// <summary>There is memory behind the addresses.</summary>
+    /// <summary>True while there is memory behind the addresses.</summary>
     public bool IsMapped { get; private set; }
 
-    /// <summary>Takes memory of the device.</summary>
-    /// <exception cref="CudaException">It is not there.</exception>
+    /// <summary>Takes memory from the device.</summary>
+    /// <exception cref="CudaException">The device has too little memory.</exception>
     public void Map()
     {
         if (IsMapped)
@@ -60,11 +60,11 @@ internal sealed class MappedMemory : IDisposable
         }
         finally
         {
-            _ = CudaDriver.cuMemRelease(memory); // from here on the mapping alone holds it
+            _ = CudaDriver.cuMemRelease(memory); // from here on only the mapping holds it
         }
     }
 
-    /// <summary>Gives the memory back, and what was in it. Nothing on the device uses it any more.</summary>
+    /// <summary>Gives the memory back; its contents are lost. No work on the device may use it.</summary>
     public void Unmap()
     {
         if (!IsMapped)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Interop;
 
@@ -34,12 +35,12 @@ internal sealed unsafe class Nvrtc
         Version = new Version(major, minor);
     }
 
-    /// <summary>Of the CUDA release that it comes from.</summary>
+    /// <summary>The version of its CUDA release.</summary>
     public Version Version { get; }
 
-    /// <summary>Finds and loads it.</summary>
-    /// <param name="torchFolder">Where libtorch was loaded from, one of the places to look at.</param>
-    /// <exception cref="LibTorchException">It is missing, or lacks a function.</exception>
+    /// <summary>Finds and loads NVRTC.</summary>
+    /// <param name="torchFolder">The folder of libtorch, one of the places to look in.</param>
+    /// <exception cref="LibTorchException">NVRTC is missing, or lacks a function.</exception>
     public static Nvrtc Load(string? torchFolder)
     {
         try
@@ -52,14 +53,16 @@ internal sealed unsafe class Nvrtc
         }
     }
 
-    /// <summary>Source to machine code.</summary>
-    /// <param name="name">How errors name the source.</param>
+    /// <summary>Compiles source to machine code.</summary>
+    /// <param name="name">The source's name in errors.</param>
     /// <param name="source">CUDA C++.</param>
-    /// <param name="headers">What it includes, by name.</param>
-    /// <param name="architecture">Such as sm_90a.</param>
-    /// <param name="options">All others.</param>
+    /// <param name="headers">The headers that the source includes, by name.</param>
+    /// <param name="architecture">The architecture, such as sm_90a.</param>
+    /// <param name="options">All other options.</param>
     /// <exception cref="LibTorchException">This NVRTC does not know the architecture.</exception>
-    /// <exception cref="KernelCompileException">It does not compile; the compiler's log is in the message.</exception>
+    /// <exception cref="KernelCompileException">
+    /// The source does not compile. The message has the compiler's log.
+    /// </exception>
     public byte[] Compile(
         string name, string source, IReadOnlyDictionary<string, string> headers, string architecture,
         IReadOnlyList<string> options)
@@ -131,3 +134,7 @@ internal sealed unsafe class Nvrtc
         public void Dispose() => _owned.ForEach(Marshal.FreeCoTaskMem);
     }
 }
+
+/// <summary>A kernel's source does not compile. The mistake is in this project, not its user's.</summary>
+internal sealed class KernelCompileException(string source, string log)
+    : DeviceException($"The kernel source {source} does not compile: {log}");

@@ -3,26 +3,28 @@ using System.Runtime.InteropServices;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// NVIDIA's run-time compiler, found where it is: in the loader's path, beside libtorch in the packages that
-/// PyTorch keeps NVIDIA's libraries in, in the CUDA toolkit's usual folder, or where ROLLOUT_NVRTC says.
+/// Finds NVIDIA's run-time compiler: the file in ROLLOUT_NVRTC, or else in the loader's path, beside libtorch in the
+/// packages of NVIDIA's libraries that PyTorch installs, or in the CUDA toolkit's usual folder.
 /// </summary>
 internal static class NvrtcLibrary
 {
-    /// <summary>Names the library's file, before any other place is looked at.</summary>
+    /// <summary>The environment variable that names the library's file. It wins over all other places.</summary>
     public const string Variable = "ROLLOUT_NVRTC";
 
     private const string ToolkitFolder = "/usr/local/cuda/lib64";
 
     private static readonly string[] Names = ["libnvrtc.so.13", "libnvrtc.so.12"];
 
-    /// <summary>Loads it.</summary>
-    /// <param name="torchFolder">Where libtorch was loaded from; null or empty: no place to look at.</param>
-    /// <exception cref="LibTorchException">It is nowhere.</exception>
+    /// <summary>Loads NVRTC.</summary>
+    /// <param name="torchFolder">The folder of libtorch; null or empty where there is none.</param>
+    /// <exception cref="LibTorchException">NVRTC is not found.</exception>
     public static nint Load(string? torchFolder) =>
         Find(Environment.GetEnvironmentVariable(Variable), Names, Folders(torchFolder));
 
-    /// <summary>Loads the file that is named, or else one of the names in the loader's path, or what a folder has.</summary>
-    /// <exception cref="LibTorchException">It is nowhere.</exception>
+    /// <summary>
+    /// Loads the named file, or else one of the names in the loader's path, or a library in a folder.
+    /// </summary>
+    /// <exception cref="LibTorchException">NVRTC is not found.</exception>
     internal static nint Find(string? named, IReadOnlyList<string> names, IEnumerable<string> folders)
     {
         if (!string.IsNullOrEmpty(named))
@@ -49,7 +51,7 @@ internal static class NvrtcLibrary
             + $"install it (pip's nvidia-cuda-nvrtc, or the CUDA toolkit), or set {Variable} to its file.");
     }
 
-    /// <summary>The libraries of a folder that may be NVRTC, the newest name first.</summary>
+    /// <summary>The libraries of a folder that may be NVRTC, newest name first.</summary>
     internal static IEnumerable<string> Candidates(string folder) => Directory.Exists(folder)
         ? Directory.EnumerateFiles(folder, "libnvrtc*.so*")
             .Where(file => !Path.GetFileName(file).Contains("builtins", StringComparison.Ordinal)
@@ -60,7 +62,7 @@ internal static class NvrtcLibrary
     private static IEnumerable<string> Folders(string? torchFolder) =>
         [.. string.IsNullOrEmpty(torchFolder) ? [] : LibTorchFolders.WithDependencies(torchFolder), ToolkitFolder];
 
-    // NVRTC opens its second half by name alone, which the loader only finds where it is loaded already.
+    // NVRTC opens libnvrtc-builtins by name alone, which works only if it is loaded already.
     private static bool TryLoad(string file, out nint library)
     {
         if (Path.GetDirectoryName(file) is { Length: > 0 } folder && Directory.Exists(folder))

@@ -1,14 +1,14 @@
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// What a constructor has made so far. Disposed before <see cref="Keep"/>, it disposes all of it, the last first, so that
-/// a constructor that fails leaves nothing on the device.
+/// What a constructor has created so far. Unless <see cref="Keep"/> was called, Dispose disposes of all of it, the
+/// last first, so that a constructor that fails leaves nothing on the device.
 /// </summary>
 internal sealed class Owned : IDisposable
 {
     private readonly Stack<IDisposable> _made = new();
 
-    /// <summary>Takes note of what was made, and returns it.</summary>
+    /// <summary>Adds what was created, and returns it.</summary>
     public T Add<T>(T made)
         where T : IDisposable
     {
@@ -16,7 +16,7 @@ internal sealed class Owned : IDisposable
         return made;
     }
 
-    /// <summary>The constructor is done: from here on its object disposes what it has.</summary>
+    /// <summary>Ends the ownership: the constructor succeeded, and its object disposes of the rest.</summary>
     public void Keep() => _made.Clear();
 
     public void Dispose()

@@ -1,12 +1,12 @@
 namespace Rollout.Gpu.Interop;
 
-/// <summary>Host memory that the device can copy from and to while the host does something else.</summary>
+/// <summary>Host memory that a device can copy from and to while the host does other work.</summary>
 internal sealed unsafe class PinnedMemory : IDisposable
 {
     private nint _pointer;
 
-    /// <param name="bytes">At most 2 GiB, cleared.</param>
-    /// <exception cref="CudaException">The memory is not there.</exception>
+    /// <param name="bytes">The size, at most 2 GiB. The memory is cleared.</param>
+    /// <exception cref="CudaException">There is too little memory.</exception>
     public PinnedMemory(int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
@@ -16,12 +16,12 @@ internal sealed unsafe class PinnedMemory : IDisposable
         Span.Clear();
     }
 
-    /// <summary>The first byte.</summary>
+    /// <summary>The address of the first byte.</summary>
     public nint Pointer => _pointer;
 
     public int Bytes { get; }
 
-    /// <summary>All of it. Not to be read or written while a copy from or to it is under way.</summary>
+    /// <summary>The memory. Do not read or write it while the device copies from or to it.</summary>
     public Span<byte> Span => new((void*)_pointer, _pointer == 0 ? 0 : Bytes);
 
     public void Dispose()

@@ -3,8 +3,8 @@ using TorchSharp;
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// Scalars that live as long as the process. One that is made in a call, as TorchSharp makes the factor of an addition
-/// that is left out, may be finalised while libtorch still reads it: it then reads what has taken its place.
+/// Scalars that live as long as the process. A scalar that is created in a call, such as the factor that TorchSharp
+/// adds to an addition, may be finalised while libtorch still reads it, which then reads other memory.
 /// </summary>
 internal static class Scalars
 {

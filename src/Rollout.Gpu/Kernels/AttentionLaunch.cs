@@ -2,15 +2,19 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>Thread blocks and shared memory of the attention kernels, as attention_tile.cuh lays them out.</summary>
+/// <summary>
+/// How the attention kernels are launched: their thread blocks and shared memory, as attention_tile.cuh lays it out.
+/// </summary>
 internal static class AttentionLaunch
 {
     private const int Warps = 4;
     private const int FloatWarps = 8;
     private const int FewestStages = 2; // one is computed while the next arrives
 
-    /// <summary>Tiles of keys and values in shared memory at once: fewer where a thread block can have little.</summary>
-    /// <param name="shape">Of the kernels.</param>
+    /// <summary>
+    /// Tiles of keys and values that are in shared memory at once. Fewer fit where a thread block can have little.
+    /// </summary>
+    /// <param name="shape">What the kernels are compiled for.</param>
     /// <param name="sharedBytes">Shared memory that a thread block can have.</param>
     public static int Stages(KernelShape shape, int sharedBytes)
     {
@@ -23,10 +27,12 @@ internal static class AttentionLaunch
     /// <summary>Thread blocks that a multiprocessor must have registers for.</summary>
     public static int MinBlocks(KernelShape shape) => shape.HeadDim <= 128 ? 2 : 1;
 
-    /// <summary>Of a thread block.</summary>
+    /// <summary>Threads of a thread block.</summary>
     public static int Threads(KernelShape shape) => 32 * (shape.Dtype == ScalarType.BFloat16 ? Warps : FloatWarps);
 
-    /// <summary>Bytes of a thread block; more than it can have where the shape does not fit.</summary>
+    /// <summary>
+    /// Shared memory of a thread block in bytes, which exceeds what it can have where the shape does not fit.
+    /// </summary>
     public static int SharedBytes(KernelShape shape, int sharedBytes) => shape.Dtype == ScalarType.BFloat16
         ? TensorCoreBytes(shape, Stages(shape, sharedBytes))
         : FloatBytes(shape);

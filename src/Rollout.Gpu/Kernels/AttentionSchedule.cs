@@ -3,18 +3,17 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Kernels;
 
 /// <summary>
-/// Divides one batch's attention into equal parts for thread blocks that all run at once. The same parts serve
-/// every KV head and every layer. Keys that several rows share are one item for all of them; every other key is
-/// read for its own row. Items, each what one thread block could do, are laid end to end and cut at tile edges
-/// where a part ends (stream-K, Osama et al. 2023, arXiv 2301.03598); what was cut or shared is merged
-/// afterwards. Its memory is reused.
+/// Divides the attention of one batch into equal parts, one for each thread block that runs at once. All KV heads and
+/// layers use the same parts. Keys that several rows share are read once for all of them, in one item; every other key
+/// is read for its own row. Items are laid end to end and cut at tile edges where a part ends (stream-K, Osama et al.
+/// 2023, arXiv 2301.03598). merge_attention joins the results of what was cut or shared. Memory is reused.
 /// </summary>
 internal sealed class AttentionSchedule
 {
-    /// <summary>Keys of a tile: what a thread block computes at once.</summary>
+    /// <summary>Keys of a tile, which a thread block computes at once.</summary>
     public const int TileKeys = 64;
 
-    /// <summary>Query vectors up to which an item costs no more than its bytes.</summary>
+    /// <summary>An item of up to this many query vectors takes as long as its bytes take to arrive.</summary>
     public const int NarrowVectors = 16;
 
     // Costs in quarters of the time that the keys and values of a tile take to arrive.
@@ -22,7 +21,7 @@ internal sealed class AttentionSchedule
     private const int WideTileCost = 6;
     private const int SegmentCost = 4;
 
-    // A part is not opened or left for fewer tiles, unless it has no other work.
+    // An item is not cut for fewer tiles than this, unless the part has no other work.
     private const int FewestTiles = 2;
 
     private readonly int _group;
@@ -43,9 +42,9 @@ internal sealed class AttentionSchedule
     private long _placed;
     private long _total;
 
-    /// <param name="shape">Of the kernels.</param>
+    /// <param name="shape">What the kernels are compiled for.</param>
     /// <param name="parts">Thread blocks that run at once for each KV head.</param>
-    /// <param name="shareGroups">Whether keys that rows share are read once.</param>
+    /// <param name="shareGroups">Read keys that rows share once.</param>
     public AttentionSchedule(KernelShape shape, int parts, bool shareGroups = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(parts);
@@ -61,25 +60,27 @@ internal sealed class AttentionSchedule
 
     public int Parts { get; }
 
-    /// <summary>In the order of the parts: what was laid end to end, cut where parts end.</summary>
+    /// <summary>The segments of all parts, in the order of the parts.</summary>
     public ReadOnlySpan<AttentionSegment> Segments => _segments.Span;
 
     /// <summary>[parts + 1] the first segment of each part.</summary>
     public ReadOnlySpan<int> PartStart => _partStart.Span;
 
-    /// <summary>Tokens of segments whose tokens are not consecutive.</summary>
+    /// <summary>The tokens of segments whose tokens are not consecutive.</summary>
     public ReadOnlySpan<int> SharedTokens => _sharedTokens.Span;
 
-    /// <summary>[tokens + 1] the first merge entry of each token; none where one segment writes its result.</summary>
+    /// <summary>
+    /// [tokens + 1] the first merge entry of each token. A token has none where one segment writes its result.
+    /// </summary>
     public ReadOnlySpan<int> MergeStart => _mergeStart.Span;
 
-    /// <summary>Where a token's partial results begin, in query vectors.</summary>
+    /// <summary>Where each partial result of a token begins, in query vectors.</summary>
     public ReadOnlySpan<int> MergeEntries => _mergeEntries.Span;
 
-    /// <summary>Query vectors of partial results, for each KV head.</summary>
+    /// <summary>Partial results of a KV head, in query vectors.</summary>
     public int PartialVectors { get; private set; }
 
-    /// <summary>Lays out a batch. Only rows, block tables and context lengths are read.</summary>
+    /// <summary>Schedules a batch, of which it reads rows, block tables and context lengths.</summary>
     public void Build(ForwardBatch batch)
     {
         _batch = batch;
@@ -90,7 +91,7 @@ internal sealed class AttentionSchedule
         if (_share)
             FindSharedItems();
 
-        // A shared item comes beside its rows' own, so that every part has its share of either kind.
+        // Shared items are spread among the rows' own, so that every part gets a share of either kind.
         var shared = 0;
         for (var row = 0; row < batch.RowCount; row++)
         {
@@ -145,7 +146,7 @@ internal sealed class AttentionSchedule
         _segments.Clear();
         _partStart.Clear();
         _partStart.Add(0);
-        _total = (long)SegmentCost * Parts; // about what cutting adds
+        _total = (long)SegmentCost * Parts; // roughly what cutting adds
         foreach (ref readonly var item in _items.Span)
             _total += SegmentCost + ((long)item.Tiles * TileCost(item));
         (_part, _placed, _partEnd, PartialVectors) = (0, 0, _total / Parts, 0);
@@ -180,7 +181,7 @@ internal sealed class AttentionSchedule
         }
     }
 
-    // Tiles that the open part takes of what is left of an item; 0 where it should be closed first.
+    // How many of an item's remaining tiles the open part takes; 0 where the part should be closed first.
     private int Fitting(int left, int cost)
     {
         if (_part == Parts - 1)

@@ -3,14 +3,17 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>copy_blocks.cu: copy-on-write of whole blocks in all layers, every source read first.</summary>
+/// <summary>
+/// Launches copy_blocks.cu: copy-on-write of whole blocks in all layers. Every source is read before any destination
+/// is written.
+/// </summary>
 internal sealed class CopyBlocks
 {
     private const int Threads = 256;
     private const int MaxSharedBytes = 96 << 10;
     private const int VectorBytes = 16;
 
-    // Vectors of a slice beyond which wider ones bring no more bandwidth.
+    // Wider slices bring no more bandwidth.
     private const int WidestSlice = 256;
 
     private readonly CudaFunction _function;
@@ -25,17 +28,17 @@ internal sealed class CopyBlocks
         _blockBytesPerToken = shape.KvHeads * shape.HeadDim * shape.ElementBytes;
     }
 
-    /// <summary>Copies that one launch can make at most.</summary>
+    /// <summary>The most copies of one launch.</summary>
     public int MaxCopies => _sharedBytes / VectorBytes;
 
-    /// <summary>Launches; not to be recorded in a graph, as the count is fixed.</summary>
-    /// <param name="stream">Where.</param>
-    /// <param name="layout">Of the packed buffer.</param>
+    /// <summary>Launches the kernel. A graph can't record it, because the number of copies is fixed.</summary>
+    /// <param name="stream">The stream that runs the kernel.</param>
+    /// <param name="layout">The layout of the packed buffer.</param>
     /// <param name="inputs">The packed buffer on the device, with the step's copies.</param>
     /// <param name="cache">[layers, 2, blocks, …].</param>
     /// <param name="geometry">Blocks and their size.</param>
-    /// <param name="layers">Layers.</param>
-    /// <param name="copies">How many copies the buffer has, at most <see cref="MaxCopies"/>.</param>
+    /// <param name="layers">The number of layers.</param>
+    /// <param name="copies">Copies in the buffer, at most <see cref="MaxCopies"/>.</param>
     public void Launch(
         CudaStream stream, StepInputs layout, nint inputs, nint cache, KvCacheGeometry geometry, int layers, int copies)
     {

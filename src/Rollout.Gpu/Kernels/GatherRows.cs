@@ -2,13 +2,15 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>gather_rows.cu: embeddings of tokens, or the hidden states to sample from.</summary>
+/// <summary>
+/// Launches gather_rows.cu, which reads the embeddings of tokens, or the hidden states to sample from.
+/// </summary>
 internal sealed class GatherRows(CudaModule module)
 {
     private readonly CudaFunction _function = module.Function("gather_rows");
 
     /// <summary>result[i] = table[indices[i]], zeros for a negative index.</summary>
-    /// <param name="stream">Where.</param>
+    /// <param name="stream">The stream that runs the kernel.</param>
     /// <param name="table">[any, width].</param>
     /// <param name="indices">[rows] int32.</param>
     /// <param name="result">[rows, width].</param>

@@ -1,6 +1,6 @@
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>A list whose memory is kept from step to step and whose entries are read as a span.</summary>
+/// <summary>A list that keeps its memory from step to step. Its entries are read as a span.</summary>
 internal sealed class GrowingList<T>
 {
     private T[] _entries = new T[64];
@@ -18,7 +18,7 @@ internal sealed class GrowingList<T>
         _entries[Count++] = entry;
     }
 
-    /// <summary>This many entries, which hold whatever they held.</summary>
+    /// <summary>Sets the number of entries. New entries keep what their memory held.</summary>
     public Span<T> Resize(int count)
     {
         if (_entries.Length < count)

@@ -4,18 +4,20 @@ using System.Text;
 namespace Rollout.Gpu.Kernels;
 
 /// <summary>
-/// Compiled kernels on disk, by the hash of everything that makes them. A file that is damaged is compiled
-/// again, and a folder that cannot be written is done without.
+/// A cache of compiled kernels on disk, keyed by a hash of sources and options. A damaged file is compiled again.
+/// Where the folder can't be written, kernels are compiled at every start.
 /// </summary>
-/// <param name="folder">Made when first written to.</param>
+/// <param name="folder">The folder, created by the first write.</param>
 internal sealed class KernelCache(string folder)
 {
-    /// <summary>Names the folder.</summary>
+    /// <summary>The environment variable that names the folder.</summary>
     public const string Variable = "ROLLOUT_KERNEL_CACHE";
 
     private const int HashBytes = 32;
 
-    /// <summary>Where <see cref="Variable"/> says, else in the user's cache folder.</summary>
+    /// <summary>
+    /// The cache in the folder that <see cref="Variable"/> names, or else in the user's cache folder.
+    /// </summary>
     public static KernelCache Default()
     {
         if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
@@ -26,7 +28,7 @@ internal sealed class KernelCache(string folder)
         return new KernelCache(Path.Combine(home, "rollout", "kernels"));
     }
 
-    /// <summary>The name of what is compiled from these texts: source, headers, options, compiler.</summary>
+    /// <summary>The key of what is compiled from these texts: source, headers, options, compiler.</summary>
     public static string KeyOf(string name, IEnumerable<string> texts)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -40,7 +42,7 @@ internal sealed class KernelCache(string folder)
         return $"{name}-{Convert.ToHexStringLower(hash.GetHashAndReset())}";
     }
 
-    /// <summary>What was stored under the key, or else what compiling gives, which is then stored.</summary>
+    /// <summary>Returns what is stored under the key, or compiles and stores it.</summary>
     public byte[] GetOrAdd(string key, Func<byte[]> compile)
     {
         var file = Path.Combine(folder, $"{key}.cubin");
@@ -51,7 +53,7 @@ internal sealed class KernelCache(string folder)
         return compiled;
     }
 
-    // A file is the hash of what follows it, so that half a file, or another's, is not taken for a kernel.
+    // A file starts with the hash of the rest, so that half a file is not taken for a kernel.
     private static byte[]? TryRead(string file)
     {
         try

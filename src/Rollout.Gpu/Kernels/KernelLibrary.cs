@@ -5,9 +5,9 @@ using Rollout.Gpu.Interop;
 namespace Rollout.Gpu.Kernels;
 
 /// <summary>
-/// All kernels for one model shape on one device: compiled, or taken from the cache, loaded, and launchable.
-/// Launches check their arguments, allocate nothing and wait for nothing, so all of them can be recorded in a
-/// graph. Used by one thread, to which the context is current.
+/// All kernels for one model shape on one device, compiled or taken from the cache, and loaded. Launches check their
+/// arguments, allocate nothing and wait for nothing, so that a graph can record them. Used by one thread, on which the
+/// context is current.
 /// </summary>
 internal sealed class KernelLibrary : IDisposable
 {
@@ -59,16 +59,16 @@ internal sealed class KernelLibrary : IDisposable
 
     public SampleTokens Sample { get; }
 
-    /// <summary>Compiles or finds the kernels and loads them.</summary>
-    /// <param name="device">Whose context is current on this thread.</param>
-    /// <param name="shape">The model's.</param>
+    /// <summary>Loads the kernels from the cache, or compiles them.</summary>
+    /// <param name="device">The device, whose context is current on this thread.</param>
+    /// <param name="shape">The model's shape.</param>
     /// <param name="compiler">NVRTC.</param>
-    /// <param name="cache">Where compiled kernels are kept.</param>
-    /// <exception cref="CudaException">The device does not take them.</exception>
-    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
-    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <param name="cache">The cache of compiled kernels.</param>
+    /// <exception cref="CudaException">The device refuses the kernels.</exception>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the shape.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     /// <exception cref="LibTorchException">NVRTC does not know the device's architecture.</exception>
-    /// <exception cref="KernelCompileException">NVRTC does not take a source.</exception>
+    /// <exception cref="KernelCompileException">A source does not compile.</exception>
     public static KernelLibrary Load(CudaDeviceInfo device, KernelShape shape, Nvrtc compiler, KernelCache cache)
     {
         RequireSupported(device, shape);
@@ -76,24 +76,24 @@ internal sealed class KernelLibrary : IDisposable
         return new KernelLibrary(device, shape, cubins);
     }
 
-    /// <summary>Refuses what no kernel can be compiled or launched for; compiles nothing.</summary>
-    /// <exception cref="UnsupportedModelException">The kernels have no such shape.</exception>
-    /// <exception cref="UnsupportedDeviceException">The device lacks what they need.</exception>
+    /// <summary>Refuses a device or a shape that the kernels don't support. Compiles nothing.</summary>
+    /// <exception cref="UnsupportedModelException">The kernels don't support the shape.</exception>
+    /// <exception cref="UnsupportedDeviceException">The device lacks what the kernels need.</exception>
     public static void RequireSupported(CudaDeviceInfo device, KernelShape shape)
     {
         var needed = AttentionLaunch.SharedBytes(shape.Checked(), device.SharedBytesPerBlock);
         if (device.ComputeMajor < OldestComputeMajor)
         {
             throw new UnsupportedDeviceException(
-                $"The GPU kernels need compute capability {OldestComputeMajor}.0 (Ampere) or newer, and {device.Name} has "
-                + $"{device.ComputeMajor}.{device.ComputeMinor}.");
+                $"The GPU kernels need compute capability {OldestComputeMajor}.0 (Ampere) or newer, and {device.Name} "
+                + $"has {device.ComputeMajor}.{device.ComputeMinor}.");
         }
 
         if (needed > device.SharedBytesPerBlock)
         {
             throw new UnsupportedDeviceException(
-                $"Attention with heads of {shape.HeadDim} numbers needs {needed} bytes of shared memory, and {device.Name} "
-                + $"has {device.SharedBytesPerBlock}.");
+                $"Attention with heads of {shape.HeadDim} numbers needs {needed} bytes of shared memory, and "
+                + $"{device.Name} has {device.SharedBytesPerBlock}.");
         }
     }
 
@@ -121,7 +121,7 @@ internal sealed class KernelLibrary : IDisposable
         }
         catch (AggregateException several)
         {
-            // What fails one fails most of them: the first says it.
+            // One mistake fails most files: the first error is enough.
             ExceptionDispatchInfo.Throw(several.InnerExceptions[0]);
         }
 

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>The CUDA C++ of this project, embedded in it: one operation a file, and headers they share.</summary>
+/// <summary>The CUDA C++ sources, embedded in the assembly: one operation a file, and shared headers.</summary>
 internal static class KernelSource
 {
     private static readonly string[] Common =
         ["prepare_step", "gather_rows", "rms_norm", "qk_norm_rope_write_kv", "merge_attention", "silu_mul",
             "copy_blocks", "sample_tokens"];
 
-    /// <summary>Files to compile for a dtype, without their ending.</summary>
+    /// <summary>The files to compile for a dtype, without extension.</summary>
     public static string[] FilesFor(ScalarType dtype) =>
         [dtype == ScalarType.BFloat16 ? "paged_attention" : "paged_attention_float", .. Common];
 
@@ -23,15 +23,15 @@ internal static class KernelSource
         return reader.ReadToEnd();
     }
 
-    /// <summary>Every header by the name that sources include it by.</summary>
+    /// <summary>The headers by the names that sources include.</summary>
     public static IReadOnlyDictionary<string, string> Headers() =>
         Assembly.GetExecutingAssembly().GetManifestResourceNames()
             .Where(name => name.EndsWith(".cuh", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)
             .ToDictionary(name => name, Read);
 
-    /// <summary>The compiler's options for a shape, besides the architecture.</summary>
-    /// <param name="shape">The model's.</param>
+    /// <summary>The compiler's options for a shape, except the architecture.</summary>
+    /// <param name="shape">The model's shape.</param>
     /// <param name="sharedBytes">Shared memory that a thread block can have.</param>
     public static string[] Options(KernelShape shape, int sharedBytes) =>
     [

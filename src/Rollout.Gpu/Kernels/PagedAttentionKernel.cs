@@ -2,13 +2,16 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>paged_attention*.cu and merge_attention.cu: attention over block tables, as scheduled.</summary>
+/// <summary>
+/// Launches paged_attention*.cu and merge_attention.cu: attention over block tables by an <see
+/// cref="AttentionSchedule"/>.
+/// </summary>
 internal sealed class PagedAttentionKernel
 {
     private const int HeadsOfMergeBlock = 4;
 
-    // A decode step's rows each have thread blocks of their own; the many tokens of prompts, of which few are
-    // merged, take turns.
+    // The rows of a decode step have a thread block each. The many tokens of prompts, few of which are merged, share
+    // them.
     private const int MergeBlocks = 512;
     private const double Log2E = 1.4426950408889634;
 
@@ -32,34 +35,37 @@ internal sealed class PagedAttentionKernel
         Parts = Math.Max(1, device.MultiprocessorCount * BlocksPerMultiprocessor / shape.KvHeads);
     }
 
-    /// <summary>Thread blocks that run at once for each KV head: what a schedule is made for.</summary>
+    /// <summary>Thread blocks that run at once for each KV head, and so the parts of a schedule.</summary>
     public int Parts { get; }
 
     internal int BlocksPerMultiprocessor { get; }
 
     internal CudaFunction Function => _attend;
 
-    /// <summary>Bytes of memory that one layer's partial results take, reused by the next layer.</summary>
+    /// <summary>Bytes that one layer's partial results take. The next layer reuses them.</summary>
     public long WorkspaceBytes(StepInputs layout) =>
         (long)_shape.KvHeads * layout.MaxPartialVectors * sizeof(float) * (_shape.HeadDim + 2);
 
-    /// <summary>Launches attention and merge.</summary>
-    /// <param name="stream">Where.</param>
-    /// <param name="layout">Of the packed buffer, made for <see cref="Parts"/> parts.</param>
+    /// <summary>Launches attention, then the merge of its partial results.</summary>
+    /// <param name="stream">The stream that runs the kernel.</param>
+    /// <param name="layout">The layout of the packed buffer, for <see cref="Parts"/> parts.</param>
     /// <param name="inputs">The packed buffer on the device, with the step's schedule.</param>
     /// <param name="prepared">The step's positions.</param>
     /// <param name="query">[tokens, heads, head_dim], rotated.</param>
     /// <param name="keys">The layer's [blocks, kv_heads, block_size, head_dim], this step's tokens written.</param>
-    /// <param name="values">The layer's, likewise.</param>
-    /// <param name="result">[tokens, heads, head_dim], written for all tokens but padding.</param>
-    /// <param name="workspace">Of <see cref="WorkspaceBytes"/>.</param>
-    /// <param name="tokens">Tokens with padding.</param>
+    /// <param name="values">The layer's values, in the same shape.</param>
+    /// <param name="result">[tokens, heads, head_dim], written except for padding.</param>
+    /// <param name="workspace">Memory of <see cref="WorkspaceBytes"/>.</param>
+    /// <param name="tokens">Tokens, padding included.</param>
     public void Launch(
         CudaStream stream, StepInputs layout, nint inputs, in PreparedTokens prepared, nint query, nint keys,
         nint values, nint result, nint workspace, int tokens)
     {
         if (layout.Capacity.Parts != Parts)
-            throw new ArgumentException($"A schedule of {layout.Capacity.Parts} parts; these kernels take {Parts}.");
+        {
+            throw new ArgumentException(
+                $"The layout is for a schedule of {layout.Capacity.Parts} parts, and these kernels need {Parts}.");
+        }
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, layout.Capacity.Tokens);
         var capacity = layout.MaxPartialVectors;
         var softmax = workspace + (nint)((long)_shape.KvHeads * capacity * _shape.HeadDim * sizeof(float));

@@ -2,20 +2,22 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>prepare_step.cu: tokens, positions, slots and rotary angles of a step.</summary>
+/// <summary>
+/// Launches prepare_step.cu, which computes the tokens, positions, slots and rotary angles of a step.
+/// </summary>
 internal sealed class PrepareStep(CudaModule module, KernelShape shape)
 {
     private readonly CudaFunction _function = module.Function("prepare_step");
     private readonly int _threads = shape.HeadDim / 2 <= 32 ? 32 : 64;
 
-    /// <summary>Launches.</summary>
-    /// <param name="stream">Where.</param>
-    /// <param name="layout">Of the packed buffer.</param>
+    /// <summary>Launches the kernel and does not wait for it.</summary>
+    /// <param name="stream">The stream that runs the kernel.</param>
+    /// <param name="layout">The layout of the packed buffer.</param>
     /// <param name="inputs">The packed buffer on the device.</param>
-    /// <param name="sampled">[draws of the step before] int32 tokens; any address where none is referred to.</param>
+    /// <param name="sampled">[draws of the step before] int32 tokens. Not read where the step refers to none.</param>
     /// <param name="frequencies">[head_dim / 2] float, radians per position.</param>
-    /// <param name="prepared">Written, for all tokens, padding included.</param>
-    /// <param name="tokens">Tokens with padding, at most the layout's.</param>
+    /// <param name="prepared">Where the results are written for all tokens, padding included.</param>
+    /// <param name="tokens">Tokens, padding included; at most the layout's.</param>
     public void Launch(
         CudaStream stream, StepInputs layout, nint inputs, nint sampled, nint frequencies,
         in PreparedTokens prepared, int tokens)

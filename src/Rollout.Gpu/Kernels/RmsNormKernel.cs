@@ -3,12 +3,12 @@ using Rollout.Gpu.Interop;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>rms_norm.cu: the norm of every row, and the same of a residual stream that something is added to.</summary>
+/// <summary>Launches rms_norm.cu: the norm of every row, alone or after adding the row to a residual stream.</summary>
 internal sealed class RmsNormKernel
 {
     private const int MaxSharedBytes = 160 << 10;
 
-    // What the kernel has besides the row.
+    // Shared memory that the kernel uses besides the row.
     private const int StaticSharedBytes = 1 << 10;
 
     private readonly CudaFunction _norm;
@@ -24,8 +24,8 @@ internal sealed class RmsNormKernel
         _addNorm.AllowDynamicShared(_sharedBytes);
     }
 
-    /// <summary>Refuses rows that do not fit a thread block's shared memory.</summary>
-    /// <exception cref="UnsupportedDeviceException">The device has too little.</exception>
+    /// <summary>Refuses a width whose rows don't fit a thread block's shared memory.</summary>
+    /// <exception cref="UnsupportedDeviceException">The device has too little shared memory.</exception>
     public static void RequireSupported(CudaDeviceInfo device, int width)
     {
         var most = SharedBytes(device) / sizeof(float);
@@ -38,11 +38,11 @@ internal sealed class RmsNormKernel
     }
 
     /// <summary>result = norm(x) · weight.</summary>
-    /// <param name="stream">Where.</param>
+    /// <param name="stream">The stream that runs the kernel.</param>
     /// <param name="x">[rows, width].</param>
     /// <param name="weight">[width].</param>
     /// <param name="result">[rows, width], may be x.</param>
-    /// <param name="rows">Rows.</param>
+    /// <param name="rows">The number of rows.</param>
     /// <param name="width">Numbers of a row, up to 40,960, or what the device has room for.</param>
     /// <param name="epsilon">Added to the mean square.</param>
     public void Normalize(
@@ -56,12 +56,12 @@ internal sealed class RmsNormKernel
     }
 
     /// <summary>residual += x, rounded; result = norm(residual) · weight.</summary>
-    /// <param name="stream">Where.</param>
+    /// <param name="stream">The stream that runs the kernel.</param>
     /// <param name="x">[rows, width], may be the result.</param>
     /// <param name="residual">[rows, width], updated.</param>
     /// <param name="weight">[width].</param>
     /// <param name="result">[rows, width].</param>
-    /// <param name="rows">Rows.</param>
+    /// <param name="rows">The number of rows.</param>
     /// <param name="width">Numbers of a row, up to 40,960, or what the device has room for.</param>
     /// <param name="epsilon">Added to the mean square.</param>
     public void AddNormalize(

@@ -2,45 +2,47 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Kernels;
 
-/// <summary>Rows whose block tables begin with the same blocks, and the keys they share beyond what was found before.</summary>
-/// <param name="First">Of the rows, in <see cref="SharedPrefixes.Rows"/>.</param>
+/// <summary>
+/// Rows whose block tables begin with the same blocks, and the keys that they share beyond earlier ranges.
+/// </summary>
+/// <param name="First">The first row, as an index into <see cref="SharedPrefixes.Rows"/>.</param>
 /// <param name="Count">Rows, at least 2.</param>
-/// <param name="KeyStart">First shared position that no other range of these rows covers.</param>
-/// <param name="KeyEnd">The end of what they share: whole blocks, before every row's own token.</param>
+/// <param name="KeyStart">The first shared position that no earlier range of these rows covers.</param>
+/// <param name="KeyEnd">The end of the shared positions: whole blocks, before every row's own token.</param>
 internal readonly record struct SharedRange(int First, int Count, int KeyStart, int KeyEnd);
 
 /// <summary>
-/// Finds, among the rows of one token, those that share leading blocks: the samples of a group with their
-/// prompt's, and groups among each other with a common system prompt's. Such keys are read once for all rows.
+/// Finds decode rows that share leading blocks: the samples of a group share their prompt's, and groups share those
+/// of a common system prompt. Attention reads such keys once for all rows.
 /// </summary>
 internal sealed class SharedPrefixes(int blockSize)
 {
-    /// <summary>Ranges that one row may be in, from the start of its context on.</summary>
+    /// <summary>The most ranges that a row is in, from the start of its context on.</summary>
     public const int Levels = 2;
 
-    /// <summary>Fewer keys are not worth results to be merged.</summary>
+    /// <summary>Fewer keys than this are not worth merging results.</summary>
     private const int FewestKeys = AttentionSchedule.TileKeys;
 
-    // Blocks at which a set of rows may part before the rest is left unshared: bounds the search.
+    // The most blocks at which a set of rows may split, which bounds the search. The rest is left unshared.
     private const int MostSplits = 8;
 
     private readonly GrowingList<int> _rows = new();
     private readonly GrowingList<int> _partOf = new();
     private readonly GrowingList<int> _ends = new();
     private readonly GrowingList<int> _parted = new();
-    private readonly GrowingList<(long Generation, int Part)> _marks = new(); // of each block
+    private readonly GrowingList<(long Generation, int Part)> _marks = new(); // by block
     private readonly GrowingList<int> _found = new();
     private readonly GrowingList<SharedRange> _ranges = new();
     private readonly Stack<Candidates> _open = new();
     private ForwardBatch _batch = new();
     private long _generation;
 
-    /// <summary>The rows of the ranges.</summary>
+    /// <summary>The rows of all ranges.</summary>
     public ReadOnlySpan<int> Rows => _found.Span;
 
     public ReadOnlySpan<SharedRange> Ranges => _ranges.Span;
 
-    /// <summary>Searches a batch. A row's ranges come in the order of their keys and without gap.</summary>
+    /// <summary>Searches a batch. A row's ranges come in the order of their keys, without gaps.</summary>
     public void Find(ForwardBatch batch)
     {
         _batch = batch;
@@ -59,7 +61,7 @@ internal sealed class SharedPrefixes(int blockSize)
             Part(candidates);
     }
 
-    // Rows agree on their first Depth blocks: parts them by the next, in the order of the rows.
+    // These rows share their first Depth blocks. Splits them by the next block, keeping the order of the rows.
     private void Part(Candidates candidates)
     {
         var rows = _rows.Span.Slice(candidates.First, candidates.Count);
@@ -74,7 +76,7 @@ internal sealed class SharedPrefixes(int blockSize)
         }
 
         if (_ends.Count == rows.Length)
-            return; // nobody shares anything
+            return; // no two rows share the block
 
         var ends = _ends.Span;
         for (var part = 1; part < ends.Length; part++)
@@ -97,7 +99,7 @@ internal sealed class SharedPrefixes(int blockSize)
         }
     }
 
-    // Parts are numbered as their blocks are first seen.
+    // Parts are numbered in the order in which their blocks are first seen.
     private int PartOf(int block)
     {
         if (block >= _marks.Count)
@@ -133,7 +135,7 @@ internal sealed class SharedPrefixes(int blockSize)
             _open.Push(next);
     }
 
-    // Blocks that end before the row's last token: whole, and written.
+    // Blocks that end before the row's last token. They are full and written.
     private int WholeBlocks(int row) => (_batch.ContextLengths[row] - 1) / blockSize;
 
     private ReadOnlySpan<int> Table(int row) =>

@@ -1,15 +1,14 @@
 namespace Rollout.Gpu.Kernels;
 
 /// <summary>
-/// Where everything that the host tells the device about one step lies in one packed buffer of 32-bit numbers,
-/// which one copy brings to the device. Places depend on the capacity alone, never on a step's contents, so
-/// kernels recorded in a graph find each step's numbers at the same addresses; how many are valid stands in
-/// <see cref="Counts"/>. Block tables come last, because only they are mostly empty. All places are in 32-bit
-/// numbers from the buffer's start, 16-byte aligned.
+/// The layout of a step's inputs: one packed buffer of 32-bit numbers, which one copy brings to the device. Places
+/// depend on the capacity alone, so that kernels in a recorded graph find each step's numbers at the same addresses.
+/// <see cref="Counts"/> says how many are valid. Block tables come last, because only they are mostly empty. Places
+/// are 16-byte aligned and count 32-bit numbers from the buffer's start.
 /// </summary>
 internal sealed class StepInputs
 {
-    /// <summary>Numbers of <see cref="Counts"/>: tokens, rows, draws, rows of logits, copies; the rest are 0.</summary>
+    /// <summary>Size of <see cref="Counts"/>: tokens, rows, draws, rows of logits, copies, then zeros.</summary>
     public const int CountInts = 16;
 
     public const int TokenCount = 0;
@@ -19,20 +18,20 @@ internal sealed class StepInputs
     public const int CopyCount = 4;
 
     /// <summary>
-    /// Numbers of a draw: row of logits, position, key (low, high), then as floats' bits temperature, top-p and
-    /// min-p around top-k: temperature, top_k, top_p, min_p.
+    /// Size of a draw: row of logits, position, key (low, high), temperature, top_k, top_p, min_p. Temperature, top_p
+    /// and min_p are the bits of floats.
     /// </summary>
     public const int DrawInts = 8;
 
     /// <param name="capacity">The largest step.</param>
-    /// <param name="shape">Of the kernels.</param>
+    /// <param name="shape">What the kernels are compiled for.</param>
     public StepInputs(StepCapacity capacity, KernelShape shape)
     {
         Capacity = capacity;
         var perItem = shape.TokensPerItem;
         MaxSharedTokens = SharedPrefixes.Levels * capacity.Rows;
         MaxSegments = (capacity.Tokens / perItem) + ((1 + SharedPrefixes.Levels) * capacity.Rows) + capacity.Parts;
-        // A row's shared and own results, and those of items that parts' ends cut.
+        // The shared and own results of rows, and those of items that are cut where parts end.
         MaxMergeEntries = MaxSharedTokens + capacity.Rows + (2 * capacity.Parts * perItem);
         MaxPartialVectors = MaxMergeEntries * shape.GroupSize;
 
@@ -63,7 +62,7 @@ internal sealed class StepInputs
 
     public StepCapacity Capacity { get; }
 
-    /// <summary>Of the whole buffer.</summary>
+    /// <summary>The buffer's size in 32-bit numbers.</summary>
     public int Ints { get; }
 
     public int MaxSegments { get; }
@@ -72,13 +71,13 @@ internal sealed class StepInputs
 
     public int MaxMergeEntries { get; }
 
-    /// <summary>Query vectors of partial attention results for each KV head: what the workspace must hold.</summary>
+    /// <summary>Partial results of a KV head that the workspace must hold, in query vectors.</summary>
     public int MaxPartialVectors { get; }
 
-    /// <summary>[16], see <see cref="CountInts"/>.</summary>
+    /// <summary>[16] see <see cref="CountInts"/>.</summary>
     public int Counts { get; }
 
-    /// <summary>[tokens]; a negative id ~d is the token that draw d of the step before sampled.</summary>
+    /// <summary>[tokens] ids. A negative id ~d is the token that draw d of the step before sampled.</summary>
     public int TokenIds { get; }
 
     /// <summary>[rows + 1].</summary>
@@ -87,10 +86,10 @@ internal sealed class StepInputs
     /// <summary>[rows].</summary>
     public int ContextLengths { get; }
 
-    /// <summary>[rows + 1], from <see cref="BlockTables"/> on.</summary>
+    /// <summary>[rows + 1] relative to <see cref="BlockTables"/>.</summary>
     public int TableStart { get; }
 
-    /// <summary>[draws] the token that each row of logits is of, once for each row with draws; −1 is padding.</summary>
+    /// <summary>[draws] the token of each row of logits, one for each row with draws; −1 for padding.</summary>
     public int LogitTokens { get; }
 
     /// <summary>[draws, 8].</summary>
@@ -99,7 +98,7 @@ internal sealed class StepInputs
     /// <summary>[copies, 2] source and destination block.</summary>
     public int CopyPairs { get; }
 
-    /// <summary>[parts + 1] and what follows: <see cref="AttentionSchedule"/>.</summary>
+    /// <summary>[parts + 1] This and what follows comes from <see cref="AttentionSchedule"/>.</summary>
     public int PartStart { get; }
 
     public int Segments { get; }
@@ -112,4 +111,19 @@ internal sealed class StepInputs
 
     /// <summary>The rows' block tables, one after another, to the end of the buffer.</summary>
     public int BlockTables { get; }
+}
+
+/// <summary>The largest step that a packed buffer is laid out for.</summary>
+/// <param name="Tokens">Tokens, padding included.</param>
+/// <param name="Rows">Rows.</param>
+/// <param name="Draws">Draws, and so the most rows of logits.</param>
+/// <param name="Copies">Blocks to copy.</param>
+/// <param name="TableEntries">Entries of all rows' block tables.</param>
+/// <param name="Parts">Parts of the attention schedule.</param>
+internal sealed record StepCapacity(int Tokens, int Rows, int Draws, int Copies, int TableEntries, int Parts)
+{
+    /// <summary>Whether a step of the other size fits.</summary>
+    public bool Holds(StepCapacity other) =>
+        other.Tokens <= Tokens && other.Rows <= Rows && other.Draws <= Draws && other.Copies <= Copies
+        && other.TableEntries <= TableEntries && other.Parts == Parts;
 }

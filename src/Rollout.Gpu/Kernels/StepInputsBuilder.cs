@@ -4,19 +4,21 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Kernels;
 
 /// <summary>Writes a batch and its attention schedule into a packed buffer. Allocates nothing once warm.</summary>
-/// <param name="schedule">Of the kernels' shape and device; holds the batch's schedule afterwards.</param>
+/// <param name="schedule">
+/// A schedule for the kernels' shape and device. It holds the batch's schedule afterwards.
+/// </param>
 internal sealed class StepInputsBuilder(AttentionSchedule schedule)
 {
     private readonly GrowingList<int> _logitRow = new();
 
-    /// <summary>Rows of logits that the last batch written needs: one for each row with draws.</summary>
+    /// <summary>Rows of logits of the batch written last: one for each row with draws.</summary>
     public int LogitCount { get; private set; }
 
-    /// <summary>Writes a step.</summary>
-    /// <param name="batch">As the planner makes it; positions and slots are not read.</param>
-    /// <param name="layout">Whose capacity holds the batch.</param>
-    /// <param name="buffer">The host's copy of the packed buffer.</param>
-    /// <returns>How many 32-bit numbers from the buffer's start are to be copied.</returns>
+    /// <summary>Writes a batch into the buffer.</summary>
+    /// <param name="batch">The batch. Positions and slots are not read.</param>
+    /// <param name="layout">A layout that holds the batch.</param>
+    /// <param name="buffer">The packed buffer in host memory.</param>
+    /// <returns>The 32-bit numbers to copy, from the buffer's start.</returns>
     /// <exception cref="ArgumentException">The batch is larger than the layout, or contradicts itself.</exception>
     public int Write(ForwardBatch batch, StepInputs layout, Span<int> buffer)
     {

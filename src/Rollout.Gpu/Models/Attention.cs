@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Self-attention of one layer with grouped queries: one product for q, k and v, then norm, rotation, the
-/// backend's attention, and the output projection.
+/// Self-attention of one layer with grouped queries: one product for q, k and v, then norm, rotation, the pass's
+/// attention, and the output projection.
 /// </summary>
 internal sealed class Attention : nn.Module
 {
-    // Rows in this order: every query head, every key head, every value head.
+    // The rows are all query heads, then all key heads, then all value heads.
     [ComponentName(Name = "qkv_proj")]
     private readonly Projection _qkvProj;
 
@@ -45,7 +45,7 @@ internal sealed class Attention : nn.Module
 
     public int HeadDim { get; }
 
-    /// <summary>[2] <see cref="HeadCount"/>, <see cref="KvHeadCount"/>, as an operator takes them.</summary>
+    /// <summary>[2] <see cref="HeadCount"/> and <see cref="KvHeadCount"/>, as torch's split takes them.</summary>
     public long[] QueryAndKeyHeads { get; }
 
     public Projection QkvProj => _qkvProj;

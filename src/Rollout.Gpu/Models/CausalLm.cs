@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// A decoder-only language model of the Llama family (Llama, Mistral, Qwen2, Qwen3). The same module serves
-/// rollout and training; the attention backend is what differs.
+/// A decoder-only language model of the Llama family (Llama, Mistral, Qwen2, Qwen3) on one device. Rollout and
+/// training use the same module with different attention backends.
 /// </summary>
 /// <remarks>
-/// Projections that read the same input are one parameter each, as in vLLM: <c>self_attn.qkv_proj</c>,
-/// <c>mlp.gate_up_proj</c>, and the two norms <c>self_attn.qk_norm</c>. These are the leaves that the
-/// optimizer sees and changes in place. <see cref="CheckpointTensors"/> names their parts as Hugging Face
-/// does, as views of the same memory, for everything that reads or writes weights.
+/// As in vLLM, projections that read the same input are one parameter: <c>self_attn.qkv_proj</c>,
+/// <c>mlp.gate_up_proj</c>, and the two norms <c>self_attn.qk_norm</c>. The optimizer changes these parameters in
+/// place. <see cref="CheckpointTensors"/> gives their parts under Hugging Face's names, as views of the same memory,
+/// to everything that reads or writes weights.
 /// </remarks>
 public sealed class CausalLm : nn.Module
 {
@@ -24,7 +24,7 @@ public sealed class CausalLm : nn.Module
 
     private readonly RotaryEmbedding _rotary;
 
-    /// <summary>A model with all projections zero and all norms one: to be loaded or initialised.</summary>
+    /// <summary>Creates a model with zero projections and norms of one, to be loaded or initialised.</summary>
     public CausalLm(ModelConfig config, ScalarType dtype, Device device)
         : base(nameof(CausalLm))
     {
@@ -41,7 +41,7 @@ public sealed class CausalLm : nn.Module
 
     public ModelConfig Config { get; }
 
-    /// <summary>The type of every parameter and of what flows between layers.</summary>
+    /// <summary>The type of every parameter and of the values between layers.</summary>
     public ScalarType Dtype { get; }
 
     public Device Device { get; }
@@ -53,13 +53,10 @@ public sealed class CausalLm : nn.Module
     /// <summary>The head, or the embedding where that is tied to it.</summary>
     internal Projection LogitProjection => _lmHead ?? _model.EmbedTokens;
 
-    internal RotaryEmbedding Rotary => _rotary;
-
     /// <summary>One forward pass over tokens of any number of sequences.</summary>
     /// <param name="tokenIds">[tokens] int64, on the model's device.</param>
     /// <param name="positions">[tokens] int64: each token's place in its sequence, from 0.</param>
-    /// <param name="attention">Knows which tokens belong together. It gets views whose rows may be
-    /// strided.</param>
+    /// <param name="attention">Knows which tokens belong together. It gets views whose rows may be strided.</param>
     /// <returns>[tokens, hidden], after the final norm.</returns>
     internal Tensor Hidden(Tensor tokenIds, Tensor positions, IAttentionBackend attention)
     {
@@ -72,14 +69,13 @@ public sealed class CausalLm : nn.Module
     internal Tensor Logits(Tensor hidden) => LogitProjection.Forward(hidden);
 
     /// <summary>
-    /// Every weight under its Hugging Face name, in the order of the layers; no lm_head where it is tied.
+    /// Every weight under its Hugging Face name, in the order of the layers. A tied lm_head is left out.
     /// </summary>
     internal IEnumerable<CheckpointTensor> CheckpointTensors() => Models.CheckpointTensors.Of(this);
 
     /// <summary>
-    /// Draws weights and embeddings from N(0, std²), sets biases to 0 and norms to 1. The values depend on
-    /// the seed, the tensor's name and the place in it alone, so they are the same on every device, up to
-    /// rounding.
+    /// Draws weights and embeddings from N(0, std²), and sets biases to 0 and norms to 1. A value depends only on the
+    /// seed, its tensor's name and its place there, so that it is the same on every device, up to rounding.
     /// </summary>
     public void InitializeRandom(ulong seed, double std = 0.02) =>
         RandomInitialization.Apply(this, seed, std);

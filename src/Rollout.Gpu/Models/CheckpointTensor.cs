@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>What a weight is for, which decides how it is initialised.</summary>
+/// <summary>The kind of a weight, which decides how it is initialised and whether it decays.</summary>
 internal enum WeightKind
 {
     /// <summary>A matrix of a projection or the embedding.</summary>
@@ -17,14 +17,14 @@ internal enum WeightKind
 }
 
 /// <summary>
-/// One tensor of a Hugging Face checkpoint and where it lives in the model: rows of a parameter.
+/// One tensor of a Hugging Face checkpoint and its place in the model: rows of a parameter.
 /// </summary>
 /// <param name="Name">Its name in the checkpoint, such as model.layers.0.self_attn.q_proj.weight.</param>
 /// <param name="Shape">Its shape in the checkpoint.</param>
-/// <param name="Kind">What it is.</param>
-/// <param name="Storage">The parameter that holds it, maybe among others.</param>
-/// <param name="FirstRow">Where it begins along the first dimension of the parameter.</param>
-/// <param name="RowCount">How many entries of that dimension it takes.</param>
+/// <param name="Kind">What kind of weight it is.</param>
+/// <param name="Storage">The parameter that holds it, possibly among others.</param>
+/// <param name="FirstRow">Its first row in the parameter.</param>
+/// <param name="RowCount">Its rows in the parameter.</param>
 internal sealed record CheckpointTensor(
     string Name, IReadOnlyList<long> Shape, WeightKind Kind, Parameter Storage, long FirstRow, long RowCount)
 {
@@ -32,8 +32,7 @@ internal sealed record CheckpointTensor(
     public long ElementCount => Shape.Aggregate(1L, (product, size) => product * size);
 
     /// <summary>
-    /// A contiguous view of <see cref="Shape"/> onto the parameter's memory, outside autograd. The caller
-    /// disposes it.
+    /// A contiguous view of the parameter's memory in this shape, outside autograd. The caller disposes of it.
     /// </summary>
     public Tensor View()
     {

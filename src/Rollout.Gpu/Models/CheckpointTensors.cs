@@ -2,7 +2,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>The map between Hugging Face's names and the model's parameters.</summary>
+/// <summary>Maps Hugging Face's tensor names to the model's parameters.</summary>
 internal static class CheckpointTensors
 {
     public const string TiedHead = "lm_head.weight";

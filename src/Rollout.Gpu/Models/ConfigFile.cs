@@ -4,7 +4,7 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// A JSON file of settings. A key that is null counts as absent, except to <see cref="Names"/>.
+/// Reads keys of a JSON file such as config.json. A null key counts as absent, except for <see cref="Names"/>.
 /// </summary>
 internal sealed class ConfigFile
 {
@@ -69,7 +69,7 @@ internal sealed class ConfigFile
 
     public bool Has(string key) => Find(key) is not null;
 
-    /// <summary>The key is written, be it as null.</summary>
+    /// <summary>Whether the file has the key, even as null.</summary>
     public bool Names(string key) => _root.TryGetProperty(key, out _);
 
     public string? Text(string key) => Find(key) switch
@@ -101,7 +101,7 @@ internal sealed class ConfigFile
         { } value => throw Invalid(key, $"should be true or false, and is {Shown(value)}"),
     };
 
-    /// <summary>Token ids written as one number or as a list of numbers.</summary>
+    /// <summary>Token ids, written as a number or as a list of numbers.</summary>
     public IReadOnlyList<int> Ids(string key) => Find(key) switch
     {
         null => [],
@@ -109,7 +109,7 @@ internal sealed class ConfigFile
         { } value => [Whole(key, value, 0)],
     };
 
-    /// <summary>Strings in a list; none when the key is absent.</summary>
+    /// <summary>A list of strings, empty when the key is absent.</summary>
     public IReadOnlyList<string> Texts(string key) => Find(key) switch
     {
         null => [],
@@ -120,7 +120,7 @@ internal sealed class ConfigFile
         { } value => throw Invalid(key, $"should be a list of strings, and is {Shown(value)}"),
     };
 
-    /// <summary>The object under a key, read with the same file name in its errors.</summary>
+    /// <summary>The object under a key. Its errors name the same file.</summary>
     public ConfigFile? Section(string key) => Find(key) switch
     {
         null => null,

@@ -37,12 +37,12 @@ internal sealed class DecoderLayer : nn.Module
 
     public GatedMlp Mlp => _mlp;
 
-    /// <summary>One layer. The norm of its result is the next one's, so that sum and norm are one operation.</summary>
-    /// <param name="pass">Computes.</param>
-    /// <param name="residual">[tokens, hidden] what the layers add to.</param>
-    /// <param name="hidden">[tokens, hidden] its norm by <see cref="InputNorm"/>.</param>
-    /// <param name="next">The next layer's input norm, or the final one.</param>
-    /// <returns>[tokens, hidden] the new residual's norm by <paramref name="next"/>.</returns>
+    /// <summary>Computes the layer and the norm that follows it, so that sum and norm are one operation.</summary>
+    /// <param name="pass">Computes the operations.</param>
+    /// <param name="residual">[tokens, hidden] the residual stream, updated.</param>
+    /// <param name="hidden">[tokens, hidden] the residual's norm by <see cref="InputNorm"/>.</param>
+    /// <param name="next">The next layer's input norm, or the final norm.</param>
+    /// <returns>[tokens, hidden] the updated residual's norm by <paramref name="next"/>.</returns>
     public T Forward<T>(IForwardPass<T> pass, ref T residual, T hidden, RmsNorm next)
     {
         var attended = pass.AddAndNorm(ref residual, _attention.Forward(pass, hidden), _postAttentionNorm);

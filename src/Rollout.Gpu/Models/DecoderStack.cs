@@ -5,11 +5,11 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>Token embedding, decoder layers, final norm: what Hugging Face checkpoints call model.</summary>
+/// <summary>Token embedding, decoder layers and final norm, which Hugging Face checkpoints call model.</summary>
 internal sealed class DecoderStack : nn.Module
 {
     [ComponentName(Name = "embed_tokens")]
-    private readonly Projection _embedTokens; // weight [vocab, hidden]: read by rows
+    private readonly Projection _embedTokens; // weight [vocab, hidden], read by rows
 
     [ComponentName(Name = "layers")]
     private readonly ModuleList<DecoderLayer> _layers;
@@ -36,7 +36,7 @@ internal sealed class DecoderStack : nn.Module
 
     public RmsNorm Norm => _norm;
 
-    /// <summary>[tokens, hidden] of the pass's tokens, after the final norm.</summary>
+    /// <summary>[tokens, hidden] the hidden states of the pass's tokens, after the final norm.</summary>
     public T Forward<T>(IForwardPass<T> pass)
     {
         var residual = pass.Embed(_embedTokens);

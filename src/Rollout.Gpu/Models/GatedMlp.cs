@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Models;
 /// </summary>
 internal sealed class GatedMlp : nn.Module
 {
-    // Rows in this order: gate, up.
+    // The rows are gate, then up.
     [ComponentName(Name = "gate_up_proj")]
     private readonly Projection _gateUpProj;
 

@@ -3,12 +3,14 @@ using TorchSharp;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Attention of one forward pass: knows which tokens belong together and where earlier keys and values are.
-/// The model is the same for rollout (paged, contiguous) and training (plain causal); this is what differs.
+/// The attention of one forward pass. It knows which tokens belong together and where earlier keys and values are.
+/// Rollout (paged, contiguous) and training (plain causal) differ only in their backend.
 /// </summary>
 internal interface IAttentionBackend
 {
-    /// <summary>Stores keys and values of this pass (if it caches) and attends, causally within each sequence.</summary>
+    /// <summary>
+    /// Stores the pass's keys and values if it has a cache, and attends causally within each sequence.
+    /// </summary>
     /// <param name="layer">The decoder layer, from 0.</param>
     /// <param name="query">[tokens, heads, head_dim], rotated.</param>
     /// <param name="key">[tokens, kv_heads, head_dim], rotated.</param>

@@ -3,8 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// config.json → <see cref="ModelConfig"/>. Defaults and meanings are those of transformers' configuration
-/// classes; whatever would change the computation and isn't built here is refused by name, never ignored.
+/// Reads config.json. Defaults and meanings are those of transformers' configuration classes. A key that changes the
+/// computation and is not supported is refused by name, never ignored.
 /// </summary>
 public static class ModelConfigReader
 {
@@ -30,7 +30,7 @@ public static class ModelConfigReader
     }
 
     /// <summary>Reads one config.json.</summary>
-    /// <exception cref="CheckpointException">As for a folder.</exception>
+    /// <exception cref="CheckpointException">The file can't be used, as for a folder.</exception>
     internal static ModelConfig ReadConfig(string path)
     {
         var file = ConfigFile.Read(path);
@@ -110,7 +110,7 @@ public static class ModelConfigReader
     }
 
     /// <summary>
-    /// The key that makes some layer attend to a window shorter than the context, if one does.
+    /// The key that makes a layer attend to a window shorter than the context; null if none does.
     /// </summary>
     private static string? UsesSlidingWindow(ConfigFile file, string type)
     {
@@ -133,7 +133,7 @@ public static class ModelConfigReader
     }
 
     /// <summary>
-    /// rope_theta beside rope_scaling (transformers 4) or both inside rope_parameters (transformers 5).
+    /// Reads rope_theta beside rope_scaling (transformers 4), or both inside rope_parameters (transformers 5).
     /// </summary>
     private static RopeSettings Rope(ConfigFile file)
     {

@@ -6,8 +6,7 @@ using TorchSharp;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// <see cref="ModelConfig"/> → config.json and generation_config.json, with keys that transformers 4 and 5
-/// read.
+/// Writes config.json and generation_config.json with keys that transformers 4 and 5 read.
 /// </summary>
 internal static class ModelConfigWriter
 {
@@ -47,7 +46,7 @@ internal static class ModelConfigWriter
         ["rms_norm_eps"] = config.RmsNormEps,
         ["rope_scaling"] = Scaling(config.Rope),
         ["rope_theta"] = config.Rope.Theta,
-        // Mistral's default window is 4096 tokens where the key is absent.
+        // Without the key, Mistral's window is 4096 tokens.
         ["sliding_window"] = null,
         ["tie_word_embeddings"] = config.TieWordEmbeddings,
         ["torch_dtype"] = DtypeName(dtype),

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Makes the parameters of a model: they live as long as their module, whatever dispose scope is open.
+/// Creates parameters that live as long as their module, whatever dispose scope is open.
 /// </summary>
 internal static class ModelParameter
 {

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// y = x Wᵀ + b. W may stack the rows of several projections that read the same input, so that one product
-/// serves them all; <see cref="CheckpointTensor"/> gives each part under its own name.
+/// y = x Wᵀ + b. W may stack the rows of several projections of the same input, so that one product computes them all.
+/// <see cref="CheckpointTensor"/> gives each part under its own name.
 /// </summary>
 internal sealed class Projection : nn.Module
 {
@@ -27,7 +27,7 @@ internal sealed class Projection : nn.Module
     /// <summary>[outputs, inputs].</summary>
     public Parameter Weight => _weight;
 
-    /// <summary>[outputs], or none.</summary>
+    /// <summary>[outputs], or null without a bias.</summary>
     public Parameter? Bias => _bias;
 
     /// <summary>[tokens, inputs] → [tokens, outputs].</summary>

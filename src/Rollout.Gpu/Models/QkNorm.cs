@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// RMSNorm of each query head and each key head (Qwen3), both at once: the weights of q_norm and k_norm are
-/// the two rows of one parameter.
+/// RMSNorm of each query head and each key head (Qwen3), computed together. The weights of q_norm and k_norm are the
+/// two rows of one parameter.
 /// </summary>
 internal sealed class QkNorm : nn.Module
 {
@@ -35,7 +35,7 @@ internal sealed class QkNorm : nn.Module
     public Tensor Forward(Tensor heads)
     {
         using var scope = NewDisposeScope();
-        // index, not index_select: its gradient is a sorted sum, the same in every run on a GPU as well.
+        // index's gradient is a sorted sum, equal in every run on a GPU too. index_select's is not.
         var weights = _weight.index(_rowOfHead); // [heads + kv_heads, head_dim]
         return _rootMeanSquare.Normalize(heads).mul(weights).MoveToOuterDisposeScope();
     }

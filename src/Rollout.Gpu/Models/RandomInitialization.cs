@@ -7,9 +7,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Initial weights from a counter-based generator: element i of a tensor is a function of seed, name and i,
-/// computed on the model's own device. So a seed gives the same model on CPU and GPU (up to the rounding of
-/// log and cos), and a large one takes no detour over the host.
+/// Draws initial weights with a counter-based generator on the model's own device. Element i of a tensor is a
+/// function of seed, name and i, so that a seed gives the same model on CPU and GPU, up to the rounding of log and
+/// cos.
 /// </summary>
 internal static class RandomInitialization
 {
@@ -50,7 +50,7 @@ internal static class RandomInitialization
     }
 
     /// <summary>
-    /// Box–Muller over two 24-bit uniforms of one 64-bit hash: [length] float32, N(0, 1), none beyond ±5.9.
+    /// [length] float32 from N(0, 1), none beyond ±5.9, by Box–Muller from two 24-bit uniforms of one 64-bit hash.
     /// </summary>
     private static Tensor Normal(long key, long start, long length, Device device)
     {
@@ -62,7 +62,7 @@ internal static class RandomInitialization
         return radius.mul_(angle.cos_());
     }
 
-    /// <summary>24 bits → the middle of one of 2²⁴ equal parts of (0, 1), in single precision.</summary>
+    /// <summary>Maps 24 bits to the middle of one of 2²⁴ equal parts of (0, 1), in single precision.</summary>
     private static Tensor Uniform(Tensor bits)
     {
         using Scalar half = 0.5f.ToScalar(), part = (1.0 / (1 << 24)).ToScalar();
@@ -70,8 +70,7 @@ internal static class RandomInitialization
     }
 
     /// <summary>
-    /// SplitMix64 (Steele, Lea, Flood 2014): its counter times the odd constant, plus the key, then the
-    /// finalizer.
+    /// SplitMix64 (Steele, Lea, Flood 2014): the counter times the odd constant, plus the key, then the finalizer.
     /// </summary>
     private static Tensor Mix(Tensor counter, long key)
     {
@@ -85,7 +84,9 @@ internal static class RandomInitialization
         return z.bitwise_xor(ShiftRight(z, 31));
     }
 
-    /// <summary>Shift that fills with zeros; torch's own, on signed integers, fills with the sign.</summary>
+    /// <summary>
+    /// Shifts right and fills with zeros, where torch's shift of signed integers fills with the sign.
+    /// </summary>
     private static Tensor ShiftRight(Tensor bits, int count) =>
         bits.bitwise_right_shift(count).bitwise_and((1L << (64 - count)) - 1);
 

@@ -5,9 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// y = w · x / √(mean(x²) + ε) over the last dimension (Zhang and Sennrich 2019, arXiv 1910.07467). The mean
-/// and the root are taken in single precision and the quotient is rounded to x's type before the weight, as
-/// transformers does.
+/// y = w · x / √(mean(x²) + ε) over the last dimension (Zhang and Sennrich 2019, arXiv 1910.07467). Mean and root are
+/// computed in single precision, and the quotient is rounded to x's type before the weight, as in transformers.
 /// </summary>
 internal sealed class RmsNorm : nn.Module
 {
@@ -24,7 +23,7 @@ internal sealed class RmsNorm : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>[size].</summary>
+    /// <summary>[size] the scale.</summary>
     public Parameter Weight => _weight;
 
     /// <summary>[tokens, size] → [tokens, size].</summary>

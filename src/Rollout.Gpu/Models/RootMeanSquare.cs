@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// x / √(mean(x²) + ε) over the last dimension, in single precision, rounded to x's type at the end. Host
-/// time counts here, two or three times a layer: ε + (1/n) Σx² is one operation, where mean and add are two.
+/// x / √(mean(x²) + ε) over the last dimension, in single precision, rounded to x's type at the end. ε + (1/n) Σx² is
+/// one operation where mean and add are two, which saves host time two or three times a layer.
 /// </summary>
 internal sealed class RootMeanSquare : IDisposable
 {
@@ -13,10 +13,10 @@ internal sealed class RootMeanSquare : IDisposable
     private readonly Tensor _epsilon; // [1] float32
     private readonly Scalar _inverseSize;
 
-    /// <param name="size">Of the last dimension.</param>
+    /// <param name="size">The size of the last dimension.</param>
     /// <param name="epsilon">Added to the mean square.</param>
-    /// <param name="dtype">The type of what comes in and goes out.</param>
-    /// <param name="device">Where it is.</param>
+    /// <param name="dtype">The type of input and output.</param>
+    /// <param name="device">The device of the input.</param>
     public RootMeanSquare(int size, double epsilon, ScalarType dtype, Device device)
     {
         _dtype = dtype;

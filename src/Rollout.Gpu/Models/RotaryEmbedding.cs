@@ -4,15 +4,15 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>The angles of one forward pass, as every layer uses them.</summary>
+/// <summary>The angles of one forward pass, which every layer uses.</summary>
 /// <param name="Cos">[tokens, 1, head_dim]</param>
 /// <param name="SignedSin">[tokens, 1, head_dim], negative in the first half of the head.</param>
 internal readonly record struct RotaryAngles(Tensor Cos, Tensor SignedSin);
 
 /// <summary>
-/// Rotary position embedding in the half-split layout of Hugging Face checkpoints: component i of a head
-/// turns with component i + head_dim / 2. With rotate_half(x) = (−x₂, x₁), y = x cos + rotate_half(x) sin;
-/// the minus is in the sine here, so that rotate_half is a roll.
+/// Rotary position embedding in the half-split layout of Hugging Face checkpoints: component i of a head rotates with
+/// component i + head_dim / 2. With rotate_half(x) = (−x₂, x₁), y = x cos + rotate_half(x) sin. The sine carries the
+/// minus here, so that rotate_half is a roll.
 /// </summary>
 internal sealed class RotaryEmbedding : IDisposable
 {
@@ -30,7 +30,7 @@ internal sealed class RotaryEmbedding : IDisposable
         _half = headDim / 2;
     }
 
-    /// <summary>Angles of these positions; the caller's dispose scope owns them.</summary>
+    /// <summary>Computes the angles of these positions, which the caller's dispose scope owns.</summary>
     /// <param name="positions">[tokens] int64.</param>
     public RotaryAngles AnglesOf(Tensor positions)
     {
@@ -43,7 +43,7 @@ internal sealed class RotaryEmbedding : IDisposable
         return new RotaryAngles(cos.MoveToOuterDisposeScope(), sin.MoveToOuterDisposeScope());
     }
 
-    /// <summary>[tokens, heads, head_dim] → the same shape, each head turned by its token's angles.</summary>
+    /// <summary>[tokens, heads, head_dim] → the same shape, each head rotated by its token's angles.</summary>
     public Tensor Rotate(Tensor heads, RotaryAngles angles)
     {
         using var rolled = heads.roll(_half, -1); // (x₂, x₁)

@@ -3,13 +3,11 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// Causal attention without a cache: every row whole, padded on the right to one length. For training and as
-/// the reference of the cached backends. What follows a row's last token can't reach back, so padding needs
-/// no mask.
+/// Causal attention without a cache, for training and as the reference of the cached backends. Every row is a whole
+/// sequence, padded on the right to one length. Since attention is causal, such padding needs no mask.
 /// </summary>
-/// <param name="batch">Rows.</param>
-/// <param name="length">Tokens of each row, padding included; the tokens of a pass are batch × length, row by
-/// row.</param>
+/// <param name="batch">The number of rows.</param>
+/// <param name="length">Tokens of each row, padding included. A pass has batch × length tokens, row by row.</param>
 internal sealed class SdpaAttention(int batch, int length) : IAttentionBackend
 {
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)
@@ -25,8 +23,7 @@ internal sealed class SdpaAttention(int batch, int length) : IAttentionBackend
     }
 
     /// <summary>
-    /// [tokens, kv_heads, head_dim] → [batch, heads, length, head_dim], each kv head once for each of its
-    /// queries.
+    /// [tokens, kv_heads, head_dim] → [batch, heads, length, head_dim], each KV head once for each of its query heads.
     /// </summary>
     private Tensor Widened(Tensor narrow, long heads)
     {

@@ -5,18 +5,18 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// A forward pass in libtorch's operators, on any device, with gradients where they are enabled. What an operation has
-/// used up is disposed; a gradient keeps what it needs.
+/// A forward pass by libtorch's operators, on any device, with gradients where they are enabled. Operations dispose
+/// of their inputs; a gradient keeps what it needs.
 /// </summary>
 /// <param name="tokenIds">[tokens] int64.</param>
-/// <param name="rotary">The model's.</param>
-/// <param name="angles">Of the tokens' positions.</param>
+/// <param name="rotary">The model's rotary embedding.</param>
+/// <param name="angles">The angles of the tokens' positions.</param>
 /// <param name="backend">Knows which tokens belong together.</param>
 internal sealed class TorchPass(
     Tensor tokenIds, RotaryEmbedding rotary, RotaryAngles angles, IAttentionBackend backend) : IForwardPass<Tensor>
 {
-    // The gradient adds up the rows of equal tokens, and must do so in one order: on a CPU index_select does (index lets
-    // threads race for it), on a GPU index does (it sorts; index_select races).
+    // The gradient adds the rows of equal tokens, always in the same order: on a CPU index_select does (index's threads
+    // race), on a GPU index does (it sorts; index_select races).
     public Tensor Embed(Projection table) => tokenIds.device_type == DeviceType.CPU
         ? table.Weight.index_select(0, tokenIds)
         : table.Weight.index(tokenIds);
@@ -25,7 +25,7 @@ internal sealed class TorchPass(
 
     public Tensor AddAndNorm(ref Tensor residual, Tensor update, RmsNorm norm)
     {
-        // The sum is taken in place of a projection's result, which no gradient needs.
+        // The sum overwrites a projection's result, which no gradient needs.
         update.add_(residual, Scalars.One);
         residual.Dispose();
         residual = update;

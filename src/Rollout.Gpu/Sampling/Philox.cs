@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// Philox4x32-10, a counter-based generator: a keyed bijection of 128-bit counters, so any draw is computed
-/// from its address without any before it. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-/// 1, 2, 3", SC 2011.
+/// Philox4x32-10, a counter-based random number generator. It is a keyed bijection of 128-bit counters, so that any
+/// draw is computed from its counter alone. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
+/// 3", SC 2011.
 /// </summary>
 internal static class Philox
 {
@@ -16,7 +16,7 @@ internal static class Philox
     private const uint WeylA = 0x9E3779B9;
     private const uint WeylB = 0xBB67AE85;
 
-    // Lanes in the order that lets Transpose put consecutive counters side by side.
+    // In this order of lanes, Transpose puts consecutive counters side by side.
     private static readonly Vector256<uint> LaneOffsets = Vector256.Create(0u, 2, 4, 6, 1, 3, 5, 7);
 
     /// <summary>The four 32-bit words at this counter under this key (low word first).</summary>
@@ -34,8 +34,8 @@ internal static class Philox
     }
 
     /// <summary>
-    /// The words of eight counters (first, c1, 0, 0) … (first + 7, c1, 0, 0), in the order of counters and
-    /// words: 32 words in four vectors. Needs AVX2.
+    /// The words of eight counters, (first, c1, 0, 0) … (first + 7, c1, 0, 0): 32 words in four vectors, ordered by
+    /// counter, then word. Needs AVX2.
     /// </summary>
     internal static (Vector256<uint> A, Vector256<uint> B, Vector256<uint> C, Vector256<uint> D) EightCounters(
         ulong key, uint first, uint c1)
@@ -58,7 +58,7 @@ internal static class Philox
         return Transpose(w0, w1, w2, w3);
     }
 
-    // AVX2 multiplies the even 32-bit lanes to 64 bits; the odd ones are shifted into place and back.
+    // AVX2 multiplies even 32-bit lanes to 64 bits. Odd lanes are shifted into their places and back.
     private static (Vector256<uint> High, Vector256<uint> Low) Multiply(Vector256<uint> value, uint multiplier)
     {
         const byte Odd = 0b10101010;
@@ -69,7 +69,7 @@ internal static class Philox
             Avx2.Blend(even.AsUInt32(), (odd << 32).AsUInt32(), Odd));
     }
 
-    // Within each 128-bit half: from one vector a word to one vector two counters.
+    // Within each 128-bit half: from one vector for each word to one vector for each two counters.
     private static (Vector256<uint> A, Vector256<uint> B, Vector256<uint> C, Vector256<uint> D) Transpose(
         Vector256<uint> w0, Vector256<uint> w1, Vector256<uint> w2, Vector256<uint> w3)
     {

@@ -6,10 +6,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// The exponential race of <see cref="SamplingRng"/> over one row: who has the largest logit / temperature −
-/// log E. Since E ≥ u, a token with u above weight · exp(max − best score) can't win, so most tokens cost
-/// their random bits and one comparison but no logarithm. The comparison errs on the side of computing the
-/// score.
+/// The exponential race of <see cref="SamplingRng"/> over one row: the token with the largest logit / temperature −
+/// log E wins. Since E ≥ u, a token with u above weight · exp(max − best score) can't win. So most tokens cost their
+/// random bits and one comparison, but no logarithm. In doubt the comparison lets a token enter.
 /// </summary>
 internal ref struct Race
 {
@@ -23,7 +22,8 @@ internal ref struct Race
     private float _limit;
     private int _winner;
 
-    // The most probable token is in every race and bounds the others from the start.
+    // The most probable token is in every race, so that there is always a winner, and it bounds the others from the
+    // start.
     private Race(ReadOnlySpan<float> logits, RowDistribution row, ulong key, int position, int first)
     {
         _logits = logits;
@@ -33,7 +33,7 @@ internal ref struct Race
         Enter(first, SamplingRng.Noise(key, position, first));
     }
 
-    /// <summary>Draws from all tokens of at least this share of the largest probability.</summary>
+    /// <summary>Draws from all tokens that have at least this share of the largest probability.</summary>
     public static int Draw(
         ReadOnlySpan<float> logits, RowDistribution row, ulong key, int position, float minP)
     {
@@ -66,7 +66,7 @@ internal ref struct Race
         return race._winner;
     }
 
-    // 32 tokens a turn; returns how many tokens that was.
+    // 32 tokens at a time. Returns the number of tokens that entered or were passed over.
     private int EnterVectors(float minP)
     {
         ref var weights = ref MemoryMarshal.GetReference(_row.Weights);
@@ -86,7 +86,7 @@ internal ref struct Race
 
     private void EnterVector(int token, Vector256<uint> bits, Vector256<float> weights, Vector256<float> minP)
     {
-        // The upper 24 bits are exact as float and not above u.
+        // The upper 24 bits are exact as a float, and not above u.
         var uniform = Vector256.ConvertToSingle((bits >>> 8).AsInt32()) * (1f / 16777216);
         var fast = Vector256.LessThanOrEqual(uniform, weights * _limit)
             & Vector256.GreaterThanOrEqual(weights, minP);

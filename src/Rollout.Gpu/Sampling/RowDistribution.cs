@@ -30,7 +30,7 @@ internal sealed class RowDistribution
     /// <summary>The sum of <see cref="Weights"/>.</summary>
     public double Sum { get; private set; }
 
-    /// <summary>Takes a row. False: it holds NaN or +∞, or nothing that is finite.</summary>
+    /// <summary>Loads a row. Returns false if it holds NaN or +∞, or nothing finite.</summary>
     public bool TryLoad(ReadOnlySpan<float> logits, float temperature)
     {
         _vocabulary = logits.Length;
@@ -38,7 +38,7 @@ internal sealed class RowDistribution
             _weights = new float[_vocabulary];
 
         Temperature = temperature;
-        ArgMax = TensorPrimitives.IndexOfMax(logits); // a NaN, where there is one
+        ArgMax = TensorPrimitives.IndexOfMax(logits); // NaN wins where there is one
         Max = logits[ArgMax] / temperature;
         if (!float.IsFinite(Max))
             return false;
@@ -58,11 +58,10 @@ internal sealed class RowDistribution
     }
 
     /// <summary>The natural log-probability of a token.</summary>
-    /// <param name="logit">Its logit, not divided.</param>
+    /// <param name="logit">The token's logit, before the division.</param>
     public float LogProbability(float logit) => (float)((double)(logit / Temperature) - Max - Math.Log(Sum));
 
-    // TensorPrimitives.Sum orders its additions by the alignment of the memory; equal rows must give equal
-    // bits.
+    // TensorPrimitives.Sum orders additions by the memory's alignment, but equal rows must give equal bits.
     private static float SumInOrder(ReadOnlySpan<float> values)
     {
         var total = Vector<float>.Zero;

@@ -4,18 +4,18 @@ using Rollout.Gpu.Kernels.Cpu;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// Draws tokens from logits in host memory, by the rules of <see cref="SamplingRng"/>. Used by one thread at
-/// a time; spreads large work over more. Scratch memory is kept, nothing is allocated per draw.
+/// Draws tokens from logits in host memory by the rules of <see cref="SamplingRng"/>. One thread at a time uses it; it
+/// spreads large work over more threads. It keeps scratch memory and allocates nothing for a draw.
 /// </summary>
 internal sealed class Sampler
 {
-    // Tokens of vocabulary × draws below which a second thread costs more than it brings.
+    // Below so many draws × tokens of the vocabulary, a second thread costs more than it saves.
     private const int WorthSharing = 1 << 17;
 
     private readonly WorkerTeam _team;
     private readonly Scratch[] _scratch;
 
-    /// <param name="threads">Threads at most, the caller's included.</param>
+    /// <param name="threads">The most threads, the caller's included.</param>
     public Sampler(int threads)
     {
         _team = new WorkerTeam(threads);
@@ -24,13 +24,15 @@ internal sealed class Sampler
             scratch = new Scratch();
     }
 
-    /// <summary>Samples every draw into the output's tokens and log-probabilities.</summary>
+    /// <summary>Samples the batch's draws into the output's tokens and log-probabilities.</summary>
     /// <param name="logits">[rows, vocab].</param>
-    /// <param name="vocabulary">Entries of a row.</param>
-    /// <param name="batch">Its draws; those of one row and temperature are cheapest side by side.</param>
-    /// <param name="logitRows">[draws] the row of <paramref name="logits"/> that each draw is from.</param>
-    /// <param name="output">Its arrays grow as needed.</param>
-    /// <exception cref="DrawFaultException">Rows of logits hold NaN or +∞, or nothing finite. All other draws are sampled.</exception>
+    /// <param name="vocabulary">Logits of a row.</param>
+    /// <param name="batch">The batch. Draws of one row and temperature are cheapest side by side.</param>
+    /// <param name="logitRows">[draws] each draw's row of <paramref name="logits"/>.</param>
+    /// <param name="output">The output, whose arrays grow as needed.</param>
+    /// <exception cref="DrawFaultException">
+    /// Rows of logits hold NaN or +∞, or nothing finite. All other draws are sampled.
+    /// </exception>
     public unsafe void Sample(
         ReadOnlySpan<float> logits, int vocabulary, ForwardBatch batch, int[] logitRows, StepOutput output)
     {
@@ -39,7 +41,7 @@ internal sealed class Sampler
         if (output.Tokens.Length < count)
             (output.Tokens, output.Logprobs) = (new int[count], new float[count]);
 
-        // A span can't cross into other threads; the memory behind it outlives the call.
+        // Other threads can't use a span. The memory behind it outlives the call.
         fixed (float* logitsAt = logits)
         {
             var work = new Work(logitsAt, vocabulary, batch.Draws, logitRows, count, output);

@@ -3,8 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Sampling;
 
 /// <summary>
-/// Top-k, top-p and min-p, in this order. Tokens are counted in buckets of logit first, so that only those
-/// near the edge and above are sorted, not the vocabulary.
+/// Applies top-k, top-p and min-p, in this order. It counts tokens in buckets by logit first, so that it sorts only
+/// those down to the edge, not the whole vocabulary.
 /// </summary>
 internal sealed class TokenFilter
 {
@@ -16,12 +16,12 @@ internal sealed class TokenFilter
     private ulong[] _order = [];
     private int[] _kept = [];
 
-    /// <summary>Whether the kept tokens can only be known by sorting.</summary>
+    /// <summary>Whether finding the kept tokens needs sorting.</summary>
     public static bool NeedsOrder(SamplingParams sampling, int vocabulary) =>
         sampling.TopP < 1 || (sampling.TopK > 0 && sampling.TopK < vocabulary);
 
     /// <summary>
-    /// The tokens to draw from, most probable first, ties by lower id. Valid until the next call.
+    /// Returns the tokens to draw from, most probable first, ties by lower id. Valid until the next call.
     /// </summary>
     public ReadOnlySpan<int> Keep(ReadOnlySpan<float> logits, RowDistribution row, SamplingParams sampling)
     {
@@ -57,14 +57,14 @@ internal sealed class TokenFilter
         }
     }
 
-    // -∞ comes out as the last bucket: a comparison, not a cast, bounds it.
+    // -∞ falls into the last bucket, by a comparison and not a cast.
     private static int Bucket(float logit, RowDistribution row)
     {
         var below = (row.Max - (logit / row.Temperature)) * BucketsPerNat;
         return below < Buckets - 1 ? (int)below : Buckets - 1;
     }
 
-    // The buckets up to this one hold all tokens that are kept.
+    // The buckets up to this one hold all kept tokens.
     private int LastBucket(int topK, float topP)
     {
         var wanted = topP < 1 ? topP * _masses.Sum() : double.PositiveInfinity;
@@ -98,7 +98,7 @@ internal sealed class TokenFilter
         return count;
     }
 
-    // Bits that sort as unsigned integers from the largest float to the smallest; -0 is 0.
+    // Maps floats to unsigned integers that sort from the largest float to the smallest. -0 counts as 0.
     private static uint Descending(float value)
     {
         var bits = BitConverter.SingleToUInt32Bits(value + 0f);

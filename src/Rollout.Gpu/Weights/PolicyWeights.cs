@@ -4,25 +4,23 @@ using Rollout.Gpu.Models;
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// The one set of weights that the trainer and the decoders of a process share. The trainer changes the
-/// tensors in place while the decoders are parked, then publishes the version; a decoder reads the version on
-/// its own thread.
+/// The one set of weights that the trainer and the decoders of a process share. The trainer changes the tensors in
+/// place while the decoders are parked, then publishes the version, which decoders read on their own threads.
 /// </summary>
 public sealed class PolicyWeights(CausalLm model, PolicyVersion version) : IDisposable
 {
     private int _version = version.Value;
 
-    /// <summary>The module whose parameters are the policy. Disposed with this object.</summary>
+    /// <summary>The model whose parameters are the policy. Disposed with this object.</summary>
     public CausalLm Model { get; } = model;
 
-    /// <summary>The version published last; safe to read from any thread.</summary>
+    /// <summary>The version published last. Any thread may read it.</summary>
     public PolicyVersion Version => new(Volatile.Read(ref _version));
 
     /// <summary>
-    /// Declares the tensors, as they are now, to be this version. Versions only go forward.
+    /// Declares the present tensors to be this version. Versions only increase.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">This version, or a later one, was already
-    /// published.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">This version, or a later one, is already published.</exception>
     public void Publish(PolicyVersion next)
     {
         var current = Volatile.Read(ref _version);
@@ -36,8 +34,8 @@ public sealed class PolicyWeights(CausalLm model, PolicyVersion version) : IDisp
     }
 
     /// <summary>
-    /// Declares the tensors, as they are now, to be this version of some trainer's run, which may be smaller than
-    /// the last one's.
+    /// Declares the present tensors to be this version of a trainer's run. It may be lower than the last version,
+    /// which may be another run's.
     /// </summary>
     public void Adopt(PolicyVersion version) => Volatile.Write(ref _version, version.Value);
 

@@ -5,11 +5,11 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// Fills a model from a checkpoint by Hugging Face's names, in the model's type and on its device.
+/// Loads a checkpoint's tensors into a model by Hugging Face's names, in the model's type and on its device.
 /// </summary>
 internal static class WeightLoader
 {
-    /// <summary>Buffers that older Llama checkpoints carry and that the configuration determines.</summary>
+    /// <summary>Buffers of older Llama checkpoints, which the configuration determines.</summary>
     private const string DerivedSuffix = ".rotary_emb.inv_freq";
 
     /// <summary>Compares config.json with the headers of the weight files; reads no weight and allocates no model.</summary>
@@ -22,12 +22,13 @@ internal static class WeightLoader
     }
 
     /// <summary>
-    /// Loads every weight. All names, shapes and types are checked before the first one changes.
+    /// Loads every weight. Checks all names, shapes and types before the first weight changes.
     /// </summary>
-    /// <param name="model">The module to fill.</param>
-    /// <param name="folder">Holds model.safetensors or its shards and index.</param>
-    /// <exception cref="CheckpointException">A tensor is missing, unknown, misshapen, not floating point, or holds a
-    /// number that is not finite.</exception>
+    /// <param name="model">The model to fill.</param>
+    /// <param name="folder">A folder with model.safetensors, or its shards and index.</param>
+    /// <exception cref="CheckpointException">
+    /// A tensor is missing, unknown, misshapen, not floating point, or holds a number that is not finite.
+    /// </exception>
     public static void Load(CausalLm model, string folder)
     {
         using var checkpoint = SafetensorsCheckpoint.Open(folder);
@@ -78,7 +79,7 @@ internal static class WeightLoader
         var known = weights.Select(weight => weight.Name).ToHashSet();
         foreach (var name in checkpoint.Names)
         {
-            // Some checkpoints repeat a tied head; transformers takes the embedding, and so does this.
+            // Some checkpoints repeat a tied head. As in transformers, the embedding counts.
             var expected = known.Contains(name)
                 || (config.TieWordEmbeddings && name == CheckpointTensors.TiedHead)
                 || name.EndsWith(DerivedSuffix, StringComparison.Ordinal);

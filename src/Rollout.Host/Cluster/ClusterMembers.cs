@@ -8,9 +8,9 @@ namespace Rollout.Host.Cluster;
 internal static class ClusterMembers
 {
     /// <summary>Converts --cluster to a setting of the configuration.</summary>
-    public static IEnumerable<string> Override(string? addresses) => addresses is null
+    public static IEnumerable<(string Option, string Setting)> Override(string? addresses) => addresses is null
         ? []
-        : [$"cluster.seed-nodes=[{string.Join(", ", addresses.Split(',').Select(address => $"\"{address}\""))}]"];
+        : [("--cluster", $"cluster.seed-nodes=[{string.Join(", ", addresses.Split(',').Select(address => $"\"{address}\""))}]")];
 
     /// <summary>Gives the command its own role where none is configured.</summary>
     public static RolloutSettings WithRoles(RolloutSettings settings, string role) => settings.Cluster.Roles.Count > 0

@@ -13,7 +13,7 @@ internal static class PromptFile
     public static IReadOnlyList<PromptLine> Read(
         string path, ModelFiles model, PromptDefaults defaults, CancellationToken cancellation = default)
     {
-        var reader = new PromptReader(model, defaults);
+        var reader = new PromptReader(model, defaults, cancellation);
         var prompts = new List<PromptLine>();
         var lineOfId = new Dictionary<string, int>(StringComparer.Ordinal);
         var samples = 0;

@@ -7,7 +7,7 @@ using Rollout.Host.Input;
 namespace Rollout.Host.Generate;
 
 /// <summary>Converts a line's JSON object to the group that it asks for. Its messages name neither file nor line.</summary>
-internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults)
+internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, CancellationToken cancellation)
 {
     // No vocabulary has tokens that are this long on average. Longer texts need not be tokenised to be refused.
     private const int MostCharactersPerToken = 64;
@@ -91,7 +91,7 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults)
         int[] ids;
         try
         {
-            ids = tokenizer.Encode(text);
+            ids = tokenizer.Encode(text, cancellation);
         }
         catch (ArgumentException wrong)
         {

@@ -1,27 +1,27 @@
 namespace Rollout.Host.Invocation;
 
-/// <summary>rollout train.</summary>
+/// <summary>The options of `rollout train`.</summary>
 /// <param name="Config">The job's file; null takes that of the resumed run, or else the default job's.</param>
 /// <param name="Set">"key=value" texts in their order.</param>
-/// <param name="Out">The run's folder; null leaves the choice to the program.</param>
+/// <param name="Out">The run's folder; null lets the program choose.</param>
 /// <param name="Resume">The folder of a run to go on with.</param>
-/// <param name="Cluster">Addresses of the cluster to train with, "host:port" by commas; null leaves it to the configuration.</param>
+/// <param name="Cluster">Members of the cluster to train with, "host:port" separated by commas; null leaves it to the configuration.</param>
 public sealed record TrainOptions(
     string? Config, IReadOnlyList<string> Set, string? Out, string? Resume, string? Cluster);
 
-/// <summary>rollout pretrain.</summary>
-/// <param name="Config">The file that says what to train.</param>
+/// <summary>The options of `rollout pretrain`.</summary>
+/// <param name="Config">The file with the model and the data.</param>
 /// <param name="Set">"key=value" texts in their order.</param>
-/// <param name="Out">The folder of the checkpoint.</param>
+/// <param name="Out">The folder of the new model.</param>
 public sealed record PretrainOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
-/// <summary>rollout host.</summary>
-/// <param name="Config">The file that says what this process does, and with whom.</param>
+/// <summary>The options of `rollout host`.</summary>
+/// <param name="Config">The file with the roles of this process and its cluster.</param>
 /// <param name="Set">"key=value" texts in their order.</param>
-/// <param name="Out">The run's folder where it trains, which begins there or goes on; null for a new one.</param>
+/// <param name="Out">The run's folder for a trainer, where a run begins or goes on; null for a new folder.</param>
 public sealed record HostOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
-/// <summary>What generate and bench run on; null keeps the configuration's default.</summary>
+/// <summary>The options of the engine, for generate and bench; null keeps the configuration's default.</summary>
 public sealed record EngineOptions
 {
     /// <summary>"paged" or "contiguous".</summary>
@@ -33,16 +33,16 @@ public sealed record EngineOptions
     /// <summary>"float32" or "bfloat16".</summary>
     public string? Dtype { get; init; }
 
-    /// <summary>Tokens of a block.</summary>
+    /// <summary>Tokens in a KV block.</summary>
     public int? BlockSize { get; init; }
 
-    /// <summary>Blocks of the pool.</summary>
+    /// <summary>KV blocks in the pool.</summary>
     public int? KvBlocks { get; init; }
 
     public int? MaxNumSeqs { get; init; }
 }
 
-/// <summary>rollout generate; null keeps the configuration's default.</summary>
+/// <summary>The options of `rollout generate`; null keeps the configuration's default.</summary>
 public sealed record GenerateOptions
 {
     public required string Model { get; init; }
@@ -72,28 +72,28 @@ public sealed record GenerateOptions
 
     public bool IgnoreEos { get; init; }
 
-    /// <summary>Go on with what a run with the same arguments has written, if there is any.</summary>
+    /// <summary>Go on with what an earlier run with the same arguments has written.</summary>
     public bool Resume { get; init; }
 
     public required EngineOptions Engine { get; init; }
 
-    /// <summary>Addresses of the cluster that samples, "host:port" by commas.</summary>
+    /// <summary>Members of the cluster that samples, "host:port" separated by commas.</summary>
     public string? Cluster { get; init; }
 
-    /// <summary>The file that says how to reach the cluster.</summary>
+    /// <summary>The file with the cluster's addresses and certificates.</summary>
     public string? Config { get; init; }
 
-    /// <summary>"key=value" texts over that file, in their order.</summary>
+    /// <summary>"key=value" texts in their order, which replace the file's values.</summary>
     public IReadOnlyList<string> Set { get; init; } = [];
 }
 
-/// <summary>rollout bench: a checkpoint, or random weights of a known shape.</summary>
+/// <summary>The options of `rollout bench`.</summary>
 public sealed record BenchOptions
 {
-    /// <summary>Exactly one of this and <see cref="Shape"/> is given.</summary>
+    /// <summary>The folder of a checkpoint; exactly one of this and <see cref="Shape"/> is given.</summary>
     public string? Model { get; init; }
 
-    /// <summary>"qwen3-0.6b", "qwen3-1.7b" or "qwen3-8b".</summary>
+    /// <summary>The name of a shape that gets random weights.</summary>
     public string? Shape { get; init; }
 
     /// <summary>W.jsonl.</summary>

@@ -1,19 +1,19 @@
 namespace Rollout.Host.Invocation;
 
 /// <summary>
-/// What the program says of an exception that nobody handled: one sentence on standard error and an exit code. The
-/// stack trace follows only where ROLLOUT_DEBUG=1 asks for it.
+/// Reports an exception that no command handled as one sentence on standard error and an exit code. The stack trace follows
+/// if ROLLOUT_DEBUG=1 is set.
 /// </summary>
 /// <param name="error">Standard error.</param>
 /// <param name="withTrace">Print the stack trace too.</param>
-/// <param name="badInput">Exceptions, or their base, whose message is a sentence about what the user gave.</param>
-/// <param name="failures">Those whose message is a sentence about what failed.</param>
-public sealed class ErrorReport(
+/// <param name="badInput">Types, or base types, of exceptions whose message is a sentence about the user's input.</param>
+/// <param name="failures">Types, or base types, of exceptions whose message is a sentence about a failure.</param>
+internal sealed class ErrorReport(
     TextWriter error, bool withTrace, IReadOnlySet<Type> badInput, IReadOnlySet<Type> failures)
 {
     public static bool TraceWanted => Environment.GetEnvironmentVariable("ROLLOUT_DEBUG") == "1";
 
-    /// <summary>Says it, and answers the exit code.</summary>
+    /// <summary>Writes the sentence, and returns the exit code.</summary>
     public int Write(Exception thrown)
     {
         var cause = Innermost(thrown);
@@ -30,13 +30,14 @@ public sealed class ErrorReport(
         OperationCanceledException => "Stopped before the end.",
         _ when IsOneOf(badInput, cause) || IsOneOf(failures, cause) => cause.Message,
         IOException or UnauthorizedAccessException => $"A file cannot be read or written: {cause.Message}",
+        OutOfMemoryException => "The machine has too little free memory.",
         _ => $"Unexpected {cause.GetType().Name}: {cause.Message} (ROLLOUT_DEBUG=1 shows where)",
     };
 
     private static bool IsOneOf(IReadOnlySet<Type> types, Exception cause) =>
         types.Any(type => type.IsInstanceOfType(cause));
 
-    /// <summary>What tasks and static constructors wrap.</summary>
+    /// <summary>The exception that tasks and static constructors have wrapped.</summary>
     private static Exception Innermost(Exception thrown) => thrown switch
     {
         AggregateException { InnerException: { } cause } => Innermost(cause),

@@ -1,16 +1,16 @@
 namespace Rollout.Host.Invocation;
 
-/// <summary>What the program's exit says to whoever started it.</summary>
+/// <summary>The exit codes of the program.</summary>
 public static class ExitCodes
 {
     public const int Ok = 0;
 
-    /// <summary>Something failed while it ran.</summary>
+    /// <summary>The command started, and something failed.</summary>
     public const int Failure = 1;
 
-    /// <summary>The command line, a file or a setting cannot be used; nothing was started.</summary>
+    /// <summary>The command line, a file or a setting can't be used; nothing was started.</summary>
     public const int BadInput = 2;
 
-    /// <summary>Ended at once by a second Ctrl-C (128 + SIGINT, as shells have it).</summary>
+    /// <summary>Ended by Ctrl-C or SIGTERM before its work was done (128 + SIGINT, as in shells).</summary>
     public const int Interrupted = 130;
 }

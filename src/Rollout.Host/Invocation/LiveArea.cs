@@ -81,7 +81,7 @@ public sealed class LiveArea(IAnsiConsole console)
         _drawnWidths = [.. rows.Select(row => row.CellCount())];
     }
 
-    /// <summary>Moves the cursor to the first drawn row and erases the screen from there on.</summary>
+    /// <summary>Erases the cursor's row and the drawn ones above it, from below, so that the cursor ends in the first.</summary>
     private string Erase()
     {
         if (_drawnWidths.Length == 0)
@@ -89,7 +89,8 @@ public sealed class LiveArea(IAnsiConsole console)
         var width = Math.Max(1, console.Profile.Width);
         // A terminal that has become narrower has broken its rows.
         var rows = _drawnWidths.Sum(columns => Math.Max(1, (columns + width - 1) / width));
-        return $"\r\e[{rows}A\e[J";
+        // Row by row: tmux scrolls a screen that is erased at once into its history.
+        return "\r\e[2K" + string.Concat(Enumerable.Repeat("\e[1A\e[2K", rows));
     }
 
     /// <summary>A control sequence and rows in one write, so that the terminal never shows half of them.</summary>

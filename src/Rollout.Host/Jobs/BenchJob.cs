@@ -27,7 +27,10 @@ public static class BenchJob
 
     public static async Task<int> RunAsync(BenchOptions options, CommandContext context)
     {
-        var tree = ConfigTree.Load(file: null, Overrides(options));
+        var overrides = new EngineOverrides()
+            .Add(options.Model, options.Engine)
+            .Add("bench", "decoder.batch-invariant", "off");
+        var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         var shape = options.Shape is { } name && ModelShapes.TryGet(name, out var known)
             ? known
@@ -44,7 +47,8 @@ public static class BenchJob
 
         // A row of the contiguous baseline is as long as this workload needs, and no longer.
         var longest = workload.Max(group => group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens));
-        tree = ConfigTree.Load(file: null, [.. Overrides(options), $"decoder.max-model-len={longest}"]);
+        overrides.Add("--workload", "decoder.max-model-len", longest);
+        tree = ConfigTree.Load(options: overrides.Values);
         settings = RolloutSettings.From(tree);
         var pool = new KvPool(tree, settings, weights.Model.Config);
 
@@ -90,7 +94,4 @@ public static class BenchJob
         new GroupId(-1),
         [.. group.Prompt.Reverse()],
         [.. group.Samples.Select(sample => sample with { MaxTokens = Math.Min(8, sample.MaxTokens) })]);
-
-    private static IReadOnlyList<string> Overrides(BenchOptions options) =>
-        new EngineOverrides().Add(options.Model, options.Engine).Add("decoder.batch-invariant", "off").Values;
 }

@@ -2,13 +2,13 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>The job that runs where none is named: config/arithmetic.conf, which travels with the program.</summary>
-public static class DefaultJob
+/// <summary>Finds the default job, config/arithmetic.conf, which is part of the program.</summary>
+internal static class DefaultJob
 {
     private static readonly string File = Path.Combine("config", "arithmetic.conf");
 
-    /// <summary>Its path, in <paramref name="folder"/> or the nearest folder above that has it.</summary>
-    /// <exception cref="CommandLineException">There is none.</exception>
+    /// <summary>The job's path in a folder, or in the nearest folder above.</summary>
+    /// <exception cref="CommandLineException">No such folder has it.</exception>
     public static string Find(string folder)
     {
         for (var at = new DirectoryInfo(folder); at is not null; at = at.Parent)

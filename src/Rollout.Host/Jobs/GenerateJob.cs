@@ -25,16 +25,16 @@ public static class GenerateJob
         if (options.Set.Count > 0)
             throw new CommandLineException("--set says how to reach a cluster: name one by --cluster or --config.");
         var overrides = Overrides(options);
-        var tree = ConfigTree.Load(file: null, overrides.Values);
+        var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         PolicyModel.RequireSupported(tree, settings);
         var (path, model, prompts) = await ReadAsync(options, settings, context);
 
         // A row of the contiguous baseline is as long as these prompts need, and there are no more rows than samples.
         var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
-        overrides.Add("decoder.max-model-len", prompts.Max(prompt => LongestOf(prompt.Group)));
-        overrides.Add("decoder.max-num-seqs", Math.Min(settings.Decoder.MaxNumSeqs, samples));
-        tree = ConfigTree.Load(file: null, overrides.Values);
+        overrides.Add("--prompts", "decoder.max-model-len", prompts.Max(prompt => LongestOf(prompt.Group)));
+        overrides.Add("--max-num-seqs", "decoder.max-num-seqs", Math.Min(settings.Decoder.MaxNumSeqs, samples));
+        tree = ConfigTree.Load(options: overrides.Values);
         settings = RolloutSettings.From(tree);
         var pool = new KvPool(tree, settings, model.Config);
         foreach (var prompt in prompts)
@@ -66,9 +66,11 @@ public static class GenerateJob
                 "--engine, --device, --dtype, --block-size, --kv-blocks and --max-num-seqs are the decoders' own: leave"
                 + " them out with a cluster.");
         }
-        var overrides = Sampling(options).Add("model.path", Path.GetFullPath(options.Model)).Add("cluster.port", 0);
+        var overrides = Sampling(options)
+            .Add("--model", "model.path", Path.GetFullPath(options.Model))
+            .Add("generate", "cluster.port", 0);
         var tree = ConfigTree.Load(
-            options.Config, [.. overrides.Values, .. options.Set, .. ClusterMembers.Override(options.Cluster)]);
+            options.Config, options.Set, [.. overrides.Values, .. ClusterMembers.Override(options.Cluster)]);
         var settings = RolloutSettings.From(tree);
         if (settings.Cluster.SeedNodes.Count == 0)
         {
@@ -135,14 +137,14 @@ public static class GenerateJob
     private static EngineOverrides Overrides(GenerateOptions options) => Sampling(options)
         .Add(options.Model, options.Engine)
         // A slow device is not a lost one, and there is no other to go on with a group.
-        .Add("scheduler.group-timeout", "24h");
+        .Add("generate", "scheduler.group-timeout", "24h");
 
     private static EngineOverrides Sampling(GenerateOptions options) => new EngineOverrides()
-        .Add("seed", options.Seed)
-        .Add("sampling.max-tokens", options.MaxTokens)
-        .Add("sampling.temperature", options.Temperature)
-        .Add("sampling.top-k", options.TopK)
-        .Add("sampling.top-p", options.TopP)
-        .Add("sampling.min-p", options.MinP)
-        .Add("sampling.ignore-eos", options.IgnoreEos ? "on" : null);
+        .Add("--seed", "seed", options.Seed)
+        .Add("--max-tokens", "sampling.max-tokens", options.MaxTokens)
+        .Add("--temperature", "sampling.temperature", options.Temperature)
+        .Add("--top-k", "sampling.top-k", options.TopK)
+        .Add("--top-p", "sampling.top-p", options.TopP)
+        .Add("--min-p", "sampling.min-p", options.MinP)
+        .Add("--ignore-eos", "sampling.ignore-eos", options.IgnoreEos ? "on" : null);
 }

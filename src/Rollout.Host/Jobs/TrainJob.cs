@@ -50,7 +50,8 @@ public static class TrainJob
         var resumed = place.Resumed;
         var tree = ConfigTree.Load(
             options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory),
-            [.. options.Set, .. ClusterMembers.Override(options.Cluster)]);
+            options.Set,
+            ClusterMembers.Override(options.Cluster));
         var settings = ClusterMembers.WithRoles(RolloutSettings.ForTraining(tree), ClusterRoles.Trainer);
         var decodes = settings.Cluster.Roles.Contains(ClusterRoles.Decoder);
         resumed?.RequireSeed(settings.Seed);

@@ -5,19 +5,19 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.View;
 
-/// <summary>What a run says of its checkpoints.</summary>
+/// <summary>The lines about a run's checkpoints.</summary>
 internal static class CheckpointLine
 {
-    /// <summary>There is a new one.</summary>
+    /// <summary>The line about a new checkpoint.</summary>
     public static string Of(CheckpointSaved saved) => $"checkpoint of step {saved.Step}: {Relative(saved.Folder)}";
 
     /// <summary>
-    /// What there is to go on from at the end, by what the disk holds; null where the last checkpoint has all that was
-    /// learnt and was said already.
+    /// The line at the end of a run about what the disk holds; null where the last checkpoint has every step and its own line
+    /// was the last.
     /// </summary>
-    /// <param name="run">Its folder.</param>
-    /// <param name="end">Where the run ended.</param>
-    /// <param name="said">The last checkpoint that this process has said.</param>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="end">The last finished step.</param>
+    /// <param name="said">The last checkpoint with a line of its own; null where there was none.</param>
     public static string? AtEnd(RunFolder run, TrainingProgress end, CheckpointSaved? said)
     {
         var store = new CheckpointStore(run.Checkpoints);

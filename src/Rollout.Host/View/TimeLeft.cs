@@ -2,12 +2,12 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.View;
 
-/// <summary>How long a run will still take, from the time of its latest steps.</summary>
-public static class TimeLeft
+/// <summary>Estimates how long a run will still take.</summary>
+internal static class TimeLeft
 {
     private const int Window = 20;
 
-    /// <summary>The steps to come at the mean time of the last 20; zero before the first and after the last.</summary>
+    /// <summary>The remaining steps at the mean time of the last 20; zero before the first step and after the last.</summary>
     public static TimeSpan Estimate(IReadOnlyList<StepReport> reports)
     {
         if (reports.Count == 0)

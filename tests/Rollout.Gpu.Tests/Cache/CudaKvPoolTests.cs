@@ -45,9 +45,9 @@ public sealed class CudaKvPoolTests
         var error = Assert.Throws<DeviceFaultException>(() => Fitting(1_000_000));
 
         Assert.Equal(
-            "Too little memory on the device: 1000000 bytes are left for the KV pool, and a sequence of 1040 tokens takes "
-            + $"{1040 * TokenBytes}: shorter sequences (rollout.decoder.max-model-len), or a larger share of what is free "
-            + "(rollout.blocks.gpu-memory-utilization), would fit.",
+            "Too little memory on the device: 1000000 bytes are left for the KV pool, and a sequence of 1040 tokens needs "
+            + $"{1040 * TokenBytes}. Set a lower rollout.decoder.max-model-len or a higher "
+            + "rollout.blocks.gpu-memory-utilization.",
             error.Message);
     }
 

@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Tests.Interop;
 /// <summary>What fails on a device, or because of it; needs none.</summary>
 public sealed class DeviceExceptionTests
 {
-    private static readonly CudaDeviceInfo Hopper = new(0, "NVIDIA H200", 9, 0, 132, 227 << 10, 60 << 20, 13000);
+    private static readonly CudaDeviceInfo Hopper = new(0, "NVIDIA H200", 9, 0, 132, 227 << 10);
 
     private static readonly CudaDeviceInfo Small =
         Hopper with { Name = "NVIDIA RTX", ComputeMajor = 8, ComputeMinor = 6, SharedBytesPerBlock = 99 << 10 };

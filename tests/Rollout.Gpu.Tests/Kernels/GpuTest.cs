@@ -20,7 +20,7 @@ public abstract class GpuTest : IDisposable
         gpu.Require();
         _gpu = gpu;
         _scope = NewDisposeScope();
-        _guard = gpu.Stream.Guard();
+        _guard = new TorchStreamGuard(gpu.Stream, gpu.Context);
     }
 
     private protected CudaStream Stream => _gpu.Stream;

@@ -65,7 +65,7 @@ public sealed class KernelCompileTests
     [InlineData(512, 4, 2, 16, ScalarType.BFloat16, "head_dim is 512")]
     [InlineData(64, 5, 2, 16, ScalarType.BFloat16, "5 for 2")]
     [InlineData(64, 65, 1, 16, ScalarType.BFloat16, "65 for 1")]
-    [InlineData(64, 4, 2, 0, ScalarType.BFloat16, "0 tokens")]
+    [InlineData(64, 4, 2, 0, ScalarType.BFloat16, "block-size is 0")]
     [InlineData(64, 4, 2, 16, ScalarType.Float16, "Float16")]
     public void A_shape_without_kernels_is_refused_in_a_sentence(
         int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype, string told)

@@ -197,6 +197,18 @@ public sealed class GenerateJobTests : IDisposable
         Assert.Equal([In], Directory.EnumerateFiles(_folder.Path));
     }
 
+    [Fact]
+    public async Task A_job_that_names_no_cluster_is_refused_by_its_own_name()
+    {
+        Write("""{"id":"a","prompt_ids":[3]}""");
+        var job = RolloutRun.Job("smoke.conf");
+
+        Assert.Equal(ExitCodes.BadInput, await Run(TinyModel.Source, "--config", job));
+
+        Assert.StartsWith($"{job} names no cluster", _error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("reference.conf", _error.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{}", "in.jsonl:1: has no id", new string[0])]
     [InlineData("", "holds no line", new string[0])]
@@ -205,7 +217,7 @@ public sealed class GenerateJobTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "needs 9 KV blocks of 4 tokens, and there are 8",
         new[] { "--max-tokens", "32", "--block-size", "4", "--kv-blocks", "8" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
-    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.dtype = \"bfloat16\": expected float32", new[] { "--dtype", "bfloat16" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "--dtype: rollout.dtype = \"bfloat16\": expected float32", new[] { "--dtype", "bfloat16" })]
     public async Task Bad_input_is_one_sentence_exit_code_2_and_no_file(string prompts, string sentence, string[] options)
     {
         Write(prompts);

@@ -106,18 +106,11 @@ internal sealed class VirtualTerminal : TextWriter, IAnsiConsoleOutput
             return;
         if (sequence.EndsWith('A'))
             MoveTo(Math.Max(Math.Max(0, _rows.Count - Height), _row - int.Parse(sequence[..^1], CultureInfo.InvariantCulture)), _column);
-        else if (sequence is "J" or "0J")
-            EraseBelow();
+        else if (sequence is "2K")
+            _rows[_row].Clear();
         else if (sequence is "?25l" or "?25h")
             ShowsCursor = sequence.EndsWith('h');
         else
             throw new InvalidOperationException($"the terminal does not know ESC[{sequence}");
-    }
-
-    private void EraseBelow()
-    {
-        _rows[_row].Length = Math.Min(_rows[_row].Length, _column);
-        foreach (var row in _rows[(_row + 1)..])
-            row.Clear();
     }
 }

@@ -3,13 +3,13 @@ using System.Numerics;
 namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
-/// The two inner loops of attention on a CPU, for one or two query vectors at a time that share what is
-/// loaded. For one query and key, the order of additions is fixed: a result does not depend on which other
-/// query or key was computed beside it, and so not on block size, chunking, batch or threads.
+/// The two inner loops of attention on a CPU. A call serves one query vector, or two that share what is loaded. The
+/// order of additions is fixed for each query and key, so that results don't depend on block size, chunking, batch or
+/// threads.
 /// </summary>
 internal static unsafe class AttentionLanes
 {
-    /// <summary>How many query vectors a call serves; known to the compiler.</summary>
+    /// <summary>How many query vectors a call serves, as a constant for the compiler.</summary>
     internal interface IQueries;
 
     internal readonly struct One : IQueries;
@@ -18,11 +18,11 @@ internal static unsafe class AttentionLanes
 
     /// <summary>score[j] = query · key at slot j, unscaled.</summary>
     /// <param name="a">[head_dim] the first query vector.</param>
-    /// <param name="b">[head_dim] the second one, where there are two.</param>
-    /// <param name="keys">The head's first number at slot 0.</param>
-    /// <param name="slots">[count] where the keys are.</param>
-    /// <param name="count">Keys.</param>
-    /// <param name="stride">Numbers between two slots.</param>
+    /// <param name="b">[head_dim] the second query vector, where there are two.</param>
+    /// <param name="keys">The address of the head's first number at slot 0.</param>
+    /// <param name="slots">[count] the slots of the keys.</param>
+    /// <param name="count">The number of keys.</param>
+    /// <param name="stride">Numbers from one slot to the next.</param>
     /// <param name="headDim">Numbers of a vector.</param>
     /// <param name="scoresA">[count] written.</param>
     /// <param name="scoresB">[count] written, where there are two.</param>

@@ -3,9 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
-/// What the attention of one batch reads and who computes what, made once a step and used by every layer: the
-/// slot of every token of every context, tiles of neighbouring query tokens, and parts of equal work. Its
-/// memory is reused.
+/// The plan of one batch's attention on a CPU, made once a step and used by every layer: the slot of every token of
+/// every context, tiles of neighbouring query tokens, and parts of equal work. Memory is reused.
 /// </summary>
 internal sealed class AttentionPlan(KvCacheGeometry geometry)
 {
@@ -21,7 +20,7 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
     /// <summary>The slots of the rows' contexts, one row after another.</summary>
     public int[] Slots => _slots;
 
-    /// <summary>Tiles of <see cref="Tile"/>.</summary>
+    /// <summary>The number of tiles.</summary>
     public int TileCount { get; private set; }
 
     /// <summary>Tokens of the longest context.</summary>
@@ -32,12 +31,11 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
 
     public ref readonly AttentionTile Tile(int index) => ref _tiles[index];
 
-    /// <summary>Takes a batch.</summary>
-    /// <param name="batch">Rows with block tables that hold their contexts.</param>
-    /// <param name="tileTokens">Query tokens of a tile at most.</param>
-    /// <exception cref="ArgumentException">The batch points outside of the cache or contradicts
-    /// itself.</exception>
-    public void Take(ForwardBatch batch, int tileTokens)
+    /// <summary>Plans a batch.</summary>
+    /// <param name="batch">The batch, whose block tables hold the rows' contexts.</param>
+    /// <param name="tileTokens">The most query tokens of a tile.</param>
+    /// <exception cref="ArgumentException">The batch points outside of the cache or contradicts itself.</exception>
+    public void Build(ForwardBatch batch, int tileTokens)
     {
         Batch = batch;
         (TileCount, LongestContext) = (0, 0);
@@ -48,13 +46,13 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
 
         for (var row = 0; row < batch.RowCount; row++)
         {
-            TakeSlots(row);
-            TakeTiles(row, tileTokens);
+            AddSlots(row);
+            AddTiles(row, tileTokens);
         }
     }
 
     /// <summary>
-    /// The first of all (tile, KV head) pairs, counted tile by tile, that belongs to a part of equal parts.
+    /// The first (tile, KV head) pair of a part, counted tile by tile. Parts have equal work.
     /// </summary>
     public int FirstItem(int part, int parts, int kvHeads)
     {
@@ -67,7 +65,7 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
         return (tile * kvHeads) + (int)((wanted - (before * kvHeads)) / (_costEnd[tile] - before));
     }
 
-    private void TakeSlots(int row)
+    private void AddSlots(int row)
     {
         var context = Batch.ContextLengths[row];
         var (first, end) = (Batch.BlockTableStart[row], Batch.BlockTableStart[row + 1]);
@@ -92,7 +90,7 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
         }
     }
 
-    private void TakeTiles(int row, int tileTokens)
+    private void AddTiles(int row, int tileTokens)
     {
         var (first, end) = (Batch.QueryStart[row], Batch.QueryStart[row + 1]);
         var unseen = Batch.ContextLengths[row] - (end - first); // keys before the row's first token
@@ -124,8 +122,8 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
 }
 
 /// <summary>Neighbouring query tokens of one row.</summary>
-/// <param name="Token">The first, in the batch.</param>
-/// <param name="Count">Tokens.</param>
-/// <param name="Keys">Keys that the first attends to; each further one attends to one more.</param>
+/// <param name="Token">The first token, as an index into the batch.</param>
+/// <param name="Count">The number of tokens.</param>
+/// <param name="Keys">Keys that the first token attends to. Each further token attends to one more.</param>
 /// <param name="SlotStart">Where the row's slots begin in <see cref="AttentionPlan.Slots"/>.</param>
 internal readonly record struct AttentionTile(int Token, int Count, int Keys, int SlotStart);

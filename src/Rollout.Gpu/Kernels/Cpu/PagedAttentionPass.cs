@@ -5,13 +5,13 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
-/// One layer's attention of one batch: what the workers share while they compute its parts.
+/// The attention of one batch in one layer. Workers share it while they compute its parts.
 /// </summary>
 /// <param name="shape">The model's heads.</param>
 /// <param name="plan">The batch.</param>
 /// <param name="query">[tokens, heads, head_dim].</param>
 /// <param name="keys">The layer's keys: [slots, kv_heads, head_dim].</param>
-/// <param name="values">The layer's values, likewise.</param>
+/// <param name="values">The layer's values, in the same shape.</param>
 /// <param name="slots">The plan's slots.</param>
 /// <param name="output">[tokens, heads, head_dim], written.</param>
 internal sealed unsafe class PagedAttentionPass(
@@ -27,10 +27,10 @@ internal sealed unsafe class PagedAttentionPass(
     private readonly int _stride = shape.KvHeadCount * shape.HeadDim;
     private readonly float _scale = 1 / MathF.Sqrt(shape.HeadDim);
 
-    /// <summary>Computes one of equal parts.</summary>
-    /// <param name="scratch">At least the longest context for each vector of a tile.</param>
-    /// <param name="part">From 0.</param>
-    /// <param name="parts">How many there are.</param>
+    /// <summary>Computes one part. All parts are equal work.</summary>
+    /// <param name="scratch">Room for the longest context for each vector of a tile.</param>
+    /// <param name="part">The part, from 0.</param>
+    /// <param name="parts">The number of parts.</param>
     public void Compute(float[] scratch, int part, int parts)
     {
         var end = plan.FirstItem(part + 1, parts, _kvHeads);
@@ -73,8 +73,7 @@ internal sealed unsafe class PagedAttentionPass(
         }
     }
 
-    // Of a pair of vectors, the second attends to the same keys or to more: those it has alone come one by
-    // one.
+    // The second vector of a pair attends to the first one's keys and maybe more, which it scores alone.
     private void Score(
         in AttentionTile tile, int kvHead, int v, int vectors, int from, float* headKeys, int* rowSlots,
         float* scores, int longest)
@@ -131,8 +130,7 @@ internal sealed unsafe class PagedAttentionPass(
 
     private int KeysOf(in AttentionTile tile, int v) => tile.Keys + (v / _group);
 
-    // [tokens, heads, head_dim]: vector v of a tile is token v / group, head v mod group of the KV head's
-    // group.
+    // [tokens, heads, head_dim]: vector v of a tile is token v / group and head v mod group of the KV head's group.
     private float* At(TokenRows tensor, in AttentionTile tile, int kvHead, int v)
     {
         var (token, head) = Math.DivRem(v, _group);

@@ -22,15 +22,15 @@ internal readonly unsafe struct TokenRows
     public float* this[int token] => _first + (token * _stride);
 
     /// <summary>
-    /// The tensor's own memory, or that of a packed copy where a token's numbers are not side by side; valid
-    /// as long as the tensor and the dispose scope.
+    /// The tensor's own memory, or a packed copy where a token's numbers are not contiguous. Valid as long as the
+    /// tensor and the dispose scope.
     /// </summary>
     public static TokenRows Of(Tensor tensor)
     {
         if (tensor.stride(2) != 1 || tensor.stride(1) != tensor.size(2))
             tensor = tensor.contiguous();
 
-        // TorchSharp gives the memory of packed tensors only: the first token's is enough.
+        // TorchSharp gives the memory of contiguous tensors only. The first token's is enough.
         using var first = tensor.select(0, 0);
         return new TokenRows(
             (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes)), tensor.stride(0));

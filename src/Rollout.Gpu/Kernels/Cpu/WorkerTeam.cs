@@ -1,9 +1,8 @@
 namespace Rollout.Gpu.Kernels.Cpu;
 
 /// <summary>
-/// Spreads the parts of one piece of work over the calling thread and a bounded number of pool threads. Parts
-/// are taken as they come, so they need not be equal; which thread computes a part must not matter to its
-/// result.
+/// Spreads parts of work over the calling thread and a bounded number of pool threads. Workers take the next part when
+/// they are free, so that parts need not be equal. A part's result must not depend on its thread.
 /// </summary>
 internal sealed class WorkerTeam
 {
@@ -16,11 +15,11 @@ internal sealed class WorkerTeam
         _options = new ParallelOptions { MaxDegreeOfParallelism = threads };
     }
 
-    /// <summary>Workers at most, the caller included.</summary>
+    /// <summary>The most workers, the caller included.</summary>
     public int Threads { get; }
 
     /// <summary>
-    /// Calls the body once for every part, with a worker number below <see cref="Threads"/>.
+    /// Calls the body once for every part, with the worker's number, which is below <see cref="Threads"/>.
     /// </summary>
     public void Run(int parts, Action<int, int> body)
     {

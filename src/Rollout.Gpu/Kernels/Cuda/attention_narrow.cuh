@@ -1,7 +1,7 @@
-// Attention of up to 8 * kTiles query vectors: what a sequence's own context is at decode. Each warp takes 16
-// of a tile's keys and keeps its own softmax, so warps wait for nobody until the segment ends; then they
-// merge. Scores are computed transposed, keys x queries, so that 8 queries cost one matrix instruction, not
-// two.
+// Attention of up to 8 * kTiles query vectors, such as a decoding sequence's own context. Each warp takes 16
+// of a tile's keys and keeps a softmax of its own, so that warps don't wait for each other until the segment
+// ends and they merge. Scores are computed transposed, keys x queries, so that 8 queries cost one matrix
+// instruction instead of two.
 #pragma once
 #include "attention_tile.cuh"
 
@@ -52,8 +52,8 @@ struct NarrowQuery {
 template <int kTiles>
 struct NarrowState {
   float output[kTiles][kSteps][4];  // [16 of the head, 8 queries]
-  float largest[kTiles][2];  // what weights count from: no score exceeds it by more than kSlack
-  float sum[kTiles][2];      // of this lane's keys
+  float largest[kTiles][2];  // the reference of the weights: no score exceeds it by more than kSlack
+  float sum[kTiles][2];      // sums over this lane's keys
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
@@ -71,7 +71,7 @@ struct NarrowState {
     }
   }
 
-  // One tile; keys from position first on are this warp's.
+  // Computes one tile. This warp's keys begin at position first.
   __device__ __forceinline__ void attend(const NarrowQuery<kTiles>& query, unsigned tile, int first,
                                          float scale) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -125,7 +125,7 @@ struct NarrowState {
     }
   }
 
-  // Counts from the largest score so far. All lanes of the warp.
+  // Makes the largest score so far the reference. Called by all lanes of the warp.
   __device__ __forceinline__ void raise(const float (&score)[kTiles][4]) {
 #pragma unroll
     for (int t = 0; t < kTiles; t++) {
@@ -148,7 +148,7 @@ struct NarrowState {
     }
   }
 
-  // Merges the four warps' results and writes them. All threads of the block.
+  // Merges the four warps' results and writes them. Called by all threads of the block.
   __device__ __forceinline__ void finish(const AttentionWork& work, const Segment& segment,
                                          const Partials& partials, Element* result, int kv_head,
                                          NarrowShared& shared) {
@@ -191,7 +191,7 @@ struct NarrowState {
   }
 
  private:
-  // Four numbers of one vector, summed over the warps.
+  // Sums four numbers of one vector over the warps.
   __device__ __forceinline__ void write(const AttentionWork& work, const Segment& segment,
                                         const Partials& partials, Element* result, int kv_head,
                                         const NarrowShared& shared, int first, int column, int number) {

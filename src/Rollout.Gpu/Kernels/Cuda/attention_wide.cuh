@@ -1,6 +1,6 @@
-// Attention of up to 64 query vectors: prompts, and prompts that several samples share. Each warp takes 16
-// query vectors and all keys of a tile (FlashAttention-2, Dao 2023, arXiv 2307.08691), so nothing is merged
-// between warps, but all of them wait for a tile together.
+// Attention of up to 64 query vectors, such as prompts and prompts that samples share. Each warp takes 16
+// query vectors and all keys of a tile (FlashAttention-2, Dao 2023, arXiv 2307.08691), so that warps don't
+// merge results, but wait for each tile together.
 #pragma once
 #include "attention_tile.cuh"
 
@@ -40,8 +40,8 @@ struct WideQuery {
 
 struct WideState {
   float output[2 * kSteps][4];  // [16 queries, 8 of the head]
-  float largest[2];  // what weights count from: no score exceeds it by more than kSlack
-  float sum[2];      // of this lane's keys
+  float largest[2];  // the reference of the weights: no score exceeds it by more than kSlack
+  float sum[2];      // sums over this lane's keys
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
@@ -53,7 +53,7 @@ struct WideState {
     sum[0] = sum[1] = 0;
   }
 
-  // One tile, whose keys begin at position first.
+  // Computes one tile, whose keys begin at position first.
   __device__ __forceinline__ void attend(const WideQuery& query, unsigned tile, int first, float scale) {
     constexpr int kColumns = kTileKeys / 8;
     const int lane = threadIdx.x % 32;
@@ -74,7 +74,7 @@ struct WideState {
       }
     }
 
-    // Only the last tiles of a prompt's own range have keys that some query may not see.
+    // Only the last tiles of a prompt's own range have keys that are masked for some query.
     const bool masked = first + kTileKeys > min(query.limit[0], query.limit[1]);
     float most[2] = {-infinity(), -infinity()};
 #pragma unroll
@@ -111,7 +111,7 @@ struct WideState {
     }
   }
 
-  // Counts from the largest score so far, given this lane's. All lanes of the warp.
+  // Makes the largest score so far the reference, given this lane's. Called by all lanes of the warp.
   __device__ __forceinline__ void raise(const float (&most)[2]) {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -129,7 +129,7 @@ struct WideState {
     }
   }
 
-  // Writes this warp's vectors.
+  // Writes the results of this warp's vectors.
   __device__ __forceinline__ void finish(const AttentionWork& work, const Segment& segment,
                                          const Partials& partials, Element* result, int kv_head) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;

@@ -1,7 +1,8 @@
-// What all kernels share: the element type of activations, weights and cache, 16-byte access, reductions.
+// Code that all kernels share: the element type of activations, weights and cache, 16-byte access,
+// reductions.
 //
-// ROLLOUT_BF16 chooses bfloat16 (1) or float (0). NVRTC has no cuda_bf16.h by itself: bfloat16 is the upper
-// half of a float, and rounding to it is one instruction from sm_80 on.
+// ROLLOUT_BF16 selects bfloat16 (1) or float (0). NVRTC has no cuda_bf16.h: bfloat16 is the upper half of a
+// float, and rounding to it is one instruction from sm_80 on.
 #pragma once
 
 #if ROLLOUT_BF16
@@ -27,10 +28,10 @@ __device__ __forceinline__ float to_float(Element value) { return value; }
 __device__ __forceinline__ Element to_element(float value) { return value; }
 #endif
 
-// A value as a tensor of the model's type would hold it.
+// A value rounded to the model's type.
 __device__ __forceinline__ float rounded(float value) { return to_float(to_element(value)); }
 
-// Elements of one 16-byte access.
+// The elements of one 16-byte access.
 constexpr int kVector = 16 / sizeof(Element);
 
 union Vector {
@@ -40,7 +41,7 @@ union Vector {
 
 constexpr float kLog2E = 1.4426950408889634f;
 
-// 2^x, two units in the last place; 0 for -inf.
+// 2^x with an error of two units in the last place; 0 for -inf.
 __device__ __forceinline__ float exp2_fast(float x) {
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
@@ -63,8 +64,8 @@ __device__ __forceinline__ float warp_sum(float value) {
   return value;
 }
 
-// The sum over all threads of a block, in every thread. Blocks of whole warps, at most 1024 threads; no
-// thread may call it again before all have returned and passed a barrier.
+// Returns the sum over all threads of a block to every thread. Blocks have whole warps and at most 1024
+// threads. No thread may call it again before all have returned and passed a barrier.
 __device__ __forceinline__ float block_sum(float value) {
   __shared__ float partial[32];
   value = warp_sum(value);

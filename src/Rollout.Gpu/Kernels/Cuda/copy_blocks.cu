@@ -1,11 +1,11 @@
-// copy_blocks: copies whole blocks of all layers, keys and values; every source is read before any
+// copy_blocks: copies whole blocks, keys and values of all layers. Every source is read before any
 // destination is written, whatever the order of the pairs.
 //   cache   [layers * 2, blocks, block_vectors] 16-byte vectors
 //   counts  [16] int32; counts[4] pairs are valid
 //   pairs   [pairs, 2] int32: source block, destination block
-// A thread block owns the same few vectors of every block of one layer's keys or values: it reads them of all
-// sources into shared memory (16 * pairs * slice_vectors bytes), and only then writes. Nobody else touches
-// them. Bound by memory. Reference: CopyBlocksTests.
+// A thread block owns the same few vectors of every block of one layer's keys or values. It reads those of
+// all sources into shared memory (16 * pairs * slice_vectors bytes) before it writes any. Bound by memory.
+// Reference: CopyBlocksTests.
 #include "common.cuh"
 
 constexpr int kCopyCount = 4;

@@ -1,9 +1,8 @@
-// gather_rows: rows of a table by index, such as the embeddings of token ids or the hidden states to sample
-// from.
+// gather_rows: reads rows of a table by index, such as embeddings, or the hidden states to sample from.
 //   table    [any, width] elements
-//   indices  [rows] int32; a negative one gives zeros
+//   indices  [rows] int32; a negative index gives zeros
 //   result   [rows, width] elements
-// One thread block a row, 16 bytes an access where the width allows. Bound by memory. Reference:
+// One thread block for each row, 16 bytes for each access where the width allows. Bound by memory. Reference:
 // ElementwiseKernelTests.
 #include "common.cuh"
 

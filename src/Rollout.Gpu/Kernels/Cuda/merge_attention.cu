@@ -1,13 +1,12 @@
-// merge_attention: joins the partial results of the tokens whose keys several segments had.
+// merge_attention: merges the partial results of tokens whose keys several segments covered.
 //   counts         [16] int32; counts[0] tokens are valid
-//   merge_start    [tokens + 1] int32, where each token's entries begin; none: its result is written already
+//   merge_start    [tokens + 1] int32, where each token's entries begin; a token without any is done already
 //   merge_entries  int32, where a segment's partial results for the token's kv group begin, in vectors
-//   partial_*      as paged_attention wrote them (attention_work.cuh); outputs are lost
+//   partial_*      as paged_attention wrote them (attention_work.cuh); discarded when read
 //   result         [tokens, heads, head_dim] elements, written
-// With m the largest of the entries' maxima: sum(2^(m_i - m) o_i) / sum(2^(m_i - m) s_i).
-// One warp a (token, head); thread blocks (tokens or fewer, heads / 4), each for every gridDim.x-th token, of
-// which most have nothing to merge in prompts. Bound by latency and memory. Reference:
-// PagedAttentionKernelTests.
+// With m the largest of the entries' maxima: sum(2^(m_i - m) o_i) / sum(2^(m_i - m) s_i). One warp for each
+// (token, head); thread blocks (tokens or fewer, heads / 4), each for every gridDim.x-th token. Most tokens
+// of prompts have nothing to merge. Bound by latency and memory. Reference: PagedAttentionKernelTests.
 #include "attention_work.cuh"
 
 constexpr int kPerLane = (kHeadDim / 4 + 31) / 32;
@@ -69,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(128)
   if (head >= kHeads) return;
   const Partials partials = {partial_outputs, partial_softmax, partial_capacity};
 
-  // A lane looks at a token, then the warp merges one after another those that need it.
+  // Each lane looks at one token. Then the warp merges those that need it, one by one.
   for (int base = blockIdx.x; base < tokens; base += 32 * gridDim.x) {
     const int own = base + lane * gridDim.x;
     const int first = own < tokens ? merge_start[own] : 0;

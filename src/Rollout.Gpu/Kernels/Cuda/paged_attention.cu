@@ -1,16 +1,16 @@
-// paged_attention: causal softmax attention over block tables, read in place: decode, prompts, chunks of
-// prompts, cached prefixes and prompts shared by a group are one case, told apart only by their segments
+// paged_attention: causal softmax attention over block tables, read in place. Decode, prompts, chunks of
+// prompts, cached prefixes and prompts that a group shares are one case, and differ only in their segments
 // (attention_work.cuh).
 //   query         [tokens, heads, head_dim] bfloat16
 //   keys, values  one layer's [blocks, kv_heads, block_size, head_dim] bfloat16
 //   part_start, segments, shared_tokens, block_tables  the step's work (AttentionSchedule)
 //   positions     [tokens] int32: token t attends to keys 0 ... positions[t] of its own context
-//   result        [tokens, heads, head_dim] bfloat16, written for tokens whose keys one segment has
-//   partial_*     for all others, merged by merge_attention
-//   scale         of the scores, 1 / sqrt(head_dim) * log2(e): the softmax is taken with powers of two
+//   result        [tokens, heads, head_dim] bfloat16, written for tokens whose keys one segment covers
+//   partial_*     written for all others, merged by merge_attention
+//   scale         1 / sqrt(head_dim) * log2(e), of the scores: the softmax uses powers of two
 // One persistent thread block for each (KV head, part). Keys and values stream through kStages stages of
-// shared memory by 16-byte asynchronous copies that run on across segments; scores and sums are float. Bound
-// by memory at decode, by the tensor cores in prompts. Reference: PagedAttentionKernelTests.
+// shared memory by 16-byte asynchronous copies, which continue across segments. Scores and sums are float.
+// Bound by memory at decode, by the tensor cores in prompts. Reference: PagedAttentionKernelTests.
 #include "attention_narrow.cuh"
 #include "attention_wide.cuh"
 
@@ -20,7 +20,7 @@ struct Tiles {
   int stage;
   const unsigned shared;
 
-  // The stage of the next tile, once this thread's copies to it have arrived.
+  // Returns the next tile's stage, after this thread's copies to it have arrived.
   __device__ __forceinline__ unsigned next() {
     wait_copies<kStages - 2>();
     const unsigned tile = shared + stage * kStageBytes;

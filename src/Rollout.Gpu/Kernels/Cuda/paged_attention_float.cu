@@ -1,14 +1,14 @@
-// paged_attention, for float: the same work and arguments as paged_attention.cu, with plain multiplications
-// (no tf32), for models that are computed in single precision.
-// A warp takes every eighth query vector of a segment. Scores: a lane a key of half a tile; output: a lane
-// every 32nd number of the head. Keys and values of half a tile and the segment's queries lie in shared
-// memory. Bound by arithmetic. Reference: PagedAttentionKernelTests.
+// paged_attention for float: the same work and arguments as paged_attention.cu, with plain multiplications
+// (no tf32), for models that compute in single precision. A warp takes every eighth query vector of a
+// segment. For scores, a lane takes one key of half a tile; for the output, every 32nd number of the head.
+// Keys and values of half a tile and the segment's queries are in shared memory. Bound by arithmetic.
+// Reference: PagedAttentionKernelTests.
 #include "attention_work.cuh"
 
 constexpr int kWarps = 8;
 constexpr int kThreads = 32 * kWarps;
-constexpr int kHalfTile = kTileKeys / 2;  // a lane a key
-constexpr int kKeyStride = kHeadDim + 4;  // keeps lanes that read neighbouring keys in different banks
+constexpr int kHalfTile = kTileKeys / 2;  // one key for each lane
+constexpr int kKeyStride = kHeadDim + 4;  // puts neighbouring keys into different banks
 constexpr int kVectorsPerWarp = kMaxVectors / kWarps;
 constexpr int kNumbers = (kHeadDim + 31) / 32;
 
@@ -17,7 +17,7 @@ struct Shared {
   float keys[kHalfTile][kKeyStride];
   float values[kHalfTile][kHeadDim];
   int limit[kMaxVectors];
-  long long row[kMaxVectors];  // of query and result
+  long long row[kMaxVectors];  // the vectors' rows in query and result
 };
 
 extern __shared__ __align__(16) unsigned char memory[];
@@ -53,7 +53,7 @@ __device__ void load_keys(const AttentionWork& work, const Segment& segment, con
 struct State {
   float output[kVectorsPerWarp][kNumbers];
   float largest[kVectorsPerWarp];
-  float sum[kVectorsPerWarp];  // of this lane's keys
+  float sum[kVectorsPerWarp];  // sums over this lane's keys
 };
 
 __device__ __forceinline__ void attend(State& state, const Shared& shared, int vectors, int first,

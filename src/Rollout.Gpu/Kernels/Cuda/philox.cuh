@@ -1,4 +1,4 @@
-// Philox4x32-10 (Salmon et al., SC 2011) and the noise made of it, as Sampling/SamplingRng defines it.
+// Philox4x32-10 (Salmon et al., SC 2011) and the noise that Sampling/SamplingRng defines.
 #pragma once
 
 __device__ __forceinline__ uint4 philox(unsigned key_low, unsigned key_high, unsigned c0, unsigned c1) {

@@ -1,23 +1,22 @@
-// prepare_step: what every layer of a step needs of each token, from what the host knows of each row.
+// prepare_step: computes what every layer needs of each token, from what the host tells about each row.
 //   counts           [16] int32: tokens, rows, ... of this step (StepInputs)
-//   token_ids        [tokens] int32; a negative value ~d is the token that draw d of the step before sampled
+//   token_ids        [tokens] int32; a negative id ~d is the token that draw d of the step before sampled
 //   query_start      [rows + 1] int32, the first token of each row
-//   context_lengths  [rows] int32, tokens that the row's last token attends to, itself included
+//   context_lengths  [rows] int32, how many tokens the row's last token attends to, itself included
 //   table_start      [rows + 1] int32, where each row's block table begins
 //   block_tables     the tables, one after another
-//   sampled          [draws of the step before] int32; -1 where its logits were not finite
+//   sampled          [draws of the step before] int32; -1 where a draw could not be sampled
 //   frequencies      [head_dim / 2] float, radians per position
 // Written, for every token of the padded batch:
 //   tokens, positions, slots  [padded_tokens] int32; padding gets token 0, position 0 and slot -1
-//   angles                    [padded_tokens, head_dim / 2] float2: cosine and sine, rounded to the element
-//   type
-// One thread block a token. Bound by latency. Reference: PrepareStepTests.
+//   angles                    [padded_tokens, head_dim / 2] float2: cosine and sine, rounded to the element type
+// One thread block for each token. Bound by latency. Reference: PrepareStepTests.
 #include "common.cuh"
 
 constexpr int kHalf = ROLLOUT_HEAD_DIM / 2;
 
 __device__ int row_of(int token, int rows, const int* query_start) {
-  // A decode step has a token a row.
+  // In a decode step every row is one token.
   if (token < rows && query_start[token] == token && query_start[token + 1] == token + 1) return token;
   int first = 0, end = rows;
   while (end - first > 1) {

@@ -1,16 +1,15 @@
-// qk_norm_rope_write_kv: from one product's rows to what attention reads: queries, and the cache's new
-// tokens.
-//   qkv           [tokens, heads + 2 * kv_heads, head_dim] elements: every query head, key head, value head
-//   norm_weights  [2, head_dim] elements, q_norm and k_norm; null where the model has none
+// qk_norm_rope_write_kv: norms and rotates queries and keys, and writes keys and values into the cache.
+//   qkv           [tokens, heads + 2 * kv_heads, head_dim] elements: query heads, key heads, value heads
+//   norm_weights  [2, head_dim] elements, q_norm and k_norm; null where the model has no norms
 //   angles        [tokens, head_dim / 2] float2: cosine and sine (prepare_step)
 //   slots         [tokens] int32, block * block_size + offset; -1 writes no key and value
 //   query         [tokens, heads, head_dim] elements, written
 //   keys, values  one layer's [blocks, kv_heads, block_size, head_dim] elements, written by slot
 //   has_norm      whether q and k are normed per head (Qwen3)
 // Norm: x / sqrt(mean(x^2) + epsilon), rounded, times weight, rounded. Rotation in the half-split layout:
-// with (x1, x2) a head's halves, (x1 cos - x2 sin, x2 cos + x1 sin); the product with the cosine is rounded
-// before the sum, as in Models/RotaryEmbedding. One warp a head of a token; thread blocks (tokens, heads /
-// 4). Bound by memory. Reference: QkNormRopeTests.
+// with (x1, x2) a head's halves, (x1 cos - x2 sin, x2 cos + x1 sin). The product with the cosine is rounded
+// before the sum, as in Models/RotaryEmbedding. One warp for each head of a token; thread blocks (tokens,
+// heads / 4). Bound by memory. Reference: QkNormRopeTests.
 #include "common.cuh"
 
 constexpr int kHeadDim = ROLLOUT_HEAD_DIM;

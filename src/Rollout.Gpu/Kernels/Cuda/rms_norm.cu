@@ -1,10 +1,10 @@
-// rms_norm: result = round(x / sqrt(mean(x^2) + epsilon)) * weight, a row at a time.
-// add_rms_norm: residual += x first, rounded to the element type; the norm is taken of that sum.
+// rms_norm: result = round(x / sqrt(mean(x^2) + epsilon)) * weight, for each row.
+// add_rms_norm: first residual += x, rounded to the element type; then the norm of that sum.
 //   x, residual, result  [rows, width] elements; result may be x
 //   weight               [width] elements
 //   inverse_width        1 / width
-// Mean and root are float, and the quotient is rounded before the weight, as in Models/RootMeanSquare.
-// One thread block a row; the row stays in shared memory (4 * width bytes) between the two passes over it.
+// Mean and root are float, and the quotient is rounded before the weight, as in Models/RootMeanSquare. One
+// thread block for each row, which stays in shared memory (4 * width bytes) between the two passes over it.
 // Bound by memory. Reference: ElementwiseKernelTests.
 #include "common.cuh"
 

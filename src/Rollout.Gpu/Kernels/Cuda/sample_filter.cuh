@@ -1,13 +1,13 @@
-// Top-k and top-p as an edge in the order "largest logit first, lower id on ties": a token is kept up to the
-// edge. The edge is found by search, fifteen probes at a time, over the row in cache: no sort, no atomics,
-// and sums in a fixed order.
+// Top-k and top-p as an edge in the order "largest logit first, lower id on ties": tokens up to the edge are
+// kept. A search with fifteen probes at a time over the cached row finds the edge, without sorting or
+// atomics, and with sums in a fixed order.
 #pragma once
 #include "sample_row.cuh"
 
 constexpr int kProbes = 15;
 
-// Unsigned integers in the order from the largest float to the smallest; -0 counts as 0. A bfloat16 has as
-// many as 16 bits tell apart.
+// Maps floats to unsigned integers that sort from the largest float to the smallest. -0 counts as 0. For
+// bfloat16, 16 bits suffice.
 __device__ __forceinline__ unsigned descending(float value) {
   const unsigned bits = __float_as_uint(value + 0.0f);
   const unsigned key = bits & 0x80000000u ? bits : ~bits & 0x7fffffffu;
@@ -19,20 +19,20 @@ __device__ __forceinline__ float from_descending(unsigned key) {
   return __uint_as_float(key & 0x80000000u ? key : ~key & 0x7fffffffu);
 }
 
-// Above every number's.
+// Larger than every number's key.
 constexpr unsigned kNoKey = ROLLOUT_BF16 ? 0x10000u : 0xffffffffu;
 
 struct Edge {
-  unsigned key;  // tokens of a smaller key are kept,
-  int last;      // and those of this key with an id up to this
-  int ties;      // tokens of this key that are kept
+  unsigned key;  // tokens with a smaller key are kept,
+  int last;      // and those with this key and an id up to this
+  int ties;      // kept tokens with this key
 
   __device__ __forceinline__ bool keeps(unsigned token_key, int token) const {
     return token_key < key || (token_key == key && token <= last);
   }
 };
 
-// Of a logit, exp((logit - top) / temperature), top being the largest of the row.
+// The weight of a logit: exp((logit - top) / temperature), where top is the row's largest logit.
 struct Weight {
   float temperature;
   float largest;  // top / temperature
@@ -40,19 +40,19 @@ struct Weight {
   __device__ __forceinline__ float of(float logit) const { return expf(logit / temperature - largest); }
 };
 
-// The key up to which the row's tokens first number (kMass false) or weigh (true) at least wanted; before is
-// what those of smaller keys number or weigh.
+// Returns the smallest key up to which the row's tokens count (kMass false) or weigh (true) at least wanted.
+// before is the count or weight of the tokens with smaller keys.
 template <bool kMass>
 __device__ __noinline__ unsigned find_key(const Row row, const Weight weight, float top, double wanted,
                                           double& before) {
-  unsigned low = descending(top) - 1, high = kNoKey;  // keys up to low fall short, up to high suffice
+  unsigned low = descending(top) - 1, high = kNoKey;  // keys up to low don't suffice, keys up to high do
   before = 0;
   for (bool first_pass = true; high - low > 1; first_pass = false) {
     const unsigned step = max(1u, (high - low) / (kProbes + 1));
     unsigned probe[kProbes];
 #pragma unroll
     for (int p = 0; p < kProbes; p++) {
-      // The edge is near the largest logit more often than not: look there first.
+      // The edge is usually near the largest logit, so the first probes are there.
       const unsigned near = descending(top - 0.05f * (1 << p / 2) * (2 + p % 2) * weight.temperature);
       probe[p] = min(high - 1, max(low, first_pass ? near : low + step * (p + 1)));
     }
@@ -92,9 +92,9 @@ __device__ __noinline__ unsigned find_key(const Row row, const Weight weight, fl
   return high;
 }
 
-// Sets ties to at most so many of the row's tokens of the edge's key, and last to the id of the last of them.
+// Limits ties to the number of tokens with the edge's key, and sets last to the id of the last kept one.
 __device__ __noinline__ void keep_ties(const Row row, double wanted, Edge& edge) {
-  constexpr int kRunsOfChunk = 64;  // ties are counted in chunks of neighbouring ids
+  constexpr int kRunsOfChunk = 64;  // ties are counted in chunks of consecutive ids
   constexpr int kChunks = 1024;
   __shared__ int counts[kChunks];
   const int chunk_tokens =
@@ -111,7 +111,7 @@ __device__ __noinline__ void keep_ties(const Row row, double wanted, Edge& edge)
   });
   __syncthreads();
 
-  // Every warp finds the chunk, and the last tie in it, by itself.
+  // Every warp finds the chunk and the last tie in it on its own.
   int total = 0;
   for (int i = threadIdx.x % 32; i < kChunks; i += 32) total += counts[i];
 #pragma unroll
@@ -134,7 +134,7 @@ __device__ __noinline__ void keep_ties(const Row row, double wanted, Edge& edge)
   }
 }
 
-// The edge of top-k and then top-p; sum is the weight of all tokens.
+// Returns the edge of top-k and then top-p. sum is the weight of all tokens.
 __device__ __noinline__ Edge find_edge(const Row row, int top_k, float top_p, float temperature, float top,
                                        double sum) {
   const Weight weight = {temperature, top / temperature};
@@ -157,7 +157,7 @@ __device__ __noinline__ Edge find_edge(const Row row, int top_k, float top_p, fl
   }
   edge = {kNoKey, row.vocabulary, 0};
   edge.key = find_key<true>(row, weight, top, top_p * sum, before);
-  if (edge.key == kNoKey) return edge;  // rounding: all of them
+  if (edge.key == kNoKey) return edge;  // by rounding, all tokens are kept
   const double each = weight.of(from_descending(edge.key));
   keep_ties(row, ceil((top_p * sum - before) / fmax(each, 1e-300)), edge);
   return edge;

@@ -1,18 +1,18 @@
-// One row of logits as the sampling kernel's thread block goes over it, and its reductions.
+// How the sampling kernel's thread block passes over one row of logits, and its reductions.
 #pragma once
 #include "common.cuh"
 
 constexpr int kSampleThreads = 512;
 constexpr int kSampleWarps = kSampleThreads / 32;
-constexpr int kRun = 8;  // neighbouring tokens that a thread takes at once: two counters of noise
+constexpr int kRun = 8;  // consecutive tokens that a thread takes at once: two counters of noise
 
 struct Row {
   const Element* logits;
   int vocabulary;
   bool aligned;  // rows begin at 16-byte addresses
 
-  // Calls visit(first token, kRun logits) for this thread's runs; tokens beyond the vocabulary are -inf. All
-  // lanes of a warp take equally many turns, so that they can vote; two runs are on their way meanwhile.
+  // Calls visit(first token, kRun logits) for this thread's runs. Tokens beyond the vocabulary are -inf. All
+  // lanes of a warp make the same number of calls, so that they can vote. Two runs are loaded ahead.
   template <typename Visit>
   __device__ __forceinline__ void each(const Visit& visit) const {
     constexpr int kStride = kSampleThreads * kRun;
@@ -54,7 +54,7 @@ struct Row {
   }
 };
 
-// Largest of all threads' values by (score, lower token), in every thread.
+// Returns the best of all threads' values by (score, lower token) to every thread.
 struct Scored {
   double score;
   int token;
@@ -83,7 +83,7 @@ __device__ __forceinline__ Scored block_best(Scored best) {
   return best;
 }
 
-// Sums N values of every thread, in every thread, in a fixed order.
+// Sums N values over all threads in a fixed order. Every thread gets the sums.
 template <int N, typename T>
 __device__ __forceinline__ void block_sums(T (&values)[N]) {
   __shared__ T partial[kSampleWarps][N];
@@ -102,12 +102,12 @@ __device__ __forceinline__ void block_sums(T (&values)[N]) {
   }
 }
 
-// The softmax of a row at one inverse temperature, in powers of two: sum of 2^(logit * c - most).
+// The softmax of a row at one inverse temperature, in powers of two: sum is that of 2^(logit * c - most).
 struct Softmax {
   float most;
   float sum;
 
-  // Takes a larger maximum; false where it is none.
+  // Raises the maximum. Returns false if the value is not larger.
   __device__ __forceinline__ bool raise(float other_most) {
     if (!(other_most > most)) return false;
     sum *= exp2_fast(most - other_most);

@@ -1,17 +1,16 @@
-// sample_tokens: draws tokens and their log-probabilities from logits, by the contract of
-// Sampling/SamplingRng: of the tokens that top-k, top-p and min-p keep, the one with the largest logit /
-// temperature - log E, where E is exponential noise from Philox under the sequence's key at (token / 4,
-// position); the lowest id on ties. Temperature 0 takes the largest logit. No logit leaves the device.
+// sample_tokens: draws tokens from logits by the rules of Sampling/SamplingRng, with their log-probabilities.
+// Of the tokens that top-k, top-p and min-p keep, it takes the one with the largest logit / temperature - log
+// E, the lowest id on ties. E is exponential noise from Philox under the sequence's key at (token / 4,
+// position). Temperature 0 takes the largest logit. No logit leaves the device.
 //   logits    [rows, stride] elements, of which vocabulary are read
 //   draws     [draws, 8] int32: row of logits, position, key (low, high), temperature, top_k, top_p, min_p
 //   counts    [16] int32; counts[2] draws are valid
-//   tokens    [draws] int32, written; -1 where the row has NaN or +inf or nothing finite, or no token won
-//   logprobs  [draws] float, written: natural, of the distribution at this temperature (at 1 for temperature
-//   0)
-//             before any filter
-// One thread block a draw. Without filters a row is read once: maximum, sum and race go together. A token
-// whose uniform variable is above weight * exp(most - best score) cannot win, since E >= u, so that nearly
-// all cost their random bits and one comparison, but no logarithm. Bound by memory and the noise's
+//   tokens    [draws] int32, written; -1 where the row has NaN, +inf or nothing finite, or no token won
+//   logprobs  [draws] float, written; natural, under this temperature (1 for temperature 0), before any filter;
+//             NaN where the token is -1
+// One thread block for each draw. Without filters a row is read once, for maximum, sum and race together. A
+// token whose uniform variable u is above weight * exp(most - best score) can't win, since E >= u. So most
+// tokens cost their random bits and one comparison, but no logarithm. Bound by memory and the noise's
 // arithmetic. Reference: SampleTokensTests.
 #include "philox.cuh"
 #include "sample_filter.cuh"
@@ -24,17 +23,17 @@ struct DrawOf {
   float top_p, min_p;
 };
 
-// The noise of one token of a run, from its two counters.
+// The noise of one token of a run, whose two counters are given.
 __device__ __forceinline__ unsigned word_of(const uint4 (&bits)[2], int i) {
   const uint4 words = bits[i / 4];
   return i % 4 == 0 ? words.x : i % 4 == 1 ? words.y : i % 4 == 2 ? words.z : words.w;
 }
 
-// The race of one warp; what it has won by now is known to the others through shared memory.
+// The race of one warp. Warps share their best scores through shared memory.
 struct Race {
-  Scored best;        // each lane's own
-  float best_so_far;  // in powers of two, at most the block's best score; common to the warp
-  float limit;        // u above weight * limit cannot win
+  Scored best;        // of each lane
+  float best_so_far;  // in powers of two, at most the block's best score; equal in all lanes
+  float limit;        // a token with u above weight * limit can't win
 
   __device__ __forceinline__ void start(float most) {
     best = {-double_infinity(), 0x7fffffff};
@@ -43,11 +42,11 @@ struct Race {
   }
 
   __device__ __forceinline__ void set_limit(float most) {
-    // Rounding of logit * c grows with its size; erring upwards costs a logarithm and nothing else.
+    // Rounding of logit * c grows with its size. A limit that is too high costs logarithms and nothing else.
     limit = exp2_fast(fminf(most - best_so_far + 0.002f + fabsf(most) * 4e-7f, 120.0f));
   }
 
-  // Takes over what the block's warps have reached; told is in shared memory.
+  // Adopts the best score of the block's warps. told is in shared memory.
   __device__ __forceinline__ void hear(const volatile float* told, float most) {
     const float others = *told;
     if (others > best_so_far) {
@@ -56,7 +55,7 @@ struct Race {
     }
   }
 
-  // A score that a run's tokens reach at least, as E is at most u / (1 - u): before the first logarithm.
+  // Finds a score that the run's best token reaches, as E is at most u / (1 - u), before any exact logarithm.
   __device__ __forceinline__ void guess(const float (&run)[kRun], const uint4 (&bits)[2], float c,
                                         float most) {
     float reached = -3e38f;
@@ -72,7 +71,7 @@ struct Race {
     set_limit(most);
   }
 
-  // Enters the lanes' candidates, a bit for each of their runs' tokens. All lanes of the warp.
+  // Enters the lanes' candidates, one bit for each token of their runs. Called by all lanes of the warp.
   __device__ __forceinline__ void enter(unsigned candidates, int first, const float (&run)[kRun],
                                         const uint4 (&bits)[2], float temperature, float most,
                                         volatile float* told) {
@@ -96,19 +95,19 @@ struct Race {
       score = fmaxf(score, __shfl_xor_sync(0xffffffff, score, other));
     if (score > best_so_far) {
       best_so_far = score;
-      if (threadIdx.x % 32 == 0 && score > *told) *told = score;  // lost where two write, at no harm
+      if (threadIdx.x % 32 == 0 && score > *told) *told = score;  // losing a concurrent write is harmless
       set_limit(most);
     }
   }
 };
 
-// Whether u can be as small as limit. Of u its upper 23 bits decide, as the mantissa of a float in 1 ... 2,
-// so that nothing is converted; rounding 1 + limit to such a mantissa never loses one that can.
+// Whether u can be as small as limit. u's upper 23 bits decide, as the mantissa of a float in 1 ... 2, which
+// needs no conversion. Rounding 1 + limit to such a mantissa never excludes a token that can win.
 __device__ __forceinline__ bool can_win(unsigned word, float limit) {
   return __uint_as_float(word >> 9 | 0x3f800000u) <= 1.0f + limit;
 }
 
-// Softmax and arg-max of the row.
+// Computes softmax and arg-max of the row.
 __device__ __forceinline__ void take_row(const Row& row, float temperature, Softmax& softmax, Scored& best) {
   const float c = kLog2E / temperature;
   softmax = {-3e38f, 0.0f};
@@ -130,7 +129,7 @@ __device__ __forceinline__ void take_row(const Row& row, float temperature, Soft
   best = {top, token};
 }
 
-// Softmax and race over the whole row in one pass.
+// Computes softmax and race over the whole row in one pass.
 __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Softmax& softmax, Scored& best) {
   const float c = kLog2E / draw.temperature;
   softmax = {-3e38f, 0.0f};
@@ -160,7 +159,7 @@ __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Sof
   best = race.best;
 }
 
-// The race among the kept tokens; top is the largest logit.
+// Returns the winner among the kept tokens. top is the largest logit.
 __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const Edge edge, float top) {
   const float c = kLog2E / draw.temperature, largest = top / draw.temperature;
   __shared__ float told;
@@ -181,7 +180,7 @@ __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const
 #pragma unroll
     for (int i = 0; i < kRun; i++) {
       const float weight = exp2_fast(fmaf(run[i], c, -top * c));
-      // The largest logit stays even where min_p is 1 and rounding is unkind.
+      // The largest logit is always kept, even where min_p is 1 and the quotient is rounded.
       const bool strong =
           draw.min_p <= 0 || run[i] == top || expf(run[i] / draw.temperature - largest) >= draw.min_p;
       if ((kept >> i & 1) && strong && can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
@@ -212,7 +211,7 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
   }
   softmax = block_softmax(softmax);
   best = block_best(best);
-  // A NaN makes the sum one, and so does +inf; where all are -inf, nothing was above the start.
+  // NaN or +inf makes the sum NaN. Where all logits are -inf, the maximum stays at its start.
   const bool finite =
       softmax.sum > 0 && softmax.sum < infinity() && softmax.most > -3e38f && softmax.most < 3e38f;
 
@@ -224,7 +223,7 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
   }
 
   if (threadIdx.x == 0) {
-    // Where rounding leaves a race without a candidate, nothing was taken.
+    // Rounding can leave a race without candidates, and so without a winner.
     const bool drawn = finite && best.score > -double_infinity();
     tokens[blockIdx.x] = drawn ? best.token : -1;
     float logprob = __int_as_float(0x7fc00000);

@@ -1,8 +1,8 @@
-// silu_mul: the gate of a SwiGLU: result = round(silu(gate)) * up.
+// silu_mul: the gate of SwiGLU, result = round(silu(gate)) * up.
 //   gate_up  [rows, 2 * width] elements: gate, then up
 //   result   [rows, width] elements
-// A thread 16 bytes of the result where the width allows; thread blocks (columns, rows). Bound by memory.
-// Reference: ElementwiseKernelTests.
+// Each thread computes 16 bytes of the result where the width allows; thread blocks (columns, rows). Bound by
+// memory. Reference: ElementwiseKernelTests.
 #include "common.cuh"
 
 __device__ __forceinline__ Element gated(Element gate, Element up) {
