@@ -69,6 +69,16 @@ public sealed class ConfigTreeTests
         Assert.Equal(message, error.Message.Replace(job, "job.conf"));
     }
 
+    [Fact]
+    public void A_value_that_the_reference_substitutes_is_blamed_where_it_is_written()
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.Write("job.conf", "rollout {\n  train.epsilon = [0.2] }");
+        var error = Assert.Throws<ConfigurationException>(() => ConfigTree.Load(job));
+        Assert.StartsWith(
+            $"{job}:2:19: expected a text or a number, as ${{rollout.train.epsilon}} of reference.conf:", error.Message);
+    }
+
     [Theory]
     [InlineData("", "job.conf: rollout.model.path is not set: expected the folder of a model")]
     [InlineData("rollout.model.path = m\nrollout.rewards = []", "job.conf:2: rollout.rewards = […]: expected at least one reward")]
@@ -131,7 +141,7 @@ public sealed class ConfigTreeTests
             message, Assert.Throws<ConfigurationException>(() => ConfigTree.Load(null, [argument])).Message);
 
     [Fact]
-    public void A_path_is_relative_to_the_file_it_stands_in_and_on_the_command_line_to_the_current_directory()
+    public void A_path_is_relative_to_its_file_or_on_the_command_line_to_the_current_folder()
     {
         using var folder = new TemporaryFolder();
         folder.Write(

@@ -93,7 +93,7 @@ public sealed class HoconErrorTests
     [InlineData(
         "a = ${b}, b = ${a}", "text:1:5: ${b} leads back to itself or through more than 16 keys, expected a value")]
     [InlineData(
-        "a { b = ${a} }", "text:1:9: ${a} is a list or a section, expected a text or a number; write it out")]
+        "b = [1], a = ${b}", "text:1:5: expected a text or a number, as ${b} of text:1 stands for it")]
     [InlineData("a = ${?b}", "text:1:5: '${?…}' is not supported, expected ${path}; leave the key out or give it by --set")]
     [InlineData("a = ${b\n}", "text:1:5: the substitution does not end, expected '}' on the same line")]
     [InlineData("a = ${b c}", "text:1:5: unexpected ${b c}, expected ${path}, with the keys from the root joined by '.'")]

@@ -66,8 +66,8 @@ internal sealed class HoconReference(string[] path, Origin origin) : HoconValue(
                     throw Origin.Error(
                         $"{shown} is not defined, expected a key from the root;"
                         + " give a variable of the environment by --set");
-                default:
-                    throw Origin.Error($"{shown} is a list or a section, expected a text or a number; write it out");
+                case var other:
+                    throw other.Origin.Error($"expected a text or a number, as {shown} of {Origin} stands for it");
             }
         }
         throw Origin.Error($"{shown} leads back to itself or through more than {MaxHops} keys, expected a value");
