@@ -23,7 +23,6 @@ internal sealed class WeightDownload(
     private readonly XxHash3 _hash = new();
     private TransferPlace _place;       // what is here and hashed
     private int _corruptions;           // since the last tensor that was right
-    private CancellationTokenSource? _deadline;     // put off by every byte that comes
 
     private string Source => $"{offer.Host}:{offer.Port}";
 
@@ -41,7 +40,7 @@ internal sealed class WeightDownload(
     /// <exception cref="WeightTransferException">See <see cref="WeightReceiver.FetchAsync"/>.</exception>
     public async Task<HostWeights> RunAsync(CancellationToken superseded)
     {
-        using var deadline = _deadline = new CancellationTokenSource(options.Timeout, options.Time);
+        using var deadline = new CancellationTokenSource(options.Timeout, options.Time);
         _corruptions = 0;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(superseded, deadline.Token);
         var fault = "nothing answered";
@@ -52,7 +51,7 @@ internal sealed class WeightDownload(
             {
                 if (fruitless > 0)
                     await Task.Delay(Delay(fruitless), options.Time, either.Token).ConfigureAwait(false);
-                return await ReceiveAsync(either.Token).ConfigureAwait(false);
+                return await ReceiveAsync(deadline, either.Token).ConfigureAwait(false);
             }
             catch (Exception) when (superseded.IsCancellationRequested)
             {
@@ -93,7 +92,9 @@ internal sealed class WeightDownload(
     private static TimeSpan Delay(int fruitless) => TimeSpan.FromTicks(
         Math.Min(LongestDelay.Ticks, FirstDelay.Ticks << Math.Min(fruitless - 1, 10)));
 
-    private async Task<HostWeights> ReceiveAsync(CancellationToken cancel)
+    /// <param name="deadline">Put off by every byte that comes.</param>
+    /// <param name="cancel">Ends the attempt.</param>
+    private async Task<HostWeights> ReceiveAsync(CancellationTokenSource deadline, CancellationToken cancel)
     {
         using var io = new CancellationTokenSource(options.Stall, options.Time);
         using var cancelled = cancel.UnsafeRegister(source => ((CancellationTokenSource)source!).Cancel(), io);
@@ -109,7 +110,7 @@ internal sealed class WeightDownload(
             var manifest = await ReadManifestAsync(stream, io.Token).ConfigureAwait(false);
             Memory ??= takeMemory(manifest.Layout);
             while (_place.Tensor < manifest.Layout.Tensors.Count)
-                await ReadTensorAsync(stream, Memory, manifest, io).ConfigureAwait(false);
+                await ReadTensorAsync(stream, Memory, manifest, io, deadline).ConfigureAwait(false);
             return Memory;
         }
     }
@@ -135,7 +136,11 @@ internal sealed class WeightDownload(
     }
 
     private async Task ReadTensorAsync(
-        Stream stream, HostWeights memory, WeightManifest manifest, CancellationTokenSource io)
+        Stream stream,
+        HostWeights memory,
+        WeightManifest manifest,
+        CancellationTokenSource io,
+        CancellationTokenSource deadline)
     {
         var (number, tensor) = (_place.Tensor, manifest.Layout.Tensors[_place.Tensor]);
         while (_place.Offset < tensor.ByteCount)
@@ -146,7 +151,7 @@ internal sealed class WeightDownload(
             var count = await stream.ReadAsync(piece, io.Token).ConfigureAwait(false);
             if (count == 0)
                 throw new EndOfStreamException("the connection was closed");
-            _deadline?.CancelAfter(options.Timeout);
+            deadline.CancelAfter(options.Timeout);
             _hash.Append(piece.Span[..count]);
             _place = _place with { Offset = _place.Offset + count };
         }
