@@ -107,7 +107,7 @@ public sealed class TrainerActorTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_round_that_makes_no_token_for_too_long_names_the_groups_it_lacks_and_cancels_them()
+    public async Task A_round_without_a_token_for_too_long_names_and_cancels_the_groups_it_lacks()
     {
         var trainer = Start(Job(steps: 1, prompts: 3));
         var groups = await StartedAsync(3);
