@@ -57,7 +57,7 @@ public sealed partial class ArchitectureTests
             select type.Groups["name"].Value;
         Assert.Equal(
             [
-                "CausalLm", "CheckpointStore", "DeviceIntake", "GreedyAccuracy", "HuggingFaceModel", "LibTorch",
+                "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "GreedyAccuracy", "HuggingFaceModel", "LibTorch",
                 "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng", "SupervisedOptions",
                 "SupervisedTrainer", "TransferLayout", "TransferOptions", "TransferSecurity", "TransferTensor",
                 "WeightFingerprint", "WeightPublisher", "WeightReceiver", "WeightServer",
