@@ -4,7 +4,6 @@ using Akka.Event;
 using Rollout.Actors.Membership;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 
