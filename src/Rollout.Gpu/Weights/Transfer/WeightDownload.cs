@@ -6,9 +6,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>
-/// Brings one offer here: connects, reads chunk by chunk into memory, checks each tensor, and after a lost connection goes
-/// on at the byte where it stopped. A tensor that does not fit its checksum is read again. A download that failed goes on
-/// where it was when it is run again.
+/// Downloads the weights of one offer for a <see cref="WeightReceiver"/>: connects, reads chunk by chunk into memory and checks
+/// each tensor. After a lost connection it goes on at the byte where it stopped, and so does a failed download that runs
+/// again. It reads a tensor with a wrong checksum again.
 /// </summary>
 internal sealed class WeightDownload(
     WeightOffer offer,
@@ -21,13 +21,12 @@ internal sealed class WeightDownload(
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
     private readonly XxHash3 _hash = new();
-    private TransferPlace _place;       // what is here and hashed
-    private int _corruptions;           // since the last tensor that was right
-    private CancellationTokenSource? _deadline;     // put off by every byte that comes
+    private TransferPlace _place;       // what has arrived and is hashed
+    private int _corruptions;           // since the last tensor with a right checksum
 
     private string Source => $"{offer.Host}:{offer.Port}";
 
-    /// <summary>What is being filled; null before the manifest is here.</summary>
+    /// <summary>The memory that is being filled; null before the manifest has arrived.</summary>
     public HostWeights? Memory { get; private set; }
 
     /// <summary>Gives away what has been filled: the download can't go on.</summary>
@@ -41,7 +40,7 @@ internal sealed class WeightDownload(
     /// <exception cref="WeightTransferException">See <see cref="WeightReceiver.FetchAsync"/>.</exception>
     public async Task<HostWeights> RunAsync(CancellationToken superseded)
     {
-        using var deadline = _deadline = new CancellationTokenSource(options.Timeout, options.Time);
+        using var deadline = new CancellationTokenSource(options.Timeout, options.Time);
         _corruptions = 0;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(superseded, deadline.Token);
         var fault = "nothing answered";
@@ -52,7 +51,7 @@ internal sealed class WeightDownload(
             {
                 if (fruitless > 0)
                     await Task.Delay(Delay(fruitless), options.Time, either.Token).ConfigureAwait(false);
-                return await ReceiveAsync(either.Token).ConfigureAwait(false);
+                return await ReceiveAsync(deadline, either.Token).ConfigureAwait(false);
             }
             catch (Exception) when (superseded.IsCancellationRequested)
             {
@@ -93,7 +92,7 @@ internal sealed class WeightDownload(
     private static TimeSpan Delay(int fruitless) => TimeSpan.FromTicks(
         Math.Min(LongestDelay.Ticks, FirstDelay.Ticks << Math.Min(fruitless - 1, 10)));
 
-    private async Task<HostWeights> ReceiveAsync(CancellationToken cancel)
+    private async Task<HostWeights> ReceiveAsync(CancellationTokenSource deadline, CancellationToken cancel)
     {
         using var io = new CancellationTokenSource(options.Stall, options.Time);
         using var cancelled = cancel.UnsafeRegister(source => ((CancellationTokenSource)source!).Cancel(), io);
@@ -109,7 +108,7 @@ internal sealed class WeightDownload(
             var manifest = await ReadManifestAsync(stream, io.Token).ConfigureAwait(false);
             Memory ??= takeMemory(manifest.Layout);
             while (_place.Tensor < manifest.Layout.Tensors.Count)
-                await ReadTensorAsync(stream, Memory, manifest, io).ConfigureAwait(false);
+                await ReadTensorAsync(stream, Memory, manifest, io, deadline).ConfigureAwait(false);
             return Memory;
         }
     }
@@ -135,7 +134,8 @@ internal sealed class WeightDownload(
     }
 
     private async Task ReadTensorAsync(
-        Stream stream, HostWeights memory, WeightManifest manifest, CancellationTokenSource io)
+        Stream stream, HostWeights memory, WeightManifest manifest, CancellationTokenSource io,
+        CancellationTokenSource deadline)
     {
         var (number, tensor) = (_place.Tensor, manifest.Layout.Tensors[_place.Tensor]);
         while (_place.Offset < tensor.ByteCount)
@@ -146,7 +146,7 @@ internal sealed class WeightDownload(
             var count = await stream.ReadAsync(piece, io.Token).ConfigureAwait(false);
             if (count == 0)
                 throw new EndOfStreamException("the connection was closed");
-            _deadline?.CancelAfter(options.Timeout);
+            deadline.CancelAfter(options.Timeout);     // put off by every byte that arrives
             _hash.Append(piece.Span[..count]);
             _place = _place with { Offset = _place.Offset + count };
         }
