@@ -5,9 +5,8 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Allocation;
 
 /// <summary>
-/// Owns one device's block ledger: one mailbox, so every count changes serially. It has one state and never
-/// waits. A demand that makes no sense throws; whoever started this actor decides what becomes of the decoder
-/// then.
+/// Owns one device's block ledger, so that its counts change serially. It has one state and never waits. A senseless
+/// demand throws, and the decoder, its parent, fails with it.
 /// </summary>
 public sealed class BlockAllocatorActor : ReceiveActor
 {

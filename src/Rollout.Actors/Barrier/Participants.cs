@@ -1,4 +1,3 @@
-using Akka.Actor;
 using Rollout.Actors.Membership;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;

@@ -6,10 +6,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Names the KV of one full block: its tokens, everything before them (through the parent's hash, so the
-/// position too) and the policy that computed it. Two blocks of one hash are taken for the same KV without
-/// another look, so an accidental or a made-up collision would hand one prompt the memory of another: the
-/// hash is SHA-256, cut to 128 bits, where a collision takes about 2^64 tries.
+/// Identifies the keys and values of one full block: by its tokens, all tokens before them (through the parent's hash)
+/// and the policy that computed it. Equal hashes count as equal content, so a collision would give one prompt the
+/// memory of another: the hash is SHA-256 cut to 128 bits, where a collision takes about 2^64 tries.
 /// </summary>
 public readonly record struct BlockHash(UInt128 Value)
 {
@@ -17,7 +16,7 @@ public readonly record struct BlockHash(UInt128 Value)
     private const int PrefixBytes = 20;
     private const int StackBytes = 1024;
 
-    /// <summary>What stands before the first block.</summary>
+    /// <summary>The parent of the first block.</summary>
     public static BlockHash Root => default;
 
     /// <summary>The hash of the block that follows <paramref name="parent"/>.</summary>

@@ -4,11 +4,10 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Who holds which blocks of one device's KV pool. Has one owner, which calls it serially; the decoder asks
-/// one step ahead of the device. A growth or a written prompt of a sequence that holds no blocks, or of
-/// another admission than the one that does, is ignored: the decoder may not have known yet that it was
-/// preempted. A release ends the named admission and older ones, and asking for a newer admission ends the older.
-/// What only a bug can ask for throws, with the ids in the text.
+/// Records who holds which blocks of one device's KV pool. Its one owner calls it serially, one step ahead of the
+/// device. Stale requests are ignored: growth or written tokens of a sequence that was preempted meanwhile. A release
+/// ends the named admission and older ones; a newer admission ends the older. What only a bug can ask for throws, with
+/// the ids.
 /// </summary>
 public sealed class BlockLedger
 {
@@ -19,7 +18,7 @@ public sealed class BlockLedger
     private readonly TableGrowth _growth;
     private readonly Dictionary<SequenceId, BlockTable> _tables = [];
 
-    // Filled anew by every reservation.
+    // Refilled by each reservation.
     private readonly List<SequenceId> _preempted = [];
     private readonly HashSet<SequenceId> _asked = [];
     private long _reservations;
@@ -39,11 +38,11 @@ public sealed class BlockLedger
 #endif
     }
 
-    /// <summary>The policy whose KV can be hit and may be written.</summary>
+    /// <summary>The policy whose keys and values may be read and written.</summary>
     public PolicyVersion Version { get; private set; }
 
     /// <summary>
-    /// Recount everything after each change, and throw when something is wrong. On in debug builds.
+    /// Recounts everything after each change, and throws when something is wrong. On in debug builds.
     /// </summary>
     public bool Audited { get; init => field |= value; }
 
@@ -52,12 +51,13 @@ public sealed class BlockLedger
     /// <summary>Sequences that hold blocks.</summary>
     public int SequenceCount => _tables.Count;
 
-    /// <summary>What is wrong with the ledger, in words; null when it balances.</summary>
+    /// <summary>What is wrong with the ledger, in a sentence; null when it balances.</summary>
     public string? Imbalance() => LedgerAudit.Imbalance(_pool, _cache, _tables.Values);
 
     /// <summary>
-    /// Settles one step. Copies never have a destination twice and are made at once, sources first: a block
-    /// may be the source of one copy and, its last holder having been preempted, the destination of another.
+    /// Grants the blocks of one step. No block is the destination of two copies. All sources are read before anything
+    /// is written: a block may be the source of one copy and, once its last holder was preempted, the destination of
+    /// another.
     /// </summary>
     public StepGrant Reserve(StepDemand demand)
     {
@@ -89,9 +89,8 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// The policy was updated: no block of an older one can be hit, and cached ones are free. Sequences keep
-    /// what they hold; it becomes free with its last holder. Another run's policy may have the same number or a
-    /// smaller one: nothing of before can be hit in any case.
+    /// Forgets all cached blocks, because they are of an older policy. Sequences keep their blocks, which are free when
+    /// the last holder is gone. The version may be equal or smaller: another run counts for itself.
     /// </summary>
     public void ResetPolicy(PolicyVersion version)
     {
@@ -100,7 +99,7 @@ public sealed class BlockLedger
         Audit();
     }
 
-    /// <summary>Before anything changes, so that a senseless demand leaves the ledger as it was.</summary>
+    /// <summary>Throws for a senseless demand before anything has changed.</summary>
     private void Check(StepDemand demand)
     {
         if (demand.Version != Version)
@@ -123,8 +122,8 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Full blocks of the admitted tokens that are on the device become hittable, unless the policy has
-    /// changed since the admission: then what was written may be of both.
+    /// Lets full blocks be hit whose keys and values are on the device. Where the policy has changed since the
+    /// admission, they may be of both policies and are left out.
     /// </summary>
     private void Register(WrittenTokens written)
     {
@@ -149,7 +148,7 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Releases the sequence's blocks if they are of this admission or an older one; else says whose they are.
+    /// Releases the sequence's blocks if they are of this admission or an older one; otherwise returns their admission.
     /// </summary>
     private AdmissionId? EndAdmissions(SequenceId sequence, AdmissionId admission)
     {
@@ -161,7 +160,7 @@ public sealed class BlockLedger
         return null;
     }
 
-    /// <summary>From the last block to the first: a block is evicted before the one it continues.</summary>
+    /// <summary>Releases from the last block to the first, so that a block is evicted before its parent.</summary>
     private void Release(BlockTable table)
     {
         for (var i = table.Count - 1; i >= 0; i--)
@@ -170,12 +169,12 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// From the oldest on; where blocks are missing, the youngest that still holds some is preempted, and at
-    /// last the one in need. Who is not listed is not preempted, and who was granted keeps its grant.
+    /// Grows sequences from the oldest on. Where blocks are missing, the youngest listed sequence that holds some is
+    /// preempted, and in the end the one that grows. Whoever has grown keeps its blocks.
     /// </summary>
     private void Grow(SequenceGrowth[] growth)
     {
-        var end = growth.Length; // Those from here on are preempted.
+        var end = growth.Length; // Sequences from here on are preempted.
         for (var i = 0; i < end; i++)
         {
             if (Growing(growth[i]) is not { } table)
@@ -195,7 +194,7 @@ public sealed class BlockLedger
         }
     }
 
-    /// <summary>The table to grow, or null where there is nothing to grow any more.</summary>
+    /// <summary>The table to grow; null where the request is stale.</summary>
     private BlockTable? Growing(SequenceGrowth growth)
     {
         if (!TryFind(growth.Sequence, growth.Admission, out var table))
@@ -238,22 +237,22 @@ public sealed class BlockLedger
     }
 
     /// <summary>
-    /// Grants the prompt if each member could then grow by a block; where nobody holds anything, in any case.
-    /// In a step that preempted, everyone waits: what the preempted gave back is not for those behind them.
+    /// Grants the prompt if each member could then grow by a block, or if nobody holds blocks. In a step that
+    /// preempted, all prompts wait: the preempted sequences come first.
     /// </summary>
     private Admission Admit(AdmissionRequest request)
     {
         var (members, tokens) = (request.Members, request.Tokens);
         var hashes = _hashes.Of(tokens, Version);
 
-        // The last token is computed even where its block is cached: its logits are wanted.
+        // The last token is computed even where its block is cached, because its logits are needed.
         var hittable = Math.Min(hashes.Length, (tokens.Length - 1) / _geometry.BlockSize);
         var hits = _cache.Match(hashes.AsSpan(0, hittable));
         var total = _geometry.BlocksFor(tokens.Length);
         var evictable = _pool.AvailableCount;
         foreach (var hit in hits)
             evictable -= _pool.IsCached(hit) ? 1 : 0;
-        // A lone sequence whose blocks hold its longest length never asks for another.
+        // A lone sequence whose blocks hold its greatest length never asks for another.
         var grows = members.Length > 1 || total < _geometry.BlocksFor(request.MaxLength);
         var headroom = _tables.Count == 0 || !grows ? 0 : members.Length;
         var missing = total - hits.Length + headroom - evictable;
@@ -266,7 +265,7 @@ public sealed class BlockLedger
             _pool.Share(hit, members.Length);
         for (var i = hits.Length; i < blocks.Length; i++)
         {
-            blocks[i] = _cache.Take();
+            blocks[i] = _cache.Allocate();
             if (members.Length > 1)
                 _pool.Share(blocks[i], members.Length - 1);
         }

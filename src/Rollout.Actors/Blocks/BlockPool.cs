@@ -3,15 +3,15 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// The blocks of one device. A block is free (holds nothing), in use (as often as table entries refer to it)
-/// or cached (nobody refers to it, its KV may still be hit). Every operation but the enumerations takes
-/// constant time and allocates nothing. A call that makes no sense for a block's state is a bug and throws.
+/// The blocks of one device with their reference counts. A block is free, in use (table entries refer to it) or cached
+/// (nobody refers to it, and its keys and values can still be hit). All operations but the enumerations take constant
+/// time and allocate no memory. A call that contradicts a block's state throws.
 /// </summary>
 public sealed class BlockPool
 {
     private const int Unlinked = -1;
 
-    // [blocks] how many table entries refer to each block.
+    // [blocks] the table entries that refer to each block.
     private readonly int[] _references;
 
     // The first FreeCount entries are the free blocks; the last of them is taken next.
@@ -43,7 +43,7 @@ public sealed class BlockPool
 
     public int CachedCount { get; private set; }
 
-    /// <summary>Blocks that can be taken: free, or cached and evicted on the way.</summary>
+    /// <summary>Blocks that can be allocated: free and cached ones.</summary>
     public int AvailableCount => FreeCount + CachedCount;
 
     /// <summary>The sum of all reference counts.</summary>
@@ -54,7 +54,7 @@ public sealed class BlockPool
     /// <summary>The free blocks, for audits.</summary>
     public IEnumerable<BlockId> FreeBlocks => _free.Take(FreeCount).Select(block => new BlockId(block));
 
-    /// <summary>The cached blocks, those to be evicted first in front, for audits.</summary>
+    /// <summary>The cached blocks in the order of eviction, for audits.</summary>
     public IEnumerable<BlockId> CachedBlocks
     {
         get
@@ -72,10 +72,10 @@ public sealed class BlockPool
     public bool IsCached(BlockId block) => _newer[Known(block)] != Unlinked;
 
     /// <summary>
-    /// A block with one reference and no meaning: a free one, or else the cached one that was released
-    /// longest ago, whose content is thereby given up.
+    /// Returns a block with one reference: a free one, or else the cached one that was released longest ago, whose
+    /// content is lost.
     /// </summary>
-    public BlockId Take()
+    public BlockId Allocate()
     {
         int block;
         if (FreeCount > 0)
@@ -111,7 +111,7 @@ public sealed class BlockPool
     }
 
     /// <summary>
-    /// Takes one reference back. With the last one the block is cached if it can be hit, or else free.
+    /// Removes one reference. With the last one, the block is cached if it can be hit, otherwise free.
     /// </summary>
     public void Release(BlockId block, bool hittable)
     {

@@ -3,7 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// The blocks of one sequence, in the order of its tokens. Sized for its longest, so that growing is free.
+/// The blocks of one sequence, in the order of its tokens. It has room for the greatest length, so growing allocates
+/// nothing.
 /// </summary>
 internal sealed class BlockTable
 {
@@ -23,7 +24,7 @@ internal sealed class BlockTable
 
     public AdmittedPrompt Prompt { get; }
 
-    /// <summary>Tokens that have a slot: the admitted ones and those it was grown for.</summary>
+    /// <summary>Tokens that have a slot.</summary>
     public int Tokens { get; set; }
 
     public int Count { get; private set; }

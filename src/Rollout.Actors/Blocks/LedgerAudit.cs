@@ -3,11 +3,11 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Counts everything again, from the tables, and compares it with what the pool and the cache say.
+/// Recounts the pool and the cache from the block tables, and compares.
 /// </summary>
 internal static class LedgerAudit
 {
-    /// <summary>The first thing that is wrong, in words, or null.</summary>
+    /// <summary>The first difference, in a sentence; null where there is none.</summary>
     public static string? Imbalance(
         BlockPool pool, PrefixCache cache, IReadOnlyCollection<BlockTable> tables) =>
         UnbalancedReferences(pool, tables) ?? MisplacedBlock(pool, cache) ?? UnbalancedCounts(pool)

@@ -3,15 +3,14 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Which block holds the KV of which full block of a prompt, under the pool's present policy. A block is
-/// entered once its KV is on the device and leaves when its memory is given to something else or the policy
-/// changes.
+/// Maps hashes of full blocks to the blocks that hold their keys and values under the current policy. A block is
+/// registered once these are on the device, until its memory is reused or the policy changes.
 /// </summary>
 public sealed class PrefixCache
 {
     private readonly Dictionary<BlockHash, BlockId> _blocks;
 
-    // [blocks] the hash under which each block is entered; Root where it is not.
+    // [blocks] the hash under which each block is registered; Root where it is not.
     private readonly BlockHash[] _hashes;
     private readonly BlockPool _pool;
     private BlockId[] _matched = [];
@@ -31,7 +30,7 @@ public sealed class PrefixCache
 
     public bool Contains(BlockId block) => _hashes[block.Value] != BlockHash.Root;
 
-    /// <summary>The blocks of the longest known beginning of the chain. Valid until the next call.</summary>
+    /// <summary>The blocks of the chain's longest known prefix. Valid until the next call.</summary>
     public ReadOnlySpan<BlockId> Match(ReadOnlySpan<BlockHash> chain)
     {
         if (_matched.Length < chain.Length)
@@ -43,9 +42,8 @@ public sealed class PrefixCache
     }
 
     /// <summary>
-    /// Makes a block hittable whose KV is on the device. When two prompts computed the same block in one
-    /// step, the first entry stays and the second block remains its sequence's own, until the first is gone
-    /// and it is registered again. Registering a block twice changes nothing.
+    /// Registers a block whose keys and values are on the device. Where another block has the same hash, that one
+    /// stays. Registering a block twice changes nothing.
     /// </summary>
     public void Register(BlockHash hash, BlockId block)
     {
@@ -54,11 +52,11 @@ public sealed class PrefixCache
     }
 
     /// <summary>
-    /// A block for new content: a free one, or else the one that went longest without a reader.
+    /// Returns a block for new content: a free one, or else the cached one that was released longest ago.
     /// </summary>
-    public BlockId Take()
+    public BlockId Allocate()
     {
-        var block = _pool.Take();
+        var block = _pool.Allocate();
         if (Contains(block))
         {
             _blocks.Remove(_hashes[block.Value]);
@@ -69,11 +67,11 @@ public sealed class PrefixCache
     }
 
     /// <summary>
-    /// Takes one reference back. With the last one a registered block is cached, any other is free.
+    /// Removes one reference. With the last one, a registered block is cached and any other is free.
     /// </summary>
     public void Release(BlockId block) => _pool.Release(block, Contains(block));
 
-    /// <summary>No block can be hit any more, and those without a reader are free.</summary>
+    /// <summary>Forgets all blocks; cached ones are free.</summary>
     public void Clear()
     {
         _blocks.Clear();

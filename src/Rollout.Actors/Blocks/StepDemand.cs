@@ -3,8 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// All that one decoder wants of the pool for one step. Handled in the order of the properties. The arrays are
-/// given away with the message.
+/// What one decoder needs of the pool for one step, handled in the order of the properties. Whoever gets it owns its
+/// arrays.
 /// </summary>
 public sealed record StepDemand
 {
@@ -14,41 +14,47 @@ public sealed record StepDemand
     /// <summary>The policy under which the step computes; must be the pool's.</summary>
     public required PolicyVersion Version { get; init; }
 
-    /// <summary>Admitted sequences whose KV is on the device now up to a length: full blocks become hittable.</summary>
+    /// <summary>
+    /// Admitted sequences whose keys and values are on the device up to a length: full blocks can be hit.
+    /// </summary>
     public required WrittenTokens[] Written { get; init; }
 
     /// <summary>Finished, failed or aborted sequences. Unknown or stale ones are ignored.</summary>
     public required SequenceRelease[] Releases { get; init; }
 
-    /// <summary>Running sequences and the tokens each must have room for, oldest group first: preemption takes the last.</summary>
+    /// <summary>
+    /// Running sequences and the tokens that each needs room for, oldest group first. Preemption starts at the end.
+    /// </summary>
     public required SequenceGrowth[] Growth { get; init; }
 
     /// <summary>Waiting prompts, first come first served: the first that is deferred defers those behind it.</summary>
     public required AdmissionRequest[] Admissions { get; init; }
 }
 
-/// <summary>The first tokens of this sequence's admitted tokens are written.</summary>
+/// <summary>So many of the admitted tokens of this sequence are written.</summary>
 public readonly record struct WrittenTokens(SequenceId Sequence, AdmissionId Admission, int Tokens);
 
-/// <summary>This sequence needs its blocks no longer.</summary>
+/// <summary>This sequence no longer needs its blocks.</summary>
 public readonly record struct SequenceRelease(SequenceId Sequence, AdmissionId Admission);
 
-/// <summary>This sequence will write up to so many tokens.</summary>
+/// <summary>This sequence needs room for so many tokens.</summary>
 public readonly record struct SequenceGrowth(SequenceId Sequence, AdmissionId Admission, int Tokens);
 
-/// <summary>What a step may use.</summary>
+/// <summary>The ledger's answer to a <see cref="StepDemand"/>: what the step may use.</summary>
 public sealed record StepGrant
 {
-    /// <summary>The demand's.</summary>
+    /// <summary>The number of the demand.</summary>
     public required long Step { get; init; }
 
-    /// <summary>New or exchanged entries of block tables.</summary>
+    /// <summary>New or replaced entries of block tables.</summary>
     public required TableChange[] Changes { get; init; }
 
     /// <summary>Copies to make before the step writes.</summary>
     public required BlockCopy[] Copies { get; init; }
 
-    /// <summary>Running sequences whose blocks were taken; they keep their tokens and come back as admissions.</summary>
+    /// <summary>
+    /// Running sequences whose blocks were taken away. They keep their tokens and ask for admission again.
+    /// </summary>
     public required SequenceId[] Preempted { get; init; }
 
     /// <summary>One answer an admission request, in order.</summary>
@@ -58,10 +64,15 @@ public sealed record StepGrant
     public required PoolUsage Usage { get; init; }
 }
 
-/// <summary>Entry <paramref name="Index"/> of a sequence's block table is now this block; the index after the last appends.</summary>
+/// <summary>
+/// Entry <paramref name="Index"/> of a sequence's block table is now this block; the index after the last appends.
+/// </summary>
 public readonly record struct TableChange(SequenceId Sequence, int Index, BlockId Block);
 
-/// <summary>Counts of blocks. Free + cached + in use = total; logical counts table entries, so logical / in use is the sharing ratio.</summary>
+/// <summary>
+/// Counts of blocks. Free + cached + in use = total; logical counts table entries, so logical / in use is the sharing
+/// ratio.
+/// </summary>
 /// <param name="Total">Blocks of the pool.</param>
 /// <param name="Free">Blocks with no content.</param>
 /// <param name="Cached">Unreferenced blocks kept for prefix hits.</param>

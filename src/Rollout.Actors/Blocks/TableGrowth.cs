@@ -41,7 +41,7 @@ internal sealed class TableGrowth(KvCacheGeometry geometry, BlockPool pool, Pref
         {
             var index = table.Count - 1;
             var source = table[index];
-            table[index] = cache.Take();
+            table[index] = cache.Allocate();
             cache.Release(source);
             Copies.Add(new BlockCopy(source, table[index]));
             Changes.Add(new TableChange(table.Sequence, index, table[index]));
@@ -49,7 +49,7 @@ internal sealed class TableGrowth(KvCacheGeometry geometry, BlockPool pool, Pref
 
         for (var blocks = geometry.BlocksFor(tokens); table.Count < blocks;)
         {
-            table.Append(cache.Take());
+            table.Append(cache.Allocate());
             Changes.Add(new TableChange(table.Sequence, table.Count - 1, table[table.Count - 1]));
         }
 

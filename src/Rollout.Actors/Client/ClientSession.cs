@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Akka.Actor;
 using Rollout.Actors.Protocol;
-using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
 

@@ -10,14 +10,16 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// Owns one device and blocks its own thread while a step runs. Joining -(UpdateWeights, or nobody trains)-> Serving
-/// -(new weights are here)-> FinishingStep -(grant consumed)-> Resetting -(PrefixCacheReset)-> Serving; one that shares the
-/// trainer's memory: Serving -(Park)-> FinishingStep -> ParkedUntil -(UpdateWeights)-> Resetting. The allocator is its
-/// child: the two share their fate.
+/// Runs one device's engine on a thread of its own, which it blocks while a step runs. Joining -(UpdateWeights, or
+/// nobody trains)-> Serving -(new weights are here)-> FinishingStep -(grant consumed)-> Resetting -(PrefixCacheReset)->
+/// Serving; one that shares the trainer's memory: Serving -(Park)-> FinishingStep -> ParkedUntil -(UpdateWeights)->
+/// Resetting. The allocator is its child, and either fails with the other.
 /// </summary>
 public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
-    /// <summary>How often a decoder tells the scheduler that it is there: a new scheduler, or one that missed it, learns so.</summary>
+    /// <summary>
+    /// How often a decoder announces itself, so that a new scheduler, or one that missed it, learns of it.
+    /// </summary>
     private static readonly TimeSpan AnnounceEvery = TimeSpan.FromSeconds(5);
 
     private readonly DecoderSetup _setup;
@@ -104,11 +106,15 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         _engine.Dispose();
     }
 
-    /// <summary>A fault of the allocator is the decoder's: block tables that threw are not trusted.</summary>
+    /// <summary>
+    /// A fault of the allocator fails the decoder, because its block tables can't be trusted any more.
+    /// </summary>
     protected override SupervisorStrategy SupervisorStrategy() =>
         new OneForOneStrategy(_ => Directive.Escalate);
 
-    /// <summary>Who trains, if anybody, decides what it decodes with.</summary>
+    /// <summary>
+    /// Before it serves, a decoder asks whether there is a trainer, which then says what to decode with.
+    /// </summary>
     private void Joining()
     {
         Receive<TrainerIs>(said =>
@@ -148,7 +154,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         });
     }
 
-    /// <summary>What a state that serves nobody leaves for the next one that does.</summary>
+    /// <summary>Leaves all other messages for the next state that serves.</summary>
     private void Later()
     {
         Receive<Announce>(_ => { });
@@ -157,11 +163,14 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
 
     private void TellScheduler()
     {
-        _link.UsePolicy(_follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
+        _link.UsePolicy(
+            _follower.Policy ?? throw new InvalidOperationException($"{_setup.Id} has no policy to serve with"));
         _link.Announce();
     }
 
-    /// <summary>In every state: what it is assigned waits where nothing may be computed, and what it has done is reported.</summary>
+    /// <summary>
+    /// In every state commands are carried out and progress is reported; assigned samples wait until steps run again.
+    /// </summary>
     private void ReceiveFromScheduler(Action afterwards)
     {
         Receive<SchedulerHere>(here => _link.FollowScheduler(here, Sender));
@@ -187,7 +196,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         });
     }
 
-    /// <summary>The step that has been asked for still runs, none after it.</summary>
+    /// <summary>Runs the step whose blocks were asked for, and none after it.</summary>
     private void FinishingStep(Action then)
     {
         Receive<BlocksReserved>(reserved =>
@@ -251,7 +260,7 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
             _reserve(demand);
     }
 
-    /// <summary>A policy is taken between two steps; what has to be fetched for it is fetched beside the steps.</summary>
+    /// <summary>A policy is loaded between two steps; its weights are fetched while steps run.</summary>
     private void ReceivePolicies()
     {
         Receive<UpdateWeights>(update =>
@@ -268,8 +277,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     }
 
     /// <summary>
-    /// Between two steps: new weights, nothing computed with the old ones is used again, and who requires the old ones goes
-    /// on elsewhere.
+    /// Between two steps: loads new weights and drops everything computed with the old ones. Samples that require the
+    /// old ones are handed back.
     /// </summary>
     private void SwapWeights(Policy policy, IActorRef barrier)
     {

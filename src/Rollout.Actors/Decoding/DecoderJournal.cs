@@ -5,14 +5,16 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// What one decoder holds for the scheduler that it follows, and what of it that one knows. A report has everything
-/// after what was acknowledged; one is outstanding at a time, as it was made, until it is acknowledged: so an answer that
-/// takes long is an answer all the same. Finished samples are kept until their group is over, so that the next scheduler
-/// needs nobody to sample them again.
+/// The samples that a decoder holds, and how much of them its scheduler knows. A report contains everything after the
+/// last acknowledged one. One report is outstanding at a time and is repeated unchanged, so that a late acknowledgement
+/// still counts. Finished samples are kept until their group is over, so that a new scheduler need not sample them
+/// again.
 /// </summary>
 public sealed class DecoderJournal
 {
-    /// <summary>Tokens of a report at most: some 128 KiB, so that it never holds up what else is on the connection.</summary>
+    /// <summary>
+    /// Tokens of a report at most: some 128 KiB, so that it doesn't delay other messages on the connection.
+    /// </summary>
     private const int ReportTokens = 16_384;
 
     /// <summary>Samples of a report at most.</summary>
@@ -23,31 +25,34 @@ public sealed class DecoderJournal
 
     private readonly Dictionary<SequenceId, JournalEntry> _entries = [];
     private readonly Dictionary<GroupId, HashSet<JournalEntry>> _groups = [];
-    private readonly LinkedList<JournalEntry> _ended = [];          // that the scheduler doesn't know of
+    private readonly LinkedList<JournalEntry> _ended = [];          // unknown to the scheduler
     private readonly List<GroupRejection> _rejected = [];
     private readonly List<(JournalEntry Entry, AssignmentId Assignment, int Tokens, bool Ends)> _offered = [];
-    private DecoderReport? _out;        // made, and not acknowledged
+    private DecoderReport? _out;        // made and not acknowledged
     private int _offeredRejections;
     private bool _offeredAll;
-    private bool _isListed = true;      // the scheduler that it follows knows of every sample here
+    private bool _isListed = true;      // the scheduler knows of every sample here
     private long _number;
 
-    /// <summary>The scheduler that it follows; 0 at first.</summary>
+    /// <summary>The epoch of the scheduler that it follows; 0 at first.</summary>
     public SchedulerEpoch Epoch { get; private set; }
 
-    /// <summary>Commands of it that have been carried out.</summary>
+    /// <summary>Commands of this epoch that were carried out.</summary>
     public long CommandsTaken { get; private set; }
 
-    /// <summary>A report has been made and not been acknowledged.</summary>
+    /// <summary>A report was made and is not acknowledged.</summary>
     public bool IsReportOut => _out is not null;
 
-    /// <summary>Something has ended that the scheduler doesn't know of.</summary>
+    /// <summary>Samples or groups have ended, and the scheduler doesn't know.</summary>
     public bool HasNews => _ended.Count > 0 || _rejected.Count > 0;
 
-    /// <summary>Samples that it works on or keeps.</summary>
+    /// <summary>Unfinished samples, and finished ones that are kept.</summary>
     public int Holding => _entries.Count;
 
-    /// <summary>Follows a scheduler. True for one that is newer than the one before: it is told everything from the beginning.</summary>
+    /// <summary>
+    /// Follows a scheduler if it is newer than the last one; then all samples are reported to it from their first
+    /// token.
+    /// </summary>
     public bool Follow(SchedulerEpoch epoch)
     {
         if (epoch.Value <= Epoch.Value)
@@ -67,7 +72,7 @@ public sealed class DecoderJournal
         return true;
     }
 
-    /// <summary>True for the next command of the scheduler that it follows: it is to be carried out now.</summary>
+    /// <summary>True for the next command of the scheduler that it follows, which is carried out now.</summary>
     public bool Accept(SchedulerCommand command)
     {
         if (command.Epoch != Epoch || command.Number != CommandsTaken + 1)
@@ -76,8 +81,10 @@ public sealed class DecoderJournal
         return true;
     }
 
-    /// <summary>Works on a sample from now on, from what the scheduler knows of it. True where it was held before.</summary>
-    /// <param name="group">The sample's.</param>
+    /// <summary>
+    /// Adds a sample that the decoder works on from now on. True where it replaces one that was held.
+    /// </summary>
+    /// <param name="group">The sample's group.</param>
     /// <param name="start">What the scheduler knows of it.</param>
     /// <param name="assignment">The assignment that it is reported under.</param>
     /// <param name="required">The only weights that it may be sampled with; null for any.</param>
@@ -95,15 +102,15 @@ public sealed class DecoderJournal
         return wasHeld;
     }
 
-    /// <summary>A sample has finished.</summary>
+    /// <summary>Records a finished sample.</summary>
     public void Finish(GroupId group, Completion completion) => End(
         new SequenceId(group, completion.Sample), new JournalEnd(completion.Sampled, completion.Reason));
 
-    /// <summary>A sample is worked on no more; the scheduler gives it to another decoder.</summary>
+    /// <summary>Records a sample that the decoder gives up and the scheduler gives to another one.</summary>
     public void HandBack(GroupId group, SampleStart start) =>
         End(new SequenceId(group, start.Sample), new JournalEnd(start.Sampled, Finished: null));
 
-    /// <summary>A group can't be finished; nothing of it is worked on.</summary>
+    /// <summary>Records a group that can't be finished, and drops its unfinished samples.</summary>
     public void Reject(GroupId group, string reason)
     {
         if (!_groups.TryGetValue(group, out var members) || members.All(member => member.End is not null))
@@ -121,7 +128,7 @@ public sealed class DecoderJournal
             .Select(group => group.Key),
     ];
 
-    /// <summary>A group is over.</summary>
+    /// <summary>Drops a group that is over.</summary>
     public void Forget(GroupId group)
     {
         if (!_groups.TryGetValue(group, out var members))
@@ -130,11 +137,11 @@ public sealed class DecoderJournal
             Remove(member);
     }
 
-    /// <summary>The report that is out, as it was, or else the next one; null where there is nothing to say.</summary>
-    /// <param name="decoder">Who reports.</param>
-    /// <param name="incarnation">Its own.</param>
-    /// <param name="policy">What it decodes with.</param>
-    /// <param name="underway">Sequences that are worked on; null reports only what has ended.</param>
+    /// <summary>The outstanding report, unchanged, or else the next one; null without news.</summary>
+    /// <param name="decoder">The decoder that reports.</param>
+    /// <param name="incarnation">Its incarnation.</param>
+    /// <param name="policy">The policy that it decodes with.</param>
+    /// <param name="underway">Unfinished sequences; null reports only what has ended.</param>
     /// <param name="load">How full the device is.</param>
     public DecoderReport? Report(
         DecoderId decoder,
@@ -162,7 +169,7 @@ public sealed class DecoderJournal
                 more = !Add(entry, sequence.SampledCount, sequence.Sampled, end: null);
             }
         }
-        // A new scheduler waits for the report that completes the list, even where that has nothing more.
+        // A new scheduler waits for the report that completes the list, even if that one is empty.
         if (samples.Count == 0 && _rejected.Count == 0 && (_isListed || underway is null))
             return null;
         _offeredAll = underway is not null && !more;
@@ -201,7 +208,7 @@ public sealed class DecoderJournal
         }
     }
 
-    /// <summary>The scheduler has taken a report. True where it is the one that is out.</summary>
+    /// <summary>Records that the scheduler has a report. True where that is the outstanding one.</summary>
     public bool Acknowledge(SchedulerEpoch epoch, long number)
     {
         if (epoch != Epoch || number != _out?.Number)
@@ -234,7 +241,7 @@ public sealed class DecoderJournal
 
     private void Remove(JournalEntry entry)
     {
-        // An acknowledgement of what is no longer held means nothing, whatever comes under the same id.
+        // A late acknowledgement of this entry must not touch another one of the same id.
         entry.Assignment = default;
         Settle(entry);
         _entries.Remove(entry.Id);
@@ -264,16 +271,18 @@ public sealed class DecoderJournal
 
         public AssignmentId Assignment { get; set; } = assignment;
 
-        /// <summary>The scheduler knows that it is here.</summary>
+        /// <summary>The scheduler knows that the sample is here.</summary>
         public bool IsListed { get; set; } = true;
 
         /// <summary>Tokens that the scheduler knows.</summary>
         public int Known { get; set; }
 
-        /// <summary>How it ended here; null while it is worked on.</summary>
+        /// <summary>How it ended here; null while it is unfinished.</summary>
         public JournalEnd? End { get; set; }
 
-        /// <summary>Among those that ended and that the scheduler doesn't know of.</summary>
+        /// <summary>
+        /// Its place among the ended samples that the scheduler doesn't know; null where it is not among them.
+        /// </summary>
         public LinkedListNode<JournalEntry>? Place { get; set; }
     }
 }

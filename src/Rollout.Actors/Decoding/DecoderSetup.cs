@@ -5,14 +5,14 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Decoding;
 
-/// <summary>What a decoder is built from.</summary>
+/// <summary>The parts that a decoder is built from.</summary>
 /// <param name="Id">Its host and device.</param>
 /// <param name="CreateRunner">Loads the model; called on the decoder's own thread, which alone uses the runner.</param>
-/// <param name="MaxModelLength">Tokens of a sequence at most.</param>
+/// <param name="MaxModelLength">The most tokens that a sequence can have.</param>
 /// <param name="StaticBatch">The padded baseline (see <see cref="EngineLimits.StaticBatch"/>).</param>
-/// <param name="PrefixCaching">Prompts may use blocks of earlier prompts that began alike.</param>
+/// <param name="PrefixCaching">Prompts use blocks of earlier prompts with the same prefix.</param>
 /// <param name="Weights">Where its weights come from.</param>
-/// <param name="Tokenizer">The model's, for stop texts; null where it has none.</param>
+/// <param name="Tokenizer">The model's tokenizer, which finds stop texts; null where it has none.</param>
 public sealed record DecoderSetup(
     DecoderId Id,
     Func<IModelRunner> CreateRunner,
@@ -25,7 +25,7 @@ public sealed record DecoderSetup(
     /// <summary>Check the ledger after every step, and fail on an imbalance; always on in debug builds.</summary>
     public bool Audited { get; init; }
 
-    /// <summary>Of model and tokenizer: decoders and clients of one cluster have the same.</summary>
+    /// <summary>The fingerprint of model and tokenizer, equal for all decoders and clients of a cluster.</summary>
     public string Fingerprint { get; init; } = "";
 
     /// <summary>Decoders that its host runs, this one among them.</summary>

@@ -7,27 +7,39 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// Keeps a decoder on its device: one that fails is stopped with its allocator, reported lost, and started anew as the
-/// next incarnation, so often and no more.
+/// Keeps a decoder on its device. One that fails is stopped with its allocator and reported lost; after a pause the
+/// next incarnation starts, until <c>decoder.max-restarts</c> within <c>decoder.restart-window</c> are spent.
 /// </summary>
-public sealed class DecoderSupervisor : ReceiveActor
+public sealed class DecoderSupervisor : ReceiveActor, IWithTimers
 {
     private readonly DecoderSetup _setup;
     private readonly DecoderSettings _settings;
     private readonly IActorRef _scheduler;
     private readonly IActorRef _barrier;
+    private readonly RestartBudget _restarts;
+    private readonly TimeProvider _time;
+    private readonly long _started;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private int _incarnation;
     private Exception? _fault;
-    private IActorRef? _drainer;        // its host is about to leave, and waits for the decoder
+    private IActorRef? _drainer;        // the host, which is about to leave and waits for the decoder
 
-    public DecoderSupervisor(DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier)
+    public DecoderSupervisor(
+        DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier, TimeProvider time)
     {
+        _restarts = new RestartBudget(settings.MaxRestarts, settings.RestartWindow, settings.RestartPause);
+        _time = time;
+        _started = time.GetTimestamp();
         _setup = setup;
         _settings = settings;
         _scheduler = scheduler;
         _barrier = barrier;
-        Receive<Terminated>(_ => Replace());
+        Receive<Terminated>(_ => ReportLoss());
+        Receive<RestartDue>(_ =>
+        {
+            if (_drainer is null)
+                Start();
+        });
         Receive<Drain>(drain =>
         {
             _drainer = Sender;
@@ -41,8 +53,13 @@ public sealed class DecoderSupervisor : ReceiveActor
     }
 
     public static Props Props(
-        DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier) =>
-        Akka.Actor.Props.Create(() => new DecoderSupervisor(setup, settings, scheduler, barrier));
+        DecoderSetup setup, DecoderSettings settings, IActorRef scheduler, IActorRef barrier, TimeProvider? time = null)
+    {
+        var clock = time ?? TimeProvider.System;
+        return Akka.Actor.Props.Create(() => new DecoderSupervisor(setup, settings, scheduler, barrier, clock));
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
 
     private string ChildName => $"decoder-{_incarnation}";
 
@@ -54,7 +71,7 @@ public sealed class DecoderSupervisor : ReceiveActor
         return Directive.Stop;
     });
 
-    /// <summary>What a constructor threw comes in three wrappers, of Akka, of its activator and of reflection.</summary>
+    /// <summary>Unwraps what a constructor threw: Akka, its activator and reflection each wrap it once.</summary>
     private static Exception Cause(Exception fault) => fault switch
     {
         ActorInitializationException { InnerException: { } inner } => Cause(inner),
@@ -71,18 +88,21 @@ public sealed class DecoderSupervisor : ReceiveActor
             DecoderActor.Props(_setup, _settings, _incarnation, _scheduler, _barrier), ChildName));
     }
 
-    private void Replace()
+    private void ReportLoss()
     {
         var reason = WireLimits.Reason(_fault?.Message ?? "it stopped");
-        var comesBack = _incarnation <= _settings.MaxRestarts && _drainer is null;
-        _log.Error(_fault, "{Decoder} failed: {Reason}", _setup.Id, reason);
-        var lost = new DecoderLost(_setup.Id, _incarnation, reason, comesBack, _setup.DecodersOfHost);
+        var pause = _drainer is null ? _restarts.PauseAfterFailure(_time.GetElapsedTime(_started)) : null;
+        var next = pause is { } wait ? $"starts again in {wait.TotalSeconds:0.##} s" : "does not start again";
+        _log.Error(_fault, "{Decoder} failed and {Next}: {Reason}", _setup.Id, next, reason);
+        var lost = new DecoderLost(_setup.Id, _incarnation, reason, pause is not null, _setup.DecodersOfHost);
         _scheduler.Tell(lost);
         Context.System.EventStream.Publish(lost);
         _barrier.Tell(new LeaveBarrier(_setup.Id, _incarnation));
-        // Nothing of it is here any more: what it was told to hand back goes on elsewhere, as far as it was reported.
+        // Nothing is left to hand back: its samples go on elsewhere from the tokens that it had reported.
         _drainer?.Tell(new Drained(_setup.Id, 0));
-        if (comesBack)
-            Start();
+        if (pause is { } after)
+            Timers.StartSingleTimer(nameof(RestartDue), new RestartDue(), after);
     }
+
+    private sealed record RestartDue;
 }

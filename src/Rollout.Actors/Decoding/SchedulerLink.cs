@@ -6,18 +6,18 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and reports
-/// the engine's progress until the scheduler has it. Used by the decoder's thread alone.
+/// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and
+/// reports the engine's progress until the scheduler has it. Used by the decoder's thread alone.
 /// </summary>
-/// <param name="id">The decoder's.</param>
-/// <param name="incarnation">The decoder's.</param>
+/// <param name="id">The decoder's id.</param>
+/// <param name="incarnation">The decoder's incarnation.</param>
 /// <param name="capacity">What its device can hold.</param>
 /// <param name="fingerprint">Of its model and tokenizer.</param>
 /// <param name="engine">Works on the samples.</param>
 /// <param name="decoder">The decoder itself.</param>
-/// <param name="scheduler">Leads to the scheduler of the time, wherever it is.</param>
-/// <param name="tickEvery">Sets the time after which <see cref="Tick"/> is to be called, again and again.</param>
-/// <param name="checkAfter">Sets the time after which <see cref="CheckAnswer"/> is to be called, once, instead of before.</param>
+/// <param name="scheduler">A proxy of the current scheduler, wherever it is.</param>
+/// <param name="tickEvery">Has <see cref="Tick"/> called periodically.</param>
+/// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, and at no other.</param>
 internal sealed class SchedulerLink(
     DecoderId id,
     int incarnation,
@@ -29,11 +29,14 @@ internal sealed class SchedulerLink(
     Action<TimeSpan> tickEvery,
     Action<TimeSpan> checkAfter)
 {
-    /// <summary>How long a report may go without an answer before it is sent again, and the scheduler looked for.</summary>
+    /// <summary>
+    /// How long a report may go without an answer before it is sent again, and the scheduler looked for.
+    /// </summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The same in report intervals, whichever is longer: a scheduler that asks for few reports has many decoders to answer.
+    /// The same in report intervals, whichever is longer: a scheduler that asks for few reports has many decoders to
+    /// answer.
     /// </summary>
     private const int AnswerIntervals = 4;
 
@@ -49,8 +52,8 @@ internal sealed class SchedulerLink(
     private bool IsLeaving => _drainer is not null;
 
     /// <summary>
-    /// No step is under way, and the next ones run under this policy: what requires another one is handed back with the
-    /// tokens that it has.
+    /// The next steps run under this policy, and none is under way: samples that require another policy are handed back
+    /// with the tokens that they have.
     /// </summary>
     public void UsePolicy(Policy policy)
     {
@@ -60,7 +63,9 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>Tells the scheduler, whoever it is, that the decoder is there; nothing where it has served nobody yet.</summary>
+    /// <summary>
+    /// Tells the scheduler, whoever it is, that the decoder is there; nothing where it has served nobody yet.
+    /// </summary>
     public void Announce()
     {
         if (_policy is not { } policy)
@@ -80,7 +85,7 @@ internal sealed class SchedulerLink(
             decoder);
     }
 
-    /// <summary>A scheduler answers. A newer one than before is told everything.</summary>
+    /// <summary>Follows the scheduler that answered. A newer one is told everything.</summary>
     public void FollowScheduler(SchedulerHere here, IActorRef from)
     {
         if (here.Epoch.Value < _journal.Epoch.Value)
@@ -96,10 +101,10 @@ internal sealed class SchedulerLink(
             Announce();
     }
 
-    /// <summary>False for a refusal by a scheduler of the past.</summary>
+    /// <summary>False for a refusal by an older scheduler.</summary>
     public bool Obeys(DecoderRefused refused) => refused.Epoch.Value >= _journal.Epoch.Value;
 
-    /// <summary>Carries out a command, unless that has been done or it comes from a scheduler of the past.</summary>
+    /// <summary>Carries out a command, unless it was carried out before or comes from an older scheduler.</summary>
     public void CarryOut(SchedulerCommand command)
     {
         if (!_journal.Accept(command))
@@ -123,7 +128,7 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>The scheduler has taken a report.</summary>
+    /// <summary>The scheduler has a report: the next one may be sent.</summary>
     public void AcknowledgeReport(ReportTaken taken)
     {
         if (!_journal.Acknowledge(taken.Epoch, taken.Number))
@@ -134,7 +139,7 @@ internal sealed class SchedulerLink(
         EndDrainIfDone();
     }
 
-    /// <summary>A step has ended.</summary>
+    /// <summary>Reports what ended with a step.</summary>
     /// <param name="freeBlocks">Blocks of the pool that nobody holds.</param>
     public void StepDone(int freeBlocks)
     {
@@ -142,14 +147,14 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>Time for the tokens since the last report.</summary>
+    /// <summary>Reports the tokens since the last report.</summary>
     public void Tick()
     {
         if (!_journal.IsReportOut)
             Report(everything: true);
     }
 
-    /// <summary>A report that has had no answer since it was sent is sent again.</summary>
+    /// <summary>Sends a report again that had no answer.</summary>
     public void CheckAnswer()
     {
         if (!_journal.IsReportOut)
@@ -158,7 +163,9 @@ internal sealed class SchedulerLink(
         Report(everything: true);
     }
 
-    /// <summary>Hands everything back, takes nothing more, and says so to whoever asked when the scheduler has it.</summary>
+    /// <summary>
+    /// Hands everything back and takes nothing more. Whoever asked is told when the scheduler has it.
+    /// </summary>
     public void Drain(IActorRef asker)
     {
         _drainer = asker;
@@ -174,7 +181,7 @@ internal sealed class SchedulerLink(
         var group = assign.Group.Id;
         foreach (var start in assign.Samples)
         {
-            // What it was before is of no use to anybody: the scheduler goes on from what it knows.
+            // The scheduler goes on from what it knows, not from what an earlier assignment has here.
             if (_journal.Assign(group, start, assign.Assignment, assign.Required))
                 engine.Recall(group, [start.Sample], runningToo: true);
         }

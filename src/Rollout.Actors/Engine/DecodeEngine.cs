@@ -7,8 +7,8 @@ namespace Rollout.Actors.Engine;
 
 /// <summary>
 /// Decodes groups on one device, without actors: whoever has it reserves what <see cref="Demand"/> asks for in a
-/// <see cref="BlockLedger"/> and hands the grant to <see cref="Run"/>, step by step. One thread uses it, which it blocks.
-/// It owns and disposes of the runner.
+/// <see cref="BlockLedger"/> and hands the grant to <see cref="Run"/>, step by step. One thread uses it, which it
+/// blocks. It owns and disposes of the runner.
 /// </summary>
 public sealed class DecodeEngine : IDisposable
 {
@@ -17,7 +17,7 @@ public sealed class DecodeEngine : IDisposable
     private readonly StepClock _clock;
 
     /// <param name="runner">The device with its model.</param>
-    /// <param name="limits">What it may hold; fewer sequences where the runner can't copy a block for each in one step.</param>
+    /// <param name="limits">What it may hold; never more sequences than the runner can copy blocks in a step.</param>
     /// <param name="policy">The policy that the runner's weights are; null for weights from disk.</param>
     /// <param name="tokenizer">Finds stop texts; without one, groups that have some fail.</param>
     public DecodeEngine(
@@ -59,8 +59,8 @@ public sealed class DecodeEngine : IDisposable
         _planner.Add(group, [.. group.Samples.Select((_, sample) => SampleStart.New(sample))]);
 
     /// <summary>
-    /// Adds samples of a group; those that are here already stay as they are. A group that can never run fails at once, with
-    /// the reason among the outcomes.
+    /// Adds samples of a group; those that are here already stay as they are. A group that can never run fails at once,
+    /// with the reason among the outcomes.
     /// </summary>
     public void Add(GroupRequest group, IReadOnlyList<SampleStart> samples) => _planner.Add(group, samples);
 
@@ -75,8 +75,8 @@ public sealed class DecodeEngine : IDisposable
     public void Abort(GroupId id) => _planner.Abort(id);
 
     /// <summary>
-    /// Samples under another policy, whose weights the runner can load, from the next step on. No demand may be out, and the
-    /// ledger must forget the old policy's blocks before the next one.
+    /// Samples under another policy, whose weights the runner can load, from the next step on. No demand may be out,
+    /// and the ledger must forget the old policy's blocks before the next one.
     /// </summary>
     public void SwapPolicy(Policy policy)
     {
@@ -88,7 +88,9 @@ public sealed class DecodeEngine : IDisposable
         Policy = policy;
     }
 
-    /// <summary>Lends the memory of the KV pool to a trainer until <see cref="SwapPolicy"/>. No demand may be out.</summary>
+    /// <summary>
+    /// Lends the memory of the KV pool to a trainer until <see cref="SwapPolicy"/>. No demand may be out.
+    /// </summary>
     public void Sleep() => _runner.Sleep();
 
     /// <summary>What the next step needs of the pool; null while such a demand is out, or nothing is to do.</summary>

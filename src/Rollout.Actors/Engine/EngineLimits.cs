@@ -14,7 +14,9 @@ public sealed record EngineLimits
     /// <summary>Tokens of a sequence at most: the model's limit, or a row of a contiguous cache.</summary>
     public required int MaxModelLength { get; init; }
 
-    /// <summary>Failed steps between two tokens that a sequence survives; it has the step of its last try to itself.</summary>
+    /// <summary>
+    /// Failed steps between two tokens that a sequence survives; it has the step of its last try to itself.
+    /// </summary>
     public required int MaxStepRetries { get; init; }
 
     /// <summary>
@@ -27,7 +29,8 @@ public sealed record EngineLimits
     internal bool IsLastTry(Sequence sequence) => sequence.Failures > 0 && sequence.Failures >= MaxStepRetries;
 
     /// <summary>Why samples of a group can never run here, in a sentence; null where they can.</summary>
-    internal string? WhyRefused(GroupRequest group, IReadOnlyList<SampleStart> samples, int vocabularySize, bool hasTokenizer)
+    internal string? WhyRefused(
+        GroupRequest group, IReadOnlyList<SampleStart> samples, int vocabularySize, bool hasTokenizer)
     {
         if (RequestRules.WhyRefused(group, vocabularySize) is { } reason)
             return reason;
@@ -43,8 +46,9 @@ public sealed record EngineLimits
         {
             if (sample < 0 || sample >= group.Samples.Length)
                 return $"sample {sample} is not among the {group.Samples.Length} of the group";
-            if (sampled.Count > group.Samples[sample].MaxTokens)
-                return $"sample {sample} starts with {sampled.Count} tokens and may have {group.Samples[sample].MaxTokens}";
+            var most = group.Samples[sample].MaxTokens;
+            if (sampled.Count > most)
+                return $"sample {sample} starts with {sampled.Count} tokens, more than the {most} that it may have";
             if (sampled.Tokens.AsSpan().ContainsAnyExceptInRange(0, vocabularySize - 1))
                 return $"sample {sample} starts with a token outside of the vocabulary of {vocabularySize}";
         }

@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// The sequences that hold blocks of the pool, and the prompts among them that are still being computed. Collects what the
-/// next demand tells the pool: who grows, which blocks come back, which prompts are written.
+/// The sequences that hold blocks of the pool, and the prompts among them that are still being computed. Collects what
+/// the next demand tells the pool: who grows, which blocks come back, which prompts are written.
 /// </summary>
 internal sealed class RunningSet
 {

@@ -5,18 +5,20 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Engine;
 
-/// <summary>One sample on its way: its tokens so far, and the blocks that hold their keys and values.</summary>
+/// <summary>
+/// A sample that is being decoded: its tokens so far, and the blocks that hold their keys and values.
+/// </summary>
 public sealed class Sequence
 {
     private readonly SampledTokensBuilder _sampled;
     private readonly StopTextSearch? _stopTexts;
     private int[] _blocks = [];
 
-    /// <param name="group">The group it is a sample of.</param>
-    /// <param name="start">Which sample of it, and the tokens that it has sampled before.</param>
+    /// <param name="group">Its group.</param>
+    /// <param name="start">Its number in the group, and the tokens that other decoders sampled.</param>
     /// <param name="key">The key of its randomness.</param>
     /// <param name="age">Its group's place in the order of arrival: the youngest is preempted first.</param>
-    /// <param name="stopTexts">Reads along for texts that end it; null where there are none.</param>
+    /// <param name="stopTexts">Finds texts that end it; null where there are none.</param>
     public Sequence(GroupRequest group, SampleStart start, ulong key, long age, StopTextSearch? stopTexts = null)
     {
         _stopTexts = stopTexts;
@@ -52,22 +54,22 @@ public sealed class Sequence
     /// <summary>The admission under which it holds blocks.</summary>
     public AdmissionId Admission { get; set; }
 
-    /// <summary>Tokens that planned steps draw and that have not come.</summary>
+    /// <summary>Tokens that planned steps draw and that have not arrived.</summary>
     public int Pending { get; private set; }
 
-    /// <summary>Where the last of those is in its step's draws.</summary>
+    /// <summary>The last of the pending tokens, as an index into its step's draws.</summary>
     public int PendingDraw { get; private set; }
 
-    /// <summary>Counts the times that it started over from its tokens: what was drawn before is void.</summary>
+    /// <summary>Counts how often it started over from its tokens: draws of an earlier course are void.</summary>
     public int Course { get; private set; }
 
-    /// <summary>The drawn tokens on their way are its last: nothing is to be planned for it.</summary>
+    /// <summary>The pending tokens are its last: no further step is planned for it.</summary>
     public bool IsDrawnOut => Count + Pending >= MaxLength;
 
-    /// <summary>Failed steps that it was part of since its last token.</summary>
+    /// <summary>Failed steps since its last token.</summary>
     public int Failures { get; set; }
 
-    /// <summary>Tokens, prompt and sampled.</summary>
+    /// <summary>Tokens of the prompt and sampled tokens.</summary>
     public int Count => PromptLength + _sampled.Count;
 
     public ReadOnlySpan<int> Tokens => _sampled.PromptAndSampled.Span;
@@ -82,17 +84,17 @@ public sealed class Sequence
 
     public int BlockCount { get; private set; }
 
-    /// <summary>Tokens at the end of its life at most.</summary>
+    /// <summary>The most tokens that it can have, prompt included.</summary>
     public int MaxLength => PromptLength + Sampling.MaxTokens;
 
     /// <summary>
-    /// Tokens in the cache after the step that is planned next, which computes the token drawn before it. The last token of
-    /// all is never computed.
+    /// Tokens in the cache after the step that is planned next, which computes the token drawn before it. The last
+    /// token of all is never computed.
     /// </summary>
     public int LengthAfterNextStep => Math.Min(Count + Pending, MaxLength - 1);
 
     /// <summary>
-    /// Takes a sampled token; the sequence is finished when it is a stop token, completes a stop text, or is the last
+    /// Appends a sampled token. The sequence is finished when it is a stop token, completes a stop text, or is the last
     /// one allowed.
     /// </summary>
     public void Append(int token, float logprob, Policy policy)
@@ -102,21 +104,21 @@ public sealed class Sequence
         FinishIfLast(token);
     }
 
-    /// <summary>A planned step draws its next token, as this of its draws.</summary>
+    /// <summary>Expects its next token from this draw of a planned step.</summary>
     public void Await(int draw)
     {
         Pending++;
         PendingDraw = draw;
     }
 
-    /// <summary>Goes on from the tokens that it has: those on their way are not waited for.</summary>
+    /// <summary>Goes on from the tokens that it has, without the pending ones.</summary>
     public void StartOver()
     {
         Course++;
         Pending = 0;
     }
 
-    /// <summary>Holds these blocks from now on.</summary>
+    /// <summary>Gives it these blocks.</summary>
     public void TakeBlocks(ReadOnlySpan<BlockId> blocks)
     {
         BlockCount = 0;
@@ -124,7 +126,7 @@ public sealed class Sequence
             SetBlock(i, blocks[i]);
     }
 
-    /// <summary>Exchanges an entry of the block table, or appends one.</summary>
+    /// <summary>Replaces an entry of the block table, or appends one.</summary>
     public void SetBlock(int index, BlockId block)
     {
         if (index > BlockCount)
@@ -135,7 +137,7 @@ public sealed class Sequence
         BlockCount = Math.Max(BlockCount, index + 1);
     }
 
-    /// <summary>Holds no blocks any more; keeps its tokens.</summary>
+    /// <summary>Takes its blocks away. It keeps its tokens.</summary>
     public void DropBlocks() => BlockCount = 0;
 
     /// <summary>A copy of some of the sampled tokens.</summary>

@@ -1,15 +1,15 @@
 namespace Rollout.Actors.Engine;
 
-/// <summary>Where a sequence stands in its decoder.</summary>
+/// <summary>The state of a sequence in its engine.</summary>
 public enum SequenceStatus
 {
-    /// <summary>It holds no blocks: new, preempted, or to be tried again.</summary>
+    /// <summary>It holds no blocks: it is new, was preempted, or is tried again.</summary>
     Waiting,
 
     /// <summary>It holds blocks and its tokens are being computed in chunks.</summary>
     Prefilling,
 
-    /// <summary>It gets one token a step.</summary>
+    /// <summary>It samples one token a step.</summary>
     Running,
 
     /// <summary>It ended; its blocks are released with the next demand.</summary>

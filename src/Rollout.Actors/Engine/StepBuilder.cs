@@ -3,23 +3,24 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// Composes a step from the running set, and fills the engine's one <see cref="ForwardBatch"/>, whose arrays grow and are
-/// kept.
+/// Composes a step from the running set, and fills the engine's one <see cref="ForwardBatch"/>, whose arrays grow and
+/// are kept.
 /// </summary>
 internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
 {
+    private readonly Predicate<Prefill> _isLastTry = prefill => limits.IsLastTry(prefill.Members[0]);
     private readonly ForwardBatch _batch = new() { QueryStart = new int[1], BlockTableStart = new int[1] };
 
     /// <summary>
-    /// A token of every running sequence, then prompt chunks with what the budget leaves. A prompt in its last try has the
-    /// step to itself, so that its fault costs no other sequence.
+    /// A token of every running sequence, then prompt chunks with what the budget leaves. A prompt in its last try has
+    /// the step to itself, so that its fault costs no other sequence.
     /// </summary>
     public StepPlan Build(RunningSet running, BlockCopy[] copies)
     {
         _batch.TokenCount = _batch.RowCount = _batch.DrawCount = 0;
         _batch.Copies.Clear();
         _batch.Copies.AddRange(copies);
-        var lastTry = running.Prefills.Find(prefill => limits.IsLastTry(prefill.Members[0]));
+        var lastTry = running.Prefills.Find(_isLastTry);
         var plan = new StepPlan(_batch, isLastTry: lastTry is not null);
         if (lastTry is not null)
             AddChunk(plan, lastTry, limits.MaxNumBatchedTokens);
@@ -62,7 +63,10 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
         }
     }
 
-    /// <summary>Adds tokens start … start + count − 1 as a row, and returns its number. A token that is on its way is named by its draw.</summary>
+    /// <summary>
+    /// Adds tokens start … start + count − 1 as a row, and returns its number. A token that is on its way is named by
+    /// its draw.
+    /// </summary>
     private int AddRow(Sequence sequence, int start, int count)
     {
         var row = _batch.RowCount++;

@@ -4,19 +4,19 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Engine;
 
-/// <summary>Adds up what a decoder's steps did and where their time went.</summary>
+/// <summary>Adds up what an engine's steps did and how long they took.</summary>
 public sealed class StepClock(TimeProvider time, int blocksTotal)
 {
     private DecoderStats _stats = new() { BlocksTotal = blocksTotal };
     private long? _busySince;
 
-    /// <summary>The decoder has work from now on: what passes until the step's end counts as its time.</summary>
+    /// <summary>There is work: time counts as busy from now on.</summary>
     public void Start() => _busySince ??= time.GetTimestamp();
 
-    /// <summary>The decoder has nothing to do.</summary>
+    /// <summary>There is nothing to do: time does not count.</summary>
     public void Stop() => _busySince = null;
 
-    /// <summary>A step has ended; the next one's time begins.</summary>
+    /// <summary>Counts a finished step. The next one's time begins.</summary>
     public void StepDone(StepOutput output, int prefillTokens)
     {
         var seconds = Lap();
@@ -32,14 +32,14 @@ public sealed class StepClock(TimeProvider time, int blocksTotal)
         };
     }
 
-    /// <summary>A step has failed.</summary>
+    /// <summary>Counts a failed step.</summary>
     public void StepFailed() => _stats = _stats with
     {
         StepFailures = _stats.StepFailures + 1,
         BusySeconds = _stats.BusySeconds + Lap(),
     };
 
-    /// <summary>Notes the pool as a grant left it.</summary>
+    /// <summary>Records the pool's usage after a grant.</summary>
     public void Granted(PoolUsage usage, int preempted)
     {
         var peak = usage.InUse > _stats.BlocksInUsePeak;
@@ -51,7 +51,7 @@ public sealed class StepClock(TimeProvider time, int blocksTotal)
         };
     }
 
-    /// <summary>The counts so far; with reset they begin anew.</summary>
+    /// <summary>Returns the counts; with reset they start again from zero.</summary>
     public DecoderStats Read(bool reset)
     {
         var stats = _stats;

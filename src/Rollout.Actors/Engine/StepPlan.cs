@@ -36,11 +36,12 @@ internal sealed class StepPlan(ForwardBatch batch, bool isLastTry)
     {
         HashSet<Sequence> named = fault switch
         {
-            DrawFaultException drawn => [.. drawn.Draws.Where(draw => draw < Draws.Count).Select(draw => Draws[draw].Sequence)],
-            RowFaultException row =>
+            DrawFaultException { Draws: var draws } =>
+                [.. draws.Where(draw => draw < Draws.Count).Select(draw => Draws[draw].Sequence)],
+            RowFaultException { Rows: var rows } =>
             [
-                .. Draws.Where(draw => row.Rows.Contains(draw.Row)).Select(draw => draw.Sequence),
-                .. Chunks.Where(chunk => row.Rows.Contains(chunk.Row)).SelectMany(chunk => chunk.Prefill.Holders),
+                .. Draws.Where(draw => rows.Contains(draw.Row)).Select(draw => draw.Sequence),
+                .. Chunks.Where(chunk => rows.Contains(chunk.Row)).SelectMany(chunk => chunk.Prefill.Holders),
             ],
             _ => [],
         };

@@ -8,8 +8,9 @@ namespace Rollout.Actors.Engine;
 
 /// <summary>
 /// Decides what each step of one engine computes. <see cref="Demand"/> asks the pool for the next step's blocks,
-/// <see cref="Plan"/> turns the grant into a batch, <see cref="Complete"/> or <see cref="Fail"/> takes the result of the
-/// oldest planned step. Two steps may be planned at once: rows of the second name the tokens of the first by their draws.
+/// <see cref="Plan"/> turns the grant into a batch, <see cref="Complete"/> or <see cref="Fail"/> takes the result of
+/// the oldest planned step. Two steps may be planned at once: rows of the second name the tokens of the first by their
+/// draws.
 /// </summary>
 internal sealed class StepPlanner(
     EngineLimits limits, KvCacheGeometry geometry, int vocabularySize, HuggingFaceTokenizer? tokenizer)
@@ -84,7 +85,9 @@ internal sealed class StepPlanner(
         return Array.ConvertAll(recalled, member => member.ToStart());
     }
 
-    /// <summary>Asks for the blocks of the step after the one that was planned last, which may still be under way.</summary>
+    /// <summary>
+    /// Asks for the blocks of the step after the one that was planned last, which may still be under way.
+    /// </summary>
     public StepDemand Demand(PolicyVersion version)
     {
         if (IsDemandOut)
@@ -95,7 +98,9 @@ internal sealed class StepPlanner(
         return _running.Demand(++_steps, version, admissions);
     }
 
-    /// <summary>Applies a grant and composes the step. One without rows needs neither computation nor completion.</summary>
+    /// <summary>
+    /// Applies a grant and composes the step. One without rows needs neither computation nor completion.
+    /// </summary>
     public StepPlan Plan(StepGrant grant)
     {
         if (!IsDemandOut || grant.Step != _steps)
@@ -132,7 +137,8 @@ internal sealed class StepPlanner(
             if (!plan.Draws[i].IsAwaited)
                 continue;
             var sequence = plan.Draws[i].Sequence;
-            sequence.Failures = 0;      // only a token is progress: a prompt that fails in its third chunk would go on for ever
+            // Only a token is progress: a prompt whose third chunk always fails would otherwise be tried for ever.
+            sequence.Failures = 0;
             sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
             if (sequence.IsFinished)
                 Finish(sequence);
@@ -142,8 +148,9 @@ internal sealed class StepPlanner(
 
     /// <summary>
     /// Takes the fault of the oldest planned step. Whom it names has one last try, in a step of its own; where it names
-    /// nobody, all members of the step have failed once more. A sequence out of tries fails its group. Rows of a step with
-    /// a faulty draw are computed again, all other members give their blocks back and start over from their tokens.
+    /// nobody, all members of the step have failed once more. A sequence out of tries fails its group. Rows of a step
+    /// with a faulty draw are computed again, all other members give their blocks back and start over from their
+    /// tokens.
     /// </summary>
     public void Fail(Exception fault)
     {
@@ -174,8 +181,8 @@ internal sealed class StepPlanner(
     }
 
     /// <summary>
-    /// Takes all blocks away, because an older policy computed their keys and values. Sequences keep their tokens. No step
-    /// may be under way.
+    /// Takes all blocks away, because an older policy computed their keys and values. Sequences keep their tokens. No
+    /// step may be under way.
     /// </summary>
     public void RequeueAll()
     {
@@ -226,7 +233,9 @@ internal sealed class StepPlanner(
     {
         var sampling = group.Samples[start.Sample];
         var key = SamplingRng.SequenceKey(sampling.Seed, new SequenceId(group.Id, start.Sample));
-        var stopTexts = tokenizer is null || sampling.StopTexts is [] ? null : new StopTextSearch(tokenizer, sampling.StopTexts);
+        var stopTexts = tokenizer is not null && sampling.StopTexts.Length > 0
+            ? new StopTextSearch(tokenizer, sampling.StopTexts)
+            : null;
         return new Sequence(group, start, key, age, stopTexts);
     }
 

@@ -3,8 +3,9 @@ using Rollout.Actors.Blocks;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// The sequences that wait for blocks, oldest first: new groups at the end, preempted and retried sequences at the place
-/// of their age. Samples of a group that have sampled nothing yet are one entry, so that their prompt is computed once.
+/// The sequences that wait for blocks, oldest first: new groups at the end, preempted and retried sequences at the
+/// place of their age. Samples of a group that have sampled nothing yet are one entry, so that their prompt is computed
+/// once.
 /// </summary>
 internal sealed class WaitingQueue(EngineLimits limits)
 {
@@ -92,11 +93,15 @@ internal sealed class WaitingQueue(EngineLimits limits)
     /// <summary>Sequences of one group that hold the same tokens.</summary>
     private sealed record Entry(List<Sequence> Members)
     {
-        /// <summary>Its first member is younger than the other: of a later group, or a later sample of the same group.</summary>
+        /// <summary>
+        /// Its first member is younger than the other: of a later group, or a later sample of the same group.
+        /// </summary>
         public bool IsAfter(Sequence other) =>
             (Members[0].Age, Members[0].Id.Sample).CompareTo((other.Age, other.Id.Sample)) > 0;
 
-        /// <summary>Its members hold the same tokens as the other, their prompt alone, and have failed as often.</summary>
+        /// <summary>
+        /// Its members hold the same tokens as the other, their prompt alone, and have failed as often.
+        /// </summary>
         public bool IsSiblingOf(Sequence other) =>
             Members[0].Id.Group == other.Id.Group
             && Members[0].Failures == other.Failures

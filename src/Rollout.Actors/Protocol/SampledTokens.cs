@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Protocol;
 
 /// <summary>
-/// Consecutive tokens of one sample, with the log-probability and the policy of each: a whole completion, or the part of it
-/// that a message carries. Immutable: its arrays are never written again.
+/// Consecutive tokens of one sample, with the log-probability and the policy of each: a whole completion, or the part
+/// of it that a message carries. Immutable: its arrays are never written again.
 /// </summary>
 /// <param name="Tokens">The sampled ids.</param>
 /// <param name="Logprobs">[tokens] their log-probabilities (see <see cref="StepOutput.Logprobs"/>).</param>
@@ -26,8 +26,8 @@ public sealed record SampledTokens(int[] Tokens, float[] Logprobs, VersionSpan[]
 }
 
 /// <summary>
-/// From token <paramref name="Start"/> on, this policy sampled. Policies of two runs may have equal version numbers: their
-/// run tells them apart.
+/// From token <paramref name="Start"/> on, this policy sampled. Policies of two runs may have equal version numbers:
+/// their run tells them apart.
 /// </summary>
 public readonly record struct VersionSpan(Policy Policy, int Start)
 {
@@ -51,8 +51,8 @@ public readonly record struct VersionSpan(Policy Policy, int Start)
 }
 
 /// <summary>
-/// The growing tokens of one sample: a decoder's sequence and the scheduler's slot each have one. Appending copies only what
-/// is appended, slicing only the slice.
+/// The growing tokens of one sample: a decoder's sequence and the scheduler's slot each have one. Appending copies only
+/// what is appended, slicing only the slice.
 /// </summary>
 public sealed class SampledTokensBuilder
 {

@@ -5,7 +5,6 @@ using Rollout.Actors.Membership;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Scheduling;
 

@@ -21,8 +21,14 @@ public sealed record DecoderSettings
     /// <summary>Retries of a sequence after a failed step.</summary>
     public required int MaxStepRetries { get; init; }
 
-    /// <summary>Times that a decoder which failed is started anew.</summary>
+    /// <summary>Restarts of a failed decoder within <see cref="RestartWindow"/>.</summary>
     public required int MaxRestarts { get; init; }
+
+    /// <summary>How long a failure counts.</summary>
+    public required TimeSpan RestartWindow { get; init; }
+
+    /// <summary>Pause before the first restart within the window; each further one doubles it, up to a minute.</summary>
+    public required TimeSpan RestartPause { get; init; }
 
     public static DecoderSettings From(ConfigSection section)
     {
@@ -34,6 +40,8 @@ public sealed record DecoderSettings
             CudaGraphs = section.Bool("cuda-graphs"),
             MaxModelLen = section.Whole("max-model-len", Bounds.AtLeast(0)),
             MaxRestarts = section.Whole("max-restarts", Bounds.AtLeast(0)),
+            RestartWindow = section.Duration("restart-window"),
+            RestartPause = section.Duration("restart-pause"),
             MaxStepRetries = section.Whole("max-step-retries", Bounds.AtLeast(0)),
         };
         // Every running sequence takes a token of every step.

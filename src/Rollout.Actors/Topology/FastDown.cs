@@ -30,7 +30,7 @@ public sealed class FastDown : ReceiveActor, IWithTimers
 
     private readonly ClusterCertificates? _certificates;
 
-    internal FastDown(ClusterCertificates? certificates)
+    public FastDown(ClusterCertificates? certificates)
     {
         _certificates = certificates;
         Receive<DisassociatedEvent>(lost =>
@@ -46,7 +46,7 @@ public sealed class FastDown : ReceiveActor, IWithTimers
     }
 
     /// <param name="certificates">This member's; null without TLS.</param>
-    internal static Props Props(ClusterCertificates? certificates) =>
+    public static Props Props(ClusterCertificates? certificates) =>
         Akka.Actor.Props.Create(() => new FastDown(certificates));
 
     public ITimerScheduler Timers { get; set; } = null!;

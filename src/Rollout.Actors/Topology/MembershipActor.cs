@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Topology;
 

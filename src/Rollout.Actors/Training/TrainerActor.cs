@@ -3,7 +3,6 @@ using Akka.Event;
 using Rollout.Actors.Client;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
-using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 

@@ -93,6 +93,9 @@ internal sealed class CudaForward : IDisposable
     /// <summary>The most draws of a step.</summary>
     public int MaxDraws => _mixed.Capacity.Draws;
 
+    /// <summary>The most blocks that a step can copy.</summary>
+    public int MaxCopies => Math.Min(_kernels.Copy.MaxCopies, _mixed.Capacity.Copies);
+
     /// <summary>Sets the pool of keys and values.</summary>
     public void Use(CudaKvPool pool)
     {

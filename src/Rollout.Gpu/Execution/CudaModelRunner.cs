@@ -99,6 +99,9 @@ internal sealed class CudaModelRunner : IModelRunner
     public int VocabularySize => _weights.Model.Config.VocabSize;
 
     /// <inheritdoc/>
+    public int MaxCopies => _forward.MaxCopies;
+
+    /// <inheritdoc/>
     public int StepsAhead => Ahead;
 
     /// <summary>Recorded decode steps.</summary>

@@ -38,7 +38,7 @@ public sealed class BarrierProxyTests : ActorTest
     }
 
     [Fact]
-    public async Task A_decoder_joins_the_barrier_of_the_trainer_that_there_is()
+    public async Task A_decoder_joins_the_barrier_of_the_present_trainer()
     {
         var barrier = Up(First);
         await SettledAsync(_proxy);
@@ -52,7 +52,7 @@ public sealed class BarrierProxyTests : ActorTest
     }
 
     [Fact]
-    public async Task A_trainer_that_comes_later_is_said_to_all_decoders()
+    public async Task All_decoders_are_told_of_a_trainer_that_comes_later()
     {
         Join();
         _proxy.Tell(new HostsUp([]));
@@ -64,7 +64,7 @@ public sealed class BarrierProxyTests : ActorTest
     }
 
     [Fact]
-    public async Task A_trainer_without_a_barrier_is_none_until_it_has_one()
+    public async Task A_trainer_counts_from_the_time_it_has_a_barrier()
     {
         _proxy.Tell(new HostsUp([First]));
         Join();
@@ -77,7 +77,7 @@ public sealed class BarrierProxyTests : ActorTest
     }
 
     [Fact]
-    public async Task When_the_trainer_is_lost_the_next_one_takes_its_place_or_nobody()
+    public async Task Decoders_follow_the_next_trainer_when_one_is_lost_or_nobody()
     {
         Join();
         Up(First);

@@ -10,7 +10,7 @@ namespace Rollout.Actors.Tests.Barrier;
 public sealed class StepBarrierActorTests : StepBarrierTest
 {
     [Fact]
-    public async Task Those_that_share_memory_park_then_everybody_updates_and_the_counts_are_added_up()
+    public async Task Sharers_park_then_all_decoders_update_and_their_counts_are_added_up()
     {
         var barrier = Start();
         var sharer = await JoinedAsync(barrier, Decoder(0));
@@ -31,7 +31,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_joins_is_told_the_current_policy_and_where_to_fetch_it()
+    public async Task A_decoder_that_joins_is_told_the_current_policy_and_where_to_fetch_it()
     {
         var barrier = Start(Two);
 
@@ -42,7 +42,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_says_again_that_it_is_there_is_told_only_what_it_does_not_hold()
+    public async Task A_decoder_that_joins_again_is_told_only_a_policy_that_it_does_not_hold()
     {
         var barrier = Start();
         var decoder = await JoinedAsync(barrier, Elsewhere(0));
@@ -67,7 +67,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public void Whatever_arrives_all_are_parked_exactly_when_the_last_has_arrived_or_gone() =>
+    public void Parking_ends_exactly_when_the_last_decoder_has_parked_or_gone() =>
         Prop.ForAll(Arrivals(), arrivals =>
         {
             var barrier = Start();
@@ -80,7 +80,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         }).Holds(runs: 60);
 
     [Fact]
-    public void Whatever_arrives_the_step_opens_exactly_when_the_last_has_updated_or_gone() =>
+    public void The_step_opens_exactly_when_the_last_decoder_has_updated_or_gone() =>
         Prop.ForAll(Arrivals(), arrivals =>
         {
             var barrier = Start();
@@ -95,7 +95,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         }).Holds(runs: 60);
 
     [Fact]
-    public async Task The_deadline_of_parking_names_exactly_those_that_are_missing()
+    public async Task The_deadline_of_parking_names_exactly_the_missing_decoders()
     {
         var barrier = Start();
         for (var i = 0; i < 3; i++)
@@ -112,7 +112,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task The_deadline_of_the_update_names_exactly_those_that_are_missing()
+    public async Task The_deadline_of_the_update_names_exactly_the_missing_decoders()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -130,7 +130,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task Those_that_fetch_have_the_time_of_a_transfer_and_then_the_run_goes_on_without_them()
+    public async Task A_decoder_that_fetches_too_slowly_is_left_behind_after_the_deadline()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Elsewhere(0));
@@ -155,7 +155,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_took_too_long_is_brought_to_the_policy_when_it_joins_again()
+    public async Task A_late_decoder_is_told_the_policy_when_it_joins_again()
     {
         var barrier = Start();
         var decoder = await JoinedAsync(barrier, Elsewhere(1));
@@ -172,7 +172,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task Those_that_missed_a_deadline_are_not_waited_for_the_next_time()
+    public async Task A_decoder_that_missed_a_deadline_is_not_waited_for_the_next_time()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -186,7 +186,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task Time_that_training_takes_is_not_the_decoders()
+    public async Task The_time_of_training_does_not_count_against_the_decoders()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -203,7 +203,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task A_lost_word_of_the_update_or_of_its_end_is_said_again()
+    public async Task A_lost_update_or_answer_is_sent_again()
     {
         var barrier = Start();
         var decoder = await JoinedAsync(barrier, Elsewhere(0));

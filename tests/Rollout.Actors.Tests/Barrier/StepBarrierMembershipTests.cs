@@ -20,7 +20,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     [InlineData("while the others update", "failed")]
     [InlineData("while the others update", "with its host")]
     [InlineData("while the others update", "silently")]
-    public async Task One_that_is_gone_is_waited_for_in_no_later_phase(string when, string how)
+    public async Task A_decoder_that_is_gone_is_waited_for_in_no_later_phase(string when, string how)
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -54,7 +54,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task What_a_lost_host_said_before_and_comes_late_brings_it_back_in_no_phase()
+    public async Task A_late_message_of_a_lost_host_brings_it_back_in_no_phase()
     {
         var barrier = Start();
         Tell(barrier, new HostLost(Elsewhere(1).Host));
@@ -80,7 +80,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_joins_while_others_park_is_not_waited_for_and_gets_the_next_policy_with_them()
+    public async Task A_decoder_that_joins_while_others_park_gets_the_next_policy_with_them()
     {
         var barrier = Start();
         var first = await JoinedAsync(barrier, Decoder(0));
@@ -97,7 +97,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_parks_and_says_again_that_it_is_there_is_still_waited_for()
+    public async Task A_decoder_that_joins_again_while_it_parks_is_still_waited_for()
     {
         var barrier = Start();
         var decoder = await JoinedAsync(barrier, Decoder(0));
@@ -113,7 +113,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task A_decoder_that_joins_while_all_are_parked_gets_the_next_policy_and_is_not_waited_for()
+    public async Task A_decoder_that_joins_while_all_are_parked_is_told_and_not_waited_for()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -127,7 +127,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_joins_during_the_update_gets_the_new_policy_and_is_not_waited_for()
+    public async Task A_decoder_that_joins_during_the_update_is_told_and_not_waited_for()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -139,7 +139,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task A_successor_that_joins_before_word_of_the_loss_is_not_waited_for_to_park()
+    public async Task A_successor_that_joins_before_the_loss_is_reported_need_not_park()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Decoder(0));
@@ -155,7 +155,7 @@ public sealed class StepBarrierMembershipTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task One_that_cannot_get_the_weights_holds_up_nobody_and_is_told_them_when_it_joins_again()
+    public async Task A_decoder_that_cannot_fetch_holds_up_nobody_and_is_told_again_when_it_joins()
     {
         var barrier = Start();
         await JoinedAsync(barrier, Elsewhere(0));

@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Akka.TestKit;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
@@ -76,7 +75,7 @@ public sealed class StragglerTests : StepBarrierTest
     }
 
     [Fact]
-    public async Task While_nobody_has_the_weights_those_that_fetch_them_are_waited_for_beyond_the_deadline()
+    public async Task While_nobody_has_the_weights_decoders_that_fetch_are_waited_for()
     {
         var barrier = Start();
         var (first, second) = (await JoinedAsync(barrier, Elsewhere(0)), await JoinedAsync(barrier, Elsewhere(1)));

@@ -12,7 +12,7 @@ public sealed class BlockPoolTests
         Prop.ForAll<byte>(siblings =>
         {
             var pool = new BlockPool(blockCount: 1);
-            var block = pool.Take();
+            var block = pool.Allocate();
             for (var i = 0; i < siblings; i++)
                 pool.Share(block, 1);
             for (var i = 0; i < siblings; i++)
@@ -26,8 +26,8 @@ public sealed class BlockPoolTests
     public void Every_block_is_taken_once_before_the_pool_is_exhausted()
     {
         var pool = new BlockPool(blockCount: 5);
-        Assert.Equal([0, 1, 2, 3, 4], Enumerable.Range(0, 5).Select(_ => pool.Take().Value));
-        var error = Assert.Throws<InvalidOperationException>(() => pool.Take());
+        Assert.Equal([0, 1, 2, 3, 4], Enumerable.Range(0, 5).Select(_ => pool.Allocate().Value));
+        var error = Assert.Throws<InvalidOperationException>(() => pool.Allocate());
         Assert.Equal("no block to take: all 5 are in use", error.Message);
     }
 
@@ -35,20 +35,20 @@ public sealed class BlockPoolTests
     public void Cached_blocks_are_taken_last_and_in_the_order_of_their_release()
     {
         var pool = new BlockPool(blockCount: 4);
-        var blocks = Enumerable.Range(0, 4).Select(_ => pool.Take()).ToArray();
+        var blocks = Enumerable.Range(0, 4).Select(_ => pool.Allocate()).ToArray();
         pool.Release(blocks[2], hittable: true);
         pool.Release(blocks[0], hittable: true);
         pool.Release(blocks[3], hittable: true);
         pool.Release(blocks[1], hittable: false);
         pool.Share(blocks[0], 2);
-        Assert.Equal([blocks[1], blocks[2], blocks[3]], Enumerable.Range(0, 3).Select(_ => pool.Take()));
+        Assert.Equal([blocks[1], blocks[2], blocks[3]], Enumerable.Range(0, 3).Select(_ => pool.Allocate()));
     }
 
     [Fact]
-    public void A_release_below_zero_a_free_block_shared_and_an_unknown_block_throw_with_their_id()
+    public void Calls_that_contradict_a_blocks_state_throw_with_its_id()
     {
         var pool = new BlockPool(blockCount: 2);
-        var block = pool.Take();
+        var block = pool.Allocate();
         pool.Release(block, hittable: true);
         Assert.Equal(
             "block 0 is released more often than it was taken",
@@ -71,7 +71,7 @@ public sealed class BlockPoolTests
         var pool = new BlockPool(blockCount: 2);
         var cache = new PrefixCache(pool);
         Assert.Null(LedgerAudit.Imbalance(pool, cache, []));
-        var block = pool.Take();
+        var block = pool.Allocate();
         Assert.Equal("block 0 has 1 references but 0 table entries", LedgerAudit.Imbalance(pool, cache, []));
         pool.Release(block, hittable: false);
         cache.Register(BlockHash.After(BlockHash.Root, [1], new PolicyVersion(0)), block);

@@ -44,7 +44,7 @@ public sealed class LedgerGrowthTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(8)]
-    public void G_forks_of_a_partly_filled_block_make_G_minus_1_copies_and_the_last_writes_in_place(int forks)
+    public void G_forks_of_a_partly_filled_block_make_G_minus_1_copies(int forks)
     {
         var user = new LedgerUser(blocks: 32);
         var shared = user.Granted(Group(forks), Tokens(6)).Blocks;

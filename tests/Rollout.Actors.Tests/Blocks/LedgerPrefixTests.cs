@@ -68,7 +68,7 @@ public sealed class LedgerPrefixTests
     }
 
     [Fact]
-    public void Of_two_prompts_computed_in_one_step_the_first_is_registered_and_the_others_blocks_are_freed()
+    public void Of_two_equal_prompts_in_one_step_only_the_first_is_registered()
     {
         var user = new LedgerUser(blocks: 16);
         var first = user.Granted(1, Tokens(8));
@@ -149,7 +149,7 @@ public sealed class LedgerPrefixTests
     }
 
     [Fact]
-    public void After_any_policy_update_nothing_of_before_can_be_hit_not_even_where_the_number_is_the_same_or_smaller()
+    public void After_any_policy_update_no_older_block_can_be_hit_whatever_its_number()
     {
         var user = new LedgerUser(blocks: 16);
         user.Ledger.ResetPolicy(new PolicyVersion(2));

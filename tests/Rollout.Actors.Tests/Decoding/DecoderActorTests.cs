@@ -51,7 +51,7 @@ public sealed class DecoderActorTests : ActorTest
     }
 
     [Fact]
-    public async Task Groups_come_back_with_the_tokens_of_plain_recomputation_and_every_block_with_them()
+    public async Task Groups_come_back_with_the_tokens_of_plain_recomputation_and_all_blocks()
     {
         await ServeAsync();
         GroupRequest[] groups = [.. Enumerable.Range(1, 9).Select(i => Groups.Of(i, 3 + 4 * i, 9, 20, 1, 14))];

@@ -29,7 +29,7 @@ public sealed class DecoderDrainTests : ActorTest
     }
 
     [Fact]
-    public async Task What_it_has_not_finished_goes_back_with_its_tokens_and_another_decoder_ends_it_as_if_nothing_had_been()
+    public async Task Another_decoder_ends_what_it_hands_back_as_if_nothing_had_happened()
     {
         await DrainInTheMiddleOfAStepAsync();
         var starts = await HandedBackAsync(Running, Waiting);

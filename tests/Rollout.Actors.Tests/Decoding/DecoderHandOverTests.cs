@@ -71,7 +71,7 @@ public sealed class DecoderHandOverTests : ActorTest
     }
 
     [Fact]
-    public async Task The_next_scheduler_is_told_of_every_sample_from_its_first_token_on_and_the_old_one_hears_no_more()
+    public async Task The_next_scheduler_is_told_every_token_and_the_old_one_hears_no_more()
     {
         await _old.WelcomeAsync();
         _old.Assign(_decoder, Second);

@@ -10,7 +10,7 @@ public sealed class DecoderJournalHandOverTests : DecoderJournalTest
     private static readonly SchedulerEpoch Eight = new(8);
 
     [Fact]
-    public void Commands_are_carried_out_in_their_order_each_once_and_only_those_of_the_scheduler_that_is_followed()
+    public void Commands_of_the_followed_scheduler_are_carried_out_in_order_each_once()
     {
         Assert.False(Journal.Accept(Command(Seven, 2)), "the first one is missing");
         Assert.True(Journal.Accept(Command(Seven, 1)));
@@ -63,7 +63,7 @@ public sealed class DecoderJournalHandOverTests : DecoderJournalTest
     }
 
     [Fact]
-    public void A_report_that_leaves_samples_out_says_that_the_list_goes_on_until_a_whole_one_was_taken()
+    public void A_report_says_that_more_follows_until_one_with_all_samples_was_taken()
     {
         Sample(Assign(0), 1);
         Finish(Assign(1), 2);

@@ -249,7 +249,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     }
 
     [Fact]
-    public void Whatever_reports_and_answers_get_lost_the_scheduler_has_every_token_once_in_the_end() => Prop.ForAll(
+    public void Whatever_messages_get_lost_the_scheduler_has_every_token_once_in_the_end() => Prop.ForAll(
         Gen.Elements(Fate.ReportLost, Fate.AnswerLost, Fate.AnswerLate, Fate.Taken).ArrayOf(40).ToArbitrary(),
         fates =>
         {

@@ -13,7 +13,7 @@ namespace Rollout.Actors.Tests.Decoding;
 public sealed class DecoderPreemptionTests() : ActorTest($"{VirtualTime}\nakka.loglevel = INFO")
 {
     [Fact]
-    public async Task Sequences_that_have_to_give_their_blocks_up_are_counted_named_in_the_log_and_lose_no_token()
+    public async Task Preempted_sequences_are_counted_and_logged_and_lose_no_token()
     {
         var log = CreateTestProbe();
         Sys.EventStream.Subscribe(log, typeof(Info));

@@ -31,7 +31,7 @@ public sealed class DecoderReportTests : ActorTest
     }
 
     [Fact]
-    public async Task One_that_is_not_answered_is_sent_again_as_it_was_and_a_late_answer_to_it_lets_the_next_one_go()
+    public async Task An_unanswered_report_is_repeated_unchanged_and_a_late_answer_still_counts()
     {
         Follow(TimeSpan.FromMilliseconds(100));
         Assign(First);
@@ -52,7 +52,7 @@ public sealed class DecoderReportTests : ActorTest
     }
 
     [Fact]
-    public async Task Where_reports_are_rare_an_answer_may_take_four_intervals_from_the_moment_of_sending()
+    public async Task Where_reports_are_rare_an_answer_may_take_four_intervals()
     {
         var interval = TimeSpan.FromSeconds(1.2);
         Follow(interval);

@@ -27,7 +27,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     }
 
     [Fact]
-    public async Task A_device_fault_stops_decoder_and_allocator_and_the_next_incarnation_does_the_work()
+    public async Task After_a_device_fault_the_next_incarnation_does_the_work()
     {
         var supervisor = Start(NewRunner);
         var first = await WelcomeAsync(1);
@@ -50,6 +50,7 @@ public sealed class DecoderSupervisorTests : ActorTest
         await ExpectMsgAsync<Terminated>();
         Assert.True(broken.IsDisposed);
         Assert.Single(broken.Threads);
+        await PauseAsync(supervisor);
         var second = await WelcomeAsync(2);
         _scheduler.Assign(second, group, 2);
         Groups.AssertExpected(
@@ -61,7 +62,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     [Fact]
     public async Task A_fault_of_the_allocator_is_the_decoders()
     {
-        Start(NewRunner);
+        var supervisor = Start(NewRunner);
         var first = await WelcomeAsync(1);
 
         // Under a policy that the pool isn't at: nobody who keeps the protocol says this.
@@ -77,11 +78,12 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         Assert.True((await LostAsync()).ComesBack);
         await _barrier.ExpectMsgAsync<LeaveBarrier>();
+        await PauseAsync(supervisor);
         await WelcomeAsync(2);
     }
 
     [Fact]
-    public async Task A_runner_that_can_not_be_built_is_reported_with_its_own_words_so_often_and_no_more()
+    public async Task A_runner_that_can_not_be_built_is_reported_as_often_as_it_is_tried()
     {
         var attempts = 0;
         var supervisor = Start(() =>
@@ -97,6 +99,7 @@ public sealed class DecoderSupervisorTests : ActorTest
             Assert.Equal(incarnation, lost.Incarnation);
             Assert.Equal(incarnation <= TestSettings.Decoder.MaxRestarts, lost.ComesBack);
             Assert.Equal(new LeaveBarrier(Decoder(0), incarnation), await _barrier.ExpectMsgAsync<LeaveBarrier>());
+            await PauseAsync(supervisor);
         }
         await SettledAsync(supervisor);
         Assert.Equal(1 + TestSettings.Decoder.MaxRestarts, attempts);
@@ -105,7 +108,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     [Fact]
     public async Task A_fault_in_the_middle_of_parking_is_reported_to_the_barrier()
     {
-        Start(NewRunner);
+        var supervisor = Start(NewRunner);
         var first = await WelcomeAsync(1);
         Assert.True(_runners.TryPeek(out var runner));
         using var gate = new StepGate(runner, closedAt: 2);
@@ -116,6 +119,7 @@ public sealed class DecoderSupervisorTests : ActorTest
         gate.Open();
 
         Assert.Equal(new LeaveBarrier(Decoder(0), 1), await _barrier.ExpectMsgAsync<LeaveBarrier>());
+        await PauseAsync(supervisor);
         Assert.Equal(2, (await _barrier.ExpectMsgAsync<JoinBarrier>()).Incarnation);
     }
 
@@ -146,7 +150,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     [Fact]
     public async Task Weights_that_can_not_be_loaded_cost_the_incarnation()
     {
-        Start(() => new UnloadableRunner());
+        var supervisor = Start(() => new UnloadableRunner());
         var join = await _barrier.ExpectMsgAsync<JoinBarrier>();
 
         join.Decoder.Tell(new TrainerIs(Trainer), _barrier);
@@ -155,7 +159,60 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         Assert.Equal("policy 1 was never published", (await LostAsync()).Reason);
         await _barrier.ExpectMsgAsync<LeaveBarrier>();
+        await PauseAsync(supervisor);
         Assert.Equal(2, (await _barrier.ExpectMsgAsync<JoinBarrier>()).Incarnation);
+    }
+
+    [Fact]
+    public async Task Faults_that_are_far_apart_never_use_up_the_restarts()
+    {
+        var supervisor = Start(() => throw new InvalidDataException("no such file"));
+        for (var incarnation = 1; incarnation <= 3 * TestSettings.Decoder.MaxRestarts; incarnation++)
+        {
+            Assert.True((await LostAsync()).ComesBack);
+            await SettledAsync(supervisor);
+            Advance(2 * TestSettings.Decoder.RestartWindow);
+        }
+    }
+
+    [Fact]
+    public async Task The_next_incarnation_starts_after_its_pause_and_not_before()
+    {
+        var built = 0;
+        var supervisor = Start(() =>
+        {
+            built++;
+            throw new InvalidDataException("no such file");
+        });
+        await LostAsync();
+        await SettledAsync(supervisor);
+
+        Advance(TestSettings.Decoder.RestartPause / 2);
+        await SettledAsync(supervisor);
+        Assert.Equal(1, built);
+        Advance(TestSettings.Decoder.RestartPause / 2);
+        await LostAsync();
+
+        Assert.Equal(2, built);
+    }
+
+    [Fact]
+    public async Task A_host_that_leaves_during_the_pause_waits_for_nobody_and_nothing_starts_again()
+    {
+        var built = 0;
+        var supervisor = Start(() =>
+        {
+            built++;
+            throw new InvalidDataException("no such file");
+        });
+        await LostAsync();
+        Tell(supervisor, new Drain());
+        Assert.Equal(new Drained(Decoder(0), 0), await ExpectMsgAsync<Drained>());
+
+        await PauseAsync(supervisor);
+        await SettledAsync(supervisor);
+
+        Assert.Equal(1, built);
     }
 
     [Fact]
@@ -172,7 +229,7 @@ public sealed class DecoderSupervisorTests : ActorTest
     private IActorRef Start(Func<IModelRunner> createRunner) => Sys.ActorOf(DecoderSupervisor.Props(
         new DecoderSetup(Decoder(0), createRunner, MaxModelLength: 100, StaticBatch: false, PrefixCaching: true,
             new PolicySource.Shared()),
-        TestSettings.Decoder, _scheduler.Ref, _barrier));
+        TestSettings.Decoder, _scheduler.Ref, _barrier, Clock));
 
     private async Task<DecoderLost> LostAsync()
     {
@@ -181,6 +238,13 @@ public sealed class DecoderSupervisorTests : ActorTest
             if (await _scheduler.NextAsync() is DecoderLost lost)
                 return lost;
         }
+    }
+
+    /// <summary>The pause before the next incarnation passes, as long as it may be.</summary>
+    private async Task PauseAsync(IActorRef supervisor)
+    {
+        await SettledAsync(supervisor);
+        Advance(TimeSpan.FromMinutes(1));
     }
 
     private FakeModelRunner NewRunner()

@@ -11,7 +11,7 @@ namespace Rollout.Actors.Tests.Engine;
 public sealed class DecodeEngineFaultTests
 {
     [Fact]
-    public void Steps_that_fail_at_random_cost_time_and_only_where_luck_strikes_thrice_a_group_that_says_so()
+    public void Steps_that_fail_at_random_cost_time_and_seldom_a_group_which_says_so()
     {
         var (all, given) = (0, 0);
         Prop.ForAll(EngineScenario.Arbitrary(), Gen.Choose(5, 12).ToArbitrary(), (drawn, every) =>

@@ -10,7 +10,7 @@ namespace Rollout.Actors.Tests.Engine;
 public sealed class DecodeEngineTests
 {
     [Fact]
-    public void Whatever_the_pool_the_limits_and_the_arrivals_every_sample_gets_the_tokens_of_plain_recomputation() =>
+    public void Under_any_pool_and_limits_samples_get_the_tokens_of_plain_recomputation() =>
         Prop.ForAll(EngineScenario.Arbitrary(), scenario =>
         {
             var groups = scenario.Groups();
@@ -86,7 +86,7 @@ public sealed class DecodeEngineTests
     }
 
     [Fact]
-    public void Samples_that_were_cut_off_anywhere_go_on_elsewhere_with_the_tokens_of_an_undisturbed_run() =>
+    public void Recalled_samples_go_on_elsewhere_with_the_tokens_of_an_undisturbed_run() =>
         Prop.ForAll(EngineScenario.Arbitrary(), Gen.Choose(0, 20).ToArbitrary(), (scenario, cutAfter) =>
         {
             var groups = scenario.Groups();
@@ -132,7 +132,7 @@ public sealed class DecodeEngineTests
     }
 
     [Fact]
-    public void After_a_new_policy_sequences_start_over_from_their_tokens_and_say_which_policy_sampled_which()
+    public void After_a_new_policy_sequences_keep_their_tokens_and_name_the_policy_of_each()
     {
         var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64));
         var group = Groups.Of(1, 10, 12);

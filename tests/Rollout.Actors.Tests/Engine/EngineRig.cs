@@ -25,12 +25,18 @@ internal sealed class EngineRig
             MaxModelLength = scenario.BlockSize * (scenario.StaticBatch ? 1 : 1000),
             MaxStepRetries = 2,
             StaticBatch = scenario.StaticBatch,
-        });
+        })
+        {
+            StepFailed = Faults.Add,
+        };
     }
 
     public DecodeEngine Engine { get; }
 
     public FakeModelRunner Runner { get; }
+
+    /// <summary>Why steps failed. The engine retries those that read a wrong block, too.</summary>
+    public List<Exception> Faults { get; } = [];
 
     public SampleCollector Samples { get; } = new();
 

@@ -77,8 +77,10 @@ public sealed class LastTryTests
             var outcomes = rig.Run(groups, scenario.StepsBetweenArrivals);
 
             AssertOnlyOneFailed(groups, outcomes, victim.Value);
+            if (scenario.StepsAhead == 1)
+                Assert.All(rig.Faults, fault => Assert.Equal("poisoned", fault.Message));
             rig.AssertIdle();
-        }).Holds(100);
+        }).Holds(runs: 100);
 
     private static EngineRig Rig(int stepsAhead) => new(
         new EngineScenario(BlockSize: 4, Blocks: 4000, MaxNumSeqs: 64, MaxNumBatchedTokens: 512) { StepsAhead = stepsAhead });

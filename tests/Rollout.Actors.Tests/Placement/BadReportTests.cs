@@ -1,4 +1,3 @@
-using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;

@@ -1,6 +1,5 @@
 using FsCheck.Fluent;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 using Xunit;
 

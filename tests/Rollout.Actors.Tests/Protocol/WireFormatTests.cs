@@ -19,11 +19,11 @@ public sealed class WireFormatTests : ActorTest
     [
         "assign-samples:2 61013e9250e9f8b0",
         "cancel-groups:1 4bcbcaf61c00a8e2",
-        "completions-ready:2 aaabd5427cbf5d6d",
+        "completions-ready:2 1ad4b6106caa5cb8",
         "decoder-here:3 0697538e3e232279",
         "decoder-lost:2 126158747c5a032e",
         "decoder-refused:2 8a95d3a6662c9941",
-        "decoder-report:3 5b401b939fbfa6d9",
+        "decoder-report:3 a990b74a019f32ad",
         "decoder-stats:1 2884821a5b38f9b6",
         "forget-groups:1 acbafb6c87128746",
         "group-given-up:1 207f9f34f2538469",

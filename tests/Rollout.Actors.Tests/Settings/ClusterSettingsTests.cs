@@ -40,7 +40,7 @@ public sealed class ClusterSettingsTests : IDisposable
         $"cluster.seed-nodes=[\"{seed}\"]");
 
     [Fact]
-    public void An_address_that_other_machines_reach_is_refused_without_tls_unless_the_configuration_says_so()
+    public void Other_machines_reach_an_address_only_with_tls_or_insecure_network()
     {
         const string Expected = "127.0.0.1 or another loopback address without cluster.tls, unless insecure-network = on";
         foreach (var host in (string[])["0.0.0.0", "10.0.0.7", "gpu-1.example"])

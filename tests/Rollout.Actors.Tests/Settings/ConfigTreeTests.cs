@@ -141,7 +141,7 @@ public sealed class ConfigTreeTests
             message, Assert.Throws<ConfigurationException>(() => ConfigTree.Load(null, [argument])).Message);
 
     [Fact]
-    public void A_path_is_relative_to_the_file_it_stands_in_and_on_the_command_line_to_the_current_directory()
+    public void A_path_is_relative_to_its_file_or_on_the_command_line_to_the_current_folder()
     {
         using var folder = new TemporaryFolder();
         folder.Write(

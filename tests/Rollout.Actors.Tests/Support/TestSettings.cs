@@ -12,6 +12,7 @@ public static class TestSettings
         "decoder.max-num-batched-tokens=64",
         "decoder.max-step-retries=2",
         "decoder.max-restarts=2",
+        "decoder.restart-pause=10ms",
         "scheduler.lookahead-seqs=4",
         "scheduler.queue-depth=100",
         "scheduler.group-timeout=5m",

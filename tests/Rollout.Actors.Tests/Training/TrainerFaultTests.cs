@@ -1,4 +1,3 @@
-using Akka.Actor;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;

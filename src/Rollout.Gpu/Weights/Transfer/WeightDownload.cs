@@ -92,6 +92,8 @@ internal sealed class WeightDownload(
     private static TimeSpan Delay(int fruitless) => TimeSpan.FromTicks(
         Math.Min(LongestDelay.Ticks, FirstDelay.Ticks << Math.Min(fruitless - 1, 10)));
 
+    /// <param name="deadline">Put off by every byte that arrives.</param>
+    /// <param name="cancel">Ends the attempt.</param>
     private async Task<HostWeights> ReceiveAsync(CancellationTokenSource deadline, CancellationToken cancel)
     {
         using var io = new CancellationTokenSource(options.Stall, options.Time);
@@ -134,7 +136,10 @@ internal sealed class WeightDownload(
     }
 
     private async Task ReadTensorAsync(
-        Stream stream, HostWeights memory, WeightManifest manifest, CancellationTokenSource io,
+        Stream stream,
+        HostWeights memory,
+        WeightManifest manifest,
+        CancellationTokenSource io,
         CancellationTokenSource deadline)
     {
         var (number, tensor) = (_place.Tensor, manifest.Layout.Tensors[_place.Tensor]);
@@ -146,7 +151,7 @@ internal sealed class WeightDownload(
             var count = await stream.ReadAsync(piece, io.Token).ConfigureAwait(false);
             if (count == 0)
                 throw new EndOfStreamException("the connection was closed");
-            deadline.CancelAfter(options.Timeout);     // put off by every byte that arrives
+            deadline.CancelAfter(options.Timeout);
             _hash.Append(piece.Span[..count]);
             _place = _place with { Offset = _place.Offset + count };
         }
