@@ -131,17 +131,8 @@ internal sealed class Submissions(int client)
             Submit(entry);
         while (_waiting == 0 && _new.TryDequeue(out var entry))
             Submit(entry);
-        // The scheduler had no room: it hears of more by their ids alone, and says when it wants them.
-        var offered = _toAsk.Where(IsOpen).ToList();
-        while (_new.TryDequeue(out var entry))
-        {
-            SetWaiting(entry, true);
-            offered.Add(entry);
-        }
-        offered.ForEach(MarkHeard);
-        messages.AddRange(offered
-            .Select(entry => new OfferedGroup(entry.Group.Id, entry.Group.Samples.Length))
-            .Chunk(IdsAtOnce).Select(some => new OfferGroups(some, Epoch)));
+        if (_toAsk.Count + _new.Count > 0)
+            AddOffers(messages);
         _called.Clear();
         _toAsk.Clear();
         return messages;
@@ -169,6 +160,21 @@ internal sealed class Submissions(int client)
 
     private IEnumerable<Entry> Known(IEnumerable<GroupId> ids) =>
         ids.Select(id => _entries.GetValueOrDefault(id)).OfType<Entry>();
+
+    private void AddOffers(List<ISchedulerMessage> messages)
+    {
+        var offered = _toAsk.Where(IsOpen).ToList();
+        // The scheduler had no room: it hears of more by their ids alone, and says when it wants them.
+        while (_new.TryDequeue(out var entry))
+        {
+            SetWaiting(entry, true);
+            offered.Add(entry);
+        }
+        offered.ForEach(MarkHeard);
+        messages.AddRange(offered
+            .Select(entry => new OfferedGroup(entry.Group.Id, entry.Group.Samples.Length))
+            .Chunk(IdsAtOnce).Select(some => new OfferGroups(some, Epoch)));
+    }
 
     private void AddAcknowledgements(List<ISchedulerMessage> messages)
     {

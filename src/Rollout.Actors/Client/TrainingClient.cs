@@ -6,7 +6,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;
 
-/// <summary>Starts a training run and follows it.</summary>
+/// <summary>Starts a training run from outside of actors, and gives its events.</summary>
 /// <param name="system">The actor system of the trainer.</param>
 /// <param name="trainer">The trainer actor.</param>
 public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
@@ -39,20 +39,20 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
     }
 
     /// <summary>
-    /// Ends the run under way, if there is one, for a reason that lies outside of it. Returns when what it has learnt is
-    /// saved and <see cref="TrainAsync"/> has its last event: what the trainer is at, and saving, may take long.
+    /// Ends a run that is under way, for a reason outside of it. Returns when what it has learnt is saved and
+    /// <see cref="TrainAsync"/> has its last event. The step at hand, and saving, may take long.
     /// </summary>
-    /// <exception cref="AskTimeoutException">They took longer than that.</exception>
+    /// <exception cref="AskTimeoutException">It took longer than the deadline.</exception>
     public async Task AbandonAsync(string reason, TimeSpan deadline)
     {
         trainer.Tell(new AbandonTraining(reason));
-        // Who has answered this has handled all that it was told before.
+        // An actor that answers has handled all that it was told before.
         await trainer.Ask<ActorIdentity>(new Identify(null), deadline).ConfigureAwait(false);
         if (_observer is { } observer)
             await observer.Ask<ActorIdentity>(new Identify(null), deadline).ConfigureAwait(false);
     }
 
-    /// <summary>Passes the trainer's events on; a trainer that dies without a word ends the run with an error.</summary>
+    /// <summary>Passes the trainer's events on. Ends the run with an error where the trainer stops without a word.</summary>
     private sealed class Observer : ReceiveActor
     {
         private readonly ChannelWriter<object> _events;
@@ -83,10 +83,10 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
             ReceiveAny(seen => events.TryWrite(seen));
         }
 
-        /// <summary>With the whole actor system too, where the trainer could not end the run before.</summary>
+        /// <summary>The actor system may stop before the trainer has ended the run.</summary>
         protected override void PostStop() => EndWithout("the actor system stopped before the run ended");
 
-        /// <summary>What the trainer did not say; nothing where it did.</summary>
+        /// <summary>Ends the run, unless the trainer has.</summary>
         private void EndWithout(string error)
         {
             _events.TryWrite(new TrainingEnded(_progress, _checkpoint, error));

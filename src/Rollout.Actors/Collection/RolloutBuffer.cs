@@ -5,8 +5,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Collection;
 
 /// <summary>
-/// The groups of one round: each is on its way, then finished, then scored, or failed at any point. Complete when none
-/// is on its way. An answer that comes twice, or for a group of another round, changes nothing.
+/// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
+/// open. An answer that comes twice, or for a group of another round, changes nothing.
 /// </summary>
 public sealed class RolloutBuffer
 {
@@ -14,7 +14,7 @@ public sealed class RolloutBuffer
     private readonly List<GroupId> _order = [];
     private int _open;
 
-    /// <summary>Expects this group.</summary>
+    /// <summary>Adds a group, as open.</summary>
     public void Expect(PromptItem item, GroupRequest request)
     {
         _members.Add(request.Id, new Member(item, request));
@@ -22,21 +22,21 @@ public sealed class RolloutBuffer
         _open++;
     }
 
-    /// <summary>Every expected group is scored or failed.</summary>
+    /// <summary>Every group is scored or has failed.</summary>
     public bool IsComplete => _open == 0;
 
-    /// <summary>Groups that are neither scored nor failed.</summary>
+    /// <summary>Groups that are neither scored nor failed, in the order in which they were added.</summary>
     public IEnumerable<GroupId> Open => _order.Where(id => _members[id].IsOpen);
 
     /// <summary>Groups that failed, with their reasons.</summary>
     public IEnumerable<GroupFailed> Failed =>
         _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));
 
-    /// <summary>The scored groups in the order of expectation.</summary>
+    /// <summary>The scored groups, in the order in which they were added.</summary>
     public IReadOnlyList<ScoredGroup> Scored =>
         [.. _order.Where(id => _members[id].Scored is not null).Select(id => _members[id].Scored!)];
 
-    /// <summary>A group is decoded. Returns its prompt, or null where the answer is not awaited (any more).</summary>
+    /// <summary>Keeps a group's samples. Returns its prompt, or null where nobody waits for them.</summary>
     public PromptItem? Finish(GroupFinished group)
     {
         if (!_members.TryGetValue(group.Id, out var member) || !member.IsOpen || member.Finished is not null)
@@ -50,7 +50,7 @@ public sealed class RolloutBuffer
         return member.Item;
     }
 
-    /// <summary>A finished group has its rewards.</summary>
+    /// <summary>Keeps a finished group's rewards.</summary>
     public void Score(GroupScored scored)
     {
         if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
@@ -60,7 +60,7 @@ public sealed class RolloutBuffer
         _open--;
     }
 
-    /// <summary>A group will not come.</summary>
+    /// <summary>Records that a group has failed.</summary>
     public void Fail(GroupId id, string reason)
     {
         if (!_members.TryGetValue(id, out var member) || !member.IsOpen)

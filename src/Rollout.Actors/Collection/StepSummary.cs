@@ -3,12 +3,12 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Collection;
 
-/// <summary>Figures over all completions of a training step, and the step as the trainer takes it.</summary>
+/// <summary>Statistics over all completions of a training step, and the batch that the policy trainer gets.</summary>
 public sealed record StepSummary
 {
     public required double RewardMean { get; init; }
 
-    /// <summary>Population standard deviation.</summary>
+    /// <summary>Population standard deviation of the rewards.</summary>
     public required double RewardStd { get; init; }
 
     /// <summary>Sampled tokens.</summary>
@@ -18,7 +18,7 @@ public sealed record StepSummary
 
     public required int MaxLength { get; init; }
 
-    /// <summary>Share of completions that ended by length.</summary>
+    /// <summary>Share of completions that ended at their max tokens.</summary>
     public required double TruncatedShare { get; init; }
 
     /// <param name="groups">At least one, each with at least one completion.</param>
@@ -39,7 +39,7 @@ public sealed record StepSummary
         };
     }
 
-    /// <summary>The groups as the policy trainer takes them.</summary>
+    /// <summary>The groups as a batch for the policy trainer.</summary>
     public static TrainBatch ToTrainBatch(IReadOnlyList<ScoredGroup> groups) =>
         new([.. groups.Select(group => new TrainGroup(
             group.Group.Id,

@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Groups from their submission, or a decoder's first word of them, until their client has the outcome: by id, by the
-/// time at which they are overdue, and those that have ended and that nobody has been told of.
+/// The scheduler's groups by id and by the time at which they are overdue, from their submission, or a decoder's first report
+/// of them, until their client has the outcome.
 /// </summary>
 /// <param name="now">The time.</param>
 /// <param name="groupTimeout">How long a group that was begun may go without a token.</param>

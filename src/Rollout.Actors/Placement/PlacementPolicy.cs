@@ -3,8 +3,8 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// How much room a group needs and how much there is: a decoder takes samples while, with them, it has no more than it
-/// can run and a little ahead of it, in places as in blocks.
+/// How much room a group needs, and how much a decoder has: as many sequences as it can run and a few ahead, and blocks in
+/// the same proportion.
 /// </summary>
 /// <param name="lookaheadSeqs">Sequences that a decoder may have beyond those it can run.</param>
 public sealed class PlacementPolicy(int lookaheadSeqs)
@@ -18,21 +18,21 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     private int _mostSeqs;          // samples that any decoder takes at most
     private long _mostTokens;       // tokens that the blocks hold which any decoder takes at most
 
-    /// <summary>The share of their max tokens that finished samples came to need, late ones counting more; 1 at first.</summary>
+    /// <summary>The share of their max tokens that finished samples needed, recent ones counting more; 1 at first.</summary>
     public double LengthShare { get; private set; } = 1;
 
     /// <summary>Learns from a sample that has ended with so many of the tokens that it might have had.</summary>
     public void LearnLength(int tokens, int maxTokens) =>
         LengthShare += Recency * (Math.Max((double)tokens / maxTokens, LeastShare) - LengthShare);
 
-    /// <summary>Blocks of a prompt that the samples of a group share: its full ones.</summary>
+    /// <summary>Blocks of a prompt that a group's samples share: the full ones.</summary>
     public static int PromptBlocks(GroupRequest group, int blockSize) => group.Prompt.Length / blockSize;
 
     /// <summary>Blocks that a sample is expected to need of its own.</summary>
     public int OwnBlocks(GroupRequest group, SampleSlot slot, int blockSize) =>
         (group.Prompt.Length % blockSize + slot.Count + TokensToCome(group, slot) + blockSize - 1) / blockSize;
 
-    /// <summary>Tokens that a sample is expected to sample yet, at least one.</summary>
+    /// <summary>Tokens that a sample is expected to still need, at least one.</summary>
     public int TokensToCome(GroupRequest group, SampleSlot slot) =>
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
@@ -84,8 +84,8 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     }
 
     /// <summary>
-    /// Moving samples that have not begun away from the rest of their group pays: the tokens that they may sample there
-    /// at once are more than the prompt's, which has to be computed again.
+    /// True where moving samples away from the rest of their group pays: they are expected to sample more tokens than the
+    /// prompt has, which must be computed again.
     /// </summary>
     public bool PaysToSplit(GroupRequest group, IEnumerable<SampleSlot> moved) =>
         moved.Sum(slot => (long)TokensToCome(group, slot)) > group.Prompt.Length;

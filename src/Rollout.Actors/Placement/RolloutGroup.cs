@@ -54,7 +54,16 @@ public sealed class RolloutGroup(GroupId id, long order)
     public TimeSpan ProgressAt { get; set; }
 
     /// <summary>Tokens sampled so far, all samples together.</summary>
-    public long Tokens => _slots.Sum(slot => (long)slot.Count);
+    public long Tokens
+    {
+        get
+        {
+            var tokens = 0L;
+            foreach (var slot in _slots)
+                tokens += slot.Count;
+            return tokens;
+        }
+    }
 
     /// <summary>How it ended; null while it is on its way.</summary>
     public GroupOutcome? Outcome { get; private set; }

@@ -36,6 +36,10 @@ public readonly record struct VersionSpan(Policy Policy, int Start)
     /// <summary>The spans of tokens start … start + count − 1, counted from the first of these.</summary>
     public static VersionSpan[] Slice(ReadOnlySpan<VersionSpan> spans, int start, int count)
     {
+        if (count == 0)
+            return [];
+        if (spans.Length == 1 && spans[0].Start <= start)
+            return [spans[0] with { Start = 0 }];
         var sliced = new List<VersionSpan>();
         foreach (var span in spans)
         {
@@ -46,7 +50,7 @@ public readonly record struct VersionSpan(Policy Policy, int Start)
                 sliced.Clear();
             sliced.Add(moved);
         }
-        return count == 0 ? [] : [.. sliced];
+        return [.. sliced];
     }
 }
 

@@ -3,6 +3,47 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
+/// <summary>The mailbox of the scheduler: clients, decoders and membership write to it.</summary>
+public interface ISchedulerMessage;
+
+/// <summary>One prompt and how each of its samples is drawn.</summary>
+/// <param name="Id">Unique in the run; with the seed and the sample's number it determines every token.</param>
+/// <param name="Prompt">Token ids, at least one.</param>
+/// <param name="Samples">One entry a sample.</param>
+public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Samples);
+
+/// <summary>
+/// From a client. Answered, to the sender, by <see cref="CompletionsReady"/> (one or more, with all samples together),
+/// <see cref="GroupGivenUp"/> or <see cref="NoRoom"/>. Submitting a group again that is still on its way changes nothing
+/// but where the answer goes. One that has ended is answered again until the client says <see cref="OutcomesTaken"/>.
+/// </summary>
+/// <param name="Group">What to sample.</param>
+/// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
+/// <param name="Seen">The highest scheduler epoch that the client has heard of, 0 at first: it listens to no lower one.</param>
+/// <param name="Fingerprint">The only model and tokenizer that it may be sampled with; null takes any.</param>
+public sealed record SubmitGroup(
+    GroupRequest Group, Policy? Required = null, SchedulerEpoch Seen = default, string? Fingerprint = null)
+    : ISchedulerMessage, IWireMessage;
+
+/// <summary>
+/// From a client, by id alone: groups of which it has heard nothing for some seconds, and groups that it keeps because the
+/// scheduler had no room. Answered by <see cref="GroupsUnderway"/> with those that the scheduler has, by
+/// <see cref="CompletionsReady"/> or <see cref="GroupGivenUp"/> for those that have ended, and, when there is room for the
+/// others, by <see cref="SendGroups"/>.
+/// </summary>
+/// <param name="Groups">Some of its groups without an outcome.</param>
+/// <param name="Seen">As in <see cref="SubmitGroup"/>.</param>
+public sealed record OfferGroups(OfferedGroup[] Groups, SchedulerEpoch Seen = default) : ISchedulerMessage, IWireMessage;
+
+/// <summary>A group that a client has, and the number of its samples.</summary>
+public readonly record struct OfferedGroup(GroupId Id, int Samples);
+
+/// <summary>From a client: it has these groups' outcomes, which need not be kept any more. Not answered.</summary>
+public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
+
+/// <summary>From a client that no longer wants these groups. Not answered; unknown groups are ignored.</summary>
+public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
+
 /// <summary>From whoever starts, or waits for decoders: is there a scheduler? Answered by <see cref="SchedulerReport"/>.</summary>
 public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 
@@ -45,10 +86,10 @@ public readonly record struct DecoderCapacity(
 /// <param name="Decoder">Where to send commands.</param>
 /// <param name="Capacity">What it can hold.</param>
 /// <param name="Policy">The weights that it decodes with.</param>
-/// <param name="Fingerprint">Of its model and tokenizer; decoders of one cluster have the same.</param>
+/// <param name="Fingerprint">Its model and tokenizer; decoders of one cluster have the same.</param>
 /// <param name="Seen">The highest scheduler epoch that it knows, whose commands it carries out; 0 at first.</param>
-/// <param name="CommandsTaken">Commands of that epoch that it has carried out.</param>
-/// <param name="Holding">Samples that it works on or keeps.</param>
+/// <param name="CommandsTaken">The number of the last command of that epoch that it has carried out.</param>
+/// <param name="Holding">The number of samples that it works on or keeps.</param>
 /// <param name="Leaving">It takes no more work and hands back what it has.</param>
 public sealed record DecoderHere(
     DecoderId Id,
@@ -63,19 +104,19 @@ public sealed record DecoderHere(
     bool Leaving) : ISchedulerMessage, IWireMessage;
 
 /// <summary>
-/// From a decoder: what happened since the last report that was taken. One is outstanding at a time; one that isn't
-/// answered by <see cref="ReportTaken"/> in time is sent again as it was, under its number, and what has come since waits.
+/// From a decoder: what happened since the last report that was acknowledged. Answered by <see cref="ReportTaken"/>. One is
+/// outstanding at a time: without an answer it is sent again as it was, under its number, and later news waits.
 /// </summary>
 /// <param name="Decoder">Its host and device.</param>
-/// <param name="Incarnation">Its own.</param>
+/// <param name="Incarnation">The decoder's.</param>
 /// <param name="Epoch">The scheduler that it reports to.</param>
-/// <param name="Number">From 1 in each epoch.</param>
-/// <param name="CommandsTaken">Commands of the epoch that it has carried out.</param>
+/// <param name="Number">Counts from 1 in each epoch.</param>
+/// <param name="CommandsTaken">The number of the last command of the epoch that it has carried out.</param>
 /// <param name="Policy">The weights that it decodes with: what it hands back for others isn't given to it again.</param>
-/// <param name="Samples">Those with news.</param>
+/// <param name="Samples">The samples with news.</param>
 /// <param name="Rejected">Groups that can't be finished, there or anywhere.</param>
-/// <param name="Load">How full it is.</param>
-/// <param name="More">Another report follows at once: not all news had room.</param>
+/// <param name="Load">How full its device is.</param>
+/// <param name="More">Not all news had room: another report follows at once.</param>
 public sealed record DecoderReport(
     DecoderId Decoder,
     int Incarnation,
@@ -89,8 +130,8 @@ public sealed record DecoderReport(
     bool More) : ISchedulerMessage, IWireMessage;
 
 /// <summary>What one sample has sampled since the last report that was acknowledged.</summary>
-/// <param name="Group">Its group.</param>
-/// <param name="Sample">Its number there.</param>
+/// <param name="Group">The sample's group.</param>
+/// <param name="Sample">Its number in the group.</param>
 /// <param name="Assignment">The assignment that it is worked on under.</param>
 /// <param name="Start">How many of its tokens come before these.</param>
 /// <param name="Sampled">The new tokens.</param>
@@ -109,7 +150,7 @@ public sealed record SampleProgress(
     public bool IsLast => Finished is not null || HandedBack;
 }
 
-/// <summary>Why a group can't be finished.</summary>
+/// <summary>A group that can't be finished, and why.</summary>
 public sealed record GroupRejection(GroupId Group, AssignmentId Assignment, string Reason);
 
 /// <summary>How full a device is.</summary>
@@ -118,10 +159,10 @@ public sealed record GroupRejection(GroupId Group, AssignmentId Assignment, stri
 /// <param name="FreeBlocks">Blocks that nobody holds, cached ones included.</param>
 public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlocks);
 
-/// <summary>From a decoder's supervisor: its unfinished groups must go elsewhere.</summary>
-/// <param name="Id">The device.</param>
-/// <param name="Incarnation">The one that is gone.</param>
-/// <param name="Reason">Why, for the groups that nobody can take.</param>
+/// <summary>From a decoder's supervisor: an incarnation has ended, and its unfinished samples must go elsewhere. Not answered.</summary>
+/// <param name="Id">The decoder.</param>
+/// <param name="Incarnation">The one that has ended.</param>
+/// <param name="Reason">Why it ended, in a sentence.</param>
 /// <param name="ComesBack">A next incarnation is being started.</param>
 /// <param name="DecodersOfHost">Decoders that its host runs, working or not: the others may still come. 0 where unknown.</param>
 public sealed record DecoderLost(

@@ -84,15 +84,18 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     {
         foreach (var group in book.TakeEnded())
             Answer(group);
-        foreach (var called in GroupIds(book.TakeCalled()))
-            called.Client.Tell(new SendGroups(epoch, called.Groups));
+        var called = book.TakeCalled();
+        if (called.Count == 0)
+            return;
+        foreach (var (client, groups) in GroupIds(called))
+            client.Tell(new SendGroups(epoch, groups));
     }
 
     /// <summary>These groups' outcomes were not acknowledged: their clients are asked whether they have them.</summary>
     public void AskAfter(IEnumerable<RolloutGroup> ended)
     {
-        foreach (var asked in GroupIds(ended.Select(group => group.Id)))
-            asked.Client.Tell(new OutcomesKept(epoch, asked.Groups));
+        foreach (var (client, groups) in GroupIds(ended.Select(group => group.Id)))
+            client.Tell(new OutcomesKept(epoch, groups));
     }
 
     /// <summary>Groups that were called, and whose clients have not sent them, lose their places.</summary>

@@ -3,7 +3,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Scheduling;
 
-/// <summary>Who wants which groups. A group's answer goes to whoever submitted it last.</summary>
+/// <summary>Which client wants which groups. A group's answer goes to the client that submitted it last.</summary>
 internal sealed class ClientRoster
 {
     private readonly Dictionary<GroupId, IActorRef> _clients = [];

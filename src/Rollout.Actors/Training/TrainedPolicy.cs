@@ -3,26 +3,30 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
-/// <summary>The policy that a trainer changes: which one it is in the cluster, and how others get it.</summary>
-/// <param name="trainer">Changes it; this object's from here on.</param>
-/// <param name="run">The trainer's run (see <see cref="Policy"/>).</param>
-/// <param name="publisher">Offers it to other processes; null where there are none.</param>
+/// <summary>
+/// The policy that a run trains: its name in the cluster, its checkpoints, and its offers to other processes.
+/// </summary>
+/// <param name="trainer">Trains the policy; this object disposes of it.</param>
+/// <param name="run">The number of the run, part of the policy's name (see <see cref="Policy"/>).</param>
+/// <param name="publisher">Offers the weights to other processes; null where there are none.</param>
 internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPublisher? publisher) : IDisposable
 {
     public Policy Current => new(run, trainer.Version);
 
     public Policy Next => new(run, trainer.Version.Next());
 
-    /// <summary>False after a training step that failed half way: there is nothing worth saving.</summary>
+    /// <summary>False once a training step has failed: its weights must not be saved.</summary>
     public bool IsWhole { get; private set; } = true;
 
-    /// <summary>The last checkpoint, which may be the one that the run goes on from; null before the first.</summary>
+    /// <summary>
+    /// The last checkpoint's folder, which may be the one that the run was resumed from; null before the first.
+    /// </summary>
     public string? LastCheckpoint { get; private set; }
 
-    /// <summary>The run goes on from this checkpoint: there is nothing to save before the next step.</summary>
-    public void LoadedFrom(string checkpoint) => LastCheckpoint = checkpoint;
+    /// <summary>Notes the checkpoint that the run was resumed from, which need not be saved again.</summary>
+    public void ContinueFrom(string checkpoint) => LastCheckpoint = checkpoint;
 
-    /// <summary>One training step.</summary>
+    /// <summary>Trains one step.</summary>
     public TrainStats Train(TrainBatch batch)
     {
         IsWhole = false;
@@ -31,10 +35,12 @@ internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPub
         return stats;
     }
 
-    /// <summary>What the barrier is told after it: nothing is copied where nobody needs a copy.</summary>
+    /// <summary>
+    /// Offers the current weights to other processes, if any. Returns what the barrier is to distribute.
+    /// </summary>
     public UpdateAll Publish() => new(Current, publisher?.Publish(Current));
 
-    /// <summary>Writes a checkpoint. False when this one is there already.</summary>
+    /// <summary>Writes a checkpoint. Returns false where it is the last one already.</summary>
     public bool Save(string folder, TrainingProgress progress)
     {
         if (folder == LastCheckpoint)

@@ -8,12 +8,14 @@ namespace Rollout.Actors.Training;
 
 /// <summary>
 /// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Evaluating -> Collecting -(all
-/// scored)-> Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. The actor blocks
-/// while it trains: the decoders that share its weights are parked.
+/// scored)-> Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. The actor
+/// blocks while it trains: the decoders that share its weights are parked.
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
-    /// <summary>The step barrier says every few seconds whom it waits for: one that is silent for so long is gone.</summary>
+    /// <summary>
+    /// The step barrier says every few seconds whom it waits for: one that is silent for so long is gone.
+    /// </summary>
     private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
 
     private readonly TrainingJob _job;
@@ -55,7 +57,9 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     protected override void PostStop() => _run?.Dispose();
 
-    /// <summary>Nothing restarts a trainer half way: it saves, the observer is told, and a resumed run continues.</summary>
+    /// <summary>
+    /// Nothing restarts a trainer half way: it saves, the observer is told, and a resumed run continues.
+    /// </summary>
     protected override void PreRestart(Exception reason, object message)
     {
         if (_run is not null)
@@ -210,7 +214,9 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         void Restart() => Timers.StartSingleTimer(nameof(BarrierSilent), new BarrierSilent(), BarrierSilence);
     }
 
-    /// <summary>Reports first: a run that is killed once its checkpoint is there goes on after this step, and has its record.</summary>
+    /// <summary>
+    /// Reports first: a run that is killed once its checkpoint is there goes on after this step, and has its record.
+    /// </summary>
     private void Finish(TrainingRun run, DecoderStats decode, double? accuracy)
     {
         if (run.TakeReport(decode, accuracy) is { } report)

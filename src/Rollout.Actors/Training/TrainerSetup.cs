@@ -2,10 +2,10 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
-/// <summary>What a trainer is built from.</summary>
+/// <summary>The parts that <see cref="TrainerActor"/> is built from.</summary>
 /// <param name="Job">What to train on.</param>
 /// <param name="CreateTrainer">Builds the trainer; called on the actor's own thread, which alone uses it.</param>
-/// <param name="Run">A random number of this run, which tells its policies from those of any other.</param>
+/// <param name="Run">A random number that tells this run's policies from those of any other run.</param>
 /// <param name="Publisher">Offers weights to decoders of other processes; null where there are none.</param>
 public sealed record TrainerSetup(
     TrainingJob Job, Func<IPolicyTrainer> CreateTrainer, long Run, IWeightPublisher? Publisher = null);

@@ -6,7 +6,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
 
-/// <summary>What a run trains on, and how its prompts become groups.</summary>
+/// <summary>A training run's settings and data; makes groups of its prompts. Used by the trainer.</summary>
 public sealed record TrainingJob
 {
     public required TrainerSettings Train { get; init; }
@@ -26,14 +26,19 @@ public sealed record TrainingJob
     /// <summary>The folder of the checkpoint after a training step.</summary>
     public required Func<int, string> CheckpointFolder { get; init; }
 
-    /// <summary>Prompt number <paramref name="cursor"/> and its group: the cursor is the id, so a resumed run draws the same.</summary>
+    /// <summary>
+    /// Prompt number <paramref name="cursor"/> and its group. The cursor is the group's id, so a resumed run draws
+    /// the same samples.
+    /// </summary>
     public (PromptItem Item, GroupRequest Request) TrainingGroup(long cursor)
     {
         var item = Dataset.Train(cursor);
         return (item, Group(item, new GroupId(cursor), Sampling, Train.NumGenerations));
     }
 
-    /// <summary>The held-out prompts, one greedy sample each. Ids below 0 keep them apart from training groups.</summary>
+    /// <summary>
+    /// The held-out prompts, one greedy sample each. Ids below 0 keep them apart from training groups.
+    /// </summary>
     public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups(int step)
     {
         var count = Eval.Prompts == 0 ? Dataset.HeldOut.Count : Math.Min(Eval.Prompts, Dataset.HeldOut.Count);
@@ -49,8 +54,8 @@ public sealed record TrainingJob
     public bool EvaluatesAfter(int step) =>
         Dataset.HeldOut.Count > 0 && (step == Train.Steps || (Eval.Every > 0 && step % Eval.Every == 0));
 
-    /// <summary>The prompt's ids.</summary>
-    /// <exception cref="InvalidDataException">It has none, or a character that the vocabulary lacks.</exception>
+    /// <summary>Encodes a prompt.</summary>
+    /// <exception cref="InvalidDataException">The prompt has no tokens, or a character that the vocabulary lacks.</exception>
     public int[] Encode(PromptItem item)
     {
         try

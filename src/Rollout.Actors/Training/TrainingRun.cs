@@ -6,8 +6,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Training;
 
 /// <summary>
-/// A training run: its policy, where it stands, and what is to be reported and saved. The trainer's actor drives it from
-/// state to state; this class decides what comes next and knows no actor. One thread uses it.
+/// A training run: its policy, where it stands, and what is to be reported and saved. The trainer's actor drives it
+/// from state to state; this class decides what comes next and knows no actor. One thread uses it.
 /// </summary>
 /// <param name="job">What the run trains on.</param>
 /// <param name="policy">What it trains; this object's from here on.</param>
@@ -37,7 +37,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     {
         _progress = from;
         if (from.Step > 0)
-            policy.LoadedFrom(job.CheckpointFolder(from.Step));
+            policy.ContinueFrom(job.CheckpointFolder(from.Step));
     }
 
     /// <summary>Ends the run after the step at hand.</summary>
@@ -68,7 +68,9 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     public static string? WhyNothingToTrainOn(RolloutBuffer groups) =>
         groups.Scored.Count > 0 ? null : AllFailed(groups, "");
 
-    /// <summary>Trains on a round of groups; the step after it is the next. Returns what the barrier is to distribute.</summary>
+    /// <summary>
+    /// Trains on a round of groups; the step after it is the next. Returns what the barrier is to distribute.
+    /// </summary>
     public UpdateAll Train(RolloutBuffer groups, double rolloutSeconds)
     {
         var scored = groups.Scored;
@@ -96,12 +98,15 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             _progress.Step, job.Train.Steps, decode, accuracy, time.GetElapsedTime(_stepStarted).TotalSeconds);
     }
 
-    /// <summary>Writes a checkpoint where one is due after the step that was trained last. Returns it if it is new.</summary>
+    /// <summary>
+    /// Writes a checkpoint where one is due after the step that was trained last. Returns it if it is new.
+    /// </summary>
     public CheckpointSaved? SaveIfDue() =>
         job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0 ? Save() : null;
 
     /// <summary>
-    /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of a step.
+    /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of a
+    /// step.
     /// </summary>
     /// <param name="error">Why the run ends early; null where it ends as planned.</param>
     /// <returns>What the observer is to be told, in this order, each as soon as it is so.</returns>

@@ -39,6 +39,6 @@ internal static unsafe class DeterministicAlgorithms
         return NativeLibrary.TryGetExport(library, name, out var function)
             ? function
             : throw new LibTorchException(
-                "train.deterministic needs libtorch's switch for deterministic algorithms, which this libtorch does not export.");
+                "train.deterministic needs libtorch's switch for deterministic algorithms, and this libtorch exports none.");
     }
 }

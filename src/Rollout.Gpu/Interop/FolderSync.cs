@@ -8,7 +8,9 @@ internal static partial class FolderSync
     private const int ReadOnly = 0;
     private const int NotSupportedByFileSystem = 22; // EINVAL
 
-    /// <summary>Waits until the folder's entries are on the disk. Does nothing on Windows, whose renames are journaled.</summary>
+    /// <summary>
+    /// Waits until the folder's entries are on the disk. Does nothing on Windows, whose renames are journaled.
+    /// </summary>
     /// <exception cref="IOException">The disk failed.</exception>
     public static void Flush(string folder)
     {

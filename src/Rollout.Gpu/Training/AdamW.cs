@@ -7,9 +7,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient
-/// clipping. Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a bfloat16 weight would
-/// lose a step of 1e-6. A weight takes 16 bytes in float32 and up to 20 in bfloat16, the weight included. Weights stay
+/// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient clipping.
+/// Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a bfloat16 weight would lose
+/// a step of 1e-6. A weight takes 16 bytes in float32 and up to 20 in bfloat16, the weight included. Weights stay
 /// finite, or the step throws.
 /// </summary>
 internal sealed class AdamW : IDisposable
@@ -41,8 +41,8 @@ internal sealed class AdamW : IDisposable
         limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
 
     /// <summary>
-    /// The next update's rate. It rises linearly from 1/n of the highest to all of it at update n, then falls linearly and
-    /// would be 0 in the update after <paramref name="totalSteps"/>.
+    /// The next update's rate. It rises linearly from 1/n of the highest to all of it at update n, then falls
+    /// linearly and would be 0 in the update after <paramref name="totalSteps"/>.
     /// </summary>
     /// <param name="learningRate">The highest rate.</param>
     /// <param name="warmupSteps">n.</param>
@@ -98,7 +98,8 @@ internal sealed class AdamW : IDisposable
     /// One update with the gradients times <paramref name="gradientScale"/>; then forgets them.
     /// </summary>
     /// <exception cref="NotFiniteNumberException">
-    /// The learning rate is beyond float32, and nothing has changed; or a weight is not finite any more: the model is lost.
+    /// The learning rate is beyond float32, and nothing has changed; or a weight is not finite any more: the model is
+    /// lost.
     /// </exception>
     public void Step(double learningRate, double gradientScale = 1)
     {

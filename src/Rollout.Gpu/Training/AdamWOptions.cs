@@ -3,14 +3,14 @@ using TorchSharp;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>What AdamW does at every step; the learning rate is an argument of the step.</summary>
+/// <summary>AdamW's constants; the learning rate is an argument of each step.</summary>
 internal sealed record AdamWOptions(double Beta1, double Beta2, double Epsilon, double WeightDecay)
 {
     public static AdamWOptions From(GrpoOptions options) =>
         new(options.AdamBeta1, options.AdamBeta2, options.AdamEpsilon, options.WeightDecay);
 }
 
-/// <summary>One step's factors. Native scalars, made once a step and not once a parameter.</summary>
+/// <summary>The factors of one step as native scalars, made once a step for all parameters.</summary>
 internal sealed class AdamWRates(AdamWOptions options, double learningRate, double gradientScale, int step)
     : IDisposable
 {

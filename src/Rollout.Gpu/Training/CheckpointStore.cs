@@ -6,8 +6,9 @@ using Rollout.Gpu.Weights;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The checkpoints of a run: <c>step-N</c> folders below one parent. A folder with that name is complete and durable: it
-/// is filled under a temporary name, flushed to the disk, and renamed. Its manifest finds whatever changes it later.
+/// The checkpoints of a run: <c>step-N</c> folders below one parent. A folder with that name is complete and durable:
+/// it is filled under a temporary name, flushed to the disk, and renamed. Its manifest finds whatever changes it
+/// later.
 /// </summary>
 /// <param name="root">The parent folder, which the first checkpoint makes.</param>
 public sealed class CheckpointStore(string root)
@@ -50,14 +51,16 @@ public sealed class CheckpointStore(string root)
         return steps.Count > 0;
     }
 
-    /// <summary>True where nothing is lost by starting over: at most a first checkpoint was begun, not completed.</summary>
+    /// <summary>
+    /// True where nothing is lost by starting over: at most a first checkpoint was begun, not completed.
+    /// </summary>
     public bool NeverHeldAny => !Directory.Exists(root)
         || Directory.EnumerateFileSystemEntries(root)
             .All(entry => Path.GetFileName(entry).StartsWith(Unfinished, StringComparison.Ordinal));
 
     /// <summary>
-    /// Repairs what a killed process left: a checkpoint that it was replacing gets its name back where the new one did not
-    /// get it, and is removed where it did. The caller is the only one that writes here.
+    /// Repairs what a killed process left: a checkpoint that it was replacing gets its name back where the new one
+    /// did not get it, and is removed where it did. The caller is the only one that writes here.
     /// </summary>
     public void Recover()
     {
@@ -74,7 +77,9 @@ public sealed class CheckpointStore(string root)
         }
     }
 
-    /// <summary>Reads where the run stood at a checkpoint, after all its files were compared with its manifest.</summary>
+    /// <summary>
+    /// Reads where the run stood at a checkpoint, after all its files were compared with its manifest.
+    /// </summary>
     /// <exception cref="CheckpointException">
     /// A file is missing, is not as it was saved, or belongs to another step.
     /// </exception>
@@ -82,7 +87,8 @@ public sealed class CheckpointStore(string root)
     {
         var manifest = CheckpointManifest.Read(folder);
         manifest.Verify(
-            folder, manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, PolicyTrainer.OptimizerFile, ProgressFile]));
+            folder,
+            manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, PolicyTrainer.OptimizerFile, ProgressFile]));
         var progress = ReadProgress(Path.Combine(folder, ProgressFile));
         var named = StepOf(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)));
         return progress.Step == manifest.Step && progress.Step == named

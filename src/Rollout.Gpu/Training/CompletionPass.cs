@@ -5,11 +5,11 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The log-probabilities of completion tokens, and the way back. The [targets, vocab] logits never exist as a
-/// whole: the head runs over chunks of rows, each chunk's backward follows its forward, and what it gives the
-/// hidden states is collected for one backward pass through the layers. Nothing is computed twice. At its
-/// peak a chunk holds its logits in the model's type, twice in float32, and once more as gradient: at most
-/// <see cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements each.
+/// Computes the log-probabilities of completion tokens and their gradients. The [targets, vocab] logits never exist
+/// as a whole: the head runs forward and backward over one chunk of rows after another, and the gradients of the
+/// hidden states are collected for one backward pass through the layers. Nothing is computed twice. At its peak a
+/// chunk holds its logits in the model's type, twice in float32, and once as gradient, each of at most <see
+/// cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements.
 /// </summary>
 /// <param name="model">The policy.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
@@ -28,8 +28,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
 
     /// <summary>
-    /// Given the log-probabilities [rows] of the targets from <paramref name="start"/> on, dLoss/d(them)
-    /// [rows].
+    /// Computes dLoss/dlogprob [rows] from the log-probabilities [rows] of the targets from <paramref name="start"/>
+    /// on.
     /// </summary>
     public delegate Tensor LossGradient(Tensor logprobs, int start);
 
@@ -97,8 +97,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     }
 
     /// <summary>
-    /// float32 logits over the temperature, in place where they are float32 already. A model whose head needs
-    /// its own output for its gradient would be told so by autograd's version check.
+    /// float32 logits divided by the temperature, in place where they are float32 already. A head that needs its
+    /// output for its gradient would fail autograd's version check.
     /// </summary>
     private Tensor Scaled(Tensor logits)
     {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// How often greedy decoding would give exactly the wanted completion, from one forward pass: it does if and only if
-/// every wanted token is the most probable one after the wanted tokens before it.
+/// Measures from one forward pass how often greedy decoding gives exactly the expected completion: whenever each of its
+/// tokens is the most probable one after those before it. Used by <c>rollout pretrain</c>.
 /// </summary>
 public static class GreedyAccuracy
 {

@@ -22,7 +22,7 @@ internal sealed class GrpoLoss(double epsilon, double epsilonHigh, double beta)
     /// log π_old, detached. Detached <paramref name="logprobs"/> give ρ = 1 with its gradient.
     /// </param>
     /// <param name="referenceLogprobs">log π_ref, detached; read where beta is not 0.</param>
-    /// <param name="advantages">A of each token's completion.</param>
+    /// <param name="advantages">The advantage of each token's completion.</param>
     /// <param name="weights">Each token's weight; 0 masks it.</param>
     public TokenLoss Of(
         Tensor logprobs,

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>What one pass over the batch adds up to.</summary>
+/// <summary>The sums of one forward and backward pass over the batch.</summary>
 /// <param name="Loss">The aggregated loss.</param>
 /// <param name="Clipped">Tokens whose gradient the clip removed.</param>
 /// <param name="Kl">Σ k3 against the reference.</param>
@@ -23,7 +23,8 @@ internal sealed record IterationSums(
         Math.Max(left.DifferenceMax, right.DifferenceMax));
 
     /// <summary>
-    /// [6] float64 on the device: the sums of one chunk, to be read when the pass is over and not before.
+    /// [6] float64 on the device: the sums of one chunk. Reading them waits for the device, so the pass reads all at
+    /// its end.
     /// </summary>
     public static Tensor OnDevice(TokenLoss loss, Tensor logprobs, Tensor samplerLogprobs)
     {

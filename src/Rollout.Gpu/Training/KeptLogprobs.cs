@@ -3,20 +3,20 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// What later iterations over a batch need of the first one, on the device, one [targets] tensor a
+/// Log-probabilities that later iterations over a batch need from the first one: on the device, one [targets] tensor a
 /// micro-batch.
 /// </summary>
 /// <param name="microBatches">Micro-batches of the batch.</param>
-/// <param name="keepsOld">There are later iterations.</param>
+/// <param name="keepsOld">True where there are later iterations.</param>
 internal sealed class KeptLogprobs(int microBatches, bool keepsOld) : IDisposable
 {
     private readonly Tensor?[] _old = new Tensor?[microBatches];
     private readonly Tensor?[] _reference = new Tensor?[microBatches];
 
-    /// <summary>log π_old, or null in the first iteration, when it is log π.</summary>
+    /// <summary>log π_old; null in the first iteration, where it equals log π.</summary>
     public Tensor? OldOf(int microBatch) => _old[microBatch];
 
-    /// <summary>Keeps log π of the first iteration, given in chunks, if it will be asked for.</summary>
+    /// <summary>Keeps log π of the first iteration, given in chunks, where there are later ones.</summary>
     public void KeepOld(int microBatch, IReadOnlyList<Tensor> chunks)
     {
         if (keepsOld && _old[microBatch] is null)

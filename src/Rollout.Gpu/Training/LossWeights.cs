@@ -3,10 +3,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// What one token's loss is multiplied by, so that the sum over the batch is the aggregated loss. The
-/// denominators are those of the whole batch, so splitting it into micro-batches changes no gradient. As in
-/// TRL they count every sequence and token, those of groups with equal rewards included, although their
-/// advantage is 0 and their compute may be skipped.
+/// The factor of each token's loss that makes the sum over the batch the aggregated loss. The denominators are those
+/// of the whole batch, so splitting it into micro-batches changes no gradient. As in TRL they count every sequence
+/// and token, also of groups with equal rewards, which are not computed.
 /// </summary>
 /// <param name="Type">The aggregation.</param>
 /// <param name="Sequences">Completions of the batch.</param>

@@ -2,8 +2,11 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>Notes a device's memory at the four boundaries of a training step; the peaks are those since the one before.</summary>
-/// <param name="memory">The device's; null notes nothing.</param>
+/// <summary>
+/// Reads a device's memory at the four boundaries of a training step. A peak is the highest use since the boundary
+/// before.
+/// </summary>
+/// <param name="memory">The device's memory; null where it is not read.</param>
 internal sealed class MemoryBoundaries(IDeviceMemory? memory)
 {
     private DeviceMemoryUse? _rollout;
@@ -11,21 +14,26 @@ internal sealed class MemoryBoundaries(IDeviceMemory? memory)
     private DeviceMemoryUse? _backward;
     private DeviceMemoryUse? _optimizer;
 
-    /// <summary>A training step begins: the boundary after its rollouts.</summary>
+    /// <summary>Reads the boundary between the step's rollouts and its training.</summary>
     public void Start()
     {
         (_logprobs, _backward, _optimizer) = (null, null, null);
         _rollout = Read();
     }
 
-    /// <summary>Log-probabilities are computed; the first time of a step counts.</summary>
+    /// <summary>
+    /// Reads the boundary after the step's first log-probabilities; later calls of the step do nothing.
+    /// </summary>
     public void AfterLogprobs() => _logprobs ??= Read();
 
     public void AfterBackward() => _backward = Read();
 
     public void AfterOptimizer() => _optimizer = Read();
 
-    /// <summary>The step's figures, null where none are noted. What did not happen in it is as it is now.</summary>
+    /// <summary>
+    /// The step's figures; null where memory is not read. A boundary that the step did not reach has the current
+    /// figures.
+    /// </summary>
     public TrainingMemory? Take() => Read() is { } now
         ? new TrainingMemory(_rollout ?? now, _logprobs ?? now, _backward ?? now, _optimizer ?? now)
         : null;

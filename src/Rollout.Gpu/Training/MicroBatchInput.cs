@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// One micro-batch on the device: right-padded rows of width W, and which of their outputs predict what.
+/// One micro-batch on the device: right-padded rows of width W, the completion tokens, and the positions that predict
+/// them.
 /// </summary>
 internal sealed class MicroBatchInput : IDisposable
 {

@@ -9,7 +9,7 @@ internal static class MicroBatcher
     /// the budget is a micro-batch by itself. Equal lengths keep their order: the same lengths give the same
     /// micro-batches.
     /// </summary>
-    /// <param name="lengths">[sequences] tokens that each brings to the forward pass.</param>
+    /// <param name="lengths">[sequences] the tokens of each in the forward pass.</param>
     /// <param name="tokenBudget">Tokens of a micro-batch, padding included.</param>
     public static IReadOnlyList<MicroBatch> Pack(IReadOnlyList<int> lengths, int tokenBudget)
     {
@@ -30,7 +30,7 @@ internal static class MicroBatcher
 }
 
 /// <summary>Sequences of one forward and backward pass.</summary>
-/// <param name="Sequences">Indices into what was packed, longest first.</param>
+/// <param name="Sequences">Indices into the packed sequences, longest first.</param>
 /// <param name="Width">Tokens of a row, padding included: the longest sequence's.</param>
 internal sealed record MicroBatch(int[] Sequences, int Width)
 {

@@ -3,9 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// The part of a <see cref="TrainBatch"/> that the model has to see, checked, with advantages and weights.
-/// Groups with equal rewards are left out, with a KL term too: they add nothing. They still count in the
-/// denominators.
+/// The completions of a <see cref="TrainBatch"/> that the model computes, checked, with advantages and weights. Groups
+/// with equal rewards are left out, also where there is a KL term, but count in the loss's denominators.
 /// </summary>
 internal sealed class PolicyBatch
 {
@@ -17,10 +16,10 @@ internal sealed class PolicyBatch
         EqualRewardGroups = equalRewardGroups;
     }
 
-    /// <summary>Completions of at least one token that are computed.</summary>
+    /// <summary>The completions to compute, each of at least one token.</summary>
     public IReadOnlyList<PolicySample> Samples { get; }
 
-    /// <summary>Of <see cref="Samples"/>.</summary>
+    /// <summary>How <see cref="Samples"/> are divided into forward passes.</summary>
     public IReadOnlyList<MicroBatch> MicroBatches { get; }
 
     public int EqualRewardGroups { get; }
@@ -37,7 +36,7 @@ internal sealed class PolicyBatch
 
     /// <exception cref="ArgumentException">
     /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
-    /// or a completion has not one log-probability for each token.
+    /// or a completion lacks a log-probability for a token.
     /// </exception>
     public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize)
     {
@@ -108,8 +107,8 @@ internal sealed class PolicyBatch
 /// <summary>One completion to learn from.</summary>
 /// <param name="Id">Names it in errors.</param>
 /// <param name="Sequence">Prompt and completion.</param>
-/// <param name="SamplerLogprobs">[completion tokens].</param>
-/// <param name="Advantage">A of each of its tokens.</param>
-/// <param name="Weight">What each token's loss is multiplied by.</param>
+/// <param name="SamplerLogprobs">[completion tokens] the sampler's log-probabilities.</param>
+/// <param name="Advantage">The advantage of each of its tokens.</param>
+/// <param name="Weight">The factor of each token's loss.</param>
 internal sealed record PolicySample(
     SequenceId Id, TokenSequence Sequence, float[] SamplerLogprobs, float Advantage, float Weight);

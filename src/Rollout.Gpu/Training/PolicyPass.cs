@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// One forward and backward pass over a batch: leaves the batch's gradient with the optimizer.
+/// Runs one forward and backward pass over a batch and leaves the batch's gradient with the optimizer.
 /// </summary>
 /// <param name="policy">The weights that learn.</param>
 /// <param name="reference">The initial weights, where there is a KL term.</param>
@@ -15,9 +15,9 @@ internal sealed class PolicyPass(
     private const int NamedSamples = 8;
 
     /// <param name="batch">All micro-batches.</param>
-    /// <param name="kept">What later passes need.</param>
-    /// <param name="memory">Told when log-probabilities are there.</param>
-    /// <returns>What the batch adds up to. One wait for the device, at the end.</returns>
+    /// <param name="kept">Keeps the log-probabilities that later passes need.</param>
+    /// <param name="memory">Reads the device's memory after the first log-probabilities.</param>
+    /// <returns>The batch's sums. The pass waits for the device once, at its end.</returns>
     /// <exception cref="NotFiniteNumberException">The loss is not finite; it names the sample.</exception>
     public IterationSums Run(PolicyBatch batch, KeptLogprobs kept, MemoryBoundaries memory)
     {
@@ -79,7 +79,7 @@ internal sealed class PolicyPass(
     }
 
     /// <summary>
-    /// The weights are as they were, so what was not finite in the pass is so again, sample by sample.
+    /// Names the samples. The weights have not changed, so running each sample again shows which is not finite.
     /// </summary>
     private NotFiniteNumberException NotFinite(PolicyBatch batch, int microBatch, double value)
     {

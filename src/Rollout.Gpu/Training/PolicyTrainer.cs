@@ -10,10 +10,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared
-/// weights. π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the
-/// first one's log-probabilities on the device. The first iteration compares the log-probabilities of sampler and
-/// trainer over all completion tokens that are computed. On a CPU the same batches give the same weights to the last bit.
+/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared weights.
+/// π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the first one's
+/// log-probabilities on the device. The first iteration compares the log-probabilities of sampler and trainer over
+/// all completion tokens that are computed. On a CPU the same batches give the same weights to the last bit.
 /// </summary>
 public sealed class PolicyTrainer : IPolicyTrainer
 {
@@ -148,8 +148,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     }
 
     /// <summary>
-    /// Continues a run from a checkpoint. The caller has verified the checkpoint
-    /// (<see cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step.
+    /// Continues a run from a checkpoint. The caller has verified the checkpoint (<see
+    /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step.
     /// </summary>
     /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
     /// <exception cref="CheckpointException">The optimizer's state is not of this model.</exception>

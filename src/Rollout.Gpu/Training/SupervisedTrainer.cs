@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Teaches a model given completions of prompts by cross-entropy; <c>rollout pretrain</c> makes the model that GRPO starts
-/// from with it. The loss is the mean of −log π over the completion tokens of the whole batch, however it is split into
-/// micro-batches.
+/// Teaches a model given completions of prompts by cross-entropy; <c>rollout pretrain</c> makes the model that GRPO
+/// starts from with it. The loss is the mean of −log π over the completion tokens of the whole batch, however it is
+/// split into micro-batches.
 /// </summary>
 public sealed class SupervisedTrainer : IDisposable
 {

@@ -1,13 +1,14 @@
 namespace Rollout.Gpu.Training;
 
-/// <summary>A prompt and the completion that is learned from; both of at least one token.</summary>
+/// <summary>A prompt and the completion to learn from.</summary>
 internal sealed record TokenSequence(int[] Prompt, int[] Completion)
 {
     /// <summary>Tokens that the forward pass reads: all but the last, which is only predicted.</summary>
     public int InputLength => Prompt.Length + Completion.Length - 1;
 
     /// <summary>
-    /// Checked here because a bad id is a sticky fault on a GPU, and a crash far from its cause on a CPU.
+    /// Makes a sequence with valid ids. Unchecked, a bad id is a sticky fault on a GPU and a crash far from its cause
+    /// on a CPU.
     /// </summary>
     /// <exception cref="ArgumentException">
     /// The prompt is empty, or an id is outside of the vocabulary.

@@ -32,7 +32,9 @@ public static class DurableFiles
         FolderSync.Flush(ParentOf(path));
     }
 
-    /// <summary>Gives a finished folder its final name, which must be free. Everything in it is flushed first.</summary>
+    /// <summary>
+    /// Gives a finished folder its final name, which must be free. Everything in it is flushed first.
+    /// </summary>
     public static void MoveFolder(string written, string path)
     {
         FlushFolder(written);

@@ -4,8 +4,8 @@ using Rollout.Gpu.Models;
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// The matrices that config.json asks for, by Hugging Face's names, computed without a model: their sizes decide how much
-/// memory a model takes. Sizes are 64 bits wide, so that no configuration overflows them.
+/// The matrices that config.json asks for, by Hugging Face's names, computed without a model: their sizes decide how
+/// much memory a model takes. Sizes are 64 bits wide, so that no configuration overflows them.
 /// </summary>
 internal static class ExpectedShapes
 {

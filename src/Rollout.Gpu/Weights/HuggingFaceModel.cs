@@ -50,7 +50,8 @@ public static class HuggingFaceModel
         if (bytes > available)
         {
             throw new CheckpointException(
-                $"The model's config.json describes weights of {bytes} bytes, and the machine has {available} bytes of memory.");
+                $"The model's config.json describes weights of {bytes} bytes, and the machine has {available} bytes of "
+                + "memory.");
         }
     }
 

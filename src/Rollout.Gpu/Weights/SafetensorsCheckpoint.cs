@@ -24,7 +24,7 @@ internal sealed class SafetensorsCheckpoint : IDisposable
 
     public IReadOnlyCollection<string> Names => _tensors.Keys;
 
-    /// <exception cref="CheckpointException">No such files, or they contradict themselves or each
+    /// <exception cref="CheckpointException">The files are missing, or contradict themselves or each
     /// other.</exception>
     public static SafetensorsCheckpoint Open(string folder)
     {

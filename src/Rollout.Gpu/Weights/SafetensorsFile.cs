@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// A safetensors file, mapped into memory: nothing is read before it is asked for. Not for several threads.
+/// A safetensors file, mapped into memory: a tensor is read when it is asked for. For one thread at a time.
 /// </summary>
 internal sealed unsafe class SafetensorsFile : IDisposable
 {
     /// <summary>
-    /// What is converted or sent to a device at a time: bounds the staging memory of a tensor of any size.
+    /// Elements that are converted or sent to a device at a time, which bounds the staging memory.
     /// </summary>
     private const long ChunkElements = 1 << 23;
 
@@ -36,7 +36,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>All tensors, in the order of their data.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries { get; }
 
-    /// <exception cref="CheckpointException">The file isn't there, or its header isn't true.</exception>
+    /// <exception cref="CheckpointException">The file isn't there, or its header contradicts its data.</exception>
     public static SafetensorsFile Open(string path)
     {
         try

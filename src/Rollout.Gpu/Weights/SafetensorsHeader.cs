@@ -106,7 +106,11 @@ internal static class SafetensorsHeader
         }
 
         if (!Names.TryGetValue(dtypeName.GetString()!, out var dtype))
-            throw Broken(path, $"holds tensor {shown} as {SafetensorsEntry.Shown(dtypeName.GetString()!)}, which is not supported");
+        {
+            var type = SafetensorsEntry.Shown(dtypeName.GetString()!);
+            throw Broken(path, $"holds tensor {shown} as {type}, which is not supported");
+        }
+
         if (Whole(tensor.Value, "shape") is not { } shape)
             throw Broken(path, $"states no valid shape for tensor {shown}");
         if (Whole(tensor.Value, "data_offsets") is not [var begin, var end] || begin > end)
@@ -126,7 +130,7 @@ internal static class SafetensorsHeader
     }
 
     /// <summary>
-    /// Product that sticks to the maximum when it overflows; zero wins, whatever comes after it.
+    /// The product, or the maximum where it overflows. Once it is zero it stays zero.
     /// </summary>
     private static UInt128 Times(UInt128 product, long size) =>
         size == 0 || product == 0 ? 0
@@ -148,7 +152,7 @@ internal static class SafetensorsHeader
         return numbers;
     }
 
-    /// <summary>The format demands that tensors neither overlap nor leave bytes to nobody.</summary>
+    /// <summary>The format demands that tensors neither overlap nor leave gaps.</summary>
     private static void CheckCoverage(
         string path, List<SafetensorsEntry> entries, long dataStart, long fileLength)
     {

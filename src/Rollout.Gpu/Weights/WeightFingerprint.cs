@@ -4,7 +4,9 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Weights;
 
-/// <summary>Tells checkpoints apart without reading all of them, for hosts that compare theirs before they decode together.</summary>
+/// <summary>
+/// Tells checkpoints apart without reading all of them, for hosts that compare theirs before they decode together.
+/// </summary>
 public static class WeightFingerprint
 {
     private const int SampledBytes = 4096;

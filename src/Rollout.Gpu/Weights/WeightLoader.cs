@@ -12,7 +12,9 @@ internal static class WeightLoader
     /// <summary>Buffers of older Llama checkpoints, which the configuration determines.</summary>
     private const string DerivedSuffix = ".rotary_emb.inv_freq";
 
-    /// <summary>Compares config.json with the headers of the weight files; reads no weight and allocates no model.</summary>
+    /// <summary>
+    /// Compares config.json with the headers of the weight files; reads no weight and allocates no model.
+    /// </summary>
     /// <exception cref="CheckpointException">A matrix is missing or has another shape; says which.</exception>
     public static void RequireShapes(ModelConfig config, string folder)
     {

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Models;
 using Rollout.Host.Input;
 
 namespace Rollout.Host.Bench;

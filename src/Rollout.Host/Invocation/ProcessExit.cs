@@ -12,7 +12,7 @@ internal static class ProcessExit
     public static void Now(int code)
     {
         if (OperatingSystem.IsWindows())
-            TerminateProcess(GetCurrentProcess(), (uint)code);
+            _ = TerminateProcess(GetCurrentProcess(), (uint)code);
         else
             ExitUnix(code);
     }

@@ -15,7 +15,10 @@ using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>Runs `rollout bench`: a workload through the same actors, allocator and cache as training, end-of-sequence ignored.</summary>
+/// <summary>
+/// Runs `rollout bench`: a workload through the same actors, allocator and cache as training, end-of-sequence
+/// ignored.
+/// </summary>
 public static class BenchJob
 {
     private static readonly JsonSerializerOptions Json = new()
@@ -89,7 +92,10 @@ public static class BenchJob
         }
     }
 
-    /// <summary>A short group of another prompt, so that no measured step is the first of its kind and none finds a cached block.</summary>
+    /// <summary>
+    /// A short group of another prompt, so that no measured step is the first of its kind and none finds a cached
+    /// block.
+    /// </summary>
     private static GroupRequest WarmUp(GroupRequest group) => new(
         new GroupId(-1),
         [.. group.Prompt.Reverse()],

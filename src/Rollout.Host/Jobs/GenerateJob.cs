@@ -12,8 +12,8 @@ using Rollout.Host.Invocation;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// Runs `rollout generate`: completes prompts with the same actors, allocator and cache as training. It reads and checks
-/// everything first, then loads the weights, then starts the actors and writes the samples that they finish.
+/// Runs `rollout generate`: completes prompts with the same actors, allocator and cache as training. It reads and
+/// checks everything first, then loads the weights, then starts the actors and writes the samples that they finish.
 /// </summary>
 public static class GenerateJob
 {
@@ -120,7 +120,9 @@ public static class GenerateJob
     private static int LongestOf(GroupRequest group) =>
         group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);
 
-    /// <summary>Refuses a prompt of which not even one sample fits the pool; samples may wait for one another.</summary>
+    /// <summary>
+    /// Refuses a prompt of which not even one sample fits the pool; samples may wait for one another.
+    /// </summary>
     private static void RequireRoom(GenerateOptions options, GroupRequest group, KvCacheGeometry? pool)
     {
         if (pool is null)

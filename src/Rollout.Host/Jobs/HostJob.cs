@@ -6,8 +6,9 @@ using Rollout.Host.Invocation;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// rollout host: a member of a cluster that schedules or decodes for others until it is told to leave, is downed, or has
-/// no device left. One of the role trainer trains, as rollout train does, and goes on with the run of its folder.
+/// Runs <c>rollout host</c>: a member of a cluster that schedules or decodes for others until it is told to leave, is
+/// downed, or has no device left. A host with the role trainer trains as <c>rollout train</c> does, and continues the
+/// run in its folder.
 /// </summary>
 public static class HostJob
 {
@@ -59,7 +60,7 @@ public static class HostJob
     }
 
     /// <summary>
-    /// Whoever starts the processes of a machine again starts this one with the same command, which therefore goes on.
+    /// Trains. A supervisor restarts a host with the same command, so the command continues a run that is there.
     /// </summary>
     private static async Task<int> TrainAsync(
         HostOptions options, RolloutSettings settings, CommandContext context, HostLines lines)

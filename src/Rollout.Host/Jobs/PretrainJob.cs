@@ -13,8 +13,8 @@ using Spectre.Console;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// rollout pretrain: a model with random weights learns the answers of a dataset by cross-entropy, and stops early, so
-/// that GRPO has something to improve. The same command gives the same model.
+/// Runs <c>rollout pretrain</c>: trains a model with random weights on the answers of a dataset by cross-entropy, and
+/// stops early, so that GRPO has something to improve. The same command gives the same model.
 /// </summary>
 public static class PretrainJob
 {

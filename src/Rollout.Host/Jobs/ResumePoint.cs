@@ -2,7 +2,6 @@ using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
-using Rollout.Gpu.Weights;
 using Rollout.Host.Engine;
 using Rollout.Host.Output;
 
@@ -23,7 +22,8 @@ public sealed record ResumePoint
 
     /// <summary>Reads and verifies the newest checkpoint. The caller holds the run's folder.</summary>
     /// <exception cref="OutputException">
-    /// The folder holds no run or no checkpoint of it, or the newest one is damaged: names the newest one that is whole.
+    /// The folder holds no run or no checkpoint of it, or the newest one is damaged: names the newest one that is
+    /// whole.
     /// </exception>
     public static ResumePoint Find(string path)
     {

@@ -4,8 +4,8 @@ using Rollout.Host.Output;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// The folder that a run writes to, and the checkpoint that it continues. No other process can train in the folder until
-/// this is disposed, after the last write.
+/// The folder that a run writes to, and the checkpoint that it continues. No other process can train in the folder
+/// until this is disposed, after the last write.
 /// </summary>
 internal sealed class RunPlace : IDisposable
 {
@@ -67,8 +67,8 @@ internal sealed class RunPlace : IDisposable
     public string Checkpoint(int step) => _folder.Checkpoint(step);
 
     /// <summary>
-    /// Makes the folder of a new run and holds it. Called last, when the run's input is known to be good: a run that can't
-    /// start leaves nothing behind.
+    /// Makes the folder of a new run and holds it. Called last, when the run's input is known to be good: a run that
+    /// can't start leaves nothing behind.
     /// </summary>
     /// <exception cref="OutputException">It can't be written, or another process was faster.</exception>
     public RunFolder Open()

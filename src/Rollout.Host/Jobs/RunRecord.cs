@@ -5,8 +5,8 @@ using Rollout.Host.Output;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// What a run writes into its folder while it trains: metrics, rollouts, and a plot that follows them. A plot that cannot
-/// be written is a warning, and the run goes on.
+/// What a run writes into its folder while it trains: metrics, rollouts, and a plot that follows them. A plot that
+/// cannot be written is a warning, and the run goes on.
 /// </summary>
 public sealed class RunRecord : IDisposable
 {
@@ -95,13 +95,17 @@ public sealed class RunRecord : IDisposable
         if (missing.Length > 0)
         {
             var lines = _metrics.Unreadable.Count > 0 ? $"; unreadable: {LinesOf(_metrics.Unreadable)}" : "";
-            yield return $"WARNING '{_run.Metrics}' lacks {missing.Length} of the {step} steps so far, from step {missing[0]}{lines}";
+            yield return
+                $"WARNING '{_run.Metrics}' lacks {missing.Length} of the {step} steps so far, from step {missing[0]}{lines}";
         }
 
         if (!hasRollouts)
             yield return $"WARNING '{_run.Rollouts}' was missing: it begins at step {step + 1}";
         else if (_rollouts.Unreadable.Count > 0)
-            yield return $"WARNING '{_run.Rollouts}' had samples that can't be read and were left out: {LinesOf(_rollouts.Unreadable)}";
+        {
+            yield return
+                $"WARNING '{_run.Rollouts}' had samples that can't be read and were left out: {LinesOf(_rollouts.Unreadable)}";
+        }
     }
 
     private static string LinesOf(IReadOnlyList<int> numbers)

@@ -21,8 +21,8 @@ using Rollout.Host.View;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// The command <c>rollout train</c>: reads and checks everything, makes the output folder, starts the actors, and shows and
-/// writes what they report.
+/// The command <c>rollout train</c>: reads and checks everything, makes the output folder, starts the actors, and
+/// shows and writes what they report.
 /// </summary>
 public static class TrainJob
 {
@@ -169,8 +169,8 @@ public static class TrainJob
     }
 
     /// <summary>
-    /// Encodes every line of a data file once, and measures the prompts of the first step and of the evaluation: a longer
-    /// group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
+    /// Encodes every line of a data file once, and measures the prompts of the first step and of the evaluation: a
+    /// longer group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
     /// </summary>
     private static void RequireFittingGroups(TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree)
     {

@@ -7,8 +7,8 @@ namespace Rollout.Host.Output;
 
 /// <summary>
 /// A file with one JSON object a line that grows while a command runs: metrics, rollouts, completions. Names are
-/// snake_case, and a number that JSON cannot say (NaN, ±∞) is null. A line reaches the file whole, so whoever follows the
-/// file reads whole lines.
+/// snake_case, and a number that JSON cannot say (NaN, ±∞) is null. A line reaches the file whole, so whoever follows
+/// the file reads whole lines.
 /// </summary>
 internal sealed class JsonLog : IDisposable
 {
@@ -27,7 +27,9 @@ internal sealed class JsonLog : IDisposable
         Unreadable = unreadable ?? [];
     }
 
-    /// <summary>Numbers, from 1, of the lines that were left out of a continued file because they could not be read.</summary>
+    /// <summary>
+    /// Numbers, from 1, of the lines that were left out of a continued file because they could not be read.
+    /// </summary>
     public IReadOnlyList<int> Unreadable { get; }
 
     /// <summary>Starts an empty file.</summary>

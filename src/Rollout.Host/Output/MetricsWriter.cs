@@ -12,7 +12,9 @@ public sealed class MetricsWriter : IDisposable
 
     public static MetricsWriter Create(RunFolder run) => new(JsonLog.Create(run.Metrics));
 
-    /// <summary>Keeps the lines up to training step <paramref name="lastStep"/>: the steps after it are done again.</summary>
+    /// <summary>
+    /// Keeps the lines up to training step <paramref name="lastStep"/>: the steps after it are done again.
+    /// </summary>
     public static MetricsWriter Resume(RunFolder run, int lastStep) =>
         new(JsonLog.Continue<StepReport>(run.Metrics, line => line.Step <= lastStep));
 

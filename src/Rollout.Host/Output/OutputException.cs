@@ -1,6 +1,8 @@
 namespace Rollout.Host.Output;
 
-/// <summary>A run's output cannot be written where it was asked for; the message is one sentence.</summary>
+/// <summary>
+/// Thrown where a run's folder or file can't be used as the command asks; the message is one sentence.
+/// </summary>
 public sealed class OutputException : IOException
 {
     public OutputException(string message)

@@ -3,7 +3,7 @@ using SkiaSharp;
 
 namespace Rollout.Host.Output;
 
-/// <summary>The font that the program carries (a part of DejaVu Sans), for machines without any.</summary>
+/// <summary>The font embedded in the program (a part of DejaVu Sans), for machines that have none.</summary>
 internal sealed class PlotFont : IFontResolver
 {
     public const string Name = "Rollout Sans";

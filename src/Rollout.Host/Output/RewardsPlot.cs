@@ -4,8 +4,8 @@ using ScottPlot;
 namespace Rollout.Host.Output;
 
 /// <summary>
-/// Draws rewards.png: the mean reward of every training step with its spread, and the held-out accuracy of the steps that
-/// evaluated, on an axis of its own. It uses the program's own font, for machines that have none.
+/// Draws rewards.png: the mean reward of every training step with its spread, and the held-out accuracy of the steps
+/// that evaluated, on an axis of its own. It uses the program's own font, for machines that have none.
 /// </summary>
 public static class RewardsPlot
 {

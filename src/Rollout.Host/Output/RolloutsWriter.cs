@@ -12,7 +12,9 @@ public sealed class RolloutsWriter : IDisposable
 
     public static RolloutsWriter Create(RunFolder run) => new(JsonLog.Create(run.Rollouts));
 
-    /// <summary>Keeps the samples up to training step <paramref name="lastStep"/>: the steps after it are done again.</summary>
+    /// <summary>
+    /// Keeps the samples up to training step <paramref name="lastStep"/>: the steps after it are done again.
+    /// </summary>
     public static RolloutsWriter Resume(RunFolder run, int lastStep) =>
         new(JsonLog.Continue<RolloutLine>(run.Rollouts, line => line.Step <= lastStep));
 

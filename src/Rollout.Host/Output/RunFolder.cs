@@ -24,7 +24,9 @@ public sealed class RunFolder
 
     public string Checkpoints => System.IO.Path.Combine(Path, CheckpointsName);
 
-    /// <summary>True where the folder has a finished step or a checkpoint. A run that ended before counts as none.</summary>
+    /// <summary>
+    /// True where the folder has a finished step or a checkpoint. A run that ended before counts as none.
+    /// </summary>
     public bool HoldsRun => new FileInfo(Metrics) is { Exists: true, Length: > 0 } || Directory.Exists(Checkpoints);
 
     /// <summary>The configuration that the run was started with.</summary>
@@ -59,7 +61,7 @@ public sealed class RunFolder
         return folder;
     }
 
-    /// <summary>Opens the folder of a run that goes on.</summary>
+    /// <summary>Opens the folder of a run to be resumed.</summary>
     /// <exception cref="OutputException">It holds no run, or cannot be written.</exception>
     public static RunFolder Resume(string path)
     {
@@ -70,7 +72,9 @@ public sealed class RunFolder
         return folder;
     }
 
-    /// <summary>Keeps other processes from writing a run's folder until the result is disposed of, or this process ends.</summary>
+    /// <summary>
+    /// Keeps other processes from writing a run's folder until the result is disposed of, or this process ends.
+    /// </summary>
     /// <exception cref="OutputException">Another process holds it, or there is no such folder.</exception>
     public static IDisposable Hold(string path)
     {

@@ -14,10 +14,10 @@ public sealed record StepReport
     /// <summary>The version after the step's last update.</summary>
     public required int PolicyVersion { get; init; }
 
-    /// <summary>Over all samples of the step.</summary>
+    /// <summary>Mean reward of all samples of the step.</summary>
     public required double RewardMean { get; init; }
 
-    /// <summary>Standard deviation over all samples of the step.</summary>
+    /// <summary>Standard deviation of those rewards.</summary>
     public required double RewardStd { get; init; }
 
     /// <summary>Share of held-out prompts (0 … 1) answered right; null where the step did not evaluate.</summary>
@@ -29,7 +29,7 @@ public sealed record StepReport
     /// <summary>Processed tokens, prompts included, per second of forward, backward and optimizer.</summary>
     public required double TrainTokensPerSecond { get; init; }
 
-    /// <summary>Sampled tokens of a completion.</summary>
+    /// <summary>Mean number of sampled tokens of a completion.</summary>
     public required double MeanCompletionLength { get; init; }
 
     public required int MaxCompletionLength { get; init; }
@@ -51,14 +51,14 @@ public sealed record StepReport
 
     public required double LogprobDifferenceMax { get; init; }
 
-    /// <summary>Before clipping.</summary>
+    /// <summary>The gradient's norm before clipping.</summary>
     public required double GradientNorm { get; init; }
 
     public required double LearningRate { get; init; }
 
     public required double Loss { get; init; }
 
-    /// <summary>Groups whose rewards were all equal: they add nothing to the gradient.</summary>
+    /// <summary>Groups whose rewards were all equal, which add nothing to the gradient.</summary>
     public required int EqualRewardGroups { get; init; }
 
     /// <summary>Groups reported as failed, which were not trained on.</summary>
@@ -85,6 +85,6 @@ public sealed record StepReport
     /// <summary>The GPU's memory in bytes at the four boundaries of the step; null on a CPU.</summary>
     public TrainingMemory? Memory { get; init; }
 
-    /// <summary>The whole step, scoring, evaluation and barrier included.</summary>
+    /// <summary>Seconds of the whole step, scoring, evaluation and barrier included.</summary>
     public required double TotalSeconds { get; init; }
 }

@@ -202,6 +202,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
                 [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 5) with { Start = token }]);
         }
         await SettledAsync(scheduler);
+        Assert.False(HasMessages);
         Advance(timeout * 1.1);
 
         var failed = await ExpectMsgAsync<GroupGivenUp>();

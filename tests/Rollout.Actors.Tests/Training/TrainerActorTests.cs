@@ -107,7 +107,7 @@ public sealed class TrainerActorTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_round_that_makes_no_token_for_too_long_names_the_groups_it_lacks_and_cancels_them()
+    public async Task A_round_without_progress_names_the_groups_it_lacks_and_cancels_them()
     {
         var trainer = Start(Job(steps: 1, prompts: 3));
         var groups = await StartedAsync(3);
@@ -195,7 +195,7 @@ public sealed class TrainerActorTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task Checkpoints_come_every_so_many_steps_each_after_its_steps_report_and_at_the_end_none_twice()
+    public async Task Checkpoints_follow_the_reports_of_their_steps_and_none_is_written_twice()
     {
         var trainer = Start(Job(steps: 3, checkpointEvery: 1));
         await StartedAsync();

@@ -11,7 +11,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
 
     [Fact]
-    public async Task A_trainer_that_throws_ends_the_run_with_its_message_and_saves_no_half_changed_weights()
+    public async Task A_trainer_that_throws_ends_the_run_and_saves_no_half_changed_weights()
     {
         var trainer = Start(Job(steps: 5));
         await StartedAsync();
@@ -70,7 +70,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task Decoders_that_do_not_take_the_weights_end_the_run_with_those_saved_and_their_step_told()
+    public async Task Decoders_that_do_not_update_end_the_run_with_the_weights_saved()
     {
         var trainer = Start(Job(steps: 5));
         foreach (var group in await StartedAsync(2))
@@ -85,7 +85,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_barrier_that_falls_silent_while_decoders_park_ends_the_run_with_those_it_waited_for()
+    public async Task A_barrier_silent_while_decoders_park_ends_the_run_and_names_them()
     {
         var trainer = Start(Job(steps: 5));
         await StartedAsync();
@@ -105,7 +105,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_barrier_that_falls_silent_while_decoders_update_ends_the_run_with_the_step_saved()
+    public async Task A_barrier_silent_while_decoders_update_ends_the_run_with_the_step_saved()
     {
         var trainer = Start(Job(steps: 5));
         foreach (var group in await StartedAsync(2))
@@ -134,7 +134,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_run_that_is_abandoned_after_a_training_step_tells_of_that_step_once_and_saves_it()
+    public async Task A_run_abandoned_after_a_training_step_reports_it_once_and_saves_it()
     {
         var trainer = Start(Job(steps: 5, checkpointEvery: 1));
         await StartedAsync();
@@ -152,7 +152,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task A_resumed_run_that_is_abandoned_before_a_step_writes_nothing_and_names_its_checkpoint()
+    public async Task A_resumed_run_abandoned_before_a_step_writes_nothing_and_names_its_checkpoint()
     {
         var trainer = Start(Job(steps: 5), new TrainingProgress(Step: 4, DataCursor: 8, Seed: 9));
         await StartedAsync(2);

@@ -55,7 +55,7 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
-    public void After_a_step_that_lost_the_weights_the_last_good_checkpoint_is_what_the_run_ends_with()
+    public void A_step_that_loses_the_weights_ends_the_run_with_its_last_good_checkpoint()
     {
         var run = Run(steps: 5, checkpointEvery: 1);
         TrainOn(run);
@@ -83,7 +83,7 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
-    public void Without_one_scored_group_there_is_nothing_to_train_on_and_the_first_reason_says_why()
+    public void Without_a_scored_group_a_step_fails_with_the_first_reason()
     {
         var run = Run(steps: 5);
         var groups = new RolloutBuffer();

@@ -145,7 +145,7 @@ public sealed class AdamWTests : IDisposable
     }
 
     [Fact]
-    public void A_linear_schedule_falls_from_the_end_of_the_warm_up_to_nothing_after_the_last_step()
+    public void A_linear_schedule_falls_from_the_warm_up_to_nothing_after_the_last_step()
     {
         using var scope = NewDisposeScope();
         var value = zeros(1).requires_grad_();

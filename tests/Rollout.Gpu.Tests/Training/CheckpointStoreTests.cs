@@ -83,7 +83,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void What_a_killed_process_left_unfinished_is_no_checkpoint_and_goes_with_the_next_write()
+    public void An_unfinished_checkpoint_does_not_count_and_goes_with_the_next_write()
     {
         Write(3);
         var left = Path.Combine(_root, ".unfinished-step-3-abc");

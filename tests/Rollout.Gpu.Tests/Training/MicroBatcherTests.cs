@@ -18,7 +18,7 @@ public sealed class MicroBatcherTests
         }).Holds();
 
     [Fact]
-    public void No_micro_batch_of_two_or_more_passes_the_budget_and_none_could_take_the_next_sequence() =>
+    public void Micro_batches_stay_within_the_budget_and_none_could_take_the_next_row() =>
         Prop.ForAll(Lengths(), Budgets(), (lengths, budget) =>
         {
             var batches = MicroBatcher.Pack(lengths, budget);

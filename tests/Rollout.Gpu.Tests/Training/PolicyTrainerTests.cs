@@ -151,7 +151,7 @@ public sealed class PolicyTrainerTests
     }
 
     [Fact]
-    public void The_kl_term_is_measured_against_the_initial_weights_and_holds_the_policy_near_them()
+    public void The_kl_term_holds_the_policy_near_the_initial_weights()
     {
         double Drift(double beta)
         {

@@ -7,7 +7,10 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Training;
 
-/// <summary>The same batches give the same weights, to the last bit. Not beside tests of a GPU: the switches are the process's.</summary>
+/// <summary>
+/// The same batches give the same weights, to the last bit. Not beside tests of a GPU: the switches are the
+/// process's.
+/// </summary>
 [Collection(GpuTests.Name)]
 public sealed class RepeatableTrainingTests
 {
@@ -32,7 +35,7 @@ public sealed class RepeatableTrainingTests
     }
 
     [Fact]
-    public void The_switch_for_deterministic_algorithms_is_libtorchs_and_changes_no_weight_on_a_CPU()
+    public void The_switch_for_deterministic_algorithms_changes_no_weight_on_a_CPU()
     {
         var expected = Trained(TinyModel.Options);
         Assert.False(DeterministicAlgorithms.AreEnabled);

@@ -39,7 +39,7 @@ public sealed class CompletionFileTests : IDisposable
     }
 
     [Fact]
-    public void A_run_that_resumes_keeps_whole_prompts_up_to_the_first_that_failed_and_writes_the_rest()
+    public void A_resumed_run_keeps_prompts_up_to_the_first_that_failed_and_writes_the_rest()
     {
         var path = _folder.At("out.jsonl");
         var prompts = Enumerable.Range(1, 4).Select(number => Prompt(number, 2)).ToArray();
@@ -79,7 +79,7 @@ public sealed class CompletionFileTests : IDisposable
     }
 
     [Fact]
-    public void Work_of_an_earlier_run_is_neither_overwritten_unasked_nor_taken_for_that_of_another()
+    public void Work_of_an_earlier_run_is_not_overwritten_unasked_nor_taken_for_anothers()
     {
         var path = _folder.At("out.jsonl");
         PromptLine[] prompts = [Prompt(1, 1), Prompt(2, 1)];

@@ -120,7 +120,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public async Task A_port_for_weights_that_is_taken_is_one_sentence_with_its_key_and_leaves_no_folder()
+    public async Task A_weight_port_that_is_taken_is_one_sentence_with_its_key_and_leaves_no_folder()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();

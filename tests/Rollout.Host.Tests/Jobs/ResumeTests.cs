@@ -18,7 +18,7 @@ public sealed class ResumeTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_run_that_is_repeated_or_resumed_equals_the_first_to_the_last_bit_at_several_threads()
+    public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit()
     {
         string[] settings =
         [

@@ -2,7 +2,6 @@ using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
-using Rollout.Host.Tests.Support;
 using Xunit;
 
 namespace Rollout.Host.Tests.Jobs;

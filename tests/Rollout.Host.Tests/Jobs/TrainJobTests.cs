@@ -13,7 +13,7 @@ public sealed class TrainJobTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_run_leaves_metrics_samples_a_plot_its_configuration_and_a_checkpoint_that_starts_another()
+    public async Task A_run_leaves_its_record_and_a_checkpoint_that_starts_another()
     {
         var run = await TrainAsync("first");
 

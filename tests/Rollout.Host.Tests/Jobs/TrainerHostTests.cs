@@ -15,7 +15,7 @@ public sealed class TrainerHostTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task The_same_command_begins_a_run_goes_on_with_it_as_if_it_had_not_ended_and_has_nothing_to_do_after_its_last_step()
+    public async Task The_same_command_begins_a_run_continues_it_and_has_nothing_to_do_after_it()
     {
         await StartAsync(steps: 1);
         var again = await StartAsync(steps: 3);
