@@ -35,7 +35,7 @@ internal static class WeightLinks
     /// <summary>Creates a decoder host's end.</summary>
     public static WeightReceiver CreateReceiver(
         RolloutSettings settings, CausalLm model, ClusterCertificates? certificates) =>
-        new(TransferLayout.Of(model), Secure(certificates), OptionsOf(settings));
+        new(model, Secure(certificates), OptionsOf(settings));
 
     private static TransferOptions OptionsOf(RolloutSettings settings) =>
         new() { Timeout = settings.Barrier.TransferTimeout };

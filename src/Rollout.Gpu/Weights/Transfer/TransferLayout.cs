@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Weights.Transfer;
 /// <param name="Name">The tensor's Hugging Face name.</param>
 /// <param name="Dtype">A floating point type.</param>
 /// <param name="Shape">The tensor's shape in a checkpoint.</param>
-public sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList<long> Shape)
+internal sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList<long> Shape)
 {
     /// <summary>Numbers in the tensor.</summary>
     public long ElementCount => Shape.Aggregate(1L, (product, size) => checked(product * size));
@@ -19,24 +19,24 @@ public sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList
 }
 
 /// <summary>The tensors of a model in the order in which they travel.</summary>
-public sealed class TransferLayout(IReadOnlyList<TransferTensor> tensors)
+internal sealed class TransferLayout(IReadOnlyList<TransferTensor> tensors)
 {
     public IReadOnlyList<TransferTensor> Tensors { get; } = tensors;
 
-    /// <summary>The bytes of all tensors together.</summary>
+    /// <summary>All tensors together.</summary>
     public long ByteCount { get; } = tensors.Aggregate(0L, (sum, tensor) => checked(sum + tensor.ByteCount));
 
     public static TransferLayout Of(CausalLm model) => new(
         [.. model.CheckpointTensors().Select(tensor => new TransferTensor(tensor.Name, model.Dtype, tensor.Shape))]);
 
-    /// <summary>True when memory of this layout can hold the other: the same sizes and types in the same order.</summary>
+    /// <summary>True when memory of one serves the other: the same sizes and types in the same order.</summary>
     public bool FitsMemoryOf(TransferLayout other) =>
         Tensors.Select(tensor => (tensor.Dtype, tensor.ElementCount))
             .SequenceEqual(other.Tensors.Select(tensor => (tensor.Dtype, tensor.ElementCount)));
 
     /// <summary>
-    /// Says why weights of another layout can't be copied into a model of this one; null when they can. Types may differ,
-    /// because values are converted.
+    /// Why weights of another layout can't be put into a model of this one; null when they can. Types may differ: values
+    /// are converted.
     /// </summary>
     public string? WhyNot(TransferLayout offered)
     {
