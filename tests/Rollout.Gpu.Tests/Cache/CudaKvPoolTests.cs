@@ -16,11 +16,11 @@ public sealed class CudaKvPoolTests
     [InlineData(1040, 65)]       // one sequence of the longest length
     [InlineData(2015, 125)]      // whole blocks
     [InlineData(100_000, 1040)]  // twice eight such sequences, and no more
-    public void Blocks_are_as_many_as_fit_and_can_be_of_use(long tokens, int blocks) =>
+    public void The_pool_has_as_many_blocks_as_fit_and_are_useful(long tokens, int blocks) =>
         Assert.Equal(new KvCacheGeometry(blocks, 16), Fitting(tokens * TokenBytes));
 
     [Fact]
-    public void A_pool_holds_a_sequence_of_the_longest_length_or_there_is_none() =>
+    public void A_pool_holds_the_longest_sequence_or_is_refused() =>
         Prop.ForAll(
             Gen.Choose(-10, 3_000_000).ToArbitrary(), Gen.Choose(1, 70).ToArbitrary(), Gen.Choose(1, 5000).ToArbitrary(),
             (tokens, blockSize, longest) =>
@@ -40,7 +40,7 @@ public sealed class CudaKvPoolTests
             }).Holds();
 
     [Fact]
-    public void Too_little_memory_is_said_with_the_bytes_and_the_keys_that_help()
+    public void Too_little_memory_is_reported_with_the_bytes_and_the_settings_to_change()
     {
         var error = Assert.Throws<DeviceFaultException>(() => Fitting(1_000_000));
 

@@ -35,7 +35,7 @@ public sealed class KvCacheAttentionTests
         }).Holds(runs: 40);
 
     [Fact]
-    public void Large_work_over_two_threads_is_bit_for_bit_that_of_one()
+    public void Two_threads_give_the_same_bits_as_one()
     {
         using var scope = NewDisposeScope();
         var shape = new KvCacheShape(1, 6, 3, 40);
@@ -53,7 +53,7 @@ public sealed class KvCacheAttentionTests
     }
 
     [Fact]
-    public void A_chunk_after_a_cached_prefix_attends_bit_for_bit_as_the_whole_prompt()
+    public void A_chunk_after_a_cached_prefix_gives_the_bits_of_the_whole_prompt()
     {
         using var scope = NewDisposeScope();
         var shape = new KvCacheShape(1, 4, 2, 16);
@@ -108,7 +108,7 @@ public sealed class KvCacheAttentionTests
     }
 
     [Fact]
-    public void A_byte_budget_holds_as_many_blocks_as_fit_and_at_least_one()
+    public void A_byte_budget_gives_as_many_blocks_as_fit_and_at_least_one()
     {
         var shape = new KvCacheShape(LayerCount: 3, HeadCount: 8, KvHeadCount: 2, HeadDim: 16);
         Assert.Equal(2 * 3 * 2 * 16 * 4, shape.BytesPerToken(elementBytes: 4));

@@ -16,7 +16,7 @@ public sealed class BatchLadderTests
         }).Holds();
 
     [Fact]
-    public void Sizes_are_their_own_padding_and_end_with_one_row()
+    public void Every_size_is_padded_to_itself_and_the_last_is_one_row()
     {
         var sizes = BatchLadder.Sizes(2048).ToArray();
         Assert.Equal(sizes, sizes.Select(BatchLadder.Padded));

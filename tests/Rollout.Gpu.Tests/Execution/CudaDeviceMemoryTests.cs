@@ -28,7 +28,7 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Once_a_runner_is_made_its_steps_take_nothing_more_of_the_device(bool graphs)
+    public void Steps_allocate_nothing_on_the_device(bool graphs)
     {
         using var runner = Runner(blocks: 500, graphs);
         var before = _memory.Read();
@@ -45,7 +45,7 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     }
 
     [Fact]
-    public void A_sleep_gives_the_pool_back_and_a_wake_takes_it_again_with_every_graph_as_it_was()
+    public void Sleep_gives_the_pools_memory_back_and_graphs_work_after_wake()
     {
         using var runner = Runner(blocks: 20_000, graphs: true);
         var prompts = TinyPolicy.Prompts(new Random(6), [40, 3, 300]);
@@ -69,7 +69,7 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     }
 
     [Fact]
-    public void A_peak_counts_the_pool_that_was_given_back_since()
+    public void The_peak_includes_a_pool_that_was_given_back()
     {
         using var runner = Runner(blocks: 20_000, graphs: false);
         var slack = runner.PoolBytes / 2;

@@ -24,7 +24,7 @@ public sealed class CudaModelRunnerTests
     [InlineData("stories260K", 16)]
     [InlineData("tiny-qwen3", 1)]
     [InlineData("tiny-qwen2", 7)]
-    public void Greedy_tokens_in_float32_are_those_of_transformers(string fixture, int blockSize)
+    public void Greedy_tokens_in_float32_equal_those_of_transformers(string fixture, int blockSize)
     {
         var cases = GoldenCase.Of(fixture);
         using var cpu = GoldenCase.Model(fixture);
@@ -141,7 +141,7 @@ public sealed class CudaModelRunnerTests
     }
 
     [Fact]
-    public void A_step_may_name_tokens_that_the_step_before_has_yet_to_sample()
+    public void A_step_may_use_tokens_that_the_step_before_still_samples()
     {
         using var cpu = Create(seed: 10);
         using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.Float32);

@@ -16,7 +16,7 @@ public sealed class CudaRunnerFailureTests
     public CudaRunnerFailureTests() => GpuMachine.Require();
 
     [Fact]
-    public void A_runner_that_sleeps_starts_nothing()
+    public void A_sleeping_runner_starts_nothing()
     {
         using var cpu = Create(seed: 8);
         using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.BFloat16);
@@ -45,7 +45,7 @@ public sealed class CudaRunnerFailureTests
     }
 
     [Fact]
-    public void A_step_that_reads_the_token_of_one_that_failed_fails_too_and_the_next_ones_do_not()
+    public void A_step_that_reads_a_failed_token_fails_too_and_later_ones_do_not()
     {
         using var cpu = Create(seed: 9);
         using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.Float32);
@@ -87,7 +87,7 @@ public sealed class CudaRunnerFailureTests
     }
 
     [Fact]
-    public void A_runner_that_is_disposed_waits_for_the_steps_under_way()
+    public void A_disposed_runner_waits_for_its_running_steps()
     {
         using var cpu = Create(seed: 10);
         using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.Float32);

@@ -17,7 +17,7 @@ public sealed class CudaSharedPromptTests
     public CudaSharedPromptTests() => GpuMachine.Require();
 
     [Fact]
-    public void A_prompt_read_once_for_all_samples_gives_the_log_probabilities_of_one_read_by_each()
+    public void Sharing_a_prompt_changes_no_log_probability()
     {
         const int Samples = 16, NewTokens = 24;
         using var weights = CudaPolicy.Wide(layers: 2);

@@ -16,7 +16,7 @@ public sealed class CudaTwoDevicesTests
     public CudaTwoDevicesTests() => GpuMachine.Require();
 
     [Fact]
-    public async Task Runners_of_two_devices_decode_at_once_and_get_the_tokens_of_the_CPU()
+    public async Task Runners_on_two_devices_decode_together_and_get_the_CPUs_tokens()
     {
         Assert.SkipWhen(cuda.device_count() < 2, "There is no second GPU that libtorch can use.");
         using var cpu = TinyPolicy.Create(seed: 6);

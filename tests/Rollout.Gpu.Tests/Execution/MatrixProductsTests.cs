@@ -21,7 +21,7 @@ public sealed class MatrixProductsTests
     [InlineData(ScalarType.BFloat16, 48, 24, 61, true, 4e-3)]
     [InlineData(ScalarType.BFloat16, 256, 1024, 320, false, 4e-3)]
     [InlineData(ScalarType.BFloat16, 1088, 3072, 1024, true, 4e-3)]
-    public void A_product_is_that_of_double_precision(
+    public void A_product_equals_that_in_double_precision(
         ScalarType dtype, int rows, int inputs, int outputs, bool hasBias, double tolerance)
     {
         using var scope = NewDisposeScope();

@@ -45,7 +45,7 @@ public sealed class ModelRunnerTests
     [InlineData(1)]
     [InlineData(5)]
     [InlineData(16)]
-    public void A_chunked_prompt_gives_the_tokens_of_a_whole_one(int chunk)
+    public void A_chunked_prompt_gives_the_tokens_of_a_whole_prompt(int chunk)
     {
         using var weights = Create(seed: 3);
         var prompts = Prompts(new Random(1), [1, 5, 16, 17, 60, 101]);
@@ -87,7 +87,7 @@ public sealed class ModelRunnerTests
     }
 
     [Fact]
-    public void A_sequences_tokens_do_not_depend_on_who_runs_beside_it()
+    public void A_sequences_tokens_do_not_depend_on_its_neighbours()
     {
         using var weights = Create(seed: 6);
         var prompts = Prompts(new Random(4), [9, 30, 70]);
@@ -145,7 +145,7 @@ public sealed class ModelRunnerTests
     }
 
     [Fact]
-    public void Training_mode_is_what_it_was_also_when_a_step_throws()
+    public void Training_mode_is_restored_also_when_a_step_throws()
     {
         using var weights = Create(seed: 10);
         using var runner = Paged(weights, 4, 8);
@@ -194,7 +194,7 @@ public sealed class ModelRunnerTests
     }
 
     [Fact]
-    public void Weights_are_taken_by_version_and_only_as_published()
+    public void Only_the_published_version_can_be_loaded()
     {
         using var weights = Create(seed: 11);
         using var runner = Paged(weights, 4, 8);

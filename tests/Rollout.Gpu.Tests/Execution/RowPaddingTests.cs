@@ -16,7 +16,7 @@ public sealed class RowPaddingTests
     [InlineData(96, 384)]
     [InlineData(384, 1152)]
     [InlineData(1000, 333)]
-    public void A_padded_product_has_the_rows_of_any_larger_one_to_the_last_bit(int inputs, int outputs)
+    public void A_padded_product_has_the_same_bits_as_any_larger_one(int inputs, int outputs)
     {
         LibTorch.Load();
         using var scope = NewDisposeScope();
@@ -36,7 +36,7 @@ public sealed class RowPaddingTests
     [Theory]
     [InlineData(4, 2, 8)]
     [InlineData(5, 5, 6)]
-    public void Log_probabilities_do_not_know_what_else_is_in_the_batch(int heads, int kvHeads, int headDim)
+    public void Log_probabilities_do_not_depend_on_the_batch(int heads, int kvHeads, int headDim)
     {
         using var weights = Create(seed: 8, heads, kvHeads, headDim);
         var prompts = Prompts(new Random(4), [1, 5, 16, 17, 60, 33, 2, 7]);
@@ -53,7 +53,7 @@ public sealed class RowPaddingTests
     }
 
     [Fact]
-    public void Nothing_is_padded_where_nobody_asks_for_it()
+    public void Without_batch_invariance_nothing_is_padded()
     {
         Assert.Equal([1, 2, 3, 100], ((int[])[1, 2, 3, 100]).Select(RowPadding.None.Padded));
         LibTorch.Load();

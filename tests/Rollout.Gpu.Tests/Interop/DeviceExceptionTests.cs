@@ -15,7 +15,7 @@ public sealed class DeviceExceptionTests
         Hopper with { Name = "NVIDIA RTX", ComputeMajor = 8, ComputeMinor = 6, SharedBytesPerBlock = 99 << 10 };
 
     [Fact]
-    public void Everything_that_is_thrown_of_a_device_is_a_device_exception()
+    public void Every_exception_of_the_interop_is_a_device_exception()
     {
         var thrown = typeof(CudaException).Assembly.GetTypes()
             .Where(type => type.Namespace == typeof(CudaException).Namespace && type.IsSubclassOf(typeof(Exception)))
@@ -27,7 +27,7 @@ public sealed class DeviceExceptionTests
 
     [Theory]
     [MemberData(nameof(Failures), DisableDiscoveryEnumeration = true)]
-    public void What_fails_in_a_step_is_a_fault_of_the_device_that_says_why(DeviceException failure)
+    public void A_failed_step_becomes_a_device_fault_that_keeps_the_reason(DeviceException failure)
     {
         var fault = DeviceFaultException.Of("cuda:1", "failed in a step", failure);
 
@@ -43,7 +43,7 @@ public sealed class DeviceExceptionTests
     };
 
     [Fact]
-    public void A_fault_stays_the_fault_it_is()
+    public void A_device_fault_is_not_wrapped_again()
     {
         var fault = new DeviceFaultException("The KV pool can't be allocated.");
 
@@ -51,7 +51,7 @@ public sealed class DeviceExceptionTests
     }
 
     [Fact]
-    public void An_old_device_is_refused_by_its_name_and_capability()
+    public void An_old_device_is_refused_with_its_name_and_capability()
     {
         var old = Hopper with { Name = "Tesla T4", ComputeMajor = 7, ComputeMinor = 5 };
 
@@ -75,7 +75,7 @@ public sealed class DeviceExceptionTests
     [InlineData(64, 99 << 10, 4, 74_496)]
     [InlineData(128, 227 << 10, 3, 115_456)]
     [InlineData(128, 99 << 10, 2, 82_688)]
-    public void Attention_has_as_many_tiles_on_their_way_as_fit(int headDim, int sharedBytes, int stages, int bytes)
+    public void Attention_keeps_as_many_tiles_in_flight_as_fit(int headDim, int sharedBytes, int stages, int bytes)
     {
         var device = Small with { SharedBytesPerBlock = sharedBytes };
 
@@ -86,7 +86,7 @@ public sealed class DeviceExceptionTests
     }
 
     [Fact]
-    public void A_row_that_does_not_fit_the_norms_shared_memory_is_refused_with_the_width_that_would()
+    public void A_hidden_size_beyond_shared_memory_is_refused_with_the_largest_that_fits()
     {
         RmsNormKernel.RequireSupported(Hopper, 40_960);
         RmsNormKernel.RequireSupported(Small, 25_088);
@@ -99,7 +99,7 @@ public sealed class DeviceExceptionTests
     }
 
     [Fact]
-    public void A_model_that_the_kernels_take_no_heads_of_is_refused_on_any_device()
+    public void A_model_with_unsupported_heads_is_refused_on_any_device()
     {
         KernelLibrary.RequireSupported(Hopper, Shape(128));
 

@@ -8,7 +8,7 @@ public sealed class LibTorchFoldersTests : IDisposable
     private readonly string _root = Directory.CreateTempSubdirectory("libtorch-folders").FullName;
 
     [Fact]
-    public void LIBTORCH_may_name_the_install_or_its_lib_folder_and_goes_before_PyTorch()
+    public void LIBTORCH_names_the_install_or_its_lib_folder_and_wins_over_PyTorch()
     {
         var lib = Install("libtorch");
 
@@ -19,7 +19,7 @@ public sealed class LibTorchFoldersTests : IDisposable
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public void Without_LIBTORCH_an_installed_PyTorch_is_taken(string? unset)
+    public void Without_LIBTORCH_an_installed_PyTorch_is_used(string? unset)
     {
         var lib = Install("torch");
 
@@ -35,7 +35,7 @@ public sealed class LibTorchFoldersTests : IDisposable
     }
 
     [Fact]
-    public void Nothing_installed_says_what_to_do() =>
+    public void Without_any_libtorch_the_error_says_what_to_do() =>
         Assert.StartsWith(
             "No libtorch was found: set LIBTORCH",
             Assert.Throws<LibTorchException>(() => LibTorchFolders.Find(null, () => null)).Message,
@@ -60,7 +60,7 @@ public sealed class LibTorchFoldersTests : IDisposable
     }
 
     [Fact]
-    public void The_libraries_of_NVIDIAs_packages_beside_PyTorch_are_searched_too()
+    public void NVIDIAs_packages_beside_PyTorch_are_searched_too()
     {
         var lib = Install("torch");
         var cudnn = Directory.CreateDirectory(Path.Combine(_root, "nvidia", "cudnn", "lib")).FullName;

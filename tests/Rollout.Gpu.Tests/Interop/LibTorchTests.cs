@@ -22,7 +22,7 @@ public sealed class LibTorchTests
     }
 
     [Fact]
-    public void Asking_for_a_gpu_works_or_says_in_a_sentence_what_is_missing()
+    public void Requiring_a_GPU_works_or_names_what_is_missing()
     {
         LibTorch.Load();
         if (cuda.is_available())
@@ -44,7 +44,7 @@ public sealed class LibTorchTests
     [InlineData("linux-arm64", Architecture.Arm64, "linux-arm64")]
     [InlineData("osx-x64", Architecture.X64, "osx-x64")]
     [InlineData("freebsd-x64", Architecture.X64, "freebsd-x64")]
-    public void A_machine_without_a_native_library_is_named(string runtime, Architecture architecture, string? named)
+    public void A_system_without_a_native_library_is_named(string runtime, Architecture architecture, string? named)
     {
         var error = Record.Exception(() => LibTorch.RequireSupportedMachine(runtime, architecture));
 
@@ -71,7 +71,7 @@ public sealed class LibTorchTests
     [InlineData(
         "/a/libX.so: undefined symbol: _ZN3c10",
         "'/a/libX.so' cannot be loaded: /a/libX.so: undefined symbol: _ZN3c10.")]
-    public void The_loaders_complaint_becomes_a_sentence(string complaint, string sentence) =>
+    public void The_loaders_error_becomes_a_sentence(string complaint, string sentence) =>
         Assert.Equal(sentence, LibTorchLoader.Sentence("/a/libX.so", complaint));
 
     [Fact]

@@ -12,7 +12,7 @@ public sealed class NvrtcLibraryTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public void A_file_that_is_named_and_no_library_is_refused_by_its_name_whatever_else_there_is()
+    public void A_named_file_that_is_no_library_is_refused_by_name()
     {
         var named = Write("libnvrtc.so.12");
 
@@ -24,7 +24,7 @@ public sealed class NvrtcLibraryTests : IDisposable
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public void Where_there_is_none_a_sentence_says_what_was_sought_and_what_to_do(string? named)
+    public void Without_a_library_the_error_says_what_was_searched_and_what_to_do(string? named)
     {
         Write("libnvrtc.so.12"); // is no library
         var error = Assert.Throws<LibTorchException>(
@@ -38,7 +38,7 @@ public sealed class NvrtcLibraryTests : IDisposable
     }
 
     [Fact]
-    public void A_library_in_a_folder_is_found_behind_folders_without_one()
+    public void A_library_is_found_in_a_later_folder()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The names are Linux's.");
         var library = Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "libSystem.Native.so");
@@ -50,7 +50,7 @@ public sealed class NvrtcLibraryTests : IDisposable
     }
 
     [Fact]
-    public void Of_a_folders_libraries_the_newest_is_tried_first_and_its_halves_and_variants_are_not()
+    public void The_newest_library_of_a_folder_is_tried_first_without_builtins_and_variants()
     {
         string[] all =
         [

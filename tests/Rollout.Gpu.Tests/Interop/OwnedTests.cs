@@ -6,7 +6,7 @@ namespace Rollout.Gpu.Tests.Interop;
 public sealed class OwnedTests
 {
     [Fact]
-    public void What_a_failed_constructor_has_made_is_disposed_the_last_first()
+    public void A_failed_constructor_disposes_of_what_it_created_last_first()
     {
         var disposed = new List<string>();
 
@@ -16,7 +16,7 @@ public sealed class OwnedTests
     }
 
     [Fact]
-    public void What_a_constructor_keeps_stays()
+    public void A_constructor_that_succeeds_disposes_of_nothing()
     {
         var disposed = new List<string>();
 

@@ -17,7 +17,7 @@ public sealed class TorchTensorsTests
     }
 
     [Fact]
-    public void Opening_a_device_works_or_says_in_a_sentence_what_is_missing()
+    public void Opening_a_device_works_or_names_what_is_missing()
     {
         if (CudaContext.IsDriverPresent())
         {

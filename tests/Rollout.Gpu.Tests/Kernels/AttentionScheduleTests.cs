@@ -45,7 +45,7 @@ public sealed class AttentionScheduleTests
         }).Holds(runs: 150);
 
     [Fact]
-    public void A_token_is_merged_from_all_its_segments_or_written_by_its_only_one() =>
+    public void A_token_is_merged_from_all_its_segments_or_written_by_one() =>
         Prop.ForAll(Cases().ToArbitrary(), test =>
         {
             var (batch, schedule) = Build(test);
@@ -79,7 +79,7 @@ public sealed class AttentionScheduleTests
         }).Holds(runs: 150);
 
     [Fact]
-    public void Whatever_the_batch_it_fits_the_layout_for_its_size() =>
+    public void Every_schedule_fits_the_layout_of_its_batch() =>
         Prop.ForAll(Cases().ToArbitrary(), test =>
         {
             var (batch, schedule) = Build(test);
@@ -133,7 +133,7 @@ public sealed class AttentionScheduleTests
     }
 
     [Fact]
-    public void A_system_prompt_of_all_groups_is_read_once_and_each_prompt_after_it_once()
+    public void A_common_system_prompt_and_each_groups_prompt_are_read_once()
     {
         var random = new Random(5);
         var rows = Enumerable.Range(0, 12).Select(i => new PrefixFamilies.Row(1000 + i, 1, Family: i / 4, Shared: 800))
@@ -167,7 +167,7 @@ public sealed class AttentionScheduleTests
     }
 
     [Fact]
-    public void A_batch_of_nothing_leaves_every_part_empty()
+    public void An_empty_batch_leaves_every_part_empty()
     {
         var schedule = new AttentionSchedule(Qwen, parts: 3);
         schedule.Build(PrefixFamilies.Of([new PrefixFamilies.Row(70, 1)], 16, new Random(1), out _));

@@ -9,7 +9,7 @@ public sealed class KernelCacheTests : IDisposable
     private int _compiled;
 
     [Fact]
-    public void What_was_compiled_once_is_found_again()
+    public void A_compiled_kernel_is_found_again()
     {
         var cache = new KernelCache(_folder.At("kernels"));
 
@@ -38,7 +38,7 @@ public sealed class KernelCacheTests : IDisposable
     }
 
     [Fact]
-    public void A_folder_that_cannot_be_written_is_done_without()
+    public void Without_a_writable_folder_kernels_are_compiled_each_time()
     {
         File.WriteAllText(_folder.At("file"), "in the way");
         var cache = new KernelCache(Path.Combine(_folder.At("file"), "kernels"));

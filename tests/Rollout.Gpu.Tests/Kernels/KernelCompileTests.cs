@@ -32,7 +32,7 @@ public sealed class KernelCompileTests
     }
 
     [Fact]
-    public void An_error_in_a_source_comes_with_the_compilers_words()
+    public void A_compile_error_contains_the_compilers_log()
     {
         var compiler = Compiler();
 
@@ -45,7 +45,7 @@ public sealed class KernelCompileTests
     }
 
     [Fact]
-    public void An_architecture_that_the_compiler_does_not_know_is_said_in_one_sentence()
+    public void An_architecture_unknown_to_the_compiler_is_named()
     {
         var compiler = Compiler();
         using var folder = new TemporaryFolder();
@@ -67,7 +67,7 @@ public sealed class KernelCompileTests
     [InlineData(64, 65, 1, 16, ScalarType.BFloat16, "65 for 1")]
     [InlineData(64, 4, 2, 0, ScalarType.BFloat16, "block-size is 0")]
     [InlineData(64, 4, 2, 16, ScalarType.Float16, "Float16")]
-    public void A_shape_without_kernels_is_refused_in_a_sentence(
+    public void An_unsupported_shape_is_refused_in_a_sentence(
         int headDim, int heads, int kvHeads, int blockSize, ScalarType dtype, string told)
     {
         var error = Assert.Throws<UnsupportedModelException>(

@@ -26,7 +26,7 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Single_tokens_attend_to_their_ragged_contexts(int d, int h, int kv, int block, ScalarType dtype) =>
+    public void Decode_rows_attend_to_contexts_of_any_length(int d, int h, int kv, int block, ScalarType dtype) =>
         AssertAttends(new KernelShape(d, h, kv, block, dtype),
             [.. new[] { 1, 2, 63, 64, 65, 127, 128, 129, 500, 1600, 3, 16, 17, 700 }.Select(context => new Row(context, 1))]);
 
@@ -59,7 +59,7 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
     [InlineData(128, 16, 8, 16)]
     [InlineData(128, 32, 8, 16)]
     [InlineData(72, 6, 3, 5)]
-    public void Scores_that_keep_rising_rescale_what_came_before(int d, int h, int kv, int block) =>
+    public void Rising_scores_rescale_earlier_results(int d, int h, int kv, int block) =>
         AssertAttends(new KernelShape(d, h, kv, block, ScalarType.BFloat16),
             [new(1600, 1), new(300, 300), new(700, 1, Family: 1, Shared: 320), new(650, 1, Family: 1, Shared: 320)],
             sharpness: 16);
@@ -68,7 +68,7 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
     [Theory]
     [InlineData(128, 16, 8, 16)]
     [InlineData(128, 10, 2, 5)]
-    public void A_thread_block_with_little_shared_memory_attends_to_the_same(int d, int h, int kv, int block) =>
+    public void Attention_is_the_same_with_little_shared_memory(int d, int h, int kv, int block) =>
         AssertAttends(new KernelShape(d, h, kv, block, ScalarType.BFloat16),
             [
                 new(1, 1), new(1600, 1), new(300, 300), new(513, 65), new(65, 1),

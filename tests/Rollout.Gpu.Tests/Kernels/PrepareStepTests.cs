@@ -58,7 +58,7 @@ public sealed class PrepareStepTests(GpuFixture gpu) : GpuTest(gpu)
     [Theory]
     [InlineData(0)]
     [InlineData(6)]
-    public void A_step_without_tokens_prepares_its_padding_and_nothing_behind_it(int padded)
+    public void A_step_without_tokens_prepares_only_its_padding(int padded)
     {
         var shape = PlainShape(ScalarType.BFloat16);
         var kernels = Kernels(shape);

@@ -20,7 +20,7 @@ public sealed class QkNormRopeTests(GpuFixture gpu) : GpuTest(gpu)
     [InlineData(1, 128, 16, 8, 16, true, ScalarType.BFloat16)]
     [InlineData(1, 72, 6, 3, 5, false, ScalarType.Float32)]
     [InlineData(0, 128, 16, 8, 16, true, ScalarType.BFloat16)]
-    public void Queries_keys_and_values_are_the_models_own_and_lie_at_their_slots(
+    public void Queries_keys_and_values_equal_the_models_and_lie_at_their_slots(
         int tokens, int headDim, int heads, int kvHeads, int blockSize, bool hasNorm, ScalarType dtype)
     {
         const int Blocks = 50;

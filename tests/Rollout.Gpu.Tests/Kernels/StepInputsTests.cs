@@ -33,7 +33,7 @@ public sealed class StepInputsTests
         Assert.Equal(AttentionSegment.Ints * sizeof(int), Marshal.SizeOf<AttentionSegment>());
 
     [Fact]
-    public void A_step_is_found_again_where_the_layout_says()
+    public void A_step_is_written_where_the_layout_says()
     {
         var batch = Batch();
         var layout = new StepInputs(new StepCapacity(8, 4, 6, 2, 40, 3), Shape);

@@ -42,7 +42,7 @@ public sealed class CausalLmTests
     }
 
     [Fact]
-    public void Every_weight_matters_to_the_logits_and_is_changed_in_place()
+    public void Every_weight_affects_the_logits_and_changes_in_place()
     {
         foreach (var config in TinyModels.All)
         {

@@ -16,14 +16,14 @@ public sealed class GoldenTests
     [InlineData("tiny-qwen2")]
     [InlineData("tiny-llama3")]
     [InlineData("stories260K")]
-    public void Logits_logprobs_and_greedy_tokens_are_those_of_transformers(string fixture)
+    public void Logits_logprobs_and_greedy_tokens_equal_those_of_transformers(string fixture)
     {
         CheckAll(fixture);
     }
 
     /// <summary>At the base that its outputs were made with, see <see cref="GoldenCase.Model"/>.</summary>
     [Fact]
-    public void Qwen3_computes_what_transformers_does()
+    public void Qwen3_computes_the_same_as_transformers()
     {
         Assert.Equal(1_000_000, ModelConfigReader.ReadFolder(SharedFixtures.Require("tiny-qwen3")).Rope.Theta);
         CheckAll("tiny-qwen3");

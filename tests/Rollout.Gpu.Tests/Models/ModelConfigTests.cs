@@ -14,7 +14,7 @@ public sealed class ModelConfigTests
         """;
 
     [Fact]
-    public void What_config_json_leaves_out_is_as_transformers_has_it()
+    public void Keys_missing_in_config_json_have_the_defaults_of_transformers()
     {
         var config = Read(Smallest);
 
@@ -57,7 +57,7 @@ public sealed class ModelConfigTests
     [InlineData("""{"rope_theta": 500000, "rope_scaling": {"type": "linear", "factor": 2}}""")]
     [InlineData("""{"rope_theta": 500000.0, "rope_scaling": {"rope_type": "linear", "factor": 2.0}}""")]
     [InlineData("""{"rope_parameters": {"rope_theta": 500000.0, "rope_type": "linear", "factor": 2.0}}""")]
-    public void Both_spellings_of_the_rotary_settings_say_the_same(string settings)
+    public void Both_spellings_of_the_rotary_settings_mean_the_same(string settings)
     {
         var config =
             Read(With([.. JsonNode.Parse(settings)!.AsObject().Select(pair => (pair.Key, pair.Value))]));
@@ -66,7 +66,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void A_null_scaling_keeps_the_base_beside_it()
+    public void A_null_rope_scaling_keeps_rope_theta()
     {
         var config = Read(With(("rope_theta", 1_000_000), ("rope_scaling", null)));
 
@@ -74,7 +74,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Every_id_that_ends_a_sequence_counts_whichever_file_names_it()
+    public void End_of_sequence_ids_of_both_files_count()
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.At("config.json"), With(("eos_token_id", 5), ("bos_token_id", 1)));
@@ -89,7 +89,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void What_was_saved_is_read_back()
+    public void A_saved_configuration_is_read_back()
     {
         foreach (var config in TinyModels.All)
         {
@@ -132,7 +132,7 @@ public sealed class ModelConfigTests
 
     [Theory]
     [MemberData(nameof(Refusals))]
-    public void What_cannot_be_computed_is_refused_by_file_and_key(string key, string? value, string expected)
+    public void An_unsupported_setting_is_refused_with_file_and_key(string key, string? value, string expected)
     {
         var settings = JsonNode.Parse(Smallest)!.AsObject();
         settings.Remove(key);
@@ -173,7 +173,7 @@ public sealed class ModelConfigTests
     [InlineData("[1]", "should hold one JSON object.")]
     [InlineData("{\"\\ud800\": 1}", "not valid Unicode")]
     [InlineData("{\"model_type\": \"\\ud800\"}", "not valid Unicode")]
-    public void A_file_that_is_not_settings_is_refused(string text, string expected)
+    public void A_file_that_is_not_a_JSON_object_is_refused(string text, string expected)
     {
         var error = Assert.Throws<CheckpointException>(() => Read(text));
 

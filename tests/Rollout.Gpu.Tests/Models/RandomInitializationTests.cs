@@ -12,7 +12,7 @@ public sealed class RandomInitializationTests
         TinyModels.LlamaWithBiases with { VocabSize = 5000, HiddenSize = 64 };
 
     [Fact]
-    public void A_seed_makes_the_same_model_again_and_another_seed_another()
+    public void Equal_seeds_give_equal_models_and_other_seeds_others()
     {
         using var first = Initialized(7);
         using var again = Initialized(7);

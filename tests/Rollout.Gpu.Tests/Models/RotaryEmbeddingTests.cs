@@ -21,7 +21,7 @@ public sealed class RotaryEmbeddingTests
     };
 
     [Fact]
-    public void Rotation_is_the_formula_in_double_precision()
+    public void Rotation_equals_the_formula_in_double_precision()
     {
         float[] head = [1, -2, 3, 0.5f, -1.5f, 2, 0.25f, -3];
         foreach (var position in (long[])[0, 1, 7, 500])
@@ -61,7 +61,7 @@ public sealed class RotaryEmbeddingTests
         }).Holds();
 
     [Fact]
-    public void Linear_scaling_turns_a_stretched_position_as_the_unstretched_one()
+    public void Linear_scaling_rotates_a_stretched_position_as_the_original()
     {
         float[] head = [1, -2, 3, 0.5f, -1.5f, 2, 0.25f, -3];
         var stretched = Rotate(new RopeSettings { Type = RopeType.Linear, Factor = 4 }, head, 20);
@@ -72,7 +72,7 @@ public sealed class RotaryEmbeddingTests
     }
 
     [Fact]
-    public void Llama3_keeps_short_wavelengths_divides_long_ones_and_passes_smoothly_between()
+    public void Llama3_keeps_short_wavelengths_divides_long_ones_and_blends_others()
     {
         const int headDim = 64;
         var plain = new RopeSettings { Theta = Llama3.Theta }.InverseFrequencies(headDim);

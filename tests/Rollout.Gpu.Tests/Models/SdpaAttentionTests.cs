@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Tests.Models;
 public sealed class SdpaAttentionTests
 {
     [Fact]
-    public void Attention_is_the_softmax_over_what_came_before_in_the_own_row_with_shared_kv_heads()
+    public void Attention_is_causal_softmax_within_each_row_with_grouped_queries()
     {
         const int batch = 2, length = 5, heads = 6, kvHeads = 2, headDim = 4;
         using var scope = NewDisposeScope();
@@ -35,7 +35,7 @@ public sealed class SdpaAttentionTests
     }
 
     [Fact]
-    public void A_token_alone_attends_to_itself()
+    public void A_single_token_attends_to_itself()
     {
         using var scope = NewDisposeScope();
         var value = rand(1, 2, 4);

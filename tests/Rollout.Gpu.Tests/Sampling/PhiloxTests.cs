@@ -10,7 +10,7 @@ public sealed class PhiloxTests
 {
     // Known answers of the authors' library Random123 (tests/kat_vectors, philox4x32, 10 rounds).
     [Fact]
-    public void The_words_are_the_published_ones()
+    public void The_words_equal_the_published_vectors()
     {
         Assert.Equal((0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u), Philox.Words(0, 0, 0, 0, 0));
         Assert.Equal(
@@ -22,7 +22,7 @@ public sealed class PhiloxTests
     }
 
     [Fact]
-    public void Eight_counters_at_once_are_the_same_words_in_order() =>
+    public void Eight_counters_at_once_give_the_same_words_in_order() =>
         Prop.ForAll<ulong, uint, uint>((key, first, c1) =>
         {
             if (!Avx2.IsSupported)

@@ -46,7 +46,7 @@ public sealed class SamplerTests
     }
 
     [Fact]
-    public void Every_draw_is_the_one_of_the_plain_reference() =>
+    public void Every_draw_equals_the_plain_references() =>
         Prop.ForAll(Cases().ToArbitrary(), test =>
         {
             var output = Sample(test.Logits, test.Vocabulary, test.Draws);
@@ -91,7 +91,7 @@ public sealed class SamplerTests
     }
 
     [Fact]
-    public void A_draw_does_not_know_of_other_rows_or_of_the_order_of_draws() =>
+    public void A_draw_does_not_depend_on_other_rows_or_the_order_of_draws() =>
         Prop.ForAll(Cases().ToArbitrary(), test =>
         {
             var together = Sample(test.Logits, test.Vocabulary, test.Draws);

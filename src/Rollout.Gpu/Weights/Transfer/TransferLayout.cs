@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>One tensor of a transfer.</summary>
-/// <param name="Name">Its Hugging Face name.</param>
+/// <param name="Name">The tensor's Hugging Face name.</param>
 /// <param name="Dtype">A floating point type.</param>
-/// <param name="Shape">Its shape in a checkpoint.</param>
-public sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList<long> Shape)
+/// <param name="Shape">The tensor's shape in a checkpoint.</param>
+internal sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList<long> Shape)
 {
     /// <summary>Numbers in the tensor.</summary>
     public long ElementCount => Shape.Aggregate(1L, (product, size) => checked(product * size));
@@ -19,7 +19,7 @@ public sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList
 }
 
 /// <summary>The tensors of a model in the order in which they travel.</summary>
-public sealed class TransferLayout(IReadOnlyList<TransferTensor> tensors)
+internal sealed class TransferLayout(IReadOnlyList<TransferTensor> tensors)
 {
     public IReadOnlyList<TransferTensor> Tensors { get; } = tensors;
 

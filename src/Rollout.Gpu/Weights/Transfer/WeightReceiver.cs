@@ -1,4 +1,5 @@
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
 
 namespace Rollout.Gpu.Weights.Transfer;
 
@@ -20,12 +21,18 @@ public sealed class WeightReceiver : IDisposable
     /// <param name="expected">The layout of this host's model: what must be offered, but for types.</param>
     /// <param name="security">Null expects the clear.</param>
     /// <param name="options">Null takes the defaults.</param>
-    public WeightReceiver(
+    internal WeightReceiver(
         TransferLayout expected, TransferSecurity? security = null, TransferOptions? options = null)
     {
         _expected = expected;
         _security = security;
         _options = options ?? new TransferOptions();
+    }
+
+    /// <summary>A receiver for all devices of this host that hold such a model.</summary>
+    public WeightReceiver(CausalLm model, TransferSecurity? security = null, TransferOptions? options = null)
+        : this(TransferLayout.Of(model), security, options)
+    {
     }
 
     /// <summary>The weights of an offer, once they are here. The caller gives them back.</summary>
