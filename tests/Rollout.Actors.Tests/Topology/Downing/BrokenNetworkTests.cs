@@ -1,6 +1,4 @@
-using FsCheck;
 using FsCheck.Fluent;
-using Rollout.Tests.Support;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Topology.Downing;
