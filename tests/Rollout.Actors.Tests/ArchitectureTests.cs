@@ -57,10 +57,10 @@ public sealed partial class ArchitectureTests
             select type.Groups["name"].Value;
         Assert.Equal(
             [
-                "CausalLm", "CheckpointManifest", "CheckpointStore", "DeviceIntake", "DurableFiles", "FileDigest",
-                "GreedyAccuracy", "HuggingFaceModel", "LibTorch", "ModelConfigReader", "ModelRunners", "PolicyTrainer",
-                "PolicyWeights", "SamplingRng", "SupervisedOptions", "SupervisedTrainer", "TransferOptions",
-                "TransferSecurity", "WeightFingerprint", "WeightPublisher", "WeightReceiver", "WeightServer",
+                "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "GreedyAccuracy", "HuggingFaceModel",
+                "LibTorch", "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng",
+                "SupervisedOptions", "SupervisedTrainer", "TransferOptions", "TransferSecurity", "WeightFingerprint",
+                "WeightPublisher", "WeightReceiver", "WeightServer",
             ],
             shown.Order(StringComparer.Ordinal));
     }

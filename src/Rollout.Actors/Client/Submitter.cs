@@ -1,6 +1,5 @@
 using Akka.Actor;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Client;

@@ -1,6 +1,5 @@
 using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Decoding;

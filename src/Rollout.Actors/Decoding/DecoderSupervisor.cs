@@ -2,7 +2,6 @@ using System.Reflection;
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Decoding;

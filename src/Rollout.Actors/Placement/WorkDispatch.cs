@@ -1,5 +1,4 @@
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 
 namespace Rollout.Actors.Placement;
 

@@ -1,5 +1,4 @@
 using Rollout.Actors.Blocks;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;

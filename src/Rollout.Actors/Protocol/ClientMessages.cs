@@ -1,4 +1,3 @@
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;

@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;

@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Rollout.Actors.Placement;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Scheduling;

@@ -5,8 +5,8 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// This member's certificate and the authority that everybody else's must come from. Who shows a certificate of it is
-/// a member: names are not compared, as members are trusted alike and their addresses change.
+/// This member's certificate, and the authority that issued those of all members. Whoever shows a certificate of the
+/// authority is let in; names in it are not compared, because members are trusted alike and their addresses change.
 /// </summary>
 public sealed class ClusterCertificates : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class ClusterCertificates : IDisposable
         _authorities = authorities;
     }
 
-    /// <summary>With its private key.</summary>
+    /// <summary>This member's certificate with its private key.</summary>
     public X509Certificate2 Own { get; }
 
     /// <summary>Reads and checks both files; null where TLS is off.</summary>
@@ -43,15 +43,15 @@ public sealed class ClusterCertificates : IDisposable
     /// <summary>True for a certificate of the authority that is valid now.</summary>
     public bool Trust(X509Certificate2? peer) => peer is not null && WhyRefused(peer) is null;
 
-    /// <summary>What is wrong with a certificate; null where it is one of the authority's and valid now.</summary>
+    /// <summary>Says what is wrong with a certificate; null for one that the authority issued and that is valid now.</summary>
     public string? WhyRefused(X509Certificate2 certificate)
     {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.AddRange(_authorities);
-        // An authority of one's own publishes no revocations: a lost key means a new authority.
+        // A private authority publishes no revocations: after a lost key, make a new authority.
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        // Nothing is fetched from an address that a stranger's certificate names.
+        // Don't fetch anything from an address that a stranger's certificate names.
         chain.ChainPolicy.DisableCertificateDownloads = true;
         if (chain.Build(certificate))
             return null;
@@ -65,7 +65,7 @@ public sealed class ClusterCertificates : IDisposable
             authority.Dispose();
     }
 
-    /// <summary>A key that others of the machine can read is theirs too.</summary>
+    /// <summary>Refuses a key file that other users of the machine can read.</summary>
     private static void RequirePrivate(string path)
     {
         const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite

@@ -7,12 +7,12 @@ using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Topology;
 
-/// <summary>What Akka is started with: the product's configuration, the job's akka section over it, and TLS.</summary>
+/// <summary>The configuration that Akka starts with: the product's, the job's akka section over it, and TLS.</summary>
 internal static class ClusterConfiguration
 {
     private const string Transport = "akka.remote.dot-netty.tcp";
 
-    /// <summary>The configuration that is in force.</summary>
+    /// <summary>Merges the product's configuration with the job's own.</summary>
     /// <exception cref="Settings.ConfigurationException">
     /// The akka section opens a port to other machines that the cluster section keeps closed.
     /// </exception>
@@ -26,7 +26,7 @@ internal static class ClusterConfiguration
         return config;
     }
 
-    /// <summary>The address that is listened at: the member's own, unless the akka section has another for it.</summary>
+    /// <summary>The address to listen at: the member's own, unless the akka section sets another.</summary>
     public static (string Host, int Port) ListeningAt(Config config)
     {
         var host = config.GetString($"{Transport}.bind-hostname", "");
@@ -36,7 +36,7 @@ internal static class ClusterConfiguration
             port.Length > 0 ? config.GetInt($"{Transport}.bind-port") : config.GetInt($"{Transport}.port"));
     }
 
-    /// <summary>Everything that an actor system of the cluster needs.</summary>
+    /// <summary>Adds TLS to the configuration.</summary>
     public static ActorSystemSetup Setup(Config config, ClusterCertificates? certificates)
     {
         var bootstrap = BootstrapSetup.Create().WithConfig(config);
@@ -51,7 +51,7 @@ internal static class ClusterConfiguration
                 customValidator: (peer, _, _, _, _) => certificates.Trust(peer)));
     }
 
-    /// <summary>An address in Akka's words: with TLS the protocol has another name.</summary>
+    /// <summary>Converts an address to Akka's, whose protocol has another name with TLS.</summary>
     public static Address ToAkka(NodeAddress node, ClusterSettings settings) => new(
         settings.Tls is null ? "akka.tcp" : "akka.ssl.tcp", RolloutTopology.SystemName, node.Host, node.Port);
 

@@ -9,20 +9,20 @@ namespace Rollout.Actors.Topology;
 
 /// <summary>Makes this process a member: of the cluster of its seed nodes, or of one of its own.</summary>
 /// <param name="settings">The section cluster.</param>
-/// <param name="certificates">Null without TLS.</param>
-/// <param name="say">Told whom it waits for; null where nobody reads it.</param>
-/// <param name="waits">It may be the first to start, whatever its roles.</param>
+/// <param name="certificates">This member's; null without TLS.</param>
+/// <param name="say">Told which seed nodes it waits for; null where nobody reads it.</param>
+/// <param name="waits">Whether to wait for seed nodes that don't run yet, whatever the roles.</param>
 internal sealed class ClusterJoin(
     ClusterSettings settings, ClusterCertificates? certificates, Action<string>? say, bool waits = false)
 {
     private static readonly TimeSpan TrainerGrace = TimeSpan.FromSeconds(3);
 
-    /// <summary>Joining takes seconds: one that takes longer has another reason than time.</summary>
+    /// <summary>A join that takes longer than this has a reason, which is then looked for.</summary>
     private static readonly TimeSpan Usual = TimeSpan.FromSeconds(8);
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Opens the port, as yet a member of nothing.</summary>
+    /// <summary>Starts the actor system and opens its port, without joining a cluster.</summary>
     /// <exception cref="ConfigurationException">The address or the akka section can't be used.</exception>
     /// <exception cref="MembershipException">It took too long.</exception>
     public async Task<ActorSystem> OpenAsync(string akka)
@@ -36,7 +36,7 @@ internal sealed class ClusterJoin(
         }
         catch (Exception fault) when (fault.GetBaseException() is AskTimeoutException or TimeoutException)
         {
-            // As when it was stopped meanwhile, or the machine had no time for it.
+            // The process was stopped meanwhile, or starved of time.
             throw new MembershipException("this process could not open its port within akka.remote.startup-timeout", fault);
         }
         catch (Exception fault) when (fault is not ConfigurationException)
@@ -47,23 +47,23 @@ internal sealed class ClusterJoin(
         }
     }
 
-    /// <summary>Returns when this process is up, and sees who else is.</summary>
-    /// <exception cref="ConfigurationException">The seed nodes are not there, or have another idea of TLS.</exception>
+    /// <summary>Returns when this process is up and sees the other members.</summary>
+    /// <exception cref="ConfigurationException">No seed node runs, or they disagree with this process about TLS.</exception>
     /// <exception cref="MembershipException">
-    /// They are there and did not let it join in time, or may be and can't be reached; of a host also that nobody is.
+    /// The seed nodes did not let this process join in time, or don't answer. For a host also when no seed node runs.
     /// </exception>
     public async Task JoinAsync(ActorSystem system)
     {
         await EnterAsync(system).ConfigureAwait(false);
-        // What Akka shows of the cluster follows its events, and may not have them yet.
+        // Akka's view of the cluster lags behind its events.
         var cluster = Cluster.Get(system);
         while (!IsSeen(cluster) && !system.WhenTerminated.IsCompleted)
             await Task.Delay(Pause).ConfigureAwait(false);
     }
 
     /// <summary>
-    /// Returns when this member is the cluster's only trainer: it waits for one that can't be reached to be given up,
-    /// which is how the trainer of a run that is resumed may have ended.
+    /// Returns when this member is the cluster's only trainer. It waits until an unreachable one is downed: the run that is
+    /// resumed may have lost its trainer that way.
     /// </summary>
     /// <exception cref="ConfigurationException">Another one trains.</exception>
     public async Task RequireOnlyTrainerAsync(ActorSystem system)
@@ -119,7 +119,7 @@ internal sealed class ClusterJoin(
         {
             if (await probe.WhyNotAsync(self, IsPatient, thorough: false).ConfigureAwait(false) is { } reason)
                 throw new ConfigurationException(reason, fault);
-            // A host may find somebody the next time, as after a cut of the network.
+            // A host may find a seed node the next time, for example when the network is whole again.
             var nobody = await probe.WhyNotAsync(self, patient: false, thorough: false).ConfigureAwait(false);
             throw new MembershipException(
                 nobody ?? $"{string.Join(", ", settings.SeedNodes)} (rollout.cluster.seed-nodes) did not let this process join"
@@ -128,7 +128,7 @@ internal sealed class ClusterJoin(
         }
     }
 
-    /// <summary>Who needs the others to do anything expects them to be there; a host may be the first to start.</summary>
+    /// <summary>A trainer or a client needs the others and doesn't wait for them; a host may be the first to start.</summary>
     private bool IsPatient => waits
         || (!settings.Roles.Contains(ClusterRoles.Trainer) && !settings.Roles.Contains(ClusterRoles.Client));
 
@@ -138,7 +138,7 @@ internal sealed class ClusterJoin(
         && !member.UniqueAddress.Equals(cluster.SelfUniqueAddress)
         && member.IsOlderThan(cluster.SelfMember));
 
-    /// <summary>Listens there for a moment: Akka's own words for an address that is taken do not say so.</summary>
+    /// <summary>Listens at the address for a moment: Akka's own error for an address that is taken doesn't say so.</summary>
     private async Task RequireFreeAsync((string Host, int Port) at)
     {
         try

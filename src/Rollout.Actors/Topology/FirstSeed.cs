@@ -6,35 +6,35 @@ using ClusterSettings = Rollout.Actors.Settings.ClusterSettings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// Joins as the first of the seed nodes, which alone may begin a cluster. Akka's own first seed node begins one where
-/// nobody answers for some seconds, as on the wrong side of a cut network; this one only where each of the others says
-/// that there is nothing to join: its machine refuses the connection, or its process answers and is a member of nothing.
+/// Joins as the first of the seed nodes, which alone may begin a cluster. Akka's own first seed node begins one when nobody
+/// answers for some seconds, also on the wrong side of a cut network. This one begins a cluster only when each of the other
+/// seed nodes says that there is nothing to join: its machine refuses the connection, or its process answers and is no member.
 /// </summary>
-/// <param name="settings">The seed nodes, this process first.</param>
+/// <param name="settings">The seed nodes; the first is this process.</param>
 /// <param name="probe">Asks their machines.</param>
-/// <param name="say">Told whom it waits for; null where nobody reads it.</param>
+/// <param name="say">Told which seed nodes it waits for; null where nobody reads it.</param>
 internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Action<string>? say)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>A process that is stopped still has connections taken for it, by its kernel.</summary>
+    /// <summary>The kernel accepts connections for a stopped process too, so the process itself must answer.</summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(3);
 
     private enum Standing
     {
-        /// <summary>It may be a member of a cluster that can't be reached from here.</summary>
+        /// <summary>The process may be a member of a cluster that can't be reached from here.</summary>
         Unknown,
 
-        /// <summary>It is not running, or a member of nothing.</summary>
+        /// <summary>The process doesn't run, or is no member.</summary>
         Outside,
 
-        /// <summary>A member: it can be joined.</summary>
+        /// <summary>The process is a member and can be joined.</summary>
         Inside,
     }
 
     /// <summary>Returns when this process is up.</summary>
-    /// <exception cref="MembershipException">Until the deadline some did not answer, and nobody could be joined.</exception>
-    /// <exception cref="OperationCanceledException">The deadline came for another reason.</exception>
+    /// <exception cref="MembershipException">At the deadline some had not answered, and nobody could be joined.</exception>
+    /// <exception cref="OperationCanceledException">The deadline passed for another reason.</exception>
     public async Task JoinAsync(ActorSystem system, CancellationToken deadline)
     {
         var cluster = Cluster.Get(system);
@@ -47,7 +47,7 @@ internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Actio
             var seeds = await AskAsync(system).ConfigureAwait(false);
             if (seeds.All(seed => seed.Standing == Standing.Outside))
             {
-                // Akka asks those that run once more, and begins a cluster.
+                // Akka asks the running ones once more, and begins a cluster.
                 JoinAny(cluster, settings.SeedNodes);
                 break;
             }
@@ -95,7 +95,7 @@ internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Actio
         };
     }));
 
-    /// <summary>What the process itself says: that it runs, and whether it has what only members have.</summary>
+    /// <summary>Asks the process itself whether it has the actor that only members have.</summary>
     private async Task<Seed> AskProcessAsync(ActorSystem system, NodeAddress seed)
     {
         var address = ClusterConfiguration.ToAkka(seed, settings);
@@ -111,8 +111,8 @@ internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Actio
         }
     }
 
-    /// <param name="Address">Where it is to be.</param>
-    /// <param name="Standing">What is known of it.</param>
-    /// <param name="Sentence">Its address, with the reason where nothing is known.</param>
+    /// <param name="Address">The seed node's address.</param>
+    /// <param name="Standing">What is known about it.</param>
+    /// <param name="Sentence">The address, with the reason where nothing is known.</param>
     private sealed record Seed(NodeAddress Address, Standing Standing, string Sentence = "");
 }

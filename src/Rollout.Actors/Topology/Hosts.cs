@@ -5,10 +5,10 @@ using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Topology;
 
-/// <summary>Members of the cluster in the product's own words.</summary>
+/// <summary>Converts Akka's addresses to the product's.</summary>
 public static class Hosts
 {
-    /// <summary>The process at this address, and no other that takes it later.</summary>
+    /// <summary>The process at this address, and no later one at the same address.</summary>
     public static HostId IdOf(UniqueAddress member) => new(AddressOf(member.Address).ToString(), member.Uid);
 
     /// <summary>Where an actor of another member is that has this name below /user.</summary>

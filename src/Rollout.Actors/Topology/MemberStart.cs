@@ -8,18 +8,18 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// From settings to a member that can reach the scheduler. Who is given up on the way, as one is that joined through a
-/// scheduler which is being given up itself, starts over with a new actor system.
+/// Starts an actor system and makes it a member that can reach the scheduler. A process that is downed on the way, for
+/// example because it joined through a scheduler that is itself being downed, starts over with a new actor system.
 /// </summary>
 /// <param name="settings">The whole configuration.</param>
-/// <param name="certificates">Null without TLS.</param>
+/// <param name="certificates">This member's; null without TLS.</param>
 /// <param name="akka">The configuration's own akka section in HOCON.</param>
 /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
 /// <param name="waits">See <see cref="ClusterJoin"/>.</param>
 internal sealed class MemberStart(
     RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say, bool waits)
 {
-    /// <summary>The actor that every member has, and nobody else.</summary>
+    /// <summary>The name of an actor that every member has, and no process that hasn't joined.</summary>
     public const string ProxyName = "scheduler-proxy";
 
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
@@ -49,7 +49,7 @@ internal sealed class MemberStart(
         }
     }
 
-    /// <summary>The cluster has given this process up.</summary>
+    /// <summary>The cluster has downed this process.</summary>
     public static bool IsDowned(ActorSystem system) =>
         CoordinatedShutdown.Get(system).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
 
@@ -64,7 +64,7 @@ internal sealed class MemberStart(
         {
             try
             {
-                // A question that is on its way to a scheduler that dies is lost.
+                // A question to a scheduler that dies meanwhile is lost: ask again.
                 return await scheduler.Ask<SchedulerReport>(new QueryScheduler(), left < AskAgain ? left : AskAgain)
                     .ConfigureAwait(false);
             }
@@ -81,7 +81,7 @@ internal sealed class MemberStart(
         }
     }
 
-    /// <summary>What is awaited of others never comes once this process is no member any more.</summary>
+    /// <summary>Stops waiting for others once this process is no member any more.</summary>
     private static async Task<Member> WhileMemberAsync(
         ActorSystem system, Task<Member> starting, CancellationToken stop)
     {
@@ -99,7 +99,7 @@ internal sealed class MemberStart(
     private async Task<Member> JoinAsync(ActorSystem system)
     {
         var roles = settings.Cluster.Roles;
-        system.ActorOf(FastDown.Props(), "fast-down");
+        system.ActorOf(FastDown.Props(certificates), "fast-down");
         await _join.JoinAsync(system).ConfigureAwait(false);
         var log = say is null ? ActorRefs.Nobody : system.ActorOf(MembershipLog.Props(say), "membership-log");
         var membership = system.ActorOf(MembershipActor.Props(log), MembershipActor.Name);
@@ -119,7 +119,7 @@ internal sealed class MemberStart(
                 "/user/scheduler",
                 ClusterSingletonProxySettings.Create(system).WithRole(ClusterRoles.Scheduler)),
             ProxyName);
-        // The proxy drops what exceeds its buffer before it has found the scheduler: nothing is submitted before.
+        // Until it has found the scheduler the proxy drops what exceeds its buffer, so nothing is submitted before that.
         if (roles.Contains(ClusterRoles.Trainer) || roles.Contains(ClusterRoles.Client))
             await AskSchedulerAsync(scheduler, settings.Barrier.Timeout).ConfigureAwait(false);
         return new Member(system, membership, scheduler);

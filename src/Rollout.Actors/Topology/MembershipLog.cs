@@ -5,13 +5,13 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// A line for every member that comes, goes, or can't be reached for a while, and one for a cluster with two
-/// schedulers: when one of two is lost, nobody can tell a dead one from a cut cable. Started by a member that is up, and
-/// told the cluster's events by <see cref="MembershipActor"/>.
+/// Says a line for every member that comes, goes or becomes unreachable, and warns of a cluster with two schedulers, where
+/// the loss of one may end everything. Started by a member that is up; <see cref="MembershipActor"/> sends it the cluster's
+/// events.
 /// </summary>
 public sealed class MembershipLog : ReceiveActor, IWithTimers
 {
-    /// <summary>Schedulers start one after the other: two are worth a word only when it stays at two.</summary>
+    /// <summary>Schedulers start one after the other: warn of two only when they stay two.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
 
     private readonly Action<string> _say;
@@ -20,7 +20,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     private readonly Dictionary<UniqueAddress, Member> _members = [];
 
     /// <param name="say">Told each line.</param>
-    /// <param name="settling">How long two schedulers may be two.</param>
+    /// <param name="settling">How long to wait for a third scheduler before the warning.</param>
     public MembershipLog(Action<string> say, TimeSpan settling)
     {
         _say = say;
@@ -35,7 +35,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         Receive<ClusterEvent.MemberLeft>(left =>
         {
             Say(left.Member, "leaves");
-            // To one that leaves, the others seem to go.
+            // A member that leaves sees the others disappear.
             if (left.Member.UniqueAddress.Equals(_cluster.SelfUniqueAddress))
                 Context.Stop(Self);
         });

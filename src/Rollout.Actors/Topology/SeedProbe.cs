@@ -7,11 +7,11 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// Knocks at the seed nodes before Akka does, whose own words for a closed port or a stranger's certificate come late
-/// and in its log.
+/// Connects to the seed nodes before Akka does, so that a closed port or a certificate that doesn't fit is one sentence at
+/// once. Akka reports them late, and in its log. A probe of a member that fits leaves nothing in that member's log.
 /// </summary>
 /// <param name="settings">The addresses, and whether TLS is on.</param>
-/// <param name="certificates">Null without TLS.</param>
+/// <param name="certificates">This member's; null without TLS.</param>
 internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? certificates)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(3);
@@ -19,30 +19,34 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
     /// <summary>In TLS 1.3 a refusal of this side's certificate comes after the handshake.</summary>
     private static readonly TimeSpan RefusalWait = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>
+    /// TLS's "close notify". Whoever expects TLS closes the connection on it. A member without TLS takes the first four bytes
+    /// for the length of a frame, 197 kB, and waits for the rest.
+    /// </summary>
+    private static readonly byte[] TlsAlert = [0x15, 0x03, 0x03, 0x00, 0x02, 0x01, 0x00];
+
     internal enum Answer
     {
-        /// <summary>Nothing is known of the process there.</summary>
+        /// <summary>Nobody answered: a process may be there or not.</summary>
         Silent,
 
-        /// <summary>The machine itself says that nobody listens there.</summary>
+        /// <summary>The machine refused the connection: no process listens there.</summary>
         Refused,
 
         /// <summary>The two sides disagree about TLS.</summary>
         Misfit,
 
-        /// <summary>Connections are taken.</summary>
+        /// <summary>A process accepts connections, and agrees about TLS as far as that was asked.</summary>
         Ready,
     }
 
     /// <summary>
-    /// Why no seed node can be joined: nobody answers, or whoever does has another idea of TLS. Null where one can be
+    /// Says why no seed node can be joined: nobody answers, or whoever does disagrees about TLS. Null where one can be
     /// tried, and where this process itself is one.
     /// </summary>
-    /// <param name="self">Not asked.</param>
-    /// <param name="patient">Addresses that nobody answers at are no reason.</param>
-    /// <param name="thorough">
-    /// Also find out, without TLS here, whether the other side wants it: that leaves an error in the other's log.
-    /// </param>
+    /// <param name="self">This process's address, which isn't asked.</param>
+    /// <param name="patient">Silence is no reason: a seed node may start later.</param>
+    /// <param name="thorough">Also find out, without TLS here, whether the other side wants it.</param>
     public async Task<string?> WhyNotAsync(NodeAddress self, bool patient, bool thorough)
     {
         var seeds = settings.SeedNodes.Where(seed => seed != self).ToArray();
@@ -56,7 +60,7 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
             : $"nobody answers at rollout.cluster.seed-nodes: {string.Join("; ", answers.Select(answer => answer.Sentence))}";
     }
 
-    /// <summary>What the machine at this address says, and the sentence where that is not <see cref="Answer.Ready"/>.</summary>
+    /// <summary>Asks the machine at an address; with a sentence unless the answer is <see cref="Answer.Ready"/>.</summary>
     public async Task<(Answer Kind, string Sentence)> AskAsync(NodeAddress seed, bool thorough)
     {
         using var deadline = new CancellationTokenSource(Deadline);
@@ -76,19 +80,38 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
         }
         if (certificates is null && !thorough)
             return (Answer.Ready, "");
-        var why = await ShakeHandsAsync(client.GetStream(), deadline.Token).ConfigureAwait(false);
+        var why = certificates is null
+            ? await WhyNotInTheClearAsync(client.GetStream(), deadline.Token).ConfigureAwait(false)
+            : await WhyNotSecureAsync(client.GetStream(), certificates, deadline.Token).ConfigureAwait(false);
         return why is null ? (Answer.Ready, "") : (Answer.Misfit, $"{seed} (rollout.cluster.seed-nodes) {why}");
     }
 
-    /// <summary>Null where both sides agree about TLS.</summary>
-    private async Task<string?> ShakeHandsAsync(Stream stream, CancellationToken cancellation)
+    private static async Task<string?> WhyNotInTheClearAsync(Stream stream, CancellationToken cancellation)
+    {
+        try
+        {
+            await stream.WriteAsync(TlsAlert, cancellation).ConfigureAwait(false);
+            await stream.ReadAsync(new byte[1], cancellation).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // The other side closed the connection, as it does after an answer.
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+        return "wants TLS: enable rollout.cluster.tls with a certificate of its authority";
+    }
+
+    /// <summary>Shakes hands over TLS, and says why the two sides don't fit; null when they do.</summary>
+    internal static async Task<string?> WhyNotSecureAsync(
+        Stream stream, ClusterCertificates own, CancellationToken cancellation)
     {
         string? refusal = null;
-        // Without TLS of its own this only finds out whether the other side wants it: nothing is sent over it.
         await using var tls = new SslStream(stream, leaveInnerStreamOpen: false, (_, peer, _, _) =>
         {
-            if (certificates is not null && peer is X509Certificate2 certificate)
-                refusal = certificates.WhyRefused(certificate);
+            refusal = peer is X509Certificate2 certificate ? own.WhyRefused(certificate) : "it shows none";
             return refusal is null;
         });
         try
@@ -97,7 +120,7 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
                 new SslClientAuthenticationOptions
                 {
                     TargetHost = "rollout",
-                    ClientCertificates = certificates is null ? null : [certificates.Own],
+                    ClientCertificates = [own.Own],
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                 },
                 cancellation).ConfigureAwait(false);
@@ -106,10 +129,8 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
         {
             return refusal is not null
                 ? $"shows a certificate that is not of the authority in rollout.cluster.tls.ca: {refusal}"
-                : certificates is not null ? "does not speak TLS, and rollout.cluster.tls is enabled" : null;
+                : "does not speak TLS, and rollout.cluster.tls is enabled";
         }
-        if (certificates is null)
-            return "wants TLS: enable rollout.cluster.tls with a certificate of its authority";
         return await IsClosedAsync(tls).ConfigureAwait(false)
             ? "refuses the certificate in rollout.cluster.tls.certificate: it is of another authority"
             : null;

@@ -60,7 +60,6 @@ internal sealed class ContiguousAttention(KvCacheShape shape, KvCacheGeometry ge
             .unsqueeze(1).unsqueeze(1).DetachFromDisposeScope();
     }
 
-    /// <inheritdoc/>
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)
     {
         using var scope = NewDisposeScope();

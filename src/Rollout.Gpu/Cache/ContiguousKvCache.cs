@@ -28,13 +28,10 @@ internal sealed class ContiguousKvCache : IKvCache
         _attention = new ContiguousAttention(shape, geometry, _storage);
     }
 
-    /// <inheritdoc/>
     public KvCacheGeometry Geometry { get; }
 
-    /// <inheritdoc/>
     public void CopyBlocks(IReadOnlyList<BlockCopy> copies) => KvStorage.CopyBlocks(_storage, copies);
 
-    /// <inheritdoc/>
     public IAttentionBackend Bind(ForwardBatch batch)
     {
         _attention.Prepare(batch);

@@ -49,7 +49,6 @@ internal sealed unsafe class PagedAttention : IAttentionBackend
     public void Prepare(ForwardBatch batch) =>
         _plan.Build(batch, Math.Max(1, TileVectors / _shape.QueriesPerKvHead));
 
-    /// <inheritdoc/>
     public Tensor Attend(int layer, Tensor query, Tensor key, Tensor value)
     {
         using var scope = NewDisposeScope();

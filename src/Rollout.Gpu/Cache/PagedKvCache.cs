@@ -34,16 +34,13 @@ internal sealed unsafe class PagedKvCache : IKvCache
         _attention = new PagedAttention(shape, geometry, KvStorage.FirstNumber(_storage), threads);
     }
 
-    /// <inheritdoc/>
     public KvCacheGeometry Geometry { get; }
 
     /// <summary>[layers, 2, blocks, block_size, kv_heads, head_dim].</summary>
     internal Tensor Storage => _storage;
 
-    /// <inheritdoc/>
     public void CopyBlocks(IReadOnlyList<BlockCopy> copies) => KvStorage.CopyBlocks(_storage, copies);
 
-    /// <inheritdoc/>
     public IAttentionBackend Bind(ForwardBatch batch)
     {
         _attention.Prepare(batch);

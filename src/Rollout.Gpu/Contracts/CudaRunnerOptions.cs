@@ -32,8 +32,6 @@ public sealed record CudaRunnerOptions
     /// <summary>Record decode steps as CUDA graphs, one for each padded batch size.</summary>
     public required bool UsesGraphs { get; init; }
 
-    /// <summary>
-    /// Read keys that rows of a step share once for all of them. Tests switch it off to compare.
-    /// </summary>
+    /// <summary>Read keys that rows of a step share once for all of them. Tests switch it off to compare.</summary>
     internal bool SharesPrompts { get; init; } = true;
 }

@@ -32,9 +32,7 @@ public readonly record struct PolicyVersion(int Value)
     public override string ToString() => $"policy {Value}";
 }
 
-/// <summary>
-/// Identifies weights by training run and version. Equal versions of two runs are different weights.
-/// </summary>
+/// <summary>Identifies weights by training run and version. Equal versions of two runs are different weights.</summary>
 /// <param name="Run">A number that the trainer's process draws at its start; 0 for weights loaded from disk.</param>
 /// <param name="Version">The version in that run.</param>
 public readonly record struct Policy(long Run, PolicyVersion Version)

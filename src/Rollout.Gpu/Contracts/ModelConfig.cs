@@ -49,9 +49,7 @@ public sealed record ModelConfig
     /// <summary>The longest sequence, in tokens, that the model was made for.</summary>
     public required int MaxPositionEmbeddings { get; init; }
 
-    /// <summary>
-    /// Every id that ends a sequence: those of generation_config.json, then others of config.json.
-    /// </summary>
+    /// <summary>Every id that ends a sequence: those of generation_config.json, then others of config.json.</summary>
     public IReadOnlyList<int> EosTokenIds { get; init; } = [];
 
     public int? BosTokenId { get; init; }

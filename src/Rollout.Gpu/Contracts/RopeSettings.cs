@@ -11,9 +11,7 @@ public enum RopeType
     /// <summary>All frequencies divided by the factor (position interpolation).</summary>
     Linear,
 
-    /// <summary>
-    /// Low frequencies divided by the factor, high ones kept, a smooth passage between (Llama 3.1).
-    /// </summary>
+    /// <summary>Low frequencies divided by the factor, high ones kept, a smooth passage between (Llama 3.1).</summary>
     Llama3,
 }
 
@@ -28,9 +26,7 @@ public sealed record RopeSettings
     /// <summary>linear, llama3: the factor by which the context was stretched.</summary>
     public double Factor { get; init; } = 1;
 
-    /// <summary>
-    /// llama3: wavelengths above original_max_position_embeddings / this are divided by the factor.
-    /// </summary>
+    /// <summary>llama3: wavelengths above original_max_position_embeddings / this are divided by the factor.</summary>
     public double LowFreqFactor { get; init; } = 1;
 
     /// <summary>llama3: wavelengths below original_max_position_embeddings / this are kept.</summary>

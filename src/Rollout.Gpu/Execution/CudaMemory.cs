@@ -29,10 +29,8 @@ internal sealed class CudaMemory : IDeviceMemory
         owned.Keep();
     }
 
-    /// <inheritdoc/>
     public string DeviceName => _context.Info.Name;
 
-    /// <inheritdoc/>
     public DeviceMemoryUse Read()
     {
         _context.MakeCurrent();
@@ -42,7 +40,6 @@ internal sealed class CudaMemory : IDeviceMemory
         return new DeviceMemoryUse(others + _pool.Used, total - free, free, peak);
     }
 
-    /// <inheritdoc/>
     public void StartPeak()
     {
         Noted.TryRemove(_ordinal, out _);
@@ -59,7 +56,6 @@ internal sealed class CudaMemory : IDeviceMemory
         Noted.AddOrUpdate(_ordinal, inUse, (_, noted) => Math.Max(noted, inUse));
     }
 
-    /// <inheritdoc/>
     public void Trim()
     {
         _context.MakeCurrent();

@@ -89,19 +89,14 @@ internal sealed class CudaModelRunner : IModelRunner
         RmsNormKernel.RequireSupported(context.Info, config.HiddenSize);
     }
 
-    /// <inheritdoc/>
     public KvCacheGeometry Geometry => _pool.Geometry;
 
-    /// <inheritdoc/>
     public PolicyVersion Version { get; private set; }
 
-    /// <inheritdoc/>
     public int VocabularySize => _weights.Model.Config.VocabSize;
 
-    /// <inheritdoc/>
     public int MaxCopies => _forward.MaxCopies;
 
-    /// <inheritdoc/>
     public int StepsAhead => Ahead;
 
     /// <summary>Recorded decode steps.</summary>
@@ -113,7 +108,6 @@ internal sealed class CudaModelRunner : IModelRunner
     /// <summary>Bytes of the KV pool.</summary>
     internal long PoolBytes => _pool.Bytes;
 
-    /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The runner sleeps, or two steps are running.</exception>
     public void Start(ForwardBatch batch)
     {
@@ -142,7 +136,6 @@ internal sealed class CudaModelRunner : IModelRunner
         }
     }
 
-    /// <inheritdoc/>
     public StepOutput Finish()
     {
         if (_started == _finished)
@@ -161,7 +154,6 @@ internal sealed class CudaModelRunner : IModelRunner
         return _output;
     }
 
-    /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The shared weights are of another version.</exception>
     public void LoadWeights(PolicyVersion version)
     {
@@ -174,7 +166,6 @@ internal sealed class CudaModelRunner : IModelRunner
         Version = version;
     }
 
-    /// <inheritdoc/>
     public void Sleep()
     {
         if (!_options.SharesDevice)
@@ -191,7 +182,6 @@ internal sealed class CudaModelRunner : IModelRunner
         }
     }
 
-    /// <inheritdoc/>
     public void Wake()
     {
         if (!_pool.IsAsleep)

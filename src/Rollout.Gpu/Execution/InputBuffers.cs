@@ -4,9 +4,7 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>
-/// Host memory for the indices of a step on torch. It grows when a step is larger than any before.
-/// </summary>
+/// <summary>Host memory for the indices of a step on torch. It grows when a step is larger than any before.</summary>
 internal sealed class InputBuffers(Device device) : IDisposable
 {
     private readonly Tensor?[] _buffers = new Tensor?[3];

@@ -37,9 +37,7 @@ internal sealed class MatrixProducts : IDisposable
         owned.Keep();
     }
 
-    /// <summary>
-    /// The rows that buffers of a narrow product need: few rows are padded.
-    /// </summary>
+    /// <summary>The rows that buffers of a narrow product need: few rows are padded.</summary>
     public static int Room(int rows) => Math.Max(rows, FewestRows);
 
     /// <summary>Products with a chosen algorithm.</summary>

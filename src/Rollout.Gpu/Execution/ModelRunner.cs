@@ -44,19 +44,14 @@ internal sealed class ModelRunner : IModelRunner
         Version = weights.Version;
     }
 
-    /// <inheritdoc/>
     public KvCacheGeometry Geometry => _cache.Geometry;
 
-    /// <inheritdoc/>
     public PolicyVersion Version { get; private set; }
 
-    /// <inheritdoc/>
     public int VocabularySize => _weights.Model.Config.VocabSize;
 
-    /// <inheritdoc/>
     public int StepsAhead => 1;
 
-    /// <inheritdoc/>
     /// <exception cref="ArgumentException">The batch does not fit the cache.</exception>
     public void Start(ForwardBatch batch)
     {
@@ -90,7 +85,6 @@ internal sealed class ModelRunner : IModelRunner
         }
     }
 
-    /// <inheritdoc/>
     public StepOutput Finish()
     {
         if (!_isStarted)
@@ -105,7 +99,6 @@ internal sealed class ModelRunner : IModelRunner
         return _output;
     }
 
-    /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The shared weights are of another version.</exception>
     public void LoadWeights(PolicyVersion version)
     {

@@ -13,7 +13,6 @@ internal sealed class CudaException : DeviceException
     private CudaException(int result, string message)
         : base(message) => IsOutOfMemory = result == OutOfMemory;
 
-    /// <inheritdoc/>
     public override bool IsOutOfMemory { get; }
 
     /// <summary>Throws unless a driver call succeeded.</summary>

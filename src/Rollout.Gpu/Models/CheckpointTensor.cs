@@ -16,9 +16,7 @@ internal enum WeightKind
     Norm,
 }
 
-/// <summary>
-/// One tensor of a Hugging Face checkpoint and its place in the model: rows of a parameter.
-/// </summary>
+/// <summary>One tensor of a Hugging Face checkpoint and its place in the model: rows of a parameter.</summary>
 /// <param name="Name">Its name in the checkpoint, such as model.layers.0.self_attn.q_proj.weight.</param>
 /// <param name="Shape">Its shape in the checkpoint.</param>
 /// <param name="Kind">What kind of weight it is.</param>

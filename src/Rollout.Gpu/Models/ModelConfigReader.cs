@@ -109,9 +109,7 @@ public static class ModelConfigReader
             throw file.Invalid(window, "puts a sliding window in use, which is not supported");
     }
 
-    /// <summary>
-    /// The key that makes a layer attend to a window shorter than the context; null if none does.
-    /// </summary>
+    /// <summary>The key that makes a layer attend to a window shorter than the context; null if none does.</summary>
     private static string? UsesSlidingWindow(ConfigFile file, string type)
     {
         if (file.Texts("layer_types") is [_, ..] layers)

@@ -5,9 +5,7 @@ using TorchSharp;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>
-/// Writes config.json and generation_config.json with keys that transformers 4 and 5 read.
-/// </summary>
+/// <summary>Writes config.json and generation_config.json with keys that transformers 4 and 5 read.</summary>
 internal static class ModelConfigWriter
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };

@@ -3,9 +3,7 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Models;
 
-/// <summary>
-/// Creates parameters that live as long as their module, whatever dispose scope is open.
-/// </summary>
+/// <summary>Creates parameters that live as long as their module, whatever dispose scope is open.</summary>
 internal static class ModelParameter
 {
     public static Parameter Zeros(long[] shape, ScalarType dtype, Device device) =>

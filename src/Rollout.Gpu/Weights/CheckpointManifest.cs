@@ -10,7 +10,7 @@ namespace Rollout.Gpu.Weights;
 /// </summary>
 /// <param name="Step">Training steps finished.</param>
 /// <param name="Files">By name, each file of the folder but the manifest itself.</param>
-public sealed record CheckpointManifest(int Step, IReadOnlyDictionary<string, FileDigest> Files)
+internal sealed record CheckpointManifest(int Step, IReadOnlyDictionary<string, FileDigest> Files)
 {
     /// <summary>The manifest's name in a checkpoint's folder.</summary>
     public const string FileName = "manifest.json";
@@ -99,7 +99,7 @@ public sealed record CheckpointManifest(int Step, IReadOnlyDictionary<string, Fi
 /// <summary>What a file must be to be the one that was saved.</summary>
 /// <param name="Bytes">The file's length.</param>
 /// <param name="Xxh128">XXH128 of its bytes, in hexadecimal: finds damage, not forgery.</param>
-public sealed record FileDigest(long Bytes, string Xxh128)
+internal sealed record FileDigest(long Bytes, string Xxh128)
 {
     /// <summary>Reads a file whole.</summary>
     public static FileDigest Of(string path)

@@ -55,6 +55,10 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>Compares a model's files with the manifest of its checkpoint, where the folder has one.</summary>
+    /// <exception cref="CheckpointException">A file is not as it was saved.</exception>
+    public static void Verify(string folder) => CheckpointManifest.VerifyModel(folder);
+
     /// <summary>Writes a model into a new folder, complete or not at all.</summary>
     /// <param name="model">The weights, written in the model's own type.</param>
     /// <param name="folder">Must not exist yet; its parent may be missing.</param>

@@ -17,9 +17,7 @@ public sealed class PolicyWeights(CausalLm model, PolicyVersion version) : IDisp
     /// <summary>The version published last. Any thread may read it.</summary>
     public PolicyVersion Version => new(Volatile.Read(ref _version));
 
-    /// <summary>
-    /// Declares the present tensors to be this version. Versions only increase.
-    /// </summary>
+    /// <summary>Declares the present tensors to be this version. Versions only increase.</summary>
     /// <exception cref="ArgumentOutOfRangeException">This version, or a later one, is already published.</exception>
     public void Publish(PolicyVersion next)
     {

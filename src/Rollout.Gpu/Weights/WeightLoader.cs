@@ -23,9 +23,7 @@ internal static class WeightLoader
             Match(checkpoint, name, shape);
     }
 
-    /// <summary>
-    /// Loads every weight. Checks all names, shapes and types before the first weight changes.
-    /// </summary>
+    /// <summary>Loads every weight. Checks all names, shapes and types before the first weight changes.</summary>
     /// <param name="model">The model to fill.</param>
     /// <param name="folder">A folder with model.safetensors, or its shards and index.</param>
     /// <exception cref="CheckpointException">

@@ -11,15 +11,19 @@ namespace Rollout.Host.Cluster;
 internal static class WeightLinks
 {
     /// <summary>Creates the trainer's end; null for a cluster of one process, which nobody can join.</summary>
+    /// <param name="settings">The address and the limits.</param>
+    /// <param name="certificates">The cluster's; null without TLS.</param>
+    /// <param name="warn">Told about connections that were turned away.</param>
     /// <exception cref="ConfigurationException">Nothing can listen at the configured address.</exception>
-    public static WeightServer? CreateServer(RolloutSettings settings, ClusterCertificates? certificates)
+    public static WeightServer? CreateServer(
+        RolloutSettings settings, ClusterCertificates? certificates, Action<string> warn)
     {
         if (settings.Cluster is { SeedNodes.Count: 0, Port: 0 })
             return null;
         try
         {
             return new WeightServer(
-                settings.Cluster.Hostname, settings.Barrier.TransferPort, Secure(certificates), OptionsOf(settings));
+                settings.Cluster.Hostname, settings.Barrier.TransferPort, Secure(certificates), OptionsOf(settings), warn);
         }
         catch (WeightTransferException fault)
         {

@@ -69,7 +69,7 @@ public static class PolicyModel
     {
         if (settings.Model.Weights == WeightSource.Random)
             return Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings);
-        CheckpointManifest.VerifyModel(settings.Model.Path);
+        HuggingFaceModel.Verify(settings.Model.Path);
         return Load(settings.Model.Path, settings);
     }
 

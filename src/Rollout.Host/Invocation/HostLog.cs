@@ -20,8 +20,13 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
         "Unable to REMOVE channel",
     ];
 
+    /// <summary>The longest message that is written in characters: a failed TLS handshake is logged with all its bytes in hex.</summary>
+    private const int MaxLength = 400;
+
     /// <summary>Late heartbeats matter to other members only.</summary>
     private static readonly string[] OfNoUseAlone = ["heartbeat was delayed", "heartbeat interval is growing too large"];
+
+    private readonly LineThrottle _throttle = new();
 
     public HostLog()
     {
@@ -30,8 +35,8 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
         Receive<LogEvent>(line =>
         {
             var text = Format(line);
-            if (IsShown(line.LogClass, text, isAlone))
-                Console.Error.WriteLine(text);
+            if (IsShown(line.LogClass, text, isAlone) && Throttle(line, text) is { } shown)
+                Console.Error.WriteLine(shown);
         });
     }
 
@@ -40,6 +45,17 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
     public static string Configuration(bool alone) =>
         $"akka.loggers = [\"{typeof(HostLog).FullName}, {typeof(HostLog).Assembly.GetName().Name}\"]\n"
         + $"{AloneKey} = {(alone ? "on" : "off")}\n";
+
+    /// <summary>Akka's own lines of one kind are shown once a minute.</summary>
+    private string? Throttle(LogEvent line, string text) =>
+        ErrorReport.TraceWanted || !IsAkkas(line.LogClass) ? text : _throttle.Pass(KindOf(line), line.Timestamp, text);
+
+    /// <summary>Lines of one statement in Akka's code are of one kind, whatever addresses they name.</summary>
+    private static string KindOf(LogEvent line)
+    {
+        var statement = line.Message is LogMessage message ? message.Format : $"{line.Message}";
+        return $"{line.LogClass} {line.Cause?.GetType().Name} {statement[..Math.Min(statement.Length, 30)]}";
+    }
 
     /// <summary>The product's own lines are always shown.</summary>
     internal static bool IsShown(Type source, string text, bool isAlone) =>
@@ -56,5 +72,9 @@ public sealed class HostLog : ReceiveActor, IRequiresMessageQueue<ILoggerMessage
         source.FullName is { } name
         && (name.StartsWith("Akka.", StringComparison.Ordinal) || name.StartsWith("DotNetty.", StringComparison.Ordinal));
 
-    private static string FirstLine(object? message) => $"{message}".Split('\n', 2)[0].TrimEnd('\r', ' ');
+    private static string FirstLine(object? message)
+    {
+        var line = $"{message}".Split('\n', 2)[0].TrimEnd('\r', ' ');
+        return line.Length <= MaxLength ? line : $"{line[..MaxLength]}…";
+    }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Akka.Event;
 using Rollout.Actors.Client;
 using Rollout.Actors.Data;
 using Rollout.Actors.Decoding;
@@ -89,7 +90,8 @@ public static class TrainJob
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
         if (!decodes)
             await ClusterMembers.RequireSameModelAsync(topology, settings, context);
-        await using var server = WeightLinks.CreateServer(settings, topology.Certificates);
+        await using var server = WeightLinks.CreateServer(
+            settings, topology.Certificates, line => topology.System.Log.Warning("{0}", line));
         var run = place.Open();
         DurableFiles.Write(run.Config, file => file.Write(Encoding.UTF8.GetBytes(tree.Render())));
         var order = new BuildOrder();

@@ -106,7 +106,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     public async Task Nothing_to_do_ends_at_once() => Assert.Empty(await CollectAsync([]));
 
     [Fact]
-    public void Whatever_the_window_and_the_order_of_answers_no_more_are_on_their_way_and_none_is_lost() => Prop.ForAll(
+    public void Whatever_the_window_no_more_groups_are_on_their_way_and_none_is_lost() => Prop.ForAll(
         Gen.Choose(1, 5).ToArbitrary(),
         Gen.Choose(0, 12).ToArbitrary(),
         Gen.Choose(0, int.MaxValue - 1).ToArbitrary(),
@@ -199,7 +199,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         await Assert.ThrowsAsync<NotSupportedException>(() => CollectAsync(new Unreadable()));
 
     [Fact]
-    public async Task What_has_no_answer_is_asked_after_by_id_and_sent_again_when_the_scheduler_lacks_it()
+    public async Task What_has_no_answer_is_asked_after_by_id_and_sent_again_where_it_is_missing()
     {
         var all = CollectAsync(Requests(3));
         var (_, session) = (await SubmissionsAsync(3))[0];
@@ -217,7 +217,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task Another_scheduler_is_offered_what_the_one_before_has_not_answered_and_that_one_is_not_heard()
+    public async Task Another_scheduler_is_offered_what_the_one_before_has_not_answered()
     {
         var all = CollectAsync(Requests(2));
         var (_, session) = (await SubmissionsAsync(2))[0];
@@ -239,7 +239,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task What_the_scheduler_has_no_room_for_is_sent_again_when_it_asks_for_it_and_not_before()
+    public async Task What_the_scheduler_has_no_room_for_is_sent_again_only_when_it_asks()
     {
         var all = CollectAsync(Requests(6), window: 4);
         var (_, session) = (await SubmissionsAsync(4))[0];
@@ -262,7 +262,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task Equal_numbers_of_two_clients_are_different_groups_to_the_scheduler_and_the_same_to_their_clients()
+    public async Task Equal_numbers_of_two_clients_are_different_groups_to_the_scheduler()
     {
         var one = CollectAsync(Requests(1));
         var (first, firstSession) = (await SubmissionsAsync(1))[0];
@@ -333,7 +333,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task A_system_that_stops_where_all_was_answered_and_not_all_submitted_does_not_look_like_the_end()
+    public async Task A_system_that_stops_before_all_was_submitted_does_not_look_like_the_end()
     {
         await using var reader = Client().GenerateAsync(Requests(4), window: 2).GetAsyncEnumerator();
         var first = reader.MoveNextAsync();

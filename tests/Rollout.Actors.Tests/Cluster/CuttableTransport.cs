@@ -46,17 +46,24 @@ public sealed class CuttableTransport : Transport
         await SetAsync(other, [.. side.Select(member => member.Address)]);
     }
 
+    /// <summary>
+    /// From now on nothing of one member arrives at the other, in addition to what was cut before. Needs
+    /// <c>akka.remote.use-passive-connections = off</c>, so that each sends over a connection that it opened.
+    /// </summary>
+    public static Task CutOneWayAsync(RolloutTopology from, RolloutTopology to) =>
+        TellAsync(from, new CutMore(to.Address));
+
     /// <summary>From now on these members reach everybody again.</summary>
     public static Task MendAsync(params RolloutTopology[] members) => SetAsync(members, []);
 
     private static async Task SetAsync(IReadOnlyList<RolloutTopology> members, NodeAddress[] beyond)
     {
         foreach (var member in members)
-        {
-            var provider = (RemoteActorRefProvider)((ExtendedActorSystem)member.System).Provider;
-            await provider.Transport.ManagementCommand(new Cut(beyond.ToFrozenSet()));
-        }
+            await TellAsync(member, new Cut(beyond.ToFrozenSet()));
     }
+
+    private static Task<bool> TellAsync(RolloutTopology member, object command) =>
+        ((RemoteActorRefProvider)((ExtendedActorSystem)member.System).Provider).Transport.ManagementCommand(command);
 
     public override bool IsResponsibleFor(Address remote) => _tcp.IsResponsibleFor(remote);
 
@@ -69,9 +76,12 @@ public sealed class CuttableTransport : Transport
 
     public override Task<bool> ManagementCommand(object message)
     {
-        if (message is not Cut cut)
+        if (message is CutMore more)
+            _beyond = _beyond.Append(more.Beyond).ToFrozenSet();
+        else if (message is Cut cut)
+            _beyond = cut.Beyond;
+        else
             return _tcp.ManagementCommand(message);
-        _beyond = cut.Beyond;
         return Task.FromResult(true);
     }
 
@@ -82,6 +92,8 @@ public sealed class CuttableTransport : Transport
     private bool IsCut(Address remote) => _beyond.Contains(Hosts.AddressOf(remote));
 
     private sealed record Cut(FrozenSet<NodeAddress> Beyond);
+
+    private sealed record CutMore(NodeAddress Beyond);
 
     /// <summary>A connection that this side opened: the other one's end of it has no name but a passing port.</summary>
     private sealed class Cable : AssociationHandle

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using Akka.Actor;
-using Rollout.Actors.Protocol.Wire;
+using Rollout.Actors.Protocol;
 using Rollout.Actors.Topology;
 
 namespace Rollout.Actors.Tests.Cluster;

@@ -85,7 +85,7 @@ public sealed class BadReportTests
     }
 
     [Fact]
-    public void Tokens_beyond_the_decoders_vocabulary_are_refused_before_and_after_the_first_decoder_joins()
+    public void Tokens_beyond_the_decoders_vocabulary_are_refused_whenever_the_first_one_joins()
     {
         var early = Groups.Of(1, 4, 3);
         var late = early with { Id = new GroupId(2), Prompt = [1, 70] };

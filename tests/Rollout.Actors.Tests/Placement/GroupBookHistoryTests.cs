@@ -8,7 +8,7 @@ public sealed class GroupBookHistoryTests
     private const int Histories = 80;
 
     [Fact]
-    public void Whatever_is_lost_doubled_or_late_and_whoever_dies_each_group_comes_once_whole_and_undisturbed()
+    public void Whatever_is_lost_doubled_or_late_each_group_comes_once_whole_and_undisturbed()
     {
         var seen = new Dictionary<string, int>();
         Prop.ForAll(Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), seed =>

@@ -1,5 +1,4 @@
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Protocol.Wire;
 using Rollout.Actors.Tests.Support;
 using Rollout.Gpu.Contracts;
 using Xunit;

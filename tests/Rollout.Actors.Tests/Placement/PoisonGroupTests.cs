@@ -41,7 +41,7 @@ public sealed class PoisonGroupTests
     }
 
     [Fact]
-    public void Groups_that_were_there_twice_run_apart_so_that_those_without_fault_are_done_before_the_third_time()
+    public void Groups_of_two_lost_decoders_run_apart_so_that_those_without_fault_are_done()
     {
         _rig.Join(BookRig.Here(0, incarnation: 1));
         for (var i = 1; i <= 2; i++)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Akka.Actor;
+using Rollout.Actors.Protocol;
 using Rollout.Actors.Protocol.Wire;
 using Rollout.Actors.Tests.Support;
 using Xunit;
@@ -30,6 +31,7 @@ public sealed class WireFormatTests : ActorTest
         "join-barrier:1 d7b7ee16ef67017b",
         "leave-barrier:1 db88c3f8b9070754",
         "ledger-report:1 8df55c90bf08fb83",
+        "link-report:1 6205684f2211520f",
         "no-room:1 f99716ed43c715c4",
         "offer-groups:1 8224c20dca49896e",
         "outcomes-kept:1 ae59ae127ca587a1",

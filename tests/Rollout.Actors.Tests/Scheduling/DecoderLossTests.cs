@@ -77,7 +77,7 @@ public sealed class DecoderLossTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task The_reason_that_a_decoders_host_gives_is_the_one_that_groups_fail_with_and_is_logged_once()
+    public async Task The_reason_that_a_decoders_host_gives_fails_its_groups_and_is_logged_once()
     {
         Sys.EventStream.SetLogLevel(LogLevel.WarningLevel);
         var log = CreateTestProbe();
@@ -120,7 +120,7 @@ public sealed class DecoderLossTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task Groups_wait_for_the_next_incarnation_of_one_that_stops_until_its_host_says_that_there_is_none()
+    public async Task Groups_wait_for_a_stopped_decoder_until_its_host_says_that_it_stays_away()
     {
         var scheduler = Start();
         var decoder = await JoinAsync(scheduler, 0);
@@ -155,7 +155,7 @@ public sealed class DecoderLossTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task When_the_last_decoder_is_lost_for_good_everything_fails_with_its_reason_until_one_comes_back()
+    public async Task When_the_last_decoder_is_lost_for_good_all_fails_with_its_reason_until_one_is_back()
     {
         var scheduler = Start();
         var decoder = await JoinAsync(scheduler, 0);
@@ -211,7 +211,7 @@ public sealed class DecoderLossTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task Where_the_last_host_dies_groups_wait_for_another_and_no_longer_than_said_naming_the_dead_one()
+    public async Task Where_the_last_host_dies_groups_wait_no_longer_than_said_and_name_the_dead_one()
     {
         var scheduler = Start();
         var decoder = await JoinAsync(scheduler, 0);

@@ -151,7 +151,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task Overdue_groups_fail_and_say_where_they_were_and_waiting_for_the_first_decoder_does_not_count()
+    public async Task Overdue_groups_say_where_they_were_and_waiting_for_a_first_decoder_does_not_count()
     {
         var timeout = TimeSpan.FromSeconds(100);
         IgnoreMessages(message => message is OutcomesKept);
@@ -222,7 +222,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task A_group_that_is_too_long_for_every_decoder_is_answered_at_once_and_others_are_not_held_up()
+    public async Task A_group_too_long_for_every_decoder_fails_at_once_and_holds_up_no_other()
     {
         var scheduler = Start();
         var small = new DecoderDouble(CreateTestProbe(), Decoder(0), maxModelLength: 20);
@@ -314,7 +314,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task What_a_decoder_hands_back_for_its_new_weights_goes_to_nobody_but_one_that_has_those_it_requires()
+    public async Task What_a_decoder_hands_back_for_its_new_weights_goes_to_one_that_has_the_old()
     {
         var scheduler = Start();
         var decoder = await JoinAsync(scheduler, 0);
@@ -350,7 +350,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_client_that_has_followed_a_scheduler_with_a_faster_clock_is_answered_by_one_above_it(bool submits)
+    public async Task A_client_that_followed_a_scheduler_with_a_faster_clock_is_answered_above_it(bool submits)
     {
         var scheduler = Start();
         var seen = new SchedulerEpoch(1L << 60);

@@ -51,7 +51,7 @@ public sealed class SchedulingUnderFaultsTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task A_scheduler_that_dies_costs_no_group_and_the_next_one_learns_from_decoders_what_they_hold()
+    public async Task A_scheduler_that_dies_costs_no_group_and_the_next_learns_what_decoders_hold()
     {
         var seat = Seat(NewScheduler());
         for (var i = 0; i < 2; i++)

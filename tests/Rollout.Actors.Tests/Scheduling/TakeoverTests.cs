@@ -27,7 +27,7 @@ public sealed class TakeoverTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task A_decoder_that_worked_before_outranks_one_that_came_in_the_meantime_which_is_refused()
+    public async Task A_decoder_that_worked_before_outranks_one_that_came_in_the_meantime()
     {
         var scheduler = StartAmong(_here, _there);
         var stranger = new DecoderDouble(CreateTestProbe(), Decoder(0, _there.Address)) { Fingerprint = "another" };

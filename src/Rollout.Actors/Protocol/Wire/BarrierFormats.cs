@@ -4,7 +4,7 @@ using static Rollout.Actors.Protocol.Wire.WireFields;
 
 namespace Rollout.Actors.Protocol.Wire;
 
-/// <summary>What decoders and the step barrier say to each other, and what a decoder tells of itself.</summary>
+/// <summary>The formats of messages between decoders and the step barrier, and of statistics.</summary>
 internal static class BarrierFormats
 {
     private const int TokenBytes = 32;

@@ -2,7 +2,7 @@ using static Rollout.Actors.Protocol.Wire.WireFields;
 
 namespace Rollout.Actors.Protocol.Wire;
 
-/// <summary>What clients and the scheduler say to each other.</summary>
+/// <summary>The formats of messages between clients and the scheduler.</summary>
 internal static class ClientFormats
 {
     public static IReadOnlyList<WireFormat> All { get; } =

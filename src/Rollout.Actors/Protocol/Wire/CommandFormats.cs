@@ -2,7 +2,7 @@ using static Rollout.Actors.Protocol.Wire.WireFields;
 
 namespace Rollout.Actors.Protocol.Wire;
 
-/// <summary>What the scheduler tells decoders.</summary>
+/// <summary>The formats of messages from the scheduler to decoders.</summary>
 internal static class CommandFormats
 {
     public static IReadOnlyList<WireFormat> All { get; } =

@@ -3,7 +3,7 @@ using static Rollout.Actors.Protocol.Wire.WireFields;
 
 namespace Rollout.Actors.Protocol.Wire;
 
-/// <summary>What decoders tell the scheduler.</summary>
+/// <summary>The formats of messages from decoders to the scheduler.</summary>
 internal static class DecoderFormats
 {
     public static IReadOnlyList<WireFormat> All { get; } =

@@ -6,8 +6,7 @@ using Akka.Serialization;
 namespace Rollout.Actors.Protocol.Wire;
 
 /// <summary>
-/// Stands where one of Akka's serializers would that builds what a peer names. Nothing is sent with it and nothing
-/// received is read.
+/// Takes the place of a serializer of Akka's that would build any type that a peer names. It refuses to send and to read.
 /// </summary>
 public abstract class RefusingSerializer : Serializer
 {
@@ -25,17 +24,17 @@ public abstract class RefusingSerializer : Serializer
         throw new SerializationException($"{_what} was refused");
 }
 
-/// <summary>In place of Akka's JSON, which builds any .NET type that a peer names.</summary>
+/// <summary>Takes the place of Akka's JSON serializer, which builds any .NET type that a peer names.</summary>
 public sealed class RefuseJsonSerializer : RefusingSerializer
 {
-    // Akka creates this one with these two arguments.
+    // Akka creates it with these two arguments.
     public RefuseJsonSerializer(ExtendedActorSystem system, Config config)
         : base(system, "a message in JSON") => _ = config;
 
     public override int Identifier => 1;
 }
 
-/// <summary>In place of the serializer of remote deployment, by which a peer starts actors of any type here.</summary>
+/// <summary>Takes the place of the serializer of remote deployment, with which a peer starts actors of any type.</summary>
 public sealed class RefuseDeploymentSerializer(ExtendedActorSystem system)
     : RefusingSerializer(system, "an actor deployed from elsewhere")
 {

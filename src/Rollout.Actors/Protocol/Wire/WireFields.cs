@@ -3,10 +3,10 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol.Wire;
 
-/// <summary>How the parts that messages share are written and read.</summary>
+/// <summary>Writes and reads the parts that several messages share.</summary>
 internal static class WireFields
 {
-    /// <summary>A number of values and the values.</summary>
+    /// <summary>Writes the number of values, then each value.</summary>
     public static void WriteEach<T>(ref WireWriter writer, IReadOnlyList<T> values, WriteFields<T> write)
     {
         writer.Count(values.Count);
@@ -114,7 +114,7 @@ internal static class WireFields
             : throw new SerializationException($"{number} is no {typeof(T).Name}");
     }
 
-    /// <summary>Samples of a group mostly share one way of sampling: it is written once.</summary>
+    /// <summary>Writes a request. The samples of a group mostly share their sampling parameters, which are then written once.</summary>
     public static void WriteRequest(ref WireWriter writer, GroupRequest request)
     {
         WriteGroup(ref writer, request.Id);

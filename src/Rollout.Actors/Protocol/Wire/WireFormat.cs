@@ -3,15 +3,15 @@ namespace Rollout.Actors.Protocol.Wire;
 /// <summary>Writes the fields of a message in their order.</summary>
 internal delegate void WriteFields<in T>(ref WireWriter writer, T message);
 
-/// <summary>Reads them in the same order.</summary>
+/// <summary>Reads the fields of a message in the same order.</summary>
 internal delegate T ReadFields<out T>(ref WireReader reader);
 
-/// <summary>How messages of one type are written and read.</summary>
+/// <summary>Writes and reads the messages of one type.</summary>
 internal abstract class WireFormat(string manifest, Type type)
 {
     /// <summary>
-    /// The message's name and the version of its schema, as in "submit-group:2". Other fields, or another meaning of
-    /// one, are another version.
+    /// The message's name and the version of its fields, such as "submit-group:2". The version changes with every change of a
+    /// field or of its meaning.
     /// </summary>
     public string Manifest { get; } = manifest;
 

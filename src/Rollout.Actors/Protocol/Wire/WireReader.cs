@@ -7,19 +7,13 @@ using MessagePack;
 namespace Rollout.Actors.Protocol.Wire;
 
 /// <summary>
-/// Reads what <see cref="WireWriter"/> wrote, and refuses everything else: a count is checked against its limit and the
-/// bytes that are left before anything is allocated for it.
+/// Reads what <see cref="WireWriter"/> wrote and refuses everything else. It checks each count against its limit and against the
+/// bytes that are left before it allocates anything.
 /// </summary>
 /// <param name="bytes">The message.</param>
-/// <param name="system">Turns addresses into actors.</param>
+/// <param name="system">Resolves actors' addresses.</param>
 internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
 {
-    /// <summary>Characters of a text at most.</summary>
-    public const int MaxText = 1 << 16;
-
-    /// <summary>Items of a list at most.</summary>
-    public const int MaxCount = 1 << 20;
-
     private MessagePackReader _reader = new(bytes);
 
     public bool Bool() => _reader.ReadBoolean();
@@ -42,12 +36,12 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
             return null;
         if (!_reader.TryReadStringSpan(out var text))
             throw new SerializationException("a text is in pieces");
-        if (text.Length > MaxText)
-            throw new SerializationException($"a text has {text.Length} bytes, more than {MaxText}");
+        if (text.Length > WireLimits.MaxText)
+            throw new SerializationException($"a text has {text.Length} bytes, more than {WireLimits.MaxText}");
         return Utf8.GetString(text);
     }
 
-    /// <summary>An actor's address; nobody where it names none.</summary>
+    /// <summary>Reads an actor's address; the actor need not exist.</summary>
     public IActorRef Actor()
     {
         var path = Text();
@@ -56,8 +50,8 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
             : throw new SerializationException("an actor's address is none");
     }
 
-    /// <summary>A number of items, each of which takes at least a byte.</summary>
-    public int Count(int most = MaxCount)
+    /// <summary>Reads a number of items, each of which takes at least a byte.</summary>
+    public int Count(int most = WireLimits.MaxCount)
     {
         var count = _reader.ReadArrayHeader();
         return count <= most && count <= bytes.Length - _reader.Consumed
@@ -77,7 +71,7 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
 
     public float[] Numbers() => Values<float>();
 
-    /// <summary>Nothing follows the last field.</summary>
+    /// <summary>Refuses bytes after the last field.</summary>
     public void End()
     {
         if (!_reader.End)
@@ -98,7 +92,7 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
         return values;
     }
 
-    /// <summary>No longer than the message: the reader checks the length against what is left.</summary>
+    /// <summary>Reads bytes. MessagePack checks their length against what is left.</summary>
     private ReadOnlySequence<byte> Content() =>
         _reader.ReadBytes() ?? throw new SerializationException("a field's bytes are missing");
 }

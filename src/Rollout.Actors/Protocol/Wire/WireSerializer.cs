@@ -9,9 +9,9 @@ using MessagePack;
 namespace Rollout.Actors.Protocol.Wire;
 
 /// <summary>
-/// Every message of ours that crosses hosts, by the fixed formats of <see cref="WireFormats"/>: no type is ever built
-/// because a peer named it. What is unknown, damaged or too long is a <see cref="SerializationException"/>, which Akka
-/// logs and drops.
+/// Akka's serializer of all the product's messages that cross hosts. It knows the fixed formats of <see cref="WireFormats"/> and
+/// never builds a type because a peer named it. Unknown, damaged and too long messages are a
+/// <see cref="SerializationException"/>, which Akka logs and drops.
 /// </summary>
 public sealed class WireSerializer : SerializerWithStringManifest
 {
@@ -28,7 +28,7 @@ public sealed class WireSerializer : SerializerWithStringManifest
             throw new PlatformNotSupportedException("arrays are sent as their bytes, which are little-endian");
     }
 
-    /// <summary>The same on every member.</summary>
+    /// <summary>The serializer's number, which is the same on every member.</summary>
     public override int Identifier => 7301;
 
     public override string Manifest(object o) => FormatOf(o).Manifest;
@@ -59,7 +59,7 @@ public sealed class WireSerializer : SerializerWithStringManifest
         }
     }
 
-    /// <summary>What bytes that are not such a message can bring about, and nothing that is a fault of ours.</summary>
+    /// <summary>True for faults that damaged bytes cause, false for faults of this program.</summary>
     private static bool IsOfContent(Exception fault) => fault is SerializationException
         or MessagePackSerializationException or EndOfStreamException or OverflowException or DecoderFallbackException
         or ArgumentException or UriFormatException or InvalidDataException;
@@ -69,7 +69,7 @@ public sealed class WireSerializer : SerializerWithStringManifest
             ? format
             : throw new SerializationException($"no wire format is known for {message.GetType()}");
 
-    /// <summary>A stranger's text as one short line.</summary>
+    /// <summary>Cuts a stranger's text to one short line.</summary>
     private static string Shown(string manifest) =>
         string.Concat(manifest.Take(40).Select(letter => char.IsControl(letter) ? '?' : letter));
 }

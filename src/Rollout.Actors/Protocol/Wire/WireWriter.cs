@@ -27,15 +27,15 @@ internal ref struct WireWriter(IBufferWriter<byte> buffer)
 
     public void OptionalText(string? value) => _writer.Write(value);
 
-    /// <summary>The address that messages to this actor go to.</summary>
+    /// <summary>Writes an actor's address.</summary>
     public void Actor(IActorRef value) => _writer.Write(Serialization.SerializedActorPath(value));
 
-    /// <summary>The number of values that follow.</summary>
+    /// <summary>Writes the number of values that follow.</summary>
     public void Count(int value) => _writer.WriteArrayHeader(value);
 
     public void Bytes(ReadOnlySpan<byte> value) => _writer.Write(value);
 
-    /// <summary>The numbers' own bytes, little-endian: a rollout is mostly these.</summary>
+    /// <summary>Writes the numbers as their little-endian bytes, which are most of a rollout.</summary>
     public void Wholes(ReadOnlySpan<int> values) => _writer.Write(MemoryMarshal.AsBytes(values));
 
     /// <inheritdoc cref="Wholes"/>

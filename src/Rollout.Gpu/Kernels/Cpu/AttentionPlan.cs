@@ -51,9 +51,7 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
         }
     }
 
-    /// <summary>
-    /// The first (tile, KV head) pair of a part, counted tile by tile. Parts have equal work.
-    /// </summary>
+    /// <summary>The first (tile, KV head) pair of a part, counted tile by tile. Parts have equal work.</summary>
     public int FirstItem(int part, int parts, int kvHeads)
     {
         var wanted = Cost * kvHeads * part / parts;

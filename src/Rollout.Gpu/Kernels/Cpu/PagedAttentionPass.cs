@@ -4,9 +4,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Kernels.Cpu;
 
-/// <summary>
-/// The attention of one batch in one layer. Workers share it while they compute its parts.
-/// </summary>
+/// <summary>The attention of one batch in one layer. Workers share it while they compute its parts.</summary>
 /// <param name="shape">The model's heads.</param>
 /// <param name="plan">The batch.</param>
 /// <param name="query">[tokens, heads, head_dim].</param>

@@ -4,9 +4,7 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Kernels.Cpu;
 
-/// <summary>
-/// The memory of a float32 tensor [tokens, heads, head_dim] on the CPU, whose tokens may be strided.
-/// </summary>
+/// <summary>The memory of a float32 tensor [tokens, heads, head_dim] on the CPU, whose tokens may be strided.</summary>
 internal readonly unsafe struct TokenRows
 {
     private readonly float* _first;

@@ -3,7 +3,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Gpu.Weights.Transfer;
 
-/// <summary>One device's way to a trainer's weights.</summary>
+/// <summary>Fetches a trainer's weights for one device: one <see cref="WeightReceiver"/> serves all devices of a host.</summary>
 /// <param name="receiver">The host's.</param>
 /// <param name="weights">The device's, which no other device shares.</param>
 public sealed class DeviceIntake(WeightReceiver receiver, PolicyWeights weights) : IWeightIntake

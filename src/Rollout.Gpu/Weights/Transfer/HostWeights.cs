@@ -29,7 +29,7 @@ internal sealed class HostWeights : IDisposable
 
     public TransferLayout Layout { get; }
 
-    /// <summary>A piece of one tensor; valid as long as this object.</summary>
+    /// <summary>Returns a piece of one tensor, which is valid as long as this object.</summary>
     public Memory<byte> Bytes(int tensor, long offset, int count)
     {
         var segmentBytes = SegmentElements * SafetensorsHeader.SizeOf(Layout.Tensors[tensor].Dtype);
@@ -39,10 +39,10 @@ internal sealed class HostWeights : IDisposable
             : new HostMemory(_segments[tensor][offset / segmentBytes] + (nint)(offset % segmentBytes), count).Memory;
     }
 
-    /// <summary>Takes the weights of a model of this layout, from whatever device they are on.</summary>
+    /// <summary>Copies the weights of a model of this layout, from whatever device they are on.</summary>
     public void CopyFrom(CausalLm model) => ForEach(model, (host, weight) => host.copy_(weight));
 
-    /// <summary>Gives the weights to a model of this layout, converted to its type.</summary>
+    /// <summary>Copies the weights into a model of this layout, converted to its type.</summary>
     /// <exception cref="ExternalException">The device failed; the model is half copied.</exception>
     public void CopyTo(CausalLm model)
     {
@@ -83,7 +83,7 @@ internal sealed class HostWeights : IDisposable
         return addresses;
     }
 
-    /// <summary>Native memory that belongs to somebody else and stays where it is.</summary>
+    /// <summary>A view of native memory that this object doesn't own.</summary>
     private sealed unsafe class HostMemory(nint start, int length) : MemoryManager<byte>
     {
         public override Span<byte> GetSpan() => new((void*)start, length);

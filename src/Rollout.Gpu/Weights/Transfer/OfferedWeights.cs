@@ -5,8 +5,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>
-/// One version on offer: a copy that does not change while anybody reads it. It ends when the next takes its place:
-/// nobody may begin to read, and who reads is interrupted.
+/// One policy version that a <see cref="WeightServer"/> offers: a copy that doesn't change while anybody reads it. The offer
+/// ends when the next one takes its place: nobody may begin to read, and readers are interrupted.
 /// </summary>
 internal sealed class OfferedWeights : IDisposable
 {
@@ -17,9 +17,9 @@ internal sealed class OfferedWeights : IDisposable
     private int _readers;
     private bool _ended;
 
-    /// <param name="policy">Whose weights.</param>
-    /// <param name="memory">Holds them; this object's until it is withdrawn.</param>
-    /// <param name="chunkBytes">Bytes to hash at a time.</param>
+    /// <param name="policy">The policy that the weights belong to.</param>
+    /// <param name="memory">The weights; they belong to this object until the offer is withdrawn.</param>
+    /// <param name="chunkBytes">The number of bytes to hash at a time.</param>
     public OfferedWeights(Policy policy, HostWeights memory, int chunkBytes)
     {
         _memory = memory;
@@ -35,15 +35,15 @@ internal sealed class OfferedWeights : IDisposable
 
     public byte[] Token { get; }
 
-    /// <summary>Encoded.</summary>
+    /// <summary>The encoded <see cref="WeightManifest"/>.</summary>
     public byte[] Manifest { get; }
 
-    /// <summary>Cancelled when this is no longer offered.</summary>
+    /// <summary>Cancelled when the offer ends.</summary>
     public CancellationToken Withdrawn => _withdrawn.Token;
 
     public ReadOnlyMemory<byte> Bytes(int tensor, long offset, int count) => _memory.Bytes(tensor, offset, count);
 
-    /// <summary>The caller reads until it leaves; false when this is no longer offered.</summary>
+    /// <summary>Lets a reader in until it calls <see cref="Leave"/>; false when the offer has ended.</summary>
     public bool TryEnter()
     {
         lock (_gate)
@@ -64,8 +64,8 @@ internal sealed class OfferedWeights : IDisposable
     }
 
     /// <summary>
-    /// Ends the offer. The memory is the caller's when the readers left in time; or else it is freed with the last one, and
-    /// the answer is null.
+    /// Ends the offer. Returns the memory, which is then the caller's, if the readers left in time. Otherwise the memory is freed
+    /// with the last reader, and the result is null.
     /// </summary>
     public HostWeights? Withdraw(TimeSpan patience)
     {
@@ -85,7 +85,7 @@ internal sealed class OfferedWeights : IDisposable
         return null;
     }
 
-    /// <summary>When nobody reads.</summary>
+    /// <summary>Frees the memory; call it when nobody reads.</summary>
     public void Dispose()
     {
         _withdrawn.Dispose();

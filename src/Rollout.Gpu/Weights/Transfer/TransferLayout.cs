@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>One tensor of a transfer.</summary>
-/// <param name="Name">Its Hugging Face name.</param>
+/// <param name="Name">The tensor's Hugging Face name.</param>
 /// <param name="Dtype">A floating point type.</param>
-/// <param name="Shape">Its shape in a checkpoint.</param>
+/// <param name="Shape">The tensor's shape in a checkpoint.</param>
 internal sealed record TransferTensor(string Name, ScalarType Dtype, IReadOnlyList<long> Shape)
 {
     /// <summary>Numbers in the tensor.</summary>

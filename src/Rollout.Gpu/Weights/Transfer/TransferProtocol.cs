@@ -27,7 +27,7 @@ internal static class TransferProtocol
         return request;
     }
 
-    /// <summary>Whether a request holds this token, in a time that does not depend on how much of it is right.</summary>
+    /// <summary>True when a request holds this token. The time of the comparison doesn't depend on the bytes.</summary>
     public static bool HasToken(ReadOnlySpan<byte> request, byte[] token) =>
         BinaryPrimitives.ReadUInt32LittleEndian(request) == Magic
         && CryptographicOperations.FixedTimeEquals(request.Slice(sizeof(uint), TokenBytes), token);
@@ -63,7 +63,7 @@ internal enum TransferAnswer : byte
     /// <summary>The manifest follows, then the weights.</summary>
     Agreed = 1,
 
-    /// <summary>The token isn't that of the present offer.</summary>
+    /// <summary>The token isn't the present offer's.</summary>
     UnknownToken = 2,
 
     /// <summary>There is no such place in the offered tensors.</summary>

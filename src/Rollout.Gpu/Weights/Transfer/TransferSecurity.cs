@@ -3,9 +3,9 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Rollout.Gpu.Weights.Transfer;
 
-/// <summary>Mutual TLS for weight transfers, with the certificate and the rule that the cluster's other links have.</summary>
-/// <param name="Certificate">This process's, with its private key.</param>
-/// <param name="Validate">Decides on the other side's; it must refuse a missing one.</param>
+/// <summary>Mutual TLS for weight transfers, with the certificate and the rule of the cluster's other connections.</summary>
+/// <param name="Certificate">This process's certificate with its private key.</param>
+/// <param name="Validate">Accepts or refuses the other side's certificate; it must refuse a missing one.</param>
 public sealed record TransferSecurity(X509Certificate2 Certificate, RemoteCertificateValidationCallback Validate)
 {
     internal async Task<Stream> SecureServerAsync(Stream plain, CancellationToken cancel)

@@ -6,9 +6,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>
-/// Brings one offer here: connects, reads chunk by chunk into memory, checks each tensor, and after a lost connection goes
-/// on at the byte where it stopped. A tensor that does not fit its checksum is read again. A download that failed goes on
-/// where it was when it is run again.
+/// Downloads the weights of one offer for a <see cref="WeightReceiver"/>: connects, reads chunk by chunk into memory and checks
+/// each tensor. After a lost connection it goes on at the byte where it stopped, and so does a failed download that runs
+/// again. It reads a tensor with a wrong checksum again.
 /// </summary>
 internal sealed class WeightDownload(
     WeightOffer offer,
@@ -21,12 +21,12 @@ internal sealed class WeightDownload(
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
     private readonly XxHash3 _hash = new();
-    private TransferPlace _place;       // what is here and hashed
-    private int _corruptions;           // since the last tensor that was right
+    private TransferPlace _place;       // what has arrived and is hashed
+    private int _corruptions;           // since the last tensor with a right checksum
 
     private string Source => $"{offer.Host}:{offer.Port}";
 
-    /// <summary>What is being filled; null before the manifest is here.</summary>
+    /// <summary>The memory that is being filled; null before the manifest has arrived.</summary>
     public HostWeights? Memory { get; private set; }
 
     /// <summary>Gives away what has been filled: the download can't go on.</summary>
@@ -92,7 +92,7 @@ internal sealed class WeightDownload(
     private static TimeSpan Delay(int fruitless) => TimeSpan.FromTicks(
         Math.Min(LongestDelay.Ticks, FirstDelay.Ticks << Math.Min(fruitless - 1, 10)));
 
-    /// <param name="deadline">Put off by every byte that comes.</param>
+    /// <param name="deadline">Put off by every byte that arrives.</param>
     /// <param name="cancel">Ends the attempt.</param>
     private async Task<HostWeights> ReceiveAsync(CancellationTokenSource deadline, CancellationToken cancel)
     {

@@ -16,7 +16,7 @@ namespace Rollout.Gpu.Weights.Transfer;
 /// </remarks>
 internal sealed record WeightManifest(Policy Policy, TransferLayout Layout, IReadOnlyList<ulong> Checksums)
 {
-    /// <summary>Bytes of an encoded manifest at most: 100,000 tensors with names of 100 letters.</summary>
+    /// <summary>The longest encoded manifest in bytes: 100,000 tensors with names of 100 letters.</summary>
     public const int MaxLength = 16 << 20;
 
     private const int MaxNameBytes = 1024;

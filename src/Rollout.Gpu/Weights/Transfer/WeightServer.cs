@@ -7,36 +7,45 @@ using Rollout.Gpu.Models;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>
-/// Hands a trainer's weights to decoder hosts, each over a connection of its own, straight from a copy in host memory. A
-/// slow reader holds up nobody and costs no memory; one that reads nothing for a while is dropped.
+/// Sends a trainer's weights to decoder hosts, each over a connection of its own, straight from a copy in host memory. A slow
+/// receiver holds up nobody and costs no memory; one that reads nothing for a while is dropped. Connections that don't say
+/// soon who they are don't keep receivers out (<see cref="ConnectionGate"/>).
 /// </summary>
 public sealed class WeightServer : IAsyncDisposable
 {
-    /// <summary>How long the trainer waits for interrupted readers, before it takes memory of its own.</summary>
+    /// <summary>How long the trainer waits for interrupted receivers before it allocates memory for another copy.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly string _host;
     private readonly Socket _listener;
     private readonly TransferSecurity? _security;
     private readonly TransferOptions _options;
+    private readonly ConnectionGate _gate;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _accepting;
     private OfferedWeights? _offered;
-    private int _connections;
     private long _bytesSent;
 
     /// <summary>Listens; offers nothing yet.</summary>
     /// <param name="host">The name or address to listen at, which offers name too.</param>
-    /// <param name="port">0 takes any free one.</param>
-    /// <param name="security">Null sends in the clear.</param>
-    /// <param name="options">Null takes the defaults.</param>
+    /// <param name="port">The port; 0 takes any free one.</param>
+    /// <param name="security">TLS; null sends in the clear.</param>
+    /// <param name="options">Limits; null takes the defaults.</param>
+    /// <param name="warn">Told a sentence about connections that were turned away, now and then; null where nobody reads it.</param>
     /// <exception cref="WeightTransferException">Nothing can listen there.</exception>
     public WeightServer(
-        string host, int port = 0, TransferSecurity? security = null, TransferOptions? options = null)
+        string host, int port = 0, TransferSecurity? security = null, TransferOptions? options = null,
+        Action<string>? warn = null)
     {
         _host = host;
         _security = security;
         _options = options ?? new TransferOptions();
+        _gate = new ConnectionGate(
+            _options.Connections,
+            _options.Time,
+            count => warn?.Invoke(
+                $"connections to {host}:{Port} (rollout.barrier.transfer-port) were closed because they did not ask for"
+                + $" weights within {_options.Greeting.TotalSeconds:0.#} s, or were too many: {count} so far"));
         try
         {
             var address = IPAddress.TryParse(host, out var literal) ? literal : Dns.GetHostAddresses(host)[0];
@@ -55,14 +64,15 @@ public sealed class WeightServer : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Receivers that are connected.</summary>
-    public int Connections => Volatile.Read(ref _connections);
+    /// <summary>The number of open connections.</summary>
+    public int Connections => _gate.Count;
 
-    /// <summary>Bytes of weights that were handed to the network so far.</summary>
+    /// <summary>The bytes of weights that were handed to the network so far.</summary>
     public long BytesSent => Volatile.Read(ref _bytesSent);
 
     /// <summary>
-    /// Copies a model's weights and offers them; the offer before ends. Blocks while it copies, one thread at a time.
+    /// Copies a model's weights and offers them; the offer before ends. Blocks while it copies; call it from one thread at a
+    /// time.
     /// </summary>
     public WeightOffer Publish(CausalLm model, Policy policy)
     {
@@ -96,19 +106,11 @@ public sealed class WeightServer : IAsyncDisposable
             try
             {
                 var socket = await _listener.AcceptAsync(_stopping.Token).ConfigureAwait(false);
-                if (Interlocked.Increment(ref _connections) > _options.MaxConnections)
-                {
-                    Interlocked.Decrement(ref _connections);
-                    socket.Dispose();
-                }
-                else
-                {
-                    _ = ServeAsync(socket);
-                }
+                _ = ServeAsync(socket);
             }
             catch (SocketException)
             {
-                // One that gave up before it was accepted, or no more file handles for a moment.
+                // The other side gave up before it was accepted, or there are no file handles for a moment.
                 await Task.Delay(100, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception fault) when (fault is OperationCanceledException or ObjectDisposedException)
@@ -120,35 +122,39 @@ public sealed class WeightServer : IAsyncDisposable
 
     private async Task ServeAsync(Socket socket)
     {
-        using var io = new CancellationTokenSource(_options.Stall, _options.Time);
+        using var io = new CancellationTokenSource(_options.Greeting, _options.Time);
         using var stopping = _stopping.Token.UnsafeRegister(Cancel, io);
+        ConnectionGate.Guest? guest = null;
         try
         {
+            guest = _gate.Enter(((IPEndPoint)socket.RemoteEndPoint!).Address, socket.Dispose);
             socket.NoDelay = true;
             Stream stream = new NetworkStream(socket, ownsSocket: true);
             await using (stream.ConfigureAwait(false))
             {
                 if (_security is not null)
                     stream = await _security.SecureServerAsync(stream, io.Token).ConfigureAwait(false);
-                await AnswerAsync(stream, io).ConfigureAwait(false);
+                await AnswerAsync(stream, guest, io).ConfigureAwait(false);
             }
         }
         catch (Exception fault) when (fault is IOException or SocketException or OperationCanceledException
             or AuthenticationException or ObjectDisposedException)
         {
-            // The other side went away, read nothing, or is not who it must be: it comes again, or the barrier misses it.
+            // The other side went away, read nothing, or isn't who it must be: it connects again, or the barrier misses it.
         }
         finally
         {
             socket.Dispose();
-            Interlocked.Decrement(ref _connections);
+            if (guest is not null)
+                _gate.Leave(guest);
         }
     }
 
-    private async Task AnswerAsync(Stream stream, CancellationTokenSource io)
+    private async Task AnswerAsync(Stream stream, ConnectionGate.Guest guest, CancellationTokenSource io)
     {
         var request = new byte[TransferProtocol.RequestBytes];
         await stream.ReadExactlyAsync(request, io.Token).ConfigureAwait(false);
+        guest.HasAsked = true;
         var offered = Volatile.Read(ref _offered);
         if (offered is null || !TransferProtocol.HasToken(request, offered.Token) || !offered.TryEnter())
         {
@@ -158,6 +164,9 @@ public sealed class WeightServer : IAsyncDisposable
         }
         try
         {
+            if (!_gate.TryAdmit(guest))
+                return;
+            io.CancelAfter(_options.Stall);
             using var withdrawn = offered.Withdrawn.UnsafeRegister(Cancel, io);
             await SendAsync(stream, offered, TransferProtocol.PlaceOf(request), io).ConfigureAwait(false);
         }

@@ -21,12 +21,13 @@ internal sealed class TransferRig : IAsyncDisposable
         TransferOptions? options = null,
         TransferSecurity? serverSecurity = null,
         TransferSecurity? receiverSecurity = null,
-        ScalarType trainerType = ScalarType.Float32)
+        ScalarType trainerType = ScalarType.Float32,
+        Action<string>? warn = null)
     {
         Options = options ?? new TransferOptions { ChunkBytes = 500 };
         config ??= TinyModels.Qwen3;
         _published = TinyModels.Random(config, seed: 5, trainerType);
-        Server = new WeightServer("127.0.0.1", 0, serverSecurity, Options);
+        Server = new WeightServer("127.0.0.1", 0, serverSecurity, Options, warn);
         Device = new PolicyWeights(TinyModels.Random(config, seed: 6), new PolicyVersion(9));
         Receiver = new WeightReceiver(TransferLayout.Of(Device.Model), receiverSecurity, Options);
         Offer = Server.Publish(_published, One);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using FsCheck.Fluent;
@@ -226,6 +227,35 @@ public sealed class WeightTransferTests
             await Task.Delay(20, deadline.Token);
 
         Assert.InRange(await DrainAsync(lazy), 0, rig.Offer.Bytes - 1);
+    }
+
+    [Fact]
+    public async Task Connections_that_say_nothing_keep_no_receiver_out_and_cost_one_line()
+    {
+        var lines = new ConcurrentQueue<string>();
+        await using var rig = new TransferRig(
+            options: new TransferOptions { Greeting = TimeSpan.FromMinutes(5) }, warn: lines.Enqueue);
+        var idle = new List<TcpClient>();
+        for (var i = 0; i < 300; i++)
+            idle.Add(new TcpClient("127.0.0.1", rig.Offer.Port));
+
+        await rig.TakeAsync(rig.Offer);
+
+        rig.AssertTaken(TransferRig.One);
+        Assert.InRange(rig.Server.Connections, 0, rig.Options.Connections.StrangersOfAddress + 1);
+        var line = Assert.Single(lines);
+        Assert.Contains($"connections to 127.0.0.1:{rig.Offer.Port} (rollout.barrier.transfer-port) were closed", line);
+        idle.ForEach(client => client.Dispose());
+    }
+
+    [Fact]
+    public async Task A_connection_that_says_nothing_is_closed_after_the_time_of_a_greeting()
+    {
+        await using var rig = new TransferRig(
+            options: new TransferOptions { Greeting = TimeSpan.FromMilliseconds(50), Stall = TimeSpan.FromMinutes(5) });
+        using var idle = new TcpClient("127.0.0.1", rig.Offer.Port);
+
+        Assert.Equal(0, await idle.GetStream().ReadAsync(new byte[1], TestContext.Current.CancellationToken));
     }
 
     [Fact]

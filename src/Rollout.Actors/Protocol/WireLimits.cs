@@ -1,21 +1,28 @@
 using System.Text;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Protocol.Wire;
+namespace Rollout.Actors.Protocol;
 
 /// <summary>
-/// What can be sent at all: Akka drops a message that exceeds its frame at the sender, and nobody is told. So whatever is
-/// to cross hosts is measured before it is taken. Sizes are upper bounds of what the formats write.
+/// The largest requests and samples that can be sent between hosts. Akka drops a message that is longer than a frame at the
+/// sender and tells nobody, so clients and the scheduler measure a group before they accept it. All sizes are upper bounds of
+/// what the wire formats write.
 /// </summary>
 public static class WireLimits
 {
-    /// <summary>Bytes of a frame: <c>akka.remote.dot-netty.tcp.maximum-frame-size</c>.</summary>
+    /// <summary>The length of a frame in bytes: <c>akka.remote.dot-netty.tcp.maximum-frame-size</c>.</summary>
     public const int FrameBytes = 4 << 20;
 
-    /// <summary>Bytes of a group's request at most: an assignment carries it beside its samples.</summary>
+    /// <summary>The longest group request in bytes; an assignment carries it beside its samples.</summary>
     public const int RequestBytes = 2 << 20;
 
-    /// <summary>Bytes of a frame that are left for addresses, and for who sampled which tokens.</summary>
+    /// <summary>The longest text in bytes of UTF-8.</summary>
+    public const int MaxText = 1 << 16;
+
+    /// <summary>The most items of a list.</summary>
+    public const int MaxCount = 1 << 20;
+
+    /// <summary>The bytes of a frame that are kept for addresses and for the policy versions of the tokens.</summary>
     private const int SpareBytes = 256 << 10;
 
     /// <summary>A number, or the length of a list or text, with its type.</summary>
@@ -24,14 +31,15 @@ public static class WireLimits
     /// <summary>A token's id and its log-probability.</summary>
     private const int TokenBytes = 8;
 
-    /// <summary>Characters of a reason at most: what a library says of a fault may be long.</summary>
+    /// <summary>The longest reason in characters. Libraries' messages can be very long.</summary>
     private const int ReasonLength = 4000;
 
-    /// <summary>A reason as it can be sent.</summary>
+    /// <summary>Cuts a reason to a length that can be sent.</summary>
     public static string Reason(string text) => text.Length <= ReasonLength ? text : $"{text[..ReasonLength]}…";
 
     /// <summary>
-    /// Why a group can't be sent between hosts, or come back whole, in a sentence; null where it can.
+    /// Says in a sentence why a group can't be sent between hosts, or why its samples could not come back whole; null if both
+    /// fit.
     /// </summary>
     public static string? WhyTooLarge(GroupRequest group)
     {
@@ -56,22 +64,22 @@ public static class WireLimits
             : $"a sample of up to {longest} new tokens is longer than the {left / TokenBytes} that a message has room for";
     }
 
-    /// <summary>Bytes of a sample in an assignment.</summary>
+    /// <summary>The bytes that a sample takes in an assignment.</summary>
     public static long BytesOf(SampleStart start) =>
         4L * NumberBytes + (long)TokenBytes * start.Sampled.Count + 3L * NumberBytes * start.Sampled.Versions.Length;
 
     private static string? WhyTooLarge(string[] stopTexts)
     {
-        if (stopTexts.Length > WireReader.MaxCount)
-            return $"{stopTexts.Length} stop texts are more than the {WireReader.MaxCount} that a message may have";
+        if (stopTexts.Length > MaxCount)
+            return $"{stopTexts.Length} stop texts are more than the {MaxCount} that a message may have";
         var longest = stopTexts.Length == 0 ? 0 : stopTexts.Max(Encoding.UTF8.GetByteCount);
-        return longest <= WireReader.MaxText ? null
-            : $"a stop text has {longest} bytes, more than the {WireReader.MaxText} that a message may have";
+        return longest <= MaxText ? null
+            : $"a stop text has {longest} bytes, more than the {MaxText} that a message may have";
     }
 
     private static long BytesOf(SamplingParams sampling) => 8L * NumberBytes + ListBytes(sampling.StopTokenIds.Length)
         + sampling.StopTexts.Sum(text => NumberBytes + (long)Encoding.UTF8.GetByteCount(text));
 
-    /// <summary>Of a list of 32-bit numbers.</summary>
+    /// <summary>The bytes of a list of 32-bit numbers.</summary>
     private static long ListBytes(int count) => NumberBytes + (long)sizeof(int) * count;
 }
