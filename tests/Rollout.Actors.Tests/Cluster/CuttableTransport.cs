@@ -62,7 +62,7 @@ public sealed class CuttableTransport : Transport
             await TellAsync(member, new Cut(beyond.ToFrozenSet()));
     }
 
-    private static Task TellAsync(RolloutTopology member, object command) =>
+    private static Task<bool> TellAsync(RolloutTopology member, object command) =>
         ((RemoteActorRefProvider)((ExtendedActorSystem)member.System).Provider).Transport.ManagementCommand(command);
 
     public override bool IsResponsibleFor(Address remote) => _tcp.IsResponsibleFor(remote);

@@ -1,6 +1,5 @@
 using Rollout.Actors.Settings;
 using Rollout.Actors.Topology;
-using Rollout.Tests.Support;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Cluster;
