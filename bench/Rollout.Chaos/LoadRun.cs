@@ -43,7 +43,7 @@ internal sealed class LoadRun(Job job, string folder)
         await using var server = new WeightServer("127.0.0.1");
         await using var topology = await RolloutTopology.StartAsync(
             cluster.SettingsOf(ClusterRoles.Trainer), "", stop: stop);
-        var membership = await topology.System.ActorSelection($"/user/{MembershipActor.Name}").ResolveOne(Patience);
+        var membership = await topology.System.ActorSelection($"/user/{MembershipActor.Name}").ResolveOne(Patience, stop);
         var barrier = StartBarrier(topology, server, weights, membership);
         var hosts = cluster.Addresses.Split(',').Concat(cluster.DecoderAddresses).ToArray();
 

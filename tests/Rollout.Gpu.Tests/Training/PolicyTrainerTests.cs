@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
-using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Training;
 using Xunit;
 using static TorchSharp.torch;

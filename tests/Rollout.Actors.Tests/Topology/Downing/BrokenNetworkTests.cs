@@ -137,7 +137,7 @@ public sealed class BrokenNetworkTests
     [Fact]
     public void Whom_a_scheduler_had_lost_before_it_was_frozen_is_heard_again_before_it_is_judged()
     {
-        var cluster = new JudgedCluster(schedulers: 1, decoders: 2);
+        var cluster = new JudgedCluster(schedulers: 1, decoders: 1);
         cluster.Run(30);
 
         cluster.CutBothWays(0, 1);
