@@ -8,7 +8,6 @@ namespace Rollout.Actors.Engine;
 /// </summary>
 internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
 {
-    private readonly Predicate<Prefill> _isLastTry = prefill => limits.IsLastTry(prefill.Members[0]);
     private readonly ForwardBatch _batch = new() { QueryStart = new int[1], BlockTableStart = new int[1] };
 
     /// <summary>
@@ -20,7 +19,7 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
         _batch.TokenCount = _batch.RowCount = _batch.DrawCount = 0;
         _batch.Copies.Clear();
         _batch.Copies.AddRange(copies);
-        var lastTry = running.Prefills.Find(_isLastTry);
+        var lastTry = running.Prefills.Find(prefill => prefill.Members[0].IsOnLastTry);
         var plan = new StepPlan(_batch, isLastTry: lastTry is not null);
         if (lastTry is not null)
             AddChunk(plan, lastTry, limits.MaxNumBatchedTokens);

@@ -30,23 +30,6 @@ internal sealed class StepPlan(ForwardBatch batch, bool isLastTry)
     public IEnumerable<Sequence> Members => Draws.Where(draw => draw.IsAwaited).Select(draw => draw.Sequence)
         .Concat(Chunks.SelectMany(chunk => chunk.Prefill.Holders))
         .Distinct();
-
-    /// <summary>The sequences that a fault names; null where it names none, so that all members are suspects.</summary>
-    public HashSet<Sequence>? Culprits(Exception fault)
-    {
-        HashSet<Sequence> named = fault switch
-        {
-            DrawFaultException { Draws: var draws } =>
-                [.. draws.Where(draw => draw < Draws.Count).Select(draw => Draws[draw].Sequence)],
-            RowFaultException { Rows: var rows } =>
-            [
-                .. Draws.Where(draw => rows.Contains(draw.Row)).Select(draw => draw.Sequence),
-                .. Chunks.Where(chunk => rows.Contains(chunk.Row)).SelectMany(chunk => chunk.Prefill.Holders),
-            ],
-            _ => [],
-        };
-        return named.Count > 0 ? named : null;
-    }
 }
 
 /// <summary>One token to sample.</summary>

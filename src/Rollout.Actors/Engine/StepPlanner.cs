@@ -121,6 +121,9 @@ internal sealed class StepPlanner(
         var plan = _builder.Build(_running, grant.Copies);
         if (plan.Batch.RowCount > 0)
             _planned.Enqueue(plan);
+        // Copies of a step without rows belong to sequences that have ended: a growing sequence always has a row.
+        else if (Array.Exists(grant.Changes, change => FindHolder(change.Sequence) is not null))
+            throw new InvalidOperationException($"step {grant.Step} has no rows, but a sequence in it grows");
         return plan;
     }
 
@@ -137,8 +140,6 @@ internal sealed class StepPlanner(
             if (!plan.Draws[i].IsAwaited)
                 continue;
             var sequence = plan.Draws[i].Sequence;
-            // Only a token is progress: a prompt whose third chunk always fails would otherwise be tried for ever.
-            sequence.Failures = 0;
             sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
             if (sequence.IsFinished)
                 Finish(sequence);
@@ -146,38 +147,18 @@ internal sealed class StepPlanner(
         return _planned.Dequeue();      // last: what throws above fails this step
     }
 
-    /// <summary>
-    /// Takes the fault of the oldest planned step. Whom it names has one last try, in a step of its own; where it names
-    /// nobody, all members of the step have failed once more. A sequence out of tries fails its group. Rows of a step
-    /// with a faulty draw are computed again, all other members give their blocks back and start over from their
-    /// tokens.
-    /// </summary>
+    /// <summary>Takes the fault of the oldest planned step: see <see cref="StepFaults"/>.</summary>
     public void Fail(Exception fault)
     {
         var plan = _planned.Dequeue();
-        var culprits = plan.Culprits(fault);
-        var keysAreWritten = fault is DrawFaultException;
-        var members = plan.Members.ToArray();
-        var prefilled = plan.Chunks.SelectMany(chunk => chunk.Prefill.Members).ToHashSet();
-        foreach (var sequence in members)
-        {
-            if (sequence.IsFinished)    // with its group, for a fault of another sample
-                continue;
-            sequence.StartOver();
-            var isBlamed = culprits?.Contains(sequence) != false;
-            if (isBlamed)
-                sequence.Failures = Math.Max(sequence.Failures + 1, culprits is null ? 0 : limits.MaxStepRetries);
-            if (sequence.Failures > limits.MaxStepRetries)
-                FailGroup(sequence.Id.Group, $"{sequence.Id} failed in {sequence.Failures} steps: {fault.Message}");
-            else if (isBlamed || !keysAreWritten || prefilled.Contains(sequence))
-                Requeue(sequence);
-        }
+        var members = plan.Members.ToHashSet();
+        var (outOfTries, again) = StepFaults.Judge(plan, fault, limits.MaxStepRetries);
+        foreach (var sequence in outOfTries.Where(sequence => !sequence.IsFinished))    // unless with its group
+            FailGroup(sequence.Id.Group, $"{sequence.Id} failed in {sequence.Failures} steps: {fault.Message}");
+        again.ForEach(Requeue);
         // The step's copies may not have been made, and others than its members go on from some of them.
-        if (plan.CopiesBlocks && !keysAreWritten)
-        {
-            foreach (var sequence in _running.Sequences.Except(members).ToArray())
-                Requeue(sequence);
-        }
+        if (plan.CopiesBlocks && fault is not DrawFaultException)
+            _running.Sequences.Where(sequence => !members.Contains(sequence)).ToList().ForEach(Requeue);
     }
 
     /// <summary>

@@ -100,11 +100,11 @@ internal sealed class WaitingQueue(EngineLimits limits)
             (Members[0].Age, Members[0].Id.Sample).CompareTo((other.Age, other.Id.Sample)) > 0;
 
         /// <summary>
-        /// Its members hold the same tokens as the other, their prompt alone, and have failed as often.
+        /// Its members hold the same tokens as the other, their prompt alone, and may share a step with it.
         /// </summary>
         public bool IsSiblingOf(Sequence other) =>
             Members[0].Id.Group == other.Id.Group
-            && Members[0].Failures == other.Failures
+            && Members[0].IsOnLastTry == other.IsOnLastTry
             && Members[0].Count == Members[0].PromptLength
             && Members[0].Pending == 0
             && other.Count == other.PromptLength

@@ -65,7 +65,8 @@ internal sealed class EngineRig
     }
 
     /// <summary>Runs the step that this demand is for.</summary>
-    public void Answer(StepDemand demand) => Engine.Run(_ledger.Reserve(demand));
+    public void Answer(StepDemand demand, Action<StepDemand>? reserveAhead = null) =>
+        Engine.Run(_ledger.Reserve(demand), reserveAhead);
 
     /// <summary>Runs one step. False where there is nothing to do.</summary>
     public bool Step(bool reserveAhead = true)
