@@ -42,11 +42,14 @@ public sealed class Sequence
 
     public int PromptLength { get; }
 
+    /// <summary>It is younger than the other: of a later group, or a later sample of the same group.</summary>
+    public bool IsAfter(Sequence other) => (Age, Id.Sample).CompareTo((other.Age, other.Id.Sample)) > 0;
+
     public SequenceStatus Status { get; set; }
 
     public bool IsFinished => Status == SequenceStatus.Finished;
 
-    public bool HoldsBlocks => Status is SequenceStatus.Prefilling or SequenceStatus.Running;
+    public bool HoldsBlocks => Status is SequenceStatus.Prefilling or SequenceStatus.Decoding;
 
     public FinishReason Reason { get; private set; }
 

@@ -49,7 +49,7 @@ internal static class StepFaults
             RowFaultException { Rows: var rows } =>
             [
                 .. plan.Draws.Where(draw => rows.Contains(draw.Row)).Select(draw => draw.Sequence),
-                .. plan.Chunks.Where(chunk => rows.Contains(chunk.Row)).SelectMany(chunk => chunk.Prefill.Holders),
+                .. plan.Chunks.Where(chunk => rows.Contains(chunk.Row)).SelectMany(chunk => chunk.Prefill.Members),
             ],
             _ => [],
         };

@@ -28,7 +28,7 @@ internal sealed class StepPlan(ForwardBatch batch, bool isLastTry)
 
     /// <summary>Sequences that go on from this step's result, and have neither ended nor started over since.</summary>
     public IEnumerable<Sequence> Members => Draws.Where(draw => draw.IsAwaited).Select(draw => draw.Sequence)
-        .Concat(Chunks.SelectMany(chunk => chunk.Prefill.Holders))
+        .Concat(Chunks.SelectMany(chunk => chunk.Prefill.Members))
         .Distinct();
 }
 

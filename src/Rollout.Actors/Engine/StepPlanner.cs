@@ -16,7 +16,7 @@ internal sealed class StepPlanner(
     EngineLimits limits, KvCacheGeometry geometry, int vocabularySize, HuggingFaceTokenizer? tokenizer)
 {
     private readonly Dictionary<GroupId, Dictionary<int, Sequence>> _groups = [];    // unfinished sequences by sample
-    private readonly WaitingQueue _waiting = new(limits);
+    private readonly WaitingQueue _waiting = new(limits, geometry.BlockSize);
     private readonly RunningSet _running = new();
     private readonly Queue<StepPlan> _planned = [];     // oldest first
     private readonly List<SampleOutcome> _outcomes = [];
@@ -94,7 +94,7 @@ internal sealed class StepPlanner(
             throw new InvalidOperationException("a demand is already out");
         IsDemandOut = true;
         var isFull = limits.StaticBatch && _running.Sequences.Count > 0;
-        var admissions = isFull ? [] : _waiting.Ask(_running.Sequences.Count, _running.TokensToPrefill);
+        var admissions = isFull ? [] : _waiting.Ask(_running);
         return _running.Demand(++_steps, version, admissions);
     }
 
@@ -111,13 +111,13 @@ internal sealed class StepPlanner(
         {
             if (FindHolder(id) is { } sequence)
             {
-                _running.Remove(sequence);
+                _running.RemovePreempted(sequence);
                 _waiting.Add([sequence]);
             }
         }
         foreach (var change in grant.Changes)
             FindHolder(change.Sequence)?.SetBlock(change.Index, change.Block);
-        Admit(grant.Admissions);
+        Admit(grant.Answers);
         var plan = _builder.Build(_running, grant.Copies);
         if (plan.Batch.RowCount > 0)
             _planned.Enqueue(plan);
@@ -140,9 +140,10 @@ internal sealed class StepPlanner(
             if (!plan.Draws[i].IsAwaited)
                 continue;
             var sequence = plan.Draws[i].Sequence;
+            var isWaiting = !sequence.HoldsBlocks;      // it was preempted while this token was on its way
             sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
             if (sequence.IsFinished)
-                Finish(sequence);
+                Finish(sequence, isWaiting);
         }
         return _planned.Dequeue();      // last: what throws above fails this step
     }
@@ -183,24 +184,21 @@ internal sealed class StepPlanner(
         return taken;
     }
 
-    private void Admit(Admission[] admissions)
+    private void Admit(AdmissionAnswer[] answers)
     {
-        var asked = _waiting.TakeAsked();
-        for (var i = 0; i < asked.Count; i++)
+        var asked = _waiting.AcceptAnswers(answers);
+        for (var i = 0; i < asked.Length; i++)
         {
             var members = asked[i].Where(member => !member.IsFinished).ToList();
-            switch (admissions[i])
+            switch (answers[i])
             {
-                case Admission.Granted granted:
+                case AdmissionAnswer.Granted granted:
                     foreach (var gone in asked[i].Where(member => member.IsFinished))
-                        _running.GiveBack(gone);
+                        _running.QueueRelease(gone);
                     if (members.Count > 0)
                         _running.Add(members, granted);
                     break;
-                case Admission.Deferred when members.Count > 0:
-                    _waiting.Add(members);
-                    break;
-                case Admission.Refused refused when members.Count > 0:
+                case AdmissionAnswer.Refused refused when members.Count > 0:
                     FailGroup(
                         members[0].Id.Group,
                         $"a sequence of {members.Max(member => member.MaxLength)} tokens needs {refused.Needed} blocks"
@@ -226,13 +224,14 @@ internal sealed class StepPlanner(
 
     private Sequence? FindHolder(SequenceId id) => Find(id) is { HoldsBlocks: true } sequence ? sequence : null;
 
-    private void Finish(Sequence sequence)
+    private void Finish(Sequence sequence, bool isWaiting)
     {
-        _waiting.Remove(sequence);      // it was preempted while its last token was on its way
-        if (limits.StaticBatch)
+        if (isWaiting)
+            _waiting.Remove(sequence);
+        else if (limits.StaticBatch)
             _running.KeepRow(sequence);
         else
-            _running.Release(sequence);
+            _running.ReleaseBlocks(sequence);
         RemoveMember(sequence);
         _outcomes.Add(new SampleFinished(sequence.Id.Group, sequence.ToCompletion()));
     }
@@ -245,9 +244,10 @@ internal sealed class StepPlanner(
 
     private void Forget(Sequence sequence)
     {
-        _waiting.Remove(sequence);
         if (sequence.HoldsBlocks)
-            _running.Release(sequence);
+            _running.ReleaseBlocks(sequence);
+        else
+            _waiting.Remove(sequence);
         RemoveMember(sequence);
         sequence.Status = SequenceStatus.Finished;
     }
@@ -256,7 +256,7 @@ internal sealed class StepPlanner(
     {
         if (!sequence.HoldsBlocks)
             return;
-        _running.Release(sequence);
+        _running.ReleaseBlocks(sequence);
         sequence.StartOver();
         _waiting.Add([sequence]);
     }

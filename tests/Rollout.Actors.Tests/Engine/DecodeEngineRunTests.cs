@@ -101,7 +101,7 @@ public sealed class DecodeEngineRunTests
             Changes = [grown],
             Copies = [],
             Preempted = [],
-            Admissions = [],
+            Answers = [],
             Usage = default,
         };
         var thrown = Assert.Throws<InvalidOperationException>(() => rig.Engine.Run(grant));

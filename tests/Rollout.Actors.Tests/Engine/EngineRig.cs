@@ -17,7 +17,7 @@ internal sealed class EngineRig
     {
         var geometry = new KvCacheGeometry(scenario.Blocks, scenario.BlockSize);
         _ledger = new BlockLedger(geometry, default, prefixCaching: !scenario.StaticBatch) { Audited = true };
-        Runner = new FakeModelRunner(geometry) { StepsAhead = scenario.StepsAhead, MaxCopies = scenario.MaxCopies };
+        Runner = new FakeModelRunner(geometry) { MaxStepsUnderWay = scenario.StepsAhead, MaxCopies = scenario.MaxCopies };
         Engine = new DecodeEngine(Runner, new EngineLimits
         {
             MaxNumSeqs = scenario.MaxNumSeqs,
