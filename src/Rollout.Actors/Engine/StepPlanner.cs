@@ -2,7 +2,6 @@ using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Sampling;
 
 namespace Rollout.Actors.Engine;
 
@@ -15,14 +14,13 @@ namespace Rollout.Actors.Engine;
 internal sealed class StepPlanner(
     EngineLimits limits, KvCacheGeometry geometry, int vocabularySize, HuggingFaceTokenizer? tokenizer)
 {
-    private readonly Dictionary<GroupId, Dictionary<int, Sequence>> _groups = [];    // unfinished sequences by sample
+    private readonly SequenceRegister _sequences = new(tokenizer);
     private readonly WaitingQueue _waiting = new(limits, geometry.BlockSize);
     private readonly RunningSet _running = new();
     private readonly Queue<StepPlan> _planned = [];     // oldest first
     private readonly List<SampleOutcome> _outcomes = [];
     private readonly StepBuilder _builder = new(limits, geometry);
     private long _steps;
-    private long _arrivals;
 
     /// <summary>A demand is out whose grant has not been planned.</summary>
     public bool IsDemandOut { get; private set; }
@@ -34,7 +32,7 @@ internal sealed class StepPlanner(
     public int StepsUnderWay => _planned.Count;
 
     /// <summary>Samples that were added and have not ended.</summary>
-    public IEnumerable<Sequence> Sequences => _groups.Values.SelectMany(samples => samples.Values);
+    public IEnumerable<Sequence> Sequences => _sequences.All;
 
     /// <inheritdoc cref="DecodeEngine.Add(GroupRequest, IReadOnlyList{SampleStart})"/>
     public void Add(GroupRequest group, IReadOnlyList<SampleStart> samples)
@@ -44,22 +42,12 @@ internal sealed class StepPlanner(
             FailGroup(group.Id, reason);
             return;
         }
-        var age = MembersOf(group.Id) is [var sibling, ..] ? sibling.Age : _arrivals++;
         var fresh = new List<Sequence>();
-        foreach (var start in samples)
+        foreach (var sequence in _sequences.Add(group, samples))
         {
-            if (Find(new SequenceId(group.Id, start.Sample)) is not null)
-                continue;
-            var sequence = Create(group, start, age);
             if (sequence.IsFinished)
-            {
                 _outcomes.Add(new SampleFinished(group.Id, sequence.ToCompletion()));
-                continue;
-            }
-            if (!_groups.TryGetValue(group.Id, out var members))
-                _groups.Add(group.Id, members = []);
-            members.Add(start.Sample, sequence);
-            if (start.Sampled.Count > 0 || limits.StaticBatch)
+            else if (sequence.SampledCount > 0 || limits.StaticBatch)
                 _waiting.Add([sequence]);
             else
                 fresh.Add(sequence);
@@ -71,7 +59,7 @@ internal sealed class StepPlanner(
     /// <summary>Forgets a group and gives its blocks back. An unknown group is ignored.</summary>
     public void Abort(GroupId id)
     {
-        foreach (var member in MembersOf(id))
+        foreach (var member in _sequences.MembersOf(id))
             Forget(member);
         _running.ReleaseRows(id);
     }
@@ -79,8 +67,8 @@ internal sealed class StepPlanner(
     /// <inheritdoc cref="DecodeEngine.Recall"/>
     public IReadOnlyList<SampleStart> Recall(GroupId id, IReadOnlyCollection<int>? samples, bool runningToo)
     {
-        var recalled = Array.FindAll(MembersOf(id), member =>
-            samples?.Contains(member.Id.Sample) != false && (runningToo || !member.HoldsBlocks));
+        var recalled = Array.FindAll(_sequences.MembersOf(id), member =>
+            (samples is null || samples.Contains(member.Id.Sample)) && (runningToo || !member.HoldsBlocks));
         Array.ForEach(recalled, Forget);
         return Array.ConvertAll(recalled, member => member.ToStart());
     }
@@ -109,20 +97,20 @@ internal sealed class StepPlanner(
         // Whoever finished or was aborted after the demand was made needs its part of the grant no more.
         foreach (var id in grant.Preempted)
         {
-            if (FindHolder(id) is { } sequence)
+            if (_sequences.FindHolder(id) is { } sequence)
             {
                 _running.RemovePreempted(sequence);
                 _waiting.Add([sequence]);
             }
         }
         foreach (var change in grant.Changes)
-            FindHolder(change.Sequence)?.SetBlock(change.Index, change.Block);
+            _sequences.FindHolder(change.Sequence)?.SetBlock(change.Index, change.Block);
         Admit(grant.Answers);
         var plan = _builder.Build(_running, grant.Copies);
         if (plan.Batch.RowCount > 0)
             _planned.Enqueue(plan);
         // Copies of a step without rows belong to sequences that have ended: a growing sequence always has a row.
-        else if (Array.Exists(grant.Changes, change => FindHolder(change.Sequence) is not null))
+        else if (Array.Exists(grant.Changes, change => _sequences.FindHolder(change.Sequence) is not null))
             throw new InvalidOperationException($"step {grant.Step} has no rows, but a sequence in it grows");
         return plan;
     }
@@ -208,22 +196,6 @@ internal sealed class StepPlanner(
         }
     }
 
-    private Sequence Create(GroupRequest group, SampleStart start, long age)
-    {
-        var sampling = group.Samples[start.Sample];
-        var key = SamplingRng.SequenceKey(sampling.Seed, new SequenceId(group.Id, start.Sample));
-        var stopTexts = tokenizer is not null && sampling.StopTexts.Length > 0
-            ? new StopTextSearch(tokenizer, sampling.StopTexts)
-            : null;
-        return new Sequence(group, start, key, age, stopTexts);
-    }
-
-    private Sequence[] MembersOf(GroupId id) => _groups.TryGetValue(id, out var members) ? [.. members.Values] : [];
-
-    private Sequence? Find(SequenceId id) => _groups.GetValueOrDefault(id.Group)?.GetValueOrDefault(id.Sample);
-
-    private Sequence? FindHolder(SequenceId id) => Find(id) is { HoldsBlocks: true } sequence ? sequence : null;
-
     private void Finish(Sequence sequence, bool isWaiting)
     {
         if (isWaiting)
@@ -232,7 +204,7 @@ internal sealed class StepPlanner(
             _running.KeepRow(sequence);
         else
             _running.ReleaseBlocks(sequence);
-        RemoveMember(sequence);
+        _sequences.Remove(sequence);
         _outcomes.Add(new SampleFinished(sequence.Id.Group, sequence.ToCompletion()));
     }
 
@@ -248,7 +220,7 @@ internal sealed class StepPlanner(
             _running.ReleaseBlocks(sequence);
         else
             _waiting.Remove(sequence);
-        RemoveMember(sequence);
+        _sequences.Remove(sequence);
         sequence.Status = SequenceStatus.Finished;
     }
 
@@ -259,13 +231,5 @@ internal sealed class StepPlanner(
         _running.ReleaseBlocks(sequence);
         sequence.StartOver();
         _waiting.Add([sequence]);
-    }
-
-    private void RemoveMember(Sequence sequence)
-    {
-        var members = _groups[sequence.Id.Group];
-        members.Remove(sequence.Id.Sample);
-        if (members.Count == 0)
-            _groups.Remove(sequence.Id.Group);
     }
 }
