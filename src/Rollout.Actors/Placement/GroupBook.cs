@@ -123,7 +123,7 @@ public sealed class GroupBook
     public string? WhyRefused(GroupRequest request, string? fingerprint) =>
         RequestRules.WhyRefused(request, Decoders.VocabularySize)
         ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
-            : $"the decoders have another model or tokenizer than it is for: {theirs}, expected {fingerprint}");
+            : $"the decoders have another model or tokenizer than it requires: {theirs}, expected {fingerprint}");
 
     /// <summary>Drops a group that nobody wants any more.</summary>
     public void Cancel(GroupId id)
