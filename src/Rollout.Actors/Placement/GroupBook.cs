@@ -163,8 +163,7 @@ public sealed class GroupBook
 
     /// <summary>Fails groups that have waited too long without a decoder for them. To be called every second or so.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="loss">What became of the decoder that was lost last.</param>
-    public void FailStranded(TimeSpan now, string loss) => FailEach(_unserved.Stranded(now, loss, IsHeld));
+    public void FailStranded(TimeSpan now) => FailEach(_unserved.Stranded(now, IsHeld));
 
     /// <summary>Groups that ended since the last call.</summary>
     public IReadOnlyList<RolloutGroup> TakeEnded() => Groups.TakeEnded();
@@ -202,7 +201,7 @@ public sealed class GroupBook
     {
         if (!group.Attach(request, required, fingerprint))
         {
-            Fail(request.Id, $"decoders hold samples that it lacks: it has {request.Samples.Length}");
+            Fail(request.Id, "decoders reported samples or tokens beyond those that the request asks for");
             return;
         }
         EndIfComplete(group);
