@@ -94,19 +94,6 @@ public sealed class GroupDeadlineTests
     }
 
     [Fact]
-    public void A_decoder_that_takes_no_work_serves_nobody()
-    {
-        var rig = new BookRig();
-        rig.Join(BookRig.Here(0) with { Leaving = true });
-        rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
-
-        rig.Book.FailStranded(TimeSpan.Zero, "it leaves");
-        rig.Book.FailStranded(TestSettings.Scheduler.DecoderTimeout, "it leaves");
-
-        Assert.IsType<GroupFailed>(rig.Book.Find(new GroupId(1))!.Outcome);
-    }
-
-    [Fact]
     public void Samples_of_a_lost_host_do_not_go_to_its_other_decoders_first()
     {
         var rig = new BookRig();
