@@ -124,7 +124,7 @@ public sealed class GroupBook
     public string? WhyRefused(GroupRequest request, string? fingerprint) =>
         RequestRules.WhyRefused(request, Decoders.VocabularySize)
         ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
-            : $"the decoders have another model or tokenizer than it is for: {theirs}, expected {fingerprint}");
+            : $"the decoders have another model or tokenizer than it requires: {theirs}, expected {fingerprint}");
 
     /// <summary>Drops a group that nobody wants any more.</summary>
     public void Cancel(GroupId id)
@@ -217,7 +217,7 @@ public sealed class GroupBook
     {
         if (!group.Attach(request, required, fingerprint))
         {
-            Fail(request.Id, $"decoders have samples of it that it doesn't have: it has {request.Samples.Length}");
+            Fail(request.Id, $"decoders hold samples that it lacks: it has {request.Samples.Length}");
             return;
         }
         EndIfComplete(group);

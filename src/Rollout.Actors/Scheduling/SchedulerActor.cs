@@ -167,7 +167,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _epochs.Hear(seen);
         var before = _epoch;
         StartEpoch();
-        _log.Info("{Before} comes after {Seen} by membership, and before it by the clocks: now {Epoch}", before, seen, _epoch);
+        _log.Info("{Before} has a clock that is behind that of {Seen}: it starts over as {Epoch}", before, seen, _epoch);
     }
 
     /// <summary>Fails groups for which no decoder will come, or none that can run them.</summary>

@@ -116,7 +116,7 @@ public sealed class JoinTests : IAsyncLifetime
 
         await using var joined = await _cluster.StartAsync(_cluster.Settings(ClusterRoles.Client), tape.Say);
 
-        Assert.Contains("given up by the cluster while joining: joining anew", tape.Lines);
+        Assert.Contains("the cluster gave this process up while it joined: joining again", tape.Lines);
         var (gone, there) = Assert.Single(seen.Zip(seen.Skip(1)));
         Assert.NotEqual(gone, there);
         Assert.Equal(there, AkkaCluster.Get(joined.System).SelfUniqueAddress);

@@ -242,7 +242,7 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
 
         var failed = (WeightsNotTaken)await Barrier.FishForMessageAsync(message => message is WeightsNotTaken);
 
-        Assert.Contains("offers its weights to no other process", failed.Reason);
+        Assert.Contains("offers no weights to other processes", failed.Reason);
     }
 
     [Fact]

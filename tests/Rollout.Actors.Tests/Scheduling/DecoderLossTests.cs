@@ -113,7 +113,7 @@ public sealed class DecoderLossTests : SchedulerActorTest
         decoder.Report(scheduler, [.. Enumerable.Repeat(bad, 1000)]);
 
         for (var count = 1; count <= 512; count *= 2)
-            Assert.StartsWith($"{count} entries in reports of {Decoder(0)}", $"{(await log.ExpectMsgAsync<Warning>()).Message}");
+            Assert.StartsWith($"{count} report entries of {Decoder(0)}", $"{(await log.ExpectMsgAsync<Warning>()).Message}");
         decoder.Finish(scheduler, assigned, 5);
         await ExpectMsgAsync<CompletionsReady>();
         Assert.False(log.HasMessages);

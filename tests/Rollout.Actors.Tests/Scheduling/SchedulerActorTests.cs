@@ -75,7 +75,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), Fingerprint: "another"));
 
         var failed = await ExpectMsgAsync<GroupGivenUp>();
-        Assert.StartsWith("the decoders have another model or tokenizer than it is for", failed.Reason);
+        Assert.StartsWith("the decoders have another model or tokenizer than it requires", failed.Reason);
         await ExpectNothingMoreAsync(scheduler, decoder);
     }
 

@@ -96,7 +96,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
         var again = Keep(HostProcess.Run(command));
         Assert.True(await again.ExitAsync() == ExitCodes.Ok, again.Said);
         Assert.Contains(
-            $"going on with the run in '{run.Path}' after training step {learnt}", again.Said, StringComparison.Ordinal);
+            $"continuing the run in '{run.Path}' after training step {learnt}", again.Said, StringComparison.Ordinal);
         Assert.Equal(Enumerable.Range(1, Steps), MetricsWriter.Read(run).Select(step => step.Step));
     }
 
@@ -110,6 +110,6 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
             step.Step, step.RewardMean, step.Loss, step.GradientNorm, step.LogprobDifferenceMax, step.HeldOutAccuracy)),
     ];
 
-    [GeneratedRegex(": [1-9][0-9]* of its samples go on elsewhere")]
+    [GeneratedRegex(": [1-9][0-9]* samples continue on other decoders")]
     private static partial Regex LostInTheMiddle();
 }

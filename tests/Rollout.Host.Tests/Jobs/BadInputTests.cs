@@ -102,7 +102,7 @@ public sealed class BadInputTests : IDisposable
             "train", "--config", RolloutRun.Job("smoke.conf"), "--out", run);
 
         Assert.Equal(ExitCodes.BadInput, code);
-        Assert.Contains("holds a run already", error, StringComparison.Ordinal);
+        Assert.Contains("already holds a run", error, StringComparison.Ordinal);
         Assert.Single(Directory.EnumerateFileSystemEntries(run));
     }
 
