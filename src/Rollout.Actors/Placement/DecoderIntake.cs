@@ -207,7 +207,8 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         }
         foreach (var decoder in lost)
             ReleaseSamples(decoder, faultOf(decoder));
-        book.Work.PlaceAll();
+        if (lost.Count > 0)
+            book.Work.PlaceAll();
     }
 
     private void ReleaseSamples(DecoderLoad decoder, string? fault)
