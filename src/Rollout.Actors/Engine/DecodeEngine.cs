@@ -159,7 +159,8 @@ public sealed class DecodeEngine : IDisposable
         try
         {
             var output = _runner.Finish();
-            _clock.StepDone(output, _planner.Complete(output, Policy).PrefillTokens);
+            var (prefillTokens, newTokens) = _planner.Complete(output, Policy);
+            _clock.StepDone(output, prefillTokens, newTokens);
         }
         catch (Exception fault) when (fault is not DeviceFaultException)
         {

@@ -124,14 +124,18 @@ internal sealed class StepPlanner(
         return plan;
     }
 
-    /// <summary>Takes the tokens that the oldest planned step sampled under a policy. Returns that step.</summary>
-    public StepPlan Complete(StepOutput output, Policy policy)
+    /// <summary>
+    /// Takes the tokens that the oldest planned step sampled under a policy. Returns how many prompt tokens it computed, and
+    /// how many tokens its sequences took.
+    /// </summary>
+    public (int PrefillTokens, int NewTokens) Complete(StepOutput output, Policy policy)
     {
         var plan = _planned.Peek();
         if (output.Count != plan.Draws.Count)
             throw new InvalidOperationException($"{output.Count} tokens for {plan.Draws.Count} draws");
         foreach (var (prefill, tokens, _) in plan.Chunks)
             _running.MarkComputed(prefill, tokens);
+        var taken = 0;
         for (var i = 0; i < plan.Draws.Count; i++)
         {
             if (!plan.Draws[i].IsAwaited)
@@ -139,11 +143,13 @@ internal sealed class StepPlanner(
             var sequence = plan.Draws[i].Sequence;
             // Only a token is progress: a prompt whose third chunk always fails would otherwise be tried for ever.
             sequence.Failures = 0;
+            taken++;
             sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
             if (sequence.IsFinished)
                 Finish(sequence);
         }
-        return _planned.Dequeue();      // last: what throws above fails this step
+        _planned.Dequeue();     // last: what throws above fails this step
+        return (plan.PrefillTokens, taken);
     }
 
     /// <summary>

@@ -167,10 +167,9 @@ public sealed class GroupBook
     /// decoder at all. To be called every second or so.
     /// </summary>
     /// <param name="now">The time.</param>
-    /// <param name="loss">What became of the decoder that was lost last.</param>
-    public void FailStranded(TimeSpan now, string loss)
+    public void FailStranded(TimeSpan now)
     {
-        var stranded = _unserved.Stranded(now, loss, IsHeld);
+        var stranded = _unserved.Stranded(now, IsHeld);
         FailEach(stranded);
         if (stranded.Count == 0 || Decoders.Count > 0)
             return;
@@ -217,7 +216,7 @@ public sealed class GroupBook
     {
         if (!group.Attach(request, required, fingerprint))
         {
-            Fail(request.Id, $"decoders hold samples that it lacks: it has {request.Samples.Length}");
+            Fail(request.Id, "decoders reported samples or tokens beyond those that the request asks for");
             return;
         }
         EndIfComplete(group);

@@ -188,7 +188,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (var group in overdue.Where(group => group.Outcome is null))
             _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, on {DecodersOf(group)}");
         _clients.DropLate();
-        _book.FailStranded(Now, Roster.LastLoss ?? "none has joined");
+        _book.FailStranded(Now);
         FailWhatNobodyWillRun();
         SendAll();
     }

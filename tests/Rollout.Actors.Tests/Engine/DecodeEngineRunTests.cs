@@ -47,6 +47,21 @@ public sealed class DecodeEngineRunTests
     }
 
     [Fact]
+    public void Tokens_drawn_for_a_sequence_that_had_ended_are_not_counted()
+    {
+        var rig = new EngineRig(
+            new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64) { StepsAhead = 2 });
+        var group = Groups.Of(1, 10, 20);
+        var all = Groups.Expected(group with { Samples = [group.Samples[0] with { StopTokenIds = [] }] }, sample: 0);
+        var stopped = group with { Samples = [group.Samples[0] with { StopTokenIds = [all[4]] }] };
+
+        var finished = Assert.IsType<GroupFinished>(Assert.Single(rig.Run([stopped], stepsBetweenArrivals: 0)));
+
+        Assert.True(rig.Runner.Steps > finished.Completions[0].Tokens.Length);
+        Assert.Equal(finished.Completions[0].Tokens.Length, rig.Engine.ReadStats(reset: false).NewTokens);
+    }
+
+    [Fact]
     public void Nothing_is_under_way_where_no_step_is_reserved_ahead()
     {
         var rig = new EngineRig(

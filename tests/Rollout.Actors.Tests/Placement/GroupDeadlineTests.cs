@@ -84,9 +84,9 @@ public sealed class GroupDeadlineTests
             Assert.Equal(id == 1 ? Submission.Taken : Submission.NoRoom, came);
         }
 
-        rig.Book.FailStranded(rig.Now, "none has joined");
+        rig.Book.FailStranded(rig.Now);
         rig.Now = TestSettings.Scheduler.DecoderTimeout;
-        rig.Book.FailStranded(rig.Now, "none has joined");
+        rig.Book.FailStranded(rig.Now);
 
         Assert.Equal(Enumerable.Range(1, 50), rig.Book.TakeEnded().Select(group => (int)group.Id.Value).Order());
         Assert.Equal(rig.Failure(new GroupId(1)), rig.Failure(new GroupId(50)));
