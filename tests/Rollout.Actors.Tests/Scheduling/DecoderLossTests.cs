@@ -219,10 +219,10 @@ public sealed class DecoderLossTests : SchedulerActorTest
         await decoder.AssignedAsync();
         Tell(scheduler, new HostLost(decoder.Id.Host));
         await SettledAsync(scheduler);
+        Advance(TimeSpan.FromSeconds(1));
+        await SettledAsync(scheduler);
 
         Advance(TestSettings.Scheduler.DecoderTimeout);
-        await SettledAsync(scheduler);
-        Advance(TimeSpan.FromSeconds(2));
 
         Assert.Contains(decoder.Id.ToString(), (await ExpectMsgAsync<GroupGivenUp>()).Reason);
     }

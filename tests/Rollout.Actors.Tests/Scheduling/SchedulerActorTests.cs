@@ -344,7 +344,9 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         await SettledAsync(scheduler);
         Advance(TestSettings.Scheduler.DecoderTimeout);
 
-        Assert.Contains("there has been no decoder that holds policy 0", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        Assert.Equal(
+            $"there has been no decoder that holds policy 0 of run 9 for {TestSettings.Scheduler.DecoderTimeout}",
+            (await ExpectMsgAsync<GroupGivenUp>()).Reason);
     }
 
     [Theory]
