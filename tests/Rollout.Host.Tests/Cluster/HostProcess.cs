@@ -8,7 +8,7 @@ namespace Rollout.Host.Tests.Cluster;
 /// <summary>A real process, mostly of `rollout host`, and what it says. Killed when it is disposed of.</summary>
 internal sealed class HostProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
 
     private readonly Process _process;
     private readonly List<string> _lines = [];
