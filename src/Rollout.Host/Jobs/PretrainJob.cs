@@ -27,6 +27,7 @@ public static class PretrainJob
         var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
         if (Path.Exists(output))
             throw new OutputException($"'{output}' exists already: the new model needs a folder of its own.");
+        OutputPath.RequireRoomFor(output);
         PolicyModel.PrepareDevice(tree, settings);
 
         var dataset = Datasets.Create(settings, context.Stop.Token);
