@@ -54,7 +54,7 @@ public sealed class ErrorReportTests
     [Fact]
     public void The_exit_code_is_right_where_standard_error_cannot_be_written()
     {
-        using var full = new StreamWriter(new FullDisk()) { AutoFlush = true };
+        using var full = new FullDisk();
         var report = new ErrorReport(full, withTrace: true, new HashSet<Type> { typeof(OutputException) }, new HashSet<Type>());
 
         Assert.Equal(ExitCodes.BadInput, report.Write(new OutputException("'a' is a folder.")));
@@ -71,14 +71,8 @@ public sealed class ErrorReportTests
         Assert.Contains("   at System.Int32.Parse", error.ToString(), StringComparison.Ordinal);
     }
 
-    private sealed class FullDisk : MemoryStream
+    private sealed class FullDisk : StringWriter
     {
-        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("No space left on device");
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        protected override void Dispose(bool disposing)
-        {
-        }
+        public override void WriteLine(string? value) => throw new IOException("No space left on device");
     }
 }
