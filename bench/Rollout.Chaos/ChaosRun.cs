@@ -105,6 +105,6 @@ internal sealed partial class ChaosRun(Job job, string folder, TimeSpan limit)
         }
     }
 
-    [GeneratedRegex(@"(?<samples>\d+) of its samples go on elsewhere, after (?<tokens>\d+) tokens")]
+    [GeneratedRegex(@"(?<samples>\d+) samples continue on other decoders, after (?<tokens>\d+) tokens")]
     private static partial Regex Loss();
 }

@@ -117,8 +117,6 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             Become(() => Updating(phase, DecoderStats.None, trainer));
             EndUpdatingIfOver(phase, DecoderStats.None, trainer);
         });
-        // A trainer that gave up on its step starts over: everybody is parked already.
-        Receive<ParkAll>(park => Sender.Tell(new AllParked(park.Next)));
         Receive<JoinBarrier>(join => Enter(join));
         ReceiveInEveryState(null, () => { });
     }

@@ -44,9 +44,6 @@ public sealed record StepSummary
         new([.. groups.Select(group => new TrainGroup(
             group.Group.Id,
             group.Prompt,
-            [.. group.Group.Completions.Select((completion, i) => new TrainCompletion(
-                completion.Tokens,
-                completion.Logprobs,
-                group.Rewards[i],
-                completion.Reason == FinishReason.Length))]))]);
+            [.. group.Group.Completions.Select((completion, i) =>
+                new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i]))]))]);
 }

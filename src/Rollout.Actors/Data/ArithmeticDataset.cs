@@ -36,7 +36,7 @@ public sealed class ArithmeticDataset : IPromptDataset
         if (_train.Length == 0 || (heldOutShare > 0 && HeldOut.Count == 0))
             throw new ArgumentException(
                 $"held-out = {heldOutShare} leaves {_train.Length} of {_operands * _operands} problems to "
-                + $"train on and {HeldOut.Count} to hold out; both need one at least");
+                + $"train on and {HeldOut.Count} to hold out; each needs at least one");
     }
 
     /// <inheritdoc/>

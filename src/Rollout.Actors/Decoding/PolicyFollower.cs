@@ -87,7 +87,7 @@ internal sealed class PolicyFollower(
         if (update.Offer is { } offer)
             _fetch = WeightFetch.Start(fetched.Intake, offer, sender, decoder);
         else
-            Decline(sender, policy, $"{update.Trainer} offers its weights to no other process");
+            Decline(sender, policy, $"{update.Trainer} offers no weights to other processes");
         return false;
     }
 

@@ -40,7 +40,7 @@ internal sealed class WeightFetch : IDisposable
     public void Apply()
     {
         lock (_gate)
-            (_staged ?? throw new InvalidOperationException($"the weights of {Policy} are not here")).Apply();
+            (_staged ?? throw new InvalidOperationException($"the weights of {Policy} have not arrived")).Apply();
     }
 
     public void Dispose()

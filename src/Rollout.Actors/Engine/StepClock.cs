@@ -17,14 +17,17 @@ public sealed class StepClock(TimeProvider time, int blocksTotal)
     public void Stop() => _busySince = null;
 
     /// <summary>Counts a finished step. The next one's time begins.</summary>
-    public void StepDone(StepOutput output, int prefillTokens)
+    /// <param name="output">Of the step.</param>
+    /// <param name="prefillTokens">Prompt tokens that it computed.</param>
+    /// <param name="newTokens">Tokens that it sampled for sequences that had neither ended nor started over.</param>
+    public void StepDone(StepOutput output, int prefillTokens, int newTokens)
     {
         var seconds = Lap();
         _stats = _stats with
         {
             Steps = _stats.Steps + 1,
             PrefillTokens = _stats.PrefillTokens + prefillTokens,
-            NewTokens = _stats.NewTokens + output.Count,
+            NewTokens = _stats.NewTokens + newTokens,
             BusySeconds = _stats.BusySeconds + seconds,
             PrefillSeconds = _stats.PrefillSeconds + (prefillTokens > 0 ? seconds : 0),
             ForwardSeconds = _stats.ForwardSeconds + output.ForwardTime.TotalSeconds,
@@ -42,13 +45,9 @@ public sealed class StepClock(TimeProvider time, int blocksTotal)
     /// <summary>Records the pool's usage after a grant.</summary>
     public void Granted(PoolUsage usage, int preempted)
     {
-        var peak = usage.InUse > _stats.BlocksInUsePeak;
-        _stats = _stats with
-        {
-            BlocksInUsePeak = peak ? usage.InUse : _stats.BlocksInUsePeak,
-            LogicalBlocksPeak = Math.Max(usage.Logical, _stats.LogicalBlocksPeak),
-            Preemptions = _stats.Preemptions + preempted,
-        };
+        _stats = _stats with { Preemptions = _stats.Preemptions + preempted };
+        if ((usage.InUse, usage.Logical).CompareTo((_stats.BlocksInUsePeak, _stats.LogicalBlocksPeak)) > 0)
+            _stats = _stats with { BlocksInUsePeak = usage.InUse, LogicalBlocksPeak = usage.Logical };
     }
 
     /// <summary>Returns the counts; with reset they start again from zero.</summary>

@@ -44,9 +44,8 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, T
 
     /// <summary>Groups in lines that no decoder has served for too long. To be asked every second or so.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="loss">Why the last decoder was lost.</param>
     /// <param name="isHeld">A new scheduler still waits for decoders to announce themselves.</param>
-    public IReadOnlyList<(GroupId Id, string Reason)> Stranded(TimeSpan now, string loss, bool isHeld)
+    public IReadOnlyList<(GroupId Id, string Reason)> Stranded(TimeSpan now, bool isHeld)
     {
         var unserved = isHeld ? [] : waiting.Lines.Where(line => !IsServed(line)).ToHashSet();
         foreach (var served in _since.Keys.Where(line => !unserved.Contains(line)).ToArray())
@@ -55,10 +54,12 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, T
             _since.TryAdd(line, now);
         var overdue = unserved.Where(line => now - _since[line] >= patience).ToArray();
         Array.ForEach(overdue, line => _since.Remove(line));
+        var loss = decoders.Roster.LastLoss ?? (decoders.Count == 0 ? "none has joined" : null);
+        var after = loss is null ? "" : $"; {loss}";
         return
         [
             .. overdue.SelectMany(line => line.Groups)
-                .Select(group => (group.Id, $"there has been no decoder {Wanted(group)}for {patience}; {loss}")),
+                .Select(group => (group.Id, $"there has been no decoder {Wanted(group)}for {patience}{after}")),
         ];
     }
 

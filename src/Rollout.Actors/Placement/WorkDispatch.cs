@@ -8,7 +8,7 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 /// <param name="policy">Where there is room.</param>
 /// <param name="ranking">The decoders.</param>
-/// <param name="begun">Told of a group that is given to a decoder for the first time.</param>
+/// <param name="begun">Told of a group that is given to a decoder.</param>
 public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking, Action<RolloutGroup> begun)
 {
     /// <summary>Bytes of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
@@ -62,6 +62,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     {
         CountPlaced(group, 1);
         Give(group, slot, decoder, assignment);
+        begun(group);
     }
 
     /// <summary>Removes a group's waiting samples from the queue.</summary>
@@ -163,6 +164,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         }
         Send();
         ranking.Update(decoder);
+        begun(group);
 
         void Send()
         {
@@ -188,9 +190,5 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         var blockSize = decoder.Capacity.BlockSize;
         slot.Assign(decoder, assignment, group.Request is { } own ? policy.OwnBlocks(own, slot, blockSize) : 0);
         decoder.Add(group, slot, group.Request is { } request ? PlacementPolicy.PromptBlocks(request, blockSize) : 0);
-        if (group.HasBegun)
-            return;
-        group.HasBegun = true;
-        begun(group);
     }
 }

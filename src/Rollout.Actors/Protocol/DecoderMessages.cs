@@ -114,24 +114,24 @@ public sealed record DecoderStats : IWireMessage
     /// <summary>Tokens sampled.</summary>
     public long NewTokens { get; init; }
 
-    /// <summary>Seconds with work at hand, from grant to grant.</summary>
+    /// <summary>Seconds with work at hand, from grant to grant; of several decoders, the sum.</summary>
     public double BusySeconds { get; init; }
 
-    /// <summary>Seconds of those in the model's forward.</summary>
+    /// <summary>Busy seconds in the model's forward.</summary>
     public double ForwardSeconds { get; init; }
 
-    /// <summary>Seconds of those in the sampler.</summary>
+    /// <summary>Busy seconds in the sampler.</summary>
     public double SamplingSeconds { get; init; }
 
-    /// <summary>Seconds of those in steps that computed prompt tokens.</summary>
+    /// <summary>Busy seconds in steps that computed prompt tokens.</summary>
     public double PrefillSeconds { get; init; }
 
     public int BlocksTotal { get; init; }
 
-    /// <summary>Most blocks referenced at once.</summary>
+    /// <summary>The most blocks referenced at once.</summary>
     public int BlocksInUsePeak { get; init; }
 
-    /// <summary>Most block table entries at once: what the same sequences would need without sharing.</summary>
+    /// <summary>Block table entries at that time: what the same sequences would have needed without sharing.</summary>
     public int LogicalBlocksPeak { get; init; }
 
     /// <summary>Sequences whose blocks were taken from them.</summary>
@@ -143,13 +143,13 @@ public sealed record DecoderStats : IWireMessage
     /// <summary>Table entries per referenced block at the peak; 1 where nothing is shared.</summary>
     public double SharingRatio => BlocksInUsePeak == 0 ? 1 : (double)LogicalBlocksPeak / BlocksInUsePeak;
 
-    /// <summary>Counts and times of two decoders together; the busy time is the longer one.</summary>
+    /// <summary>Adds up the counts and times of two decoders.</summary>
     public DecoderStats Plus(DecoderStats other) => new()
     {
         Steps = Steps + other.Steps,
         PrefillTokens = PrefillTokens + other.PrefillTokens,
         NewTokens = NewTokens + other.NewTokens,
-        BusySeconds = Math.Max(BusySeconds, other.BusySeconds),
+        BusySeconds = BusySeconds + other.BusySeconds,
         ForwardSeconds = ForwardSeconds + other.ForwardSeconds,
         SamplingSeconds = SamplingSeconds + other.SamplingSeconds,
         PrefillSeconds = PrefillSeconds + other.PrefillSeconds,

@@ -39,6 +39,10 @@ public sealed record TrainingStepFinished
 
     public required TrainStats Train { get; init; }
 
+    /// <summary>
+    /// What the decoders did since the weight update before: the step's rollouts, and the evaluation before them if there was
+    /// one.
+    /// </summary>
     public required DecoderStats Decode { get; init; }
 
     /// <summary>Of all rollouts of the step.</summary>
@@ -67,7 +71,7 @@ public sealed record TrainingStepFinished
     /// <summary>Seconds from the first submission to the last score.</summary>
     public required double RolloutSeconds { get; init; }
 
-    /// <summary>Seconds of the whole step, evaluation and checkpoint included.</summary>
+    /// <summary>Seconds of the whole step with its evaluation; saving its checkpoint is not among them.</summary>
     public required double TotalSeconds { get; init; }
 
     /// <summary>The step's rollouts.</summary>

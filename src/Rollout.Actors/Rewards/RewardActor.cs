@@ -70,7 +70,7 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
         // Its callbacks are the reward function's, and may take as long as they like.
         _ = late.Stop.CancelAsync();
         late.Asker.Tell(new ScoringFailed(
-            late.Asked.Group.Id, $"its rewards were not there within train.reward-timeout, {_limits.Timeout}"));
+            late.Asked.Group.Id, $"its rewards took longer than train.reward-timeout, {_limits.Timeout}"));
         Timers.StartSingleTimer(late, new GraceOver(late), Grace);
     }
 
@@ -81,7 +81,7 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
         {
             late.Asker.Tell(new AbandonTraining(
                 $"{_stuck.Count} reward computations did not end {Grace.TotalSeconds} s after they were told to, more"
-                + $" than train.max-stuck-rewards = {_limits.MaxStuck}; the last is that of {late.Asked.Item.Id}. A"
+                + $" than train.max-stuck-rewards = {_limits.MaxStuck}; the last one is for {late.Asked.Item.Id}. A"
                 + " reward function must end when its cancellation token asks it to"));
         }
     }

@@ -50,7 +50,7 @@ public static class RewardRegistry
         var type = Find(name, options.GetValueOrDefault(RewardSettings.AssemblyKey));
         if (!type.IsAssignableTo(typeof(IRewardFunction)) || type.IsAbstract)
             throw new ArgumentException(
-                $"reward {name}: {type.FullName} is no class that implements IRewardFunction");
+                $"reward {name}: {type.FullName} is not a class that implements IRewardFunction");
 
         var rest = options.Where(option => option.Key != RewardSettings.AssemblyKey).ToDictionary();
         object?[]? arguments =
@@ -80,7 +80,7 @@ public static class RewardRegistry
                 .Select(loaded => loaded.GetType(name))
                 .FirstOrDefault(found => found is not null)
                 ?? throw new ArgumentException(
-                    $"reward {name} is unknown; known are {Known}, and a C# type's full name with assembly = FILE");
+                    $"reward {name} is unknown; expected {Known}, or a C# type's full name with assembly = FILE");
         }
         if (!File.Exists(file))
         {

@@ -18,9 +18,9 @@ public sealed class WeightedRewards : IRewardFunction
     {
         _rewards = [.. rewards];
         if (_rewards.Length == 0)
-            throw new ArgumentException("rewards names no reward function; one at least is needed");
+            throw new ArgumentException("rewards names no reward function; expected at least one");
         if (Array.Find(_rewards, reward => !double.IsFinite(reward.Weight)) is { } wrong)
-            throw new ArgumentException($"reward {wrong.Name}: weight {wrong.Weight} is no finite number");
+            throw new ArgumentException($"reward {wrong.Name}: weight {wrong.Weight} is not a finite number");
     }
 
     /// <inheritdoc/>

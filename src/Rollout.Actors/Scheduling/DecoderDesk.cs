@@ -71,7 +71,7 @@ internal sealed class DecoderDesk
         foreach (var decoder in _intake.RemoveHost(host))
         {
             _log.Warning(
-                "{Decoder} is lost with its host: {Samples} of its samples go on elsewhere, after {Tokens} tokens",
+                "{Decoder} is lost with its host: {Samples} samples continue on other decoders, after {Tokens} tokens",
                 decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
         }
     }
@@ -144,7 +144,7 @@ internal sealed class DecoderDesk
         if (BitOperations.IsPow2(++decoder.RefusedEntries))
         {
             _log.Warning(
-                "{Count} entries in reports of {Decoder} were refused so far; now {Reason}",
+                "{Count} report entries of {Decoder} were refused so far; in the last one, {Reason}",
                 decoder.RefusedEntries, decoder.Id, reason);
         }
     }

@@ -167,7 +167,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _epochs.Hear(seen);
         var before = _epoch;
         StartEpoch();
-        _log.Info("{Before} comes after {Seen} by membership, and before it by the clocks: now {Epoch}", before, seen, _epoch);
+        _log.Info("{Before} has a clock that is behind that of {Seen}: it starts over as {Epoch}", before, seen, _epoch);
     }
 
     /// <summary>Fails groups for which no decoder will come, or none that can run them.</summary>
@@ -186,22 +186,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var overdue = _book.TakeOverdue();
         _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
         foreach (var group in overdue.Where(group => group.Outcome is null))
-            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, {Whereabouts(group)}");
+            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, on {DecodersOf(group)}");
         _clients.DropLate();
-        _book.FailStranded(Now, Roster.LastLoss ?? "none has joined");
+        _book.FailStranded(Now);
         FailWhatNobodyWillRun();
         SendAll();
     }
 
-    private string Whereabouts(RolloutGroup group)
-    {
-        var decoders = group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct();
-        var on = string.Join(" and ", decoders);
-        return on.Length > 0 ? $"on {on}"
-            : group.Required is not null && _book.Decoders.Count > 0 ? "waiting for a decoder with the weights that it requires"
-            : _book.Decoders.Count == 0 && Roster.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
-            : "waiting for a decoder";
-    }
+    private static string DecodersOf(RolloutGroup group) => string.Join(
+        " and ", group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct());
 
     /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
     private void FollowDecoder(DecoderLoad? decoder)

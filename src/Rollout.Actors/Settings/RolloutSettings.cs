@@ -109,7 +109,7 @@ public sealed partial record RolloutSettings
         if (settings.Cluster is { SeedNodes.Count: 0, Roles.Count: < 3 })
         {
             throw section.Section("cluster").Invalid(
-                "roles", "all three, as without seed-nodes nobody else is there");
+                "roles", "all three, as this process is alone without seed-nodes");
         }
         if (settings.Cluster.Roles.Count > 0 && !settings.Cluster.Roles.Contains(ClusterRoles.Trainer))
         {

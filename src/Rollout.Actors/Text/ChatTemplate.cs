@@ -54,7 +54,7 @@ public abstract class ChatTemplate
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = true, bool enableThinking = true)
     {
         if (messages.Count == 0)
-            throw new ArgumentException("a conversation needs one message at least", nameof(messages));
+            throw new ArgumentException("a conversation needs at least one message", nameof(messages));
         if (messages.FirstOrDefault(message => !Roles.Contains(message.Role)) is { } stranger)
             throw new ArgumentException(
                 $"a message has the role \"{stranger.Role}\", but only "

@@ -81,7 +81,7 @@ internal static partial class PreTokenizerReader
         }
         catch (ArgumentException wrong)
         {
-            throw file.Invalid(Key, $"is no regular expression that .NET can read: {wrong.Message}");
+            throw file.Invalid(Key, $"is not a regular expression that .NET can read: {wrong.Message}");
         }
     }
 

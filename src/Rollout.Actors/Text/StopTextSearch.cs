@@ -16,7 +16,7 @@ public sealed class StopTextSearch
     public StopTextSearch(HuggingFaceTokenizer tokenizer, string[] texts)
     {
         if (texts.Length == 0 || Array.Exists(texts, text => text.Length == 0))
-            throw new ArgumentException("stop texts must be at least one, and none empty", nameof(texts));
+            throw new ArgumentException("expected at least one stop text, and no empty one", nameof(texts));
         _decoder = new IncrementalDecoder(tokenizer);
         _texts = texts;
         _kept = texts.Max(text => text.Length) - 1;

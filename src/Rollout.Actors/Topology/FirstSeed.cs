@@ -58,7 +58,7 @@ internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Actio
             if (members.Length == 0 && !unknown.SequenceEqual(awaited))
             {
                 awaited = unknown;
-                say?.Invoke($"no answer from {string.Join(", ", unknown)}: a cluster may be there, so none is begun here yet");
+                say?.Invoke($"no answer from {string.Join(", ", unknown)}: they may be in a cluster, so none is begun here yet");
             }
             await Task.WhenAny(up.Task, system.WhenTerminated, Task.Delay(Pause, deadline)).ConfigureAwait(false);
             if (up.Task.IsCompleted || system.WhenTerminated.IsCompleted)
@@ -79,9 +79,9 @@ internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Actio
     {
         var unknown = seeds.Where(seed => seed.Standing == Standing.Unknown).Select(seed => seed.Sentence);
         return new MembershipException(
-            $"no answer within {settings.JoinTimeout.TotalSeconds:0.#} s from {string.Join(", ", unknown)}: what does not"
-            + " answer may belong to a cluster that can't be reached from here, and taking it out of"
-            + " rollout.cluster.seed-nodes of this process starts without it");
+            $"no answer within {settings.JoinTimeout.TotalSeconds:0.#} s from {string.Join(", ", unknown)}: they may be"
+            + " in a cluster that can't be reached from here; to start without them, remove them from"
+            + " rollout.cluster.seed-nodes of this process");
     }
 
     private Task<Seed[]> AskAsync(ActorSystem system) => Task.WhenAll(settings.SeedNodes.Skip(1).Select(async seed =>

@@ -44,7 +44,7 @@ internal sealed class MemberStart(
                 await LeaveAsync(system).ConfigureAwait(false);
                 if (!IsDowned(system) || TimeProvider.System.GetElapsedTime(started) > settings.Cluster.JoinTimeout)
                     throw;
-                say?.Invoke("given up by the cluster while joining: joining anew");
+                say?.Invoke("the cluster gave this process up while it joined: joining again");
             }
         }
     }

@@ -95,7 +95,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
             return;
         _say(
             $"warning: {string.Join(" and ", schedulers.Select(member => Hosts.AddressOf(member.Address)))} have the role"
-            + $" {ClusterRoles.Scheduler}: run one or three, as with two the loss of one may end the whole cluster");
+            + $" {ClusterRoles.Scheduler}: run one or three: with two, the loss of one may end the whole cluster");
     }
 
     private sealed record CountSchedulers

@@ -238,7 +238,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     public string? WhyEnded() => _whyFailed is { } reason
         ? reason
         : MemberStart.IsDowned(System)
-        ? $"the cluster gave up {Address}: it was not reachable for too long, or in the smaller part of a divided cluster"
+        ? $"the cluster gave up {Address}: the schedulers that go on could not reach it, or it could not reach most of them"
         : null;
 
     /// <summary>Hands back the work of this process's decoders, leaves the cluster and stops every actor.</summary>

@@ -7,9 +7,9 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Training;
 
 /// <summary>
-/// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Evaluating -> Collecting -(all
-/// scored)-> Parking -(AllParked: trains)-> Updating -(StepOpened)-> Evaluating or Collecting … -> Ended. The actor
-/// blocks while it trains: the decoders that share its weights are parked.
+/// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Collecting -(all scored)->
+/// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Collecting … -> Refusing. Collecting gathers the groups of a
+/// step or of an evaluation. The actor blocks while it trains: the decoders that share its weights are parked.
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
@@ -58,18 +58,26 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     protected override void PostStop() => _run?.Dispose();
 
     /// <summary>
-    /// Nothing restarts a trainer half way: it saves, the observer is told, and a resumed run continues.
+    /// A fault of the trainer, the data or the disk ends the run with its message. Nothing restarts a trainer half way: it
+    /// saves, the observer is told, and a resumed run continues.
     /// </summary>
-    protected override void PreRestart(Exception reason, object message)
+    protected override bool AroundReceive(Receive receive, object message)
     {
-        if (_run is not null)
-            End(_run, reason.Message);
-        base.PreRestart(reason, message);
+        try
+        {
+            return base.AroundReceive(receive, message);
+        }
+        catch (Exception fault) when (_run is not null)
+        {
+            _log.Error(fault, "{Phase} failed", _run.Phase);
+            End(_run, $"{_run.Phase}: {fault.Message}");
+            return true;
+        }
     }
 
     private void Idle(TrainingRun run)
     {
-        Receive<StartTraining>(start => Guarded(run, () =>
+        Receive<StartTraining>(start =>
         {
             _observer = start.Observer;
             run.Begin(start.From);
@@ -77,7 +85,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
                 Evaluate(run, accuracy => Start(run, accuracy));
             else
                 Start(run, null);
-        }));
+        });
         Receive<StopTraining>(_ => { });
     }
 
@@ -111,28 +119,28 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (round.Submit(group) is { } failed)
                 Fail(round, failed);
         }
-        CompleteIfOver(run, round, complete);
+        CompleteIfOver(round, complete);
     }
 
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
     private void Collecting(TrainingRun run, RolloutRound round, Action<RolloutRound> complete)
     {
-        Receive<IClientMessage>(message => Guarded(run, () =>
+        Receive<IClientMessage>(message =>
         {
             if (round.Receive(message) is not { } failed)
                 return;
             Fail(round, failed);
-            CompleteIfOver(run, round, complete);
-        }));
+            CompleteIfOver(round, complete);
+        });
         Receive<GroupScored>(scored =>
         {
             round.Score(scored);
-            CompleteIfOver(run, round, complete);
+            CompleteIfOver(round, complete);
         });
         Receive<ScoringFailed>(failed =>
         {
             Fail(round, new GroupFailed(failed.Id, failed.Reason));
-            CompleteIfOver(run, round, complete);
+            CompleteIfOver(round, complete);
         });
         Receive<Submitter.Tick>(_ =>
         {
@@ -140,7 +148,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (round.QuietTime < _job.Train.StepTimeout)
                 return;
             round.Close();
-            End(run, $"{run.StepName}: no token and no reward came for {_job.Train.StepTimeout}: "
+            End(run, $"{run.Phase}: no token and no reward came for {_job.Train.StepTimeout}: "
                 + string.Join(", ", round.Groups.Open));
         });
         Underway(run, round);
@@ -152,19 +160,19 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         round.Groups.Fail(failed.Id, failed.Reason);
     }
 
-    private void CompleteIfOver(TrainingRun run, RolloutRound round, Action<RolloutRound> complete)
+    private static void CompleteIfOver(RolloutRound round, Action<RolloutRound> complete)
     {
         if (!round.Groups.IsComplete)
             return;
         round.Close();
-        Guarded(run, () => complete(round));
+        complete(round);
     }
 
     private void Park(TrainingRun run, RolloutRound round)
     {
         if (TrainingRun.WhyNothingToTrainOn(round.Groups) is { } why)
         {
-            End(run, $"{run.StepName}: {why}");
+            End(run, $"{run.Phase}: {why}");
             return;
         }
         var rolloutSeconds = round.Seconds;
@@ -174,25 +182,25 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private void Parking(TrainingRun run, RolloutRound round, double rolloutSeconds)
     {
-        Receive<AllParked>(parked => parked.Next == run.NextPolicy, _ => Guarded(run, () =>
+        Receive<AllParked>(parked => parked.Next == run.NextPolicy, _ =>
         {
             Timers.Cancel(nameof(BarrierSilent));
             _barrier.Tell(run.Train(round.Groups, rolloutSeconds));
             Become(() => Updating(run, round));
-        }));
+        });
         AwaitBarrier(run, round);
     }
 
     private void Updating(TrainingRun run, RolloutRound round)
     {
-        Receive<StepOpened>(opened => opened.Policy == run.Policy, opened => Guarded(run, () =>
+        Receive<StepOpened>(opened => opened.Policy == run.Policy, opened =>
         {
             Timers.Cancel(nameof(BarrierSilent));
             if (run.EvaluatesNow)
                 Evaluate(run, accuracy => Finish(run, opened.Stats, accuracy));
             else
                 Finish(run, opened.Stats, null);
-        }));
+        });
         AwaitBarrier(run, round);
     }
 
@@ -231,7 +239,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         Receive<StopTraining>(_ => run.RequestStop());
         Receive<OutcomesKept>(kept => round.Receive(kept));
-        Receive<AbandonTraining>(abandon => End(run, $"{run.StepName}: {abandon.Reason}"));
+        Receive<AbandonTraining>(abandon => End(run, $"{run.Phase}: {abandon.Reason}"));
         Receive<StartTraining>(start => Refuse(start, "a run is under way"));
         ReceiveAny(_ => { });
     }
@@ -252,20 +260,6 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private static void Refuse(StartTraining start, string reason) =>
         start.Observer.Tell(new TrainingEnded(start.From, null, reason));
-
-    /// <summary>A fault of the trainer, the data or the disk ends the run with its message.</summary>
-    private void Guarded(TrainingRun run, Action action)
-    {
-        try
-        {
-            action();
-        }
-        catch (Exception fault)
-        {
-            _log.Error(fault, "{Step} failed", run.StepName);
-            End(run, $"{run.StepName}: {fault.Message}");
-        }
-    }
 
     private sealed record BarrierSilent;
 }

@@ -23,8 +23,8 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
 
     public Policy NextPolicy => policy.Next;
 
-    /// <summary>The training step at hand, as errors name it.</summary>
-    public string StepName => $"training step {_progress.Step + 1}";
+    /// <summary>What the run does just now, as errors name it.</summary>
+    public string Phase { get; private set; } = "start of training";
 
     /// <summary>True where an evaluation comes before the first step, a resumed run's included.</summary>
     public bool EvaluatesFirst => job.Dataset.HeldOut.Count > 0;
@@ -51,12 +51,17 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// <summary>Begins a step. Returns its groups.</summary>
     public IEnumerable<(PromptItem Item, GroupRequest Request)> BeginStep()
     {
+        Phase = $"training step {_progress.Step + 1}";
         _stepStarted = time.GetTimestamp();
         return Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(_progress.DataCursor + i));
     }
 
     /// <summary>The held-out groups to be decoded with the policy as it is now.</summary>
-    public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups() => job.EvaluationGroups(_progress.Step);
+    public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups()
+    {
+        Phase = _progress.Step == 0 ? "evaluation before training" : $"evaluation after training step {_progress.Step}";
+        return job.EvaluationGroups(_progress.Step);
+    }
 
     /// <summary>The share of evaluated groups that were answered right.</summary>
     /// <exception cref="InvalidOperationException">All of them failed.</exception>
@@ -86,6 +91,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             Step = _progress.Step + 1,
             DataCursor = _progress.DataCursor + job.Train.PromptsPerStep,
         };
+        Phase = $"weight update after training step {_progress.Step}";
         return policy.Publish();
     }
 
@@ -137,6 +143,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
 
     private CheckpointSaved? Save()
     {
+        Phase = $"checkpoint of training step {_progress.Step}";
         var folder = job.CheckpointFolder(_progress.Step);
         return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder) : null;
     }

@@ -8,7 +8,8 @@ public readonly record struct BlockId(int Value)
 
 /// <summary>One prompt and its samples.</summary>
 /// <param name="Value">
-/// Unique in a run, derived from training step and prompt. Part of every token's randomness.
+/// Unique in a run. In training the number of its prompt, counted over all steps; below 0 in an evaluation. Part of every
+/// token's randomness.
 /// </param>
 /// <param name="Client">
 /// The client that submitted the group. It keeps equal values of two clients apart and is not part of the randomness.
@@ -24,7 +25,7 @@ public readonly record struct SequenceId(GroupId Group, int Sample)
     public override string ToString() => $"{Group} sample {Sample}";
 }
 
-/// <summary>Counts optimizer steps. A rollout carries the version that sampled each of its tokens.</summary>
+/// <summary>Counts training steps: each ends with one new version. A rollout carries the version that sampled each of its tokens.</summary>
 public readonly record struct PolicyVersion(int Value)
 {
     public PolicyVersion Next() => new(Value + 1);
@@ -37,5 +38,6 @@ public readonly record struct PolicyVersion(int Value)
 /// <param name="Version">The version in that run.</param>
 public readonly record struct Policy(long Run, PolicyVersion Version)
 {
-    public override string ToString() => Version.ToString();
+    /// <summary>Names the run by four hexadecimal digits, which is enough to see that two runs differ.</summary>
+    public override string ToString() => Run == 0 ? Version.ToString() : $"{Version} of run {Run & 0xffff:x}";
 }

@@ -13,5 +13,4 @@ public sealed record TrainGroup(GroupId Id, int[] Prompt, TrainCompletion[] Comp
 /// <param name="Tokens">Sampled token ids, the stop token included.</param>
 /// <param name="SamplerLogprobs">The sampler's temperature-scaled log-probability of each token.</param>
 /// <param name="Reward">The weighted sum of the reward functions.</param>
-/// <param name="Truncated">It ended by length, not by a stop token.</param>
-public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward, bool Truncated);
+public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward);

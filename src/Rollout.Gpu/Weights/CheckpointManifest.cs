@@ -68,7 +68,7 @@ internal sealed record CheckpointManifest(int Step, IReadOnlyDictionary<string, 
             if (Files.GetValueOrDefault(name) is not { } expected)
                 throw new CheckpointException($"{Path.Combine(folder, FileName)} lists no {name}.");
             if (!File.Exists(path))
-                throw new CheckpointException($"{path} is not there, and {FileName} lists it.");
+                throw new CheckpointException($"{path} is missing, but {FileName} lists it.");
             var actual = FileDigest.Of(path);
             if (actual == expected)
                 continue;

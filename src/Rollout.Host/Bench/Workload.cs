@@ -18,13 +18,13 @@ internal static class Workload
             .. JsonObjectLines.Read(
                 path, "a workload, a group a line", (line, number) => Group(line, number, sampling, model), cancellation),
         ];
-        return groups.Length > 0 ? groups : throw new InvalidDataException($"{path}: holds no line; expected a group at least");
+        return groups.Length > 0 ? groups : throw new InvalidDataException($"{path}: is empty; expected at least one group");
     }
 
     private static GroupRequest Group(JsonElement line, int number, SamplingParams sampling, ModelConfig model)
     {
         if (line.TryGetProperty("prompt", out _) || line.TryGetProperty("messages", out _))
-            throw new InvalidDataException("a workload has token ids, no text: expected prompt_ids");
+            throw new InvalidDataException("a workload has token ids, not text: expected prompt_ids");
         JsonFields.RequireKnown(line, "workload", "id", "prompt_ids", "max_tokens");
         if (!line.TryGetProperty("prompt_ids", out var ids))
             throw new InvalidDataException("has no prompt_ids, expected a list of token ids");
@@ -32,7 +32,7 @@ internal static class Workload
             throw new InvalidDataException("has no max_tokens, expected a list with one entry a sample");
         var prompt = JsonFields.TokenIds(ids, model.VocabSize);
         if (prompt.Length == 0)
-            throw new InvalidDataException("prompt_ids is empty, expected one token at least");
+            throw new InvalidDataException("prompt_ids is empty, expected at least one token");
         if (JsonFields.WholeNumbers(lengths, 1, int.MaxValue) is not { Length: > 0 } maxTokens)
             throw new InvalidDataException($"max_tokens must be a list of whole numbers from 1 to {int.MaxValue}, one a sample");
         if (prompt.Length + (long)maxTokens.Max() > model.MaxPositionEmbeddings)

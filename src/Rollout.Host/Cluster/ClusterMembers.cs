@@ -75,7 +75,7 @@ internal static class ClusterMembers
                 "the cluster's decoders hold different weights, some of a training run that has ended: restart all decoders");
         }
         if (areTrained)
-            await context.Error.WriteLineAsync($"The cluster's decoders hold {policy} of a training run, not the weights of '{folder}'.");
+            await context.Error.WriteLineAsync($"The cluster's decoders hold {policy}, not the weights of '{folder}'.");
         return new ClusterModel(own, report.Fingerprint, policy);
     }
 }

@@ -21,8 +21,8 @@ internal static class EngineCommands
         var minP = OptionKinds.Number("--min-p", "Sample from tokens of at least this share of the largest probability.", 0.0, 1.0);
         var stop = OptionKinds.Texts("--stop", "TEXT", "A text that ends a sample; may be given several times.");
         var seed = OptionKinds.Number("--seed", "The same seed gives the same tokens.", least: 0L);
-        var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Go on after the end-of-sequence token." };
-        var resume = new Option<bool>("--resume") { Description = "Go on with what an earlier run with the same arguments has written." };
+        var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Continue past the end-of-sequence token." };
+        var resume = new Option<bool>("--resume") { Description = "Continue what an earlier run with the same arguments has written." };
         var cluster = OptionKinds.Cluster();
         var config = OptionKinds.Path("--config", "FILE", "How to reach a cluster: its addresses and certificates.");
         var set = OptionKinds.Settings();

@@ -11,7 +11,7 @@ internal static class JobCommands
         var config = OptionKinds.Path("--config", "FILE", "The job; without it config/arithmetic.conf.");
         var set = OptionKinds.Settings();
         var output = OptionKinds.Path("--out", "DIR", "The run's folder; without it a new one below runs.");
-        var resume = OptionKinds.Path("--resume", "DIR", "Go on with the run in this folder.");
+        var resume = OptionKinds.Path("--resume", "DIR", "Continue the run in this folder.");
         var cluster = OptionKinds.Cluster();
         var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume, cluster };
         command.SetAction((parsed, _) => handler(
@@ -39,7 +39,7 @@ internal static class JobCommands
         var config = OptionKinds.RequiredPath("--config", "FILE", "The roles of this process and its cluster.");
         var set = OptionKinds.Settings();
         var output = OptionKinds.Path(
-            "--out", "DIR", "For a trainer: the run's folder, where a restarted process goes on.");
+            "--out", "DIR", "For a trainer: the run's folder; a restarted process continues it.");
         var command = new Command("host", "Run a member of a cluster: a scheduler, a decoder or a trainer.") { config, set, output };
         command.SetAction((parsed, _) => handler(
             new HostOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!, parsed.GetValue(output)), context));

@@ -47,7 +47,7 @@ internal static class OptionKinds
     public static Option<string?> Cluster() => new("--cluster")
     {
         HelpName = "HOST:PORT[,…]",
-        Description = "Addresses of a running cluster, whose decoders sample.",
+        Description = "Addresses of a running cluster; its decoders sample.",
         CustomParser = result => Checked(
             result, "--cluster", "host:port, or several of them with commas between",
             text => (text.Split(',').All(part => NodeAddress.TryParse(part, out _)), text)),

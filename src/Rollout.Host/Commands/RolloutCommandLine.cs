@@ -54,7 +54,7 @@ public static class RolloutCommandLine
         if (parsed.UnmatchedTokens is [var unknown, ..])
         {
             var kind = unknown.StartsWith('-') ? "option" : isRoot ? "command" : "argument";
-            return $"'{unknown}' is no {kind} of rollout{(isRoot ? "" : $" {command.Name}")}; see {help}.";
+            return $"rollout{(isRoot ? "" : $" {command.Name}")} has no {kind} '{unknown}'; see {help}.";
         }
 
         return $"{parsed.Errors[0].Message.TrimEnd('.')}; see {help}.";

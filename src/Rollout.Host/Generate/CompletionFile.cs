@@ -56,8 +56,8 @@ internal sealed class CompletionFile : IDisposable
             if (kept > 0 && !resume)
             {
                 throw new OutputException(
-                    $"'{part}' has {kept} of {prompts.Count} prompts, by a run with the same arguments: add --resume to go"
-                    + " on with them, or delete it.");
+                    $"'{part}' has {kept} of {prompts.Count} prompts, by a run with the same arguments: add --resume to"
+                    + " continue, or delete it.");
             }
             var lines = prompts.Take(kept).Sum(prompt => prompt.Group.Samples.Length);
             return new CompletionFile(

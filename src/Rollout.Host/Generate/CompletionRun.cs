@@ -32,7 +32,7 @@ internal sealed class CompletionRun(
         {
             context.Error.WriteLine(output.Kept > 0
                 ? $"{output.Kept} of {prompts.Count} prompts are done already."
-                : "Starting from the beginning: no run with these arguments has left anything.");
+                : "Starting from the beginning: no run with these arguments has left samples.");
         }
         return output;
     }
@@ -63,8 +63,8 @@ internal sealed class CompletionRun(
             if (order.Written is > 0 and var written && written < missing.Length && output.Part is { } part)
             {
                 await context.Error.WriteLineAsync(
-                    $"{output.Kept + written} of {prompts.Count} prompts are in {part}: the same command goes on with"
-                    + " --resume.");
+                    $"{output.Kept + written} of {prompts.Count} prompts are in {part}: add --resume to the same"
+                    + " command to continue.");
             }
         }
         return await ReportAsync(order, Stopwatch.GetElapsedTime(started));

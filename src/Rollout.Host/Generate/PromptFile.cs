@@ -23,7 +23,7 @@ internal static class PromptFile
             if (!lineOfId.TryAdd(id, number))
             {
                 throw new InvalidDataException(
-                    $"{path}:{number}: id \"{JsonFields.Shorten(id)}\" is that of line {lineOfId[id]} already");
+                    $"{path}:{number}: id \"{JsonFields.Shorten(id)}\" is already that of line {lineOfId[id]}");
             }
             samples += prompt.Group.Samples.Length;
             if (samples > MostSamples)
@@ -35,6 +35,6 @@ internal static class PromptFile
         }
         return prompts.Count > 0
             ? prompts
-            : throw new InvalidDataException($"{path}: holds no line; expected a prompt at least");
+            : throw new InvalidDataException($"{path}: is empty; expected at least one prompt");
     }
 }

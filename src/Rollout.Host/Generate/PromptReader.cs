@@ -47,7 +47,7 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
             "messages" => EncodeMessages(value),
             _ => JsonFields.TokenIds(value, model.Config.VocabSize),
         };
-        return ids.Length > 0 ? ids : throw new InvalidDataException($"{field} is empty, expected one token at least");
+        return ids.Length > 0 ? ids : throw new InvalidDataException($"{field} is empty, expected at least one token");
     }
 
     private int[] EncodeText(JsonElement value)

@@ -15,7 +15,7 @@ internal static class JsonFields
             if (!known.Contains(field.Name))
             {
                 throw new InvalidDataException(
-                    $"{Shorten(field.Name)} is no field of a {what}, expected {string.Join(", ", known)}");
+                    $"{Shorten(field.Name)} is not a field of a {what}, expected {string.Join(", ", known)}");
             }
         }
     }

@@ -72,7 +72,7 @@ public sealed record GenerateOptions
 
     public bool IgnoreEos { get; init; }
 
-    /// <summary>Go on with what an earlier run with the same arguments has written.</summary>
+    /// <summary>Continue what an earlier run with the same arguments has written.</summary>
     public bool Resume { get; init; }
 
     public required EngineOptions Engine { get; init; }

@@ -24,7 +24,7 @@ public static class GenerateJob
     private static async Task<int> AloneAsync(GenerateOptions options, CommandContext context)
     {
         if (options.Set.Count > 0)
-            throw new CommandLineException("--set says how to reach a cluster: name one by --cluster or --config.");
+            throw new CommandLineException("--set changes the settings of a cluster: name one by --cluster or --config.");
         var overrides = Overrides(options);
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
@@ -64,7 +64,7 @@ public static class GenerateJob
         if (options.Engine != new EngineOptions())
         {
             throw new CommandLineException(
-                "--engine, --device, --dtype, --block-size, --kv-blocks and --max-num-seqs are the decoders' own: leave"
+                "--engine, --device, --dtype, --block-size, --kv-blocks and --max-num-seqs are settings of the decoders: leave"
                 + " them out with a cluster.");
         }
         var overrides = Sampling(options)
@@ -105,7 +105,7 @@ public static class GenerateJob
     private static PromptDefaults Defaults(GenerateOptions options, RolloutSettings settings, ModelFiles model)
     {
         if (options.Stop.Contains(""))
-            throw new CommandLineException("--stop is '', expected a text of one character at least.");
+            throw new CommandLineException("--stop is '', expected a text of at least one character.");
         if (options.Stop.Count > 0)
             model.RequireTokenizer("--stop needs");
         return new PromptDefaults

@@ -26,13 +26,13 @@ public static class PretrainJob
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model's config.json and tokenizer");
         var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
         if (Path.Exists(output))
-            throw new OutputException($"'{output}' exists already: the new model needs a folder of its own.");
+            throw new OutputException($"'{output}' already exists: the new model needs a new folder.");
         OutputPath.RequireRoomFor(output);
         PolicyModel.PrepareDevice(tree, settings);
 
         var dataset = Datasets.Create(settings, context.Stop.Token);
         if (dataset.HeldOut.Count == 0)
-            throw tree.Rollout.Section("data").Invalid("type", "a dataset that holds problems out, to know when to stop");
+            throw tree.Rollout.Section("data").Invalid("type", "a dataset with held-out problems, which decide when to stop");
         var shape = ModelConfigReader.ReadFolder(settings.Model.Path);
         var answers = new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path, shape.VocabSize), shape);
         // A file's lines may hold anything: each is encoded before the first step.
@@ -85,7 +85,7 @@ public static class PretrainJob
         public (int[] Prompt, int[] Completion) Of(PromptItem item)
         {
             if (!item.Fields.TryGetValue("answer", out var answer))
-                throw new InvalidDataException($"{item.Id} has no field answer to learn");
+                throw new InvalidDataException($"{item.Id} has no field answer to learn from");
             try
             {
                 return (tokenizer.Encode(item.Prompt), [.. tokenizer.Encode(answer), _end]);

@@ -31,7 +31,7 @@ public sealed record ResumePoint
         var store = new CheckpointStore(folder.Checkpoints);
         store.Recover();
         if (!store.TryLatest(out var checkpoint))
-            throw new OutputException($"'{path}' holds no complete checkpoint to go on from.");
+            throw new OutputException($"'{path}' holds no complete checkpoint to continue from.");
         return new ResumePoint
         {
             Folder = folder,
@@ -62,7 +62,7 @@ public sealed record ResumePoint
             throw new OutputException(
                 damage.Message + (whole is null
                     ? " No checkpoint of the run is whole."
-                    : $" The newest checkpoint that is whole is '{whole}': remove the newer ones to go on from it."),
+                    : $" The newest whole checkpoint is '{whole}': remove the newer ones to continue from it."),
                 damage);
         }
     }

@@ -53,13 +53,13 @@ internal sealed class RunPlace : IDisposable
         {
             return new RunPlace(folder, hold: hold)
             {
-                Notice = $"the run in '{path}' ended before its first checkpoint: it begins anew, in place of its record",
+                Notice = $"the run in '{path}' ended before its first checkpoint: it begins again, and its record is replaced",
             };
         }
         var resumed = ResumePoint.Find(path);
         return new RunPlace(folder, resumed, hold)
         {
-            Notice = $"going on with the run in '{path}' after training step {resumed.Progress.Step}",
+            Notice = $"continuing the run in '{path}' after training step {resumed.Progress.Step}",
         };
     });
 

@@ -29,7 +29,7 @@ public static class TrainJob
     public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
     {
         if (options is { Resume: not null, Out: not null })
-            throw new CommandLineException("--resume goes on in the run's own folder: leave out --out.");
+            throw new CommandLineException("--resume continues in the run's own folder: leave out --out.");
         using var place = options.Resume is not null
             ? RunPlace.GoOn(options.Resume)
             : RunPlace.Begin(options.Out ?? NextFolder(options.Config));
@@ -59,7 +59,7 @@ public static class TrainJob
         if (decodes && settings.Cluster.Devices.Count > 0)
         {
             throw tree.Rollout.Section("cluster").Invalid(
-                "devices", "[] in a process that trains, whose decoder uses rollout.device: a rollout host takes the other GPUs");
+                "devices", "[] in a process that trains, as its decoder uses rollout.device; run rollout host for other GPUs");
         }
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");

@@ -45,7 +45,7 @@ public sealed class RunFolder
         var folder = For(path);
         return folder.HoldsRun
             ? throw new OutputException(
-                $"'{path}' holds a run already: choose another --out, or go on with it by --resume '{path}'.")
+                $"'{path}' already holds a run: choose another --out, or continue it with --resume '{path}'.")
             : folder;
     }
 
@@ -67,7 +67,7 @@ public sealed class RunFolder
     {
         var folder = For(path);
         if (!folder.HoldsRun)
-            throw new OutputException($"'{path}' holds no run to go on with: it has neither metrics nor checkpoints.");
+            throw new OutputException($"'{path}' holds no run to continue: it has neither metrics nor checkpoints.");
         folder.RequireWritable();
         return folder;
     }
@@ -79,7 +79,7 @@ public sealed class RunFolder
     public static IDisposable Hold(string path)
     {
         if (!Directory.Exists(path))
-            throw new OutputException($"'{path}' holds no run to go on with: there is no such folder.");
+            throw new OutputException($"'{path}' holds no run to continue: there is no such folder.");
         var file = System.IO.Path.Combine(path, LockName);
         try
         {

@@ -85,6 +85,8 @@ public sealed record StepReport
     /// <summary>The GPU's memory in bytes at the four boundaries of the step; null on a CPU.</summary>
     public TrainingMemory? Memory { get; init; }
 
-    /// <summary>Seconds of the whole step, scoring, evaluation and barrier included.</summary>
+    /// <summary>
+    /// Seconds of the whole step with scoring, barrier and evaluation; saving its checkpoint is not among them.
+    /// </summary>
     public required double TotalSeconds { get; init; }
 }

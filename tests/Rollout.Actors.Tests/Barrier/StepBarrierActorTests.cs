@@ -219,18 +219,6 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         await AssertWaitsForAsync(barrier, Elsewhere(0));
     }
 
-    [Fact]
-    public async Task A_trainer_that_parks_again_is_told_that_all_are_parked()
-    {
-        var barrier = Start();
-        await JoinedAsync(barrier, Decoder(0));
-        await ParkAsync(barrier, Decoder(0));
-
-        Tell(barrier, new ParkAll(One));
-
-        Assert.Equal(One, (await ExpectMsgAsync<AllParked>()).Next);
-    }
-
     /// <summary>Who says what: 0 … 2 are participants, 3 is a stranger.</summary>
     private enum Say
     {

@@ -48,7 +48,7 @@ public sealed class FirstSeedTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Where_others_are_silent_it_begins_nothing_names_them_and_ends_so_that_it_is_started_again()
+    public async Task A_first_seed_whose_peers_are_silent_begins_nothing_names_them_and_ends()
     {
         using var mute = Mute();
         using var deaf = Deaf();
@@ -61,11 +61,11 @@ public sealed class FirstSeedTests : IAsyncLifetime
 
         Assert.Equal(
             $"no answer within 4 s from {silent[0]} (takes connections and does not answer), {silent[1]} (no answer within 3 s):"
-            + " what does not answer may belong to a cluster that can't be reached from here, and taking it out of"
-            + " rollout.cluster.seed-nodes of this process starts without it",
+            + " they may be in a cluster that can't be reached from here; to start without them, remove them from"
+            + " rollout.cluster.seed-nodes of this process",
             ended.Message);
         Assert.Contains(
-            $"no answer from {silent[0]}, {silent[1]}: a cluster may be there, so none is begun here yet", _tape.Lines);
+            $"no answer from {silent[0]}, {silent[1]}: they may be in a cluster, so none is begun here yet", _tape.Lines);
         Assert.DoesNotContain(_tape.Lines, line => line.Contains("is up", StringComparison.Ordinal));
     }
 
@@ -76,7 +76,7 @@ public sealed class FirstSeedTests : IAsyncLifetime
         var silent = InProcessCluster.AddressOf(mute.Server);
         var seeds = InProcessCluster.FreeAddresses(2);
         var waiting = _cluster.StartSeedAsync(seeds[0], [seeds[0], seeds[1], silent], _tape.Say);
-        await _tape.WaitForAsync($"no answer from {silent}: a cluster may be there");
+        await _tape.WaitForAsync($"no answer from {silent}: they may be in a cluster");
 
         var other = await _cluster.StartSeedAsync(seeds[1], [seeds[1]]);
 

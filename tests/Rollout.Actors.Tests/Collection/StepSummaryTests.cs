@@ -34,9 +34,6 @@ public sealed class StepSummaryTests
         Assert.Equal([7, 9], batch.Groups.Select(group => group.Id.Value));
         Assert.Equal([7, 7, 7], batch.Groups[0].Prompt);
         Assert.Equal([1.0, 3, 5, 7], batch.Groups.SelectMany(group => group.Completions).Select(done => done.Reward));
-        Assert.Equal(
-            [false, true, false, true],
-            batch.Groups.SelectMany(group => group.Completions).Select(done => done.Truncated));
         Assert.Same(Two[1].Group.Completions[0].Tokens, batch.Groups[1].Completions[0].Tokens);
         Assert.Same(Two[1].Group.Completions[0].Logprobs, batch.Groups[1].Completions[0].SamplerLogprobs);
     }

@@ -62,7 +62,7 @@ public sealed class ArithmeticDatasetTests
     [InlineData(4096, 0.1, "max-operand must be 1 to 4095, not 4096")]
     [InlineData(9, 1.0, "held-out must be a share")]
     [InlineData(9, double.NaN, "held-out must be a share")]
-    [InlineData(1, 1e-9, "both need one at least")]
+    [InlineData(1, 1e-9, "each needs at least one")]
     public void Impossible_settings_are_refused_by_key(int maxOperand, double share, string complaint) =>
         Assert.Contains(
             complaint,

@@ -47,6 +47,21 @@ public sealed class DecodeEngineRunTests
     }
 
     [Fact]
+    public void Tokens_drawn_for_a_sequence_that_had_ended_are_not_counted()
+    {
+        var rig = new EngineRig(
+            new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64) { StepsAhead = 2 });
+        var group = Groups.Of(1, 10, 20);
+        var all = Groups.Expected(group with { Samples = [group.Samples[0] with { StopTokenIds = [] }] }, sample: 0);
+        var stopped = group with { Samples = [group.Samples[0] with { StopTokenIds = [all[4]] }] };
+
+        var finished = Assert.IsType<GroupFinished>(Assert.Single(rig.Run([stopped], stepsBetweenArrivals: 0)));
+
+        Assert.True(rig.Runner.Steps > finished.Completions[0].Tokens.Length);
+        Assert.Equal(finished.Completions[0].Tokens.Length, rig.Engine.ReadStats(reset: false).NewTokens);
+    }
+
+    [Fact]
     public void Nothing_is_under_way_where_no_step_is_reserved_ahead()
     {
         var rig = new EngineRig(
@@ -83,6 +98,41 @@ public sealed class DecodeEngineRunTests
         Assert.Equal(6, rig.Engine.Limits.MaxNumSeqs);
         Groups.AssertExpected(group, Assert.IsType<GroupFinished>(Assert.Single(outcomes)).Completions);
         Assert.InRange(rig.Runner.MostCopies, 1, 6);
+    }
+
+    [Fact]
+    public void A_grant_that_grows_a_sequence_in_a_step_without_rows_throws()
+    {
+        var rig = new EngineRig(
+            new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64) { StepsAhead = 2 });
+        rig.Engine.Add(Groups.Of(1, 10, 1));
+        StepDemand? next = null;
+        rig.Answer(rig.Engine.Demand()!, demand => next = demand);
+        var grown = new TableChange(new SequenceId(new GroupId(1), 0), Index: 3, new BlockId(50));
+
+        var grant = new StepGrant
+        {
+            Step = next!.Step,
+            Changes = [grown],
+            Copies = [],
+            Preempted = [],
+            Answers = [],
+            Usage = default,
+        };
+        var thrown = Assert.Throws<InvalidOperationException>(() => rig.Engine.Run(grant));
+
+        Assert.Contains("has no rows", thrown.Message);
+    }
+
+    [Fact]
+    public void A_sample_that_arrives_with_a_stop_token_has_stopped_there_though_more_tokens_follow()
+    {
+        var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64));
+
+        rig.Engine.Add(Groups.Of(1, 10, 3), [new(0, new SampledTokens([13, 5, 6], new float[3], []))]);
+
+        var finished = Assert.IsType<SampleFinished>(Assert.Single(rig.Engine.TakeOutcomes()));
+        Assert.Equal(FinishReason.Stop, finished.Completion.Reason);
     }
 
     [Fact]

@@ -63,17 +63,28 @@ public sealed class StepClockTests
     }
 
     [Fact]
-    public void Two_decoders_together_count_both_and_were_busy_as_long_as_the_longer_one()
+    public void The_sharing_ratio_is_that_of_the_grant_with_the_most_blocks_in_use()
     {
-        var one = new DecoderStats { Steps = 3, NewTokens = 40, BusySeconds = 2, BlocksTotal = 50, Preemptions = 1 };
-        var other = new DecoderStats { Steps = 4, NewTokens = 60, BusySeconds = 5, BlocksTotal = 30, StepFailures = 2 };
+        _clock.Granted(new PoolUsage(Total: 50, Free: 40, Cached: 0, InUse: 10, Logical: 80), preempted: 0);
+        _clock.Granted(new PoolUsage(Total: 50, Free: 10, Cached: 0, InUse: 40, Logical: 60), preempted: 0);
+        _clock.Granted(new PoolUsage(Total: 50, Free: 30, Cached: 0, InUse: 20, Logical: 70), preempted: 0);
+
+        Assert.Equal(1.5, _clock.Read(reset: false).SharingRatio);
+    }
+
+    [Fact]
+    public void Two_decoders_together_count_both_so_that_shares_of_their_time_stay_below_1()
+    {
+        var one = new DecoderStats { Steps = 3, NewTokens = 40, BusySeconds = 2, ForwardSeconds = 1.5, BlocksTotal = 50, Preemptions = 1 };
+        var other = new DecoderStats { Steps = 4, NewTokens = 60, BusySeconds = 5, ForwardSeconds = 4, BlocksTotal = 30, StepFailures = 2 };
 
         Assert.Equal(
             new DecoderStats
             {
                 Steps = 7,
                 NewTokens = 100,
-                BusySeconds = 5,
+                BusySeconds = 7,
+                ForwardSeconds = 5.5,
                 BlocksTotal = 80,
                 Preemptions = 1,
                 StepFailures = 2,
@@ -92,7 +103,7 @@ public sealed class StepClockTests
             ForwardTime = TimeSpan.FromSeconds(seconds / 4),
             SamplingTime = TimeSpan.FromSeconds(seconds / 8),
         };
-        _clock.StepDone(output, prefillTokens);
+        _clock.StepDone(output, prefillTokens, newTokens: draws);
     }
 
     private sealed class ManualTime : TimeProvider

@@ -50,7 +50,7 @@ public sealed class BadReportTests
         var group = _rig.Book.Find(new GroupId(1))!;
         Assert.Single(group.Slots);
         _rig.Book.Submit(Groups.Of(1, 4, 3), required: null);
-        Assert.Contains("decoders have samples of it that it doesn't have", _rig.Failure(new GroupId(1)));
+        Assert.Contains("decoders reported samples or tokens beyond those that the request asks for", _rig.Failure(new GroupId(1)));
         Assert.Equal((0, 0), (decoder.AssignedSeqs, _rig.Book.WaitingSequences));
     }
 

@@ -88,7 +88,7 @@ public sealed class CommonModelTests
         var failed = Assert.Single(_rig.Book.TakeEnded());
         Assert.Equal(
             new GroupFailed(
-                new GroupId(1), "the decoders have another model or tokenizer than it is for: tiny, expected another"),
+                new GroupId(1), "the decoders have another model or tokenizer than it requires: tiny, expected another"),
             failed.Outcome);
         Assert.Empty(BookRig.Given(rightful));
         Assert.Equal("tiny", _rig.Book.Fingerprint);

@@ -80,13 +80,14 @@ public sealed class DecoderSizeTests
         _rig.Intake.RemoveHost(large.Id.Host);
 
         _rig.Book.FailUnfit();
-        _rig.Book.FailStranded(TimeSpan.FromMinutes(1), "it died");
-        _rig.Book.FailStranded(TimeSpan.FromMinutes(5.9), "it died");
+        _rig.Book.FailStranded(TimeSpan.FromMinutes(1));
+        _rig.Book.FailStranded(TimeSpan.FromMinutes(5.9));
         Assert.Null(_rig.Book.Find(new GroupId(1))!.Outcome);
-        _rig.Book.FailStranded(TimeSpan.FromMinutes(6), "it died");
+        _rig.Book.FailStranded(TimeSpan.FromMinutes(6));
 
         Assert.Equal(
-            "there has been no decoder that can run sequences of 60 tokens for 00:05:00; it died",
+            "there has been no decoder that can run sequences of 60 tokens for 00:05:00; the last one was"
+            + $" {large.Id}, whose host left or died",
             _rig.Failure(new GroupId(1)));
     }
 
@@ -97,17 +98,17 @@ public sealed class DecoderSizeTests
         var here = BookRig.Here(0);
         _rig.Join(here);
         _rig.Book.Submit(Groups.Of(1, 10, 50), required);
-        _rig.Book.FailStranded(TimeSpan.Zero, "");
+        _rig.Book.FailStranded(TimeSpan.Zero);
         _rig.Join(here with { Policy = required, Leaving = true });     // it counts as long as it is there
-        _rig.Book.FailStranded(TimeSpan.FromMinutes(6), "");
+        _rig.Book.FailStranded(TimeSpan.FromMinutes(6));
         _rig.Join(here);
-        _rig.Book.FailStranded(TimeSpan.FromMinutes(7), "");
+        _rig.Book.FailStranded(TimeSpan.FromMinutes(7));
         Assert.Null(_rig.Book.Find(new GroupId(1))!.Outcome);
 
-        _rig.Book.FailStranded(TimeSpan.FromMinutes(12), "none was lost");
+        _rig.Book.FailStranded(TimeSpan.FromMinutes(12));
 
         Assert.Equal(
-            "there has been no decoder that holds policy 2 for 00:05:00; none was lost", _rig.Failure(new GroupId(1)));
+            "there has been no decoder that holds policy 2 of run 3 for 00:05:00", _rig.Failure(new GroupId(1)));
     }
 
     [Fact]

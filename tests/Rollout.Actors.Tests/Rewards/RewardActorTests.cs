@@ -98,7 +98,7 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
         Advance(Timeout);
 
         Assert.Equal(
-            "its rewards were not there within train.reward-timeout, 00:01:00", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+            "its rewards took longer than train.reward-timeout, 00:01:00", (await ExpectMsgAsync<ScoringFailed>()).Reason);
         await toldToGiveUp.Task;
     }
 
@@ -118,7 +118,7 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
 
         var reason = (await ExpectMsgAsync<AbandonTraining>()).Reason;
         Assert.StartsWith("2 reward computations did not end 5 s after they were told to", reason);
-        Assert.Contains("train.max-stuck-rewards = 1; the last is that of item 2", reason);
+        Assert.Contains("train.max-stuck-rewards = 1; the last one is for item 2", reason);
     }
 
     [Fact]

@@ -59,7 +59,7 @@ public sealed class RewardRegistryTests
     [InlineData("length", "target=20;unit=x", "reward length takes target, but unit is given")]
     [InlineData("length", "target=no", "reward length: target must be a number of tokens from 1, not \"no\"")]
     [InlineData("format", "pattern=(", "reward format: ")]
-    [InlineData("System.String", "", "System.String is no class that implements IRewardFunction")]
+    [InlineData("System.String", "", "System.String is not a class that implements IRewardFunction")]
     [InlineData("Rollout.Actors.Tests.Rewards.PlainReward", "a=b", "needs a public constructor that takes")]
     [InlineData("Rollout.Actors.Tests.Rewards.FixedReward", "", "its constructor says: score is missing")]
     [InlineData("Some.Reward", "assembly=/no/where.dll", "there is no file /no/where.dll; expected the assembly with the")]

@@ -75,7 +75,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), Fingerprint: "another"));
 
         var failed = await ExpectMsgAsync<GroupGivenUp>();
-        Assert.StartsWith("the decoders have another model or tokenizer than it is for", failed.Reason);
+        Assert.StartsWith("the decoders have another model or tokenizer than it requires", failed.Reason);
         await ExpectNothingMoreAsync(scheduler, decoder);
     }
 
@@ -151,7 +151,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task Overdue_groups_say_where_they_were_and_waiting_for_a_first_decoder_does_not_count()
+    public async Task Overdue_groups_say_where_they_were_and_the_wait_for_a_decoder_does_not_count()
     {
         var timeout = TimeSpan.FromSeconds(100);
         IgnoreMessages(message => message is OutcomesKept);
@@ -253,7 +253,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task A_cancelled_group_is_forgotten_where_it_runs_and_its_place_goes_to_one_that_waits()
+    public async Task A_cancelled_group_is_forgotten_and_its_place_goes_to_a_waiting_group()
     {
         var scheduler = Start();
         var decoder = await JoinAsync(scheduler, 0);
@@ -344,7 +344,9 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         await SettledAsync(scheduler);
         Advance(TestSettings.Scheduler.DecoderTimeout);
 
-        Assert.Contains("there has been no decoder that holds policy 0", (await ExpectMsgAsync<GroupGivenUp>()).Reason);
+        Assert.Equal(
+            $"there has been no decoder that holds policy 0 of run 9 for {TestSettings.Scheduler.DecoderTimeout}",
+            (await ExpectMsgAsync<GroupGivenUp>()).Reason);
     }
 
     [Theory]

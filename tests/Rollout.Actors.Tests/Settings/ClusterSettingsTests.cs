@@ -80,7 +80,7 @@ public sealed class ClusterSettingsTests : IDisposable
 
     [Theory]
     [InlineData("cluster.seed-nodes=[\"a:1\"]", "cluster.roles=[scheduler, decoder]", "trainer among them, as this process trains")]
-    [InlineData("cluster.seed-nodes=[]", "cluster.roles=[trainer]", "all three, as without seed-nodes nobody else is there")]
+    [InlineData("cluster.seed-nodes=[]", "cluster.roles=[trainer]", "all three, as this process is alone without seed-nodes")]
     public void Who_trains_has_the_role_of_a_trainer_and_others_to_sample_for_it(
         string seeds, string roles, string expected)
     {

@@ -61,7 +61,7 @@ public sealed class HoconErrorTests
         "job.conf:1:1: expected a key on both sides of every '.'; a key in quotes stands alone: a { \"b.c\" = 1 }")]
     [InlineData("a = x@y", "job.conf:1:6: unexpected '@', expected quotes around a text that holds it")]
     [InlineData("a += 1", "job.conf:1:3: '+=' is not supported, expected the whole list: key = [A, B]")]
-    [InlineData("a = null", "job.conf:1:5: null means nothing here, expected a value, or quotes around it")]
+    [InlineData("a = null", "job.conf:1:5: null is not supported, expected a value, or quotes around it")]
     [InlineData(
         "a = \"\\q\"",
         "job.conf:1:6: unexpected '\\', expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t, or \\u0001 to \\uFFFF")]

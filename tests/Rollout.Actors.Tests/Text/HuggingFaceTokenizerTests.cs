@@ -175,7 +175,7 @@ public sealed class HuggingFaceTokenizerTests
 
     [Theory]
     [InlineData("""{"Regex": "\\w+"}""", "Isolated", "pre_tokenizer.pattern uses \\w")]
-    [InlineData("""{"Regex": "a?+b"}""", "Isolated", "pre_tokenizer.pattern is no regular expression")]
+    [InlineData("""{"Regex": "a?+b"}""", "Isolated", "pre_tokenizer.pattern is not a regular expression")]
     [InlineData("""{"Regex": "a"}""", "Contiguous", "pre_tokenizer.behavior is Contiguous")]
     public void A_split_that_would_cut_elsewhere_is_refused(string pattern, string behavior, string complaint)
     {

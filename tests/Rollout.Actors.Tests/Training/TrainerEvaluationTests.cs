@@ -92,7 +92,23 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
         foreach (var group in await SubmittedAsync(4))
             Tell(trainer, new GroupGivenUp(Epoch, group.Id, $"no decoder is left for {group.Id.Value}"));
 
-        Assert.Contains("no decoder is left for -1", (await ExpectMsgAsync<TrainingEnded>()).Error);
+        var error = (await ExpectMsgAsync<TrainingEnded>()).Error;
+        Assert.StartsWith("evaluation before training: ", error);
+        Assert.Contains("no decoder is left for -1", error);
+    }
+
+    [Fact]
+    public async Task An_evaluation_that_fails_after_a_step_is_named_after_that_step()
+    {
+        var trainer = Start(Evaluated(steps: 3, every: 1));
+        await AnswerAsync(trainer, await SubmittedAsync(4), right: 0);
+        await ExpectMsgAsync<TrainingStarted>();
+        await StepAsync(trainer, 0, 1, reports: false);
+        foreach (var group in await SubmittedAsync(4))
+            Tell(trainer, new GroupGivenUp(Epoch, group.Id, "no decoder is left"));
+
+        await ExpectMsgAsync<TrainingStepFinished>();
+        Assert.StartsWith("evaluation after training step 1: ", (await EndAsync()).Error);
     }
 
     [Fact]

@@ -147,7 +147,8 @@ public sealed class TrainerFaultTests : TrainerActorTest
         Tell(trainer, new AbandonTraining("given up"));
 
         Assert.Equal(2, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
-        Assert.Equal("step-2", (await EndAsync()).Checkpoint);
+        var ended = await EndAsync();
+        Assert.Equal(("weight update after training step 2: given up", "step-2"), (ended.Error, ended.Checkpoint));
         Assert.Equal(["step-1", "step-2"], Policy.Saved.Select(saved => saved.Folder));
     }
 
@@ -178,6 +179,8 @@ public sealed class TrainerFaultTests : TrainerActorTest
         Assert.NotNull(ended.Error);
         Assert.Equal("step-1", ended.Checkpoint);
         Assert.Equal("step-1", Assert.Single(policy.Saved).Folder);
+        await SettledAsync(trainer);
+        Assert.Same(policy, Policy);    // no second trainer was built
     }
 
     [Fact]
@@ -189,7 +192,7 @@ public sealed class TrainerFaultTests : TrainerActorTest
         await StepAsync(trainer, 0, 1);
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
-        Assert.Contains("no space for step-1", ended.Error);
+        Assert.StartsWith("checkpoint of training step 1: no space for step-1", ended.Error);
         Assert.Null(ended.Checkpoint);
     }
 

@@ -173,7 +173,7 @@ public sealed class CheckpointStoreTests : IDisposable
             $"{optimizer} is not the file that manifest.json lists: it has 0 bytes instead of 12.", Refused(5));
 
         File.Delete(optimizer);
-        Assert.Equal($"{optimizer} is not there, and manifest.json lists it.", Refused(5));
+        Assert.Equal($"{optimizer} is missing, but manifest.json lists it.", Refused(5));
     }
 
     [Theory]

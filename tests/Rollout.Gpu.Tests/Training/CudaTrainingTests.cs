@@ -91,7 +91,7 @@ public sealed class CudaTrainingTests
                     {
                         int[] tokens = [.. one.Tokens.Skip(one.Prompt.Length)];
                         return new TrainCompletion(
-                            tokens, [.. one.Logprobs], tokens.Average(token => 1 - (token % 2)), Truncated: false);
+                            tokens, [.. one.Logprobs], tokens.Average(token => 1 - (token % 2)));
                     }),
                 ])),
         ]);

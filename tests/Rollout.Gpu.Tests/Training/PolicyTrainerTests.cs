@@ -190,8 +190,8 @@ public sealed class PolicyTrainerTests
         [
             new TrainGroup(new GroupId(7), [1, 2],
             [
-                new TrainCompletion([], [], 0, Truncated: true),
-                new TrainCompletion([3], [-1], 1, Truncated: false),
+                new TrainCompletion([], [], 0),
+                new TrainCompletion([3], [-1], 1),
             ]),
         ]);
 
@@ -216,11 +216,11 @@ public sealed class PolicyTrainerTests
         Refused(good with { Prompt = [-1] }, "Token -1");
         Refused(good with { Completions = [first with { Reward = double.NaN }] }, "group 0 sample 0");
         Refused(good with { Completions = [first with { SamplerLogprobs = [] }] }, "0 log-probabilities");
-        var unknown = new TrainCompletion([1, TinyModel.Vocabulary], [-1, -1], 0, Truncated: false);
+        var unknown = new TrainCompletion([1, TinyModel.Vocabulary], [-1, -1], 0);
         Refused(
             good with { Completions = [unknown] },
             $"Token {TinyModel.Vocabulary}");
-        var broken = new TrainCompletion([1, 2], [-1, float.NaN], 0, Truncated: false);
+        var broken = new TrainCompletion([1, 2], [-1, float.NaN], 0);
         Refused(good with { Completions = [broken] }, "token 1");
 
         Assert.Equal(new PolicyVersion(0), weights.Version);

@@ -81,7 +81,7 @@ internal static class TinyModel
                         var tokens = Tokens(12);
                         var logprobs = Enumerable.Repeat(-3f, tokens.Length).ToArray();
                         var score = reward?.Invoke(g, s) ?? random.Next(2);
-                        return new TrainCompletion(tokens, logprobs, score, Truncated: false);
+                        return new TrainCompletion(tokens, logprobs, score);
                     }),
                 ])),
         ]);

@@ -21,14 +21,14 @@ public sealed class WorkloadTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"id":"a","prompt":"1+2="}""", "a workload has token ids, no text: expected prompt_ids")]
-    [InlineData("""{"id":"a","messages":[]}""", "a workload has token ids, no text: expected prompt_ids")]
+    [InlineData("""{"id":"a","prompt":"1+2="}""", "a workload has token ids, not text: expected prompt_ids")]
+    [InlineData("""{"id":"a","messages":[]}""", "a workload has token ids, not text: expected prompt_ids")]
     [InlineData("""{"id":"a","max_tokens":[1]}""", "has no prompt_ids, expected a list of token ids")]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "has no max_tokens, expected a list with one entry a sample")]
     [InlineData("""{"id":"a","prompt_ids":[3],"max_tokens":[1],"seed":2}""",
-        "seed is no field of a workload, expected id, prompt_ids, max_tokens")]
+        "seed is not a field of a workload, expected id, prompt_ids, max_tokens")]
     [InlineData("""{"id":"a","prompt_ids":[99999999999],"max_tokens":[1]}""", "ids from 0 to 15, and holds 99999999999")]
-    [InlineData("""{"id":"a","prompt_ids":[],"max_tokens":[1]}""", "prompt_ids is empty, expected one token at least")]
+    [InlineData("""{"id":"a","prompt_ids":[],"max_tokens":[1]}""", "prompt_ids is empty, expected at least one token")]
     [InlineData("""{"id":"a","prompt_ids":[3],"max_tokens":5}""", "max_tokens must be a list of whole numbers from 1 to 2147483647")]
     [InlineData("""{"id":"a","prompt_ids":[3],"max_tokens":[2147483647]}""", "with 2147483647 new ones (max_tokens) it exceeds the model's")]
     [InlineData("null", "holds no JSON object")]

@@ -119,10 +119,10 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Theory]
-    [InlineData("'--confg' is no option of rollout train; see rollout train --help.", "train", "--confg", "a")]
-    [InlineData("'trian' is no command of rollout; see rollout --help.", "trian")]
-    [InlineData("'--config' is no option of rollout; see rollout --help.", "--config", "a")]
-    [InlineData("'extra' is no argument of rollout bench; see rollout bench --help.", "bench", "extra")]
+    [InlineData("rollout train has no option '--confg'; see rollout train --help.", "train", "--confg", "a")]
+    [InlineData("rollout has no command 'trian'; see rollout --help.", "trian")]
+    [InlineData("rollout has no option '--config'; see rollout --help.", "--config", "a")]
+    [InlineData("rollout bench has no argument 'extra'; see rollout bench --help.", "bench", "extra")]
     [InlineData("Option '--config' is required; see rollout pretrain --help.", "pretrain")]
     [InlineData("Required argument missing for option: '--out'; see rollout train --help.", "train", "--out")]
     [InlineData("--out is '', expected a path; see rollout train --help.", "train", "--out", "")]
@@ -187,7 +187,7 @@ public sealed class CommandLineTests : IDisposable
         var code = await RolloutProgram.RunAsync(["bench"], new CommandHandlers(), Consoles.NoLive(_output), _error);
 
         Assert.Equal(2, code);
-        Assert.Equal("'bench' is no command of rollout; see rollout --help.", _error.ToString().TrimEnd());
+        Assert.Equal("rollout has no command 'bench'; see rollout --help.", _error.ToString().TrimEnd());
     }
 
     public void Dispose()

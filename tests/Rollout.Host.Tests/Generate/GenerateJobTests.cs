@@ -151,7 +151,7 @@ public sealed class GenerateJobTests : IDisposable
         stop.Press();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating);
         Assert.False(File.Exists(Out));
-        Assert.Matches("""of 150 prompts are in .*\.part: the same command goes on with --resume\.""", _error.ToString());
+        Assert.Matches("""of 150 prompts are in .*\.part: add --resume to the same command to continue\.""", _error.ToString());
 
         Assert.Equal(ExitCodes.BadInput, await Run(model, sampled));
         Assert.Equal(expected, await Generate(model, [.. sampled, "--resume"]));
@@ -212,7 +212,7 @@ public sealed class GenerateJobTests : IDisposable
 
     [Theory]
     [InlineData("{}", "in.jsonl:1: has no id", new string[0])]
-    [InlineData("", "holds no line", new string[0])]
+    [InlineData("", "is empty", new string[0])]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--stop is '', expected a text", new[] { "--stop", "" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "in.jsonl:1: its prompt has 1 tokens, and with 64 new ones", new[] { "--max-tokens", "64" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "needs 9 KV blocks of 4 tokens, and there are 8",

@@ -46,7 +46,7 @@ public sealed class PromptFileTests : IDisposable
     [InlineData("""[1]""", "holds no JSON object")]
     [InlineData("""{"prompt_ids":[1]}""", "has no id, expected a text or a number")]
     [InlineData("""{"id":"a","prompt_ids":[1],"seed":1}""",
-        "seed is no field of a prompt, expected id, prompt, prompt_ids, messages, max_tokens, samples")]
+        "seed is not a field of a prompt, expected id, prompt, prompt_ids, messages, max_tokens, samples")]
     [InlineData("""{"id":"a"}""", "has no prompt, expected one of prompt, prompt_ids and messages")]
     [InlineData("""{"id":"a","prompt":"1","prompt_ids":[1]}""",
         "has prompt and prompt_ids, expected only one of prompt, prompt_ids and messages")]
@@ -54,8 +54,8 @@ public sealed class PromptFileTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[-1]}""", "prompt_ids must be a list of token ids from 0 to 15, and holds -1")]
     [InlineData("""{"id":"a","prompt_ids":[1.5]}""", "prompt_ids must be a list of token ids from 0 to 15, and holds 1.5")]
     [InlineData("""{"id":"a","prompt_ids":"1"}""", "prompt_ids must be a list of token ids from 0 to 15")]
-    [InlineData("""{"id":"a","prompt_ids":[]}""", "prompt_ids is empty, expected one token at least")]
-    [InlineData("""{"id":"a","prompt":""}""", "prompt is empty, expected one token at least")]
+    [InlineData("""{"id":"a","prompt_ids":[]}""", "prompt_ids is empty, expected at least one token")]
+    [InlineData("""{"id":"a","prompt":""}""", "prompt is empty, expected at least one token")]
     [InlineData("""{"id":"a","prompt":5}""", "prompt must be a text")]
     [InlineData("""{"id":"a","prompt":"x"}""", "the vocabulary has no token for 'x'")]
     [InlineData("""{"id":"a","prompt":"\ud800"}""", "escapes one half of a surrogate pair")]
@@ -76,7 +76,7 @@ public sealed class PromptFileTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[1,2],"max_tokens":63}""",
         "its prompt has 2 tokens, and with 63 new ones (max_tokens) it exceeds the model's 64")]
     [InlineData("""{"id":"a","id":"b","prompt_ids":[1]}""", "not valid JSON")]
-    [InlineData("""{"id":"ok","prompt_ids":[1]}""", "id \"ok\" is that of line 1 already")]
+    [InlineData("""{"id":"ok","prompt_ids":[1]}""", "id \"ok\" is already that of line 1")]
     public void A_line_that_cannot_be_run_is_refused_in_one_sentence_with_file_and_line(string line, string sentence)
     {
         var wrong = Assert.Throws<InvalidDataException>(() => Read($"{{\"id\":\"ok\",\"prompt_ids\":[1]}}\n{line}\n"));
@@ -115,7 +115,7 @@ public sealed class PromptFileTests : IDisposable
     public void A_file_without_a_prompt_is_refused(string text)
     {
         var wrong = Assert.Throws<InvalidDataException>(() => Read(text));
-        Assert.EndsWith("holds no line; expected a prompt at least", wrong.Message, StringComparison.Ordinal);
+        Assert.EndsWith("is empty; expected at least one prompt", wrong.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -59,7 +59,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("train")]
     [InlineData("pretrain")]
-    public async Task Data_with_a_token_that_the_model_has_no_row_for_is_named_with_file_line_and_token(string command)
+    public async Task Data_with_a_token_beyond_the_vocabulary_is_named_with_file_line_and_token(string command)
     {
         var model = CopyModel();
         var tokenizer = Path.Combine(model, "tokenizer.json");
@@ -102,7 +102,7 @@ public sealed class BadInputTests : IDisposable
             "train", "--config", RolloutRun.Job("smoke.conf"), "--out", run);
 
         Assert.Equal(ExitCodes.BadInput, code);
-        Assert.Contains("holds a run already", error, StringComparison.Ordinal);
+        Assert.Contains("already holds a run", error, StringComparison.Ordinal);
         Assert.Single(Directory.EnumerateFileSystemEntries(run));
     }
 

@@ -63,12 +63,12 @@ public sealed class ResumeTests : IDisposable
         File.Delete(Path.Combine(Run.Checkpoint(2), "optimizer.safetensors"));
 
         Assert.Equal(
-            $"{optimizer} is not the file that manifest.json lists: its checksum differs. The newest checkpoint that is "
-            + $"whole is '{Run.Checkpoint(1)}': remove the newer ones to go on from it.",
+            $"{optimizer} is not the file that manifest.json lists: its checksum differs. The newest whole checkpoint "
+            + $"is '{Run.Checkpoint(1)}': remove the newer ones to continue from it.",
             await RefusedAsync());
 
         File.Delete(optimizer);
-        Assert.StartsWith($"{optimizer} is not there", await RefusedAsync(), StringComparison.Ordinal);
+        Assert.StartsWith($"{optimizer} is missing", await RefusedAsync(), StringComparison.Ordinal);
 
         Directory.Delete(Run.Checkpoint(3), recursive: true);
         Directory.Delete(Run.Checkpoint(2), recursive: true);

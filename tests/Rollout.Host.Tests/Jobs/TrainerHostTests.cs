@@ -22,7 +22,7 @@ public sealed class TrainerHostTests : IDisposable
         var metrics = await File.ReadAllTextAsync(Run.Metrics);
         var last = await StartAsync(steps: 3);
 
-        Assert.Contains($"going on with the run in '{Run.Path}' after training step 1\n", again, StringComparison.Ordinal);
+        Assert.Contains($"continuing the run in '{Run.Path}' after training step 1\n", again, StringComparison.Ordinal);
         Assert.Contains("READY port=", again, StringComparison.Ordinal);
         Assert.Contains(
             $"the run in '{Run.Path}' has done all its 3 training steps: {Run.Checkpoint(3)}\n", last, StringComparison.Ordinal);
@@ -45,7 +45,7 @@ public sealed class TrainerHostTests : IDisposable
         var said = await StartAsync(steps: 1);
 
         Assert.Contains(
-            $"the run in '{Run.Path}' ended before its first checkpoint: it begins anew, in place of its record\n",
+            $"the run in '{Run.Path}' ended before its first checkpoint: it begins again, and its record is replaced\n",
             said, StringComparison.Ordinal);
         Assert.Contains("WARNING no checkpoint before the end (output.checkpoint-every = 0)", said, StringComparison.Ordinal);
         Assert.Equal([1], MetricsWriter.Read(Run).Select(step => step.Step));
@@ -60,7 +60,7 @@ public sealed class TrainerHostTests : IDisposable
 
         var (code, _, error) = await RolloutRun.RunAsync(Command(steps: 1));
 
-        Assert.Equal((ExitCodes.BadInput, $"'{Run.Path}' holds no complete checkpoint to go on from."), (code, error.Trim()));
+        Assert.Equal((ExitCodes.BadInput, $"'{Run.Path}' holds no complete checkpoint to continue from."), (code, error.Trim()));
         Assert.Equal([kept], Directory.EnumerateFileSystemEntries(Run.Checkpoints));
         Assert.Equal([Run.Checkpoints], Directory.EnumerateFileSystemEntries(Run.Path));
     }

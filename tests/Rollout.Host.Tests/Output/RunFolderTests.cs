@@ -28,7 +28,7 @@ public sealed class RunFolderTests : IDisposable
         var error = Assert.Throws<OutputException>(() => RunFolder.Create(_folder.Path));
 
         Assert.Equal(
-            $"'{_folder.Path}' holds a run already: choose another --out, or go on with it by --resume '{_folder.Path}'.",
+            $"'{_folder.Path}' already holds a run: choose another --out, or continue it with --resume '{_folder.Path}'.",
             error.Message);
         Assert.Equal("kept", File.ReadAllText(file));
         Assert.Single(Directory.EnumerateFileSystemEntries(_folder.Path));

@@ -136,7 +136,7 @@ internal static class WireFields
         var (id, prompt, ways, chosen) =
             (ReadGroup(ref reader), reader.Wholes(), ReadEach(ref reader, ReadSampling), reader.Wholes());
         if (chosen.AsSpan().ContainsAnyExceptInRange(0, ways.Length - 1))
-            throw new SerializationException("a sample names a way of sampling that the message lacks");
+            throw new SerializationException("a sample refers to sampling parameters that the message lacks");
         return new GroupRequest(id, prompt, Array.ConvertAll(chosen, i => ways[i]));
     }
 

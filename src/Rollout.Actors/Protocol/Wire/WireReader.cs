@@ -47,7 +47,7 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
         var path = Text();
         return ActorPath.TryParse(path, out _)
             ? system.Provider.ResolveActorRef(path)
-            : throw new SerializationException("an actor's address is none");
+            : throw new SerializationException("an actor's address can't be read");
     }
 
     /// <summary>Reads a number of items, each of which takes at least a byte.</summary>

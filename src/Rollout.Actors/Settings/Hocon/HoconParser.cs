@@ -157,7 +157,7 @@ internal sealed class HoconParser
         switch (_current.Kind)
         {
             case Unquoted when _current.Text == "null":
-                throw _current.Origin.Error("null means nothing here, expected a value, or quotes around it");
+                throw _current.Origin.Error("null is not supported, expected a value, or quotes around it");
             case Unquoted or Quoted:
                 var text = Take();
                 return new HoconScalar(text.Text, text.Origin);

@@ -53,7 +53,7 @@ internal static class TransferProtocol
         return BinaryPrimitives.ReadUInt32LittleEndian(bytes) == Magic
             && Enum.IsDefined(answer) && length is >= 0 and <= WeightManifest.MaxLength
             ? (answer, length)
-            : throw new InvalidDataException("an answer that no weight server gives");
+            : throw new InvalidDataException("the answer is not that of a weight server");
     }
 }
 

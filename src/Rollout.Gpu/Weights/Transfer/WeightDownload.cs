@@ -61,20 +61,20 @@ internal sealed class WeightDownload(
             {
                 throw new WeightTransferException(
                     $"nothing of {offer.Policy} came from {Source} for {options.Timeout}: {_place.Tensor} of"
-                    + $" {expected.Tensors.Count} tensors were here, and then: {fault}",
+                    + $" {expected.Tensors.Count} tensors had arrived, and then: {fault}",
                     cause);
             }
             catch (InvalidDataException cause)
             {
                 fault = cause.Message;
                 if (++_corruptions >= options.MaxCorruptions)
-                    throw new WeightTransferException($"{offer.Policy} can't be had from {Source}: {fault}", cause);
+                    throw new WeightTransferException($"{offer.Policy} can't be fetched from {Source}: {fault}", cause);
             }
             catch (AuthenticationException cause)
             {
-                fault = $"the two don't accept each other's certificate ({cause.GetBaseException().Message})";
+                fault = $"the two refuse each other's certificates ({cause.GetBaseException().Message})";
                 if (++_corruptions >= options.MaxCorruptions)
-                    throw new WeightTransferException($"{offer.Policy} can't be had from {Source}: {fault}", cause);
+                    throw new WeightTransferException($"{offer.Policy} can't be fetched from {Source}: {fault}", cause);
             }
             catch (OperationCanceledException)
             {
@@ -121,17 +121,17 @@ internal sealed class WeightDownload(
         await stream.ReadExactlyAsync(head, cancel).ConfigureAwait(false);
         var (answer, length) = TransferProtocol.ReadAnswer(head);
         if (answer != TransferAnswer.Agreed)
-            throw new InvalidDataException("it offers this policy no longer, or never did");
+            throw new InvalidDataException("it does not offer this policy, or not any more");
         var encoded = new byte[length];
         await stream.ReadExactlyAsync(encoded, cancel).ConfigureAwait(false);
         if (WeightManifest.ChecksumOf(encoded) != offer.Checksum)
-            throw new InvalidDataException("the manifest that came does not have the checksum of the offer");
+            throw new InvalidDataException("the manifest does not have the offer's checksum");
         var manifest = WeightManifest.Decode(encoded);
         if (manifest.Policy != offer.Policy || manifest.Layout.ByteCount != offer.Bytes)
-            throw new InvalidDataException("the manifest that came is of other weights than the offer");
+            throw new InvalidDataException("the manifest describes other weights than the offer");
         return expected.WhyNot(manifest.Layout) is { } reason
             ? throw new WeightTransferException(
-                $"the trainer's model is not the one of this host: {reason} from {Source}")
+                $"the trainer has another model than this host: {reason} from {Source}")
             : manifest;
     }
 
@@ -160,7 +160,7 @@ internal sealed class WeightDownload(
         if (checksum != manifest.Checksums[number])
         {
             _place = new TransferPlace(number, 0);
-            throw new InvalidDataException($"tensor {tensor.Name} arrived changed: it does not have its checksum");
+            throw new InvalidDataException($"tensor {tensor.Name} arrived damaged: its checksum differs");
         }
         _corruptions = 0;
         _place = new TransferPlace(number + 1, 0);

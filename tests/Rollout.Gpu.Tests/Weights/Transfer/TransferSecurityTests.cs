@@ -50,7 +50,7 @@ public sealed class TransferSecurityTests
 
         var fault = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(rig.Offer));
 
-        Assert.Contains("don't accept each other's certificate", fault.Message);
+        Assert.Contains("refuse each other's certificate", fault.Message);
         Assert.Equal(0, rig.Server.BytesSent);
     }
 

@@ -89,7 +89,7 @@ public sealed class WeightTransferTests
 
         var fault = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(relay.Offer));
 
-        Assert.Contains($"tensor {first} arrived changed", fault.Message);
+        Assert.Contains($"tensor {first} arrived damaged", fault.Message);
         Assert.Contains($"127.0.0.1:{relay.Offer.Port}", fault.Message);
         Assert.Equal(rig.Options.MaxCorruptions, relay.Connections);
         Assert.Equal(9, rig.Device.Version.Value);
@@ -116,7 +116,7 @@ public sealed class WeightTransferTests
 
         var fault = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(forged));
 
-        Assert.Contains("offers this policy no longer, or never did", fault.Message);
+        Assert.Contains("does not offer this policy, or not any more", fault.Message);
         Assert.Equal(0, rig.Server.BytesSent);
     }
 
