@@ -4,8 +4,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// The sequences that hold blocks of the pool, and the prompts among them that are still being computed. Collects what
-/// the next demand tells the pool: who grows, which blocks are released, which prompts are written.
+/// What holds blocks of the pool: unfinished sequences with the prompts that are still being computed, and the finished
+/// rows of the static baseline. Collects what the next demand tells the pool: who grows, which blocks are released,
+/// which prompts are written.
 /// </summary>
 internal sealed class RunningSet
 {
