@@ -17,7 +17,7 @@ internal static class RolloutProgram
         typeof(OutputException), typeof(InvalidDataException), typeof(UnsupportedModelException),
     ];
 
-    private static readonly HashSet<Type> Failures = [typeof(DeviceException), typeof(MembershipException)];
+    private static readonly HashSet<Type> Failures = [typeof(DeviceException), typeof(MembershipException), typeof(NotFiniteNumberException)];
 
     /// <summary>The commands of the program.</summary>
     public static CommandHandlers Commands { get; } = new()

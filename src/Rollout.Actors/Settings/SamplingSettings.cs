@@ -40,7 +40,7 @@ public sealed record SamplingSettings
     {
         Temperature = (float)Temperature,
         TopK = TopK,
-        TopP = (float)TopP,
+        TopP = Math.Max((float)TopP, float.Epsilon), // a double may be too small for a float
         MinP = (float)MinP,
         MaxTokens = MaxTokens,
         StopTokenIds = IgnoreEos ? [] : endTokenIds,

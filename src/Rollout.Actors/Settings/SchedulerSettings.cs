@@ -22,7 +22,7 @@ public sealed record SchedulerSettings
 
     public static SchedulerSettings From(ConfigSection section) => new()
     {
-        LookaheadSeqs = section.Whole("lookahead-seqs", Bounds.AtLeast(0)),
+        LookaheadSeqs = section.Whole("lookahead-seqs", Bounds.Between(0, 1_000_000)),
         QueueDepth = section.Number("queue-depth", Bounds.AtLeast(0)),
         ReportInterval = section.Duration("report-interval"),
         DecoderTimeout = section.Duration("decoder-timeout"),

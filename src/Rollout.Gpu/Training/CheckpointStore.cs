@@ -60,12 +60,15 @@ public sealed class CheckpointStore(string root)
 
     /// <summary>
     /// Repairs what a killed process left: a checkpoint that it was replacing gets its name back where the new one
-    /// did not get it, and is removed where it did. The caller is the only one that writes here.
+    /// did not get it, and is removed where it did; a checkpoint that it was writing is removed. The caller is the only
+    /// one that writes here.
     /// </summary>
     public void Recover()
     {
         if (!Directory.Exists(root))
             return;
+        foreach (var unfinished in Directory.EnumerateDirectories(root, $"{Unfinished}{Prefix}*").ToArray())
+            Directory.Delete(unfinished, recursive: true);
         foreach (var replaced in Directory.EnumerateDirectories(root, $"{Replaced}{Prefix}*").ToArray())
         {
             var name = Path.GetFileName(replaced)[Replaced.Length..];

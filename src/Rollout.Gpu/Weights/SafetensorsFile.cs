@@ -1,13 +1,13 @@
-using System.IO.MemoryMappedFiles;
 using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Weights;
 
 /// <summary>
-/// A safetensors file, mapped into memory: a tensor is read when it is asked for. For one thread at a time.
+/// An open safetensors file: a tensor is read when it is asked for. A file that is cut meanwhile is an error, which a
+/// mapping into memory would not survive.
 /// </summary>
-internal sealed unsafe class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     /// <summary>
     /// Elements that are converted or sent to a device at a time, which bounds the staging memory.
@@ -15,20 +15,14 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     private const long ChunkElements = 1 << 23;
 
     private readonly Dictionary<string, SafetensorsEntry> _entries;
-    private readonly MemoryMappedFile _mapping;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _start;
+    private readonly FileStream _file;
 
-    private SafetensorsFile(string path, IReadOnlyList<SafetensorsEntry> entries, MemoryMappedFile mapping)
+    private SafetensorsFile(string path, IReadOnlyList<SafetensorsEntry> entries, FileStream file)
     {
         Path = path;
         Entries = entries;
         _entries = entries.ToDictionary(entry => entry.Name);
-        _mapping = mapping;
-        _view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        byte* start = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        _start = start + _view.PointerOffset;
+        _file = file;
     }
 
     public string Path { get; }
@@ -39,17 +33,20 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="CheckpointException">The file isn't there, or its header contradicts its data.</exception>
     public static SafetensorsFile Open(string path)
     {
+        FileStream? file = null;
         try
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            var entries = SafetensorsHeader.Read(path, file);
-            var mapping =
-                MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-            return new SafetensorsFile(path, entries, mapping);
+            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            return new SafetensorsFile(path, SafetensorsHeader.Read(path, file), file);
         }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new CheckpointException($"{path} is not there.", cause);
+        }
+        catch
+        {
+            file?.Dispose();
+            throw;
         }
     }
 
@@ -87,7 +84,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         {
             var length = Math.Min(ChunkElements, count - done);
             using var part = staging.narrow(0, inPlace ? done : 0, length);
-            Bytes(entry.Offset + done * elementSize, length * elementSize).CopyTo(part.bytes);
+            ReadExactly(part.bytes, entry.Offset + (done * elementSize));
             if (inPlace)
                 continue;
             using var target = flat.narrow(0, done, length);
@@ -95,12 +92,17 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _mapping.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
 
-    private ReadOnlySpan<byte> Bytes(long offset, long count) => new(_start + offset, checked((int)count));
+    private void ReadExactly(Span<byte> target, long offset)
+    {
+        while (target.Length > 0)
+        {
+            var count = RandomAccess.Read(_file.SafeFileHandle, target, offset);
+            if (count == 0)
+                throw new CheckpointException($"{Path} ends before byte {offset}: it was cut while it was in use.");
+            target = target[count..];
+            offset += count;
+        }
+    }
 }

@@ -10,9 +10,9 @@ internal static class EngineCommands
 {
     public static Command Generate(CommandHandler<GenerateOptions> handler, CommandContext context)
     {
-        var model = OptionKinds.Required("--model", "DIR", "A Hugging Face folder.");
-        var prompts = OptionKinds.Required("--prompts", "IN.jsonl", "The prompts, a JSON object a line.");
-        var output = OptionKinds.Required("--out", "OUT.jsonl", "The samples, a JSON object a line.");
+        var model = OptionKinds.RequiredPath("--model", "DIR", "A Hugging Face folder.");
+        var prompts = OptionKinds.RequiredPath("--prompts", "IN.jsonl", "The prompts, a JSON object a line.");
+        var output = OptionKinds.RequiredPath("--out", "OUT.jsonl", "The samples, a JSON object a line.");
         var samples = OptionKinds.Number("--samples", "Samples of each prompt.", 1, PromptDefaults.MostSamples);
         var maxTokens = OptionKinds.Number("--max-tokens", "The most new tokens of a sample.", least: 1);
         var temperature = OptionKinds.Number("--temperature", "Divides the logits; 0 takes the most probable token.", least: 0.0);
@@ -24,7 +24,7 @@ internal static class EngineCommands
         var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Continue past the end-of-sequence token." };
         var resume = new Option<bool>("--resume") { Description = "Continue what an earlier run with the same arguments has written." };
         var cluster = OptionKinds.Cluster();
-        var config = OptionKinds.Text("--config", "FILE", "How to reach a cluster: its addresses and certificates.");
+        var config = OptionKinds.Path("--config", "FILE", "How to reach a cluster: its addresses and certificates.");
         var set = OptionKinds.Settings();
         var engine = new EngineArguments();
         var command = new Command("generate", "Complete prompts.")
@@ -60,11 +60,11 @@ internal static class EngineCommands
 
     public static Command Bench(CommandHandler<BenchOptions> handler, CommandContext context)
     {
-        var model = OptionKinds.Text("--model", "DIR", "A Hugging Face folder.");
+        var model = OptionKinds.Path("--model", "DIR", "A Hugging Face folder.");
         var shape = OptionKinds.OneOf(
             "--shape", "Random weights of a known shape, in place of --model.", [.. ModelShapes.Names]);
-        var workload = OptionKinds.Required("--workload", "W.jsonl", "The groups, a JSON object a line.");
-        var json = OptionKinds.Text("--json", "OUT.json", "Write the report to a file; without it, it is printed.");
+        var workload = OptionKinds.RequiredPath("--workload", "W.jsonl", "The groups, a JSON object a line.");
+        var json = OptionKinds.Path("--json", "OUT.json", "Write the report to a file; without it, it is printed.");
         var engine = new EngineArguments();
         var command = new Command("bench", "Measure how fast a workload is generated.") { model, shape, workload, json };
         engine.AddTo(command);

@@ -8,10 +8,10 @@ internal static class JobCommands
 {
     public static Command Train(CommandHandler<TrainOptions> handler, CommandContext context)
     {
-        var config = OptionKinds.Text("--config", "FILE", "The job; without it config/arithmetic.conf.");
+        var config = OptionKinds.Path("--config", "FILE", "The job; without it config/arithmetic.conf.");
         var set = OptionKinds.Settings();
-        var output = OptionKinds.Text("--out", "DIR", "The run's folder; without it a new one below runs.");
-        var resume = OptionKinds.Text("--resume", "DIR", "Continue the run in this folder.");
+        var output = OptionKinds.Path("--out", "DIR", "The run's folder; without it a new one below runs.");
+        var resume = OptionKinds.Path("--resume", "DIR", "Continue the run in this folder.");
         var cluster = OptionKinds.Cluster();
         var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume, cluster };
         command.SetAction((parsed, _) => handler(
@@ -24,9 +24,9 @@ internal static class JobCommands
 
     public static Command Pretrain(CommandHandler<PretrainOptions> handler, CommandContext context)
     {
-        var config = OptionKinds.Required("--config", "FILE", "The model and the data.");
+        var config = OptionKinds.RequiredPath("--config", "FILE", "The model and the data.");
         var set = OptionKinds.Settings();
-        var output = OptionKinds.Text("--out", "DIR", "The folder of the new model.");
+        var output = OptionKinds.Path("--out", "DIR", "The folder of the new model.");
         var command = new Command("pretrain", "Train a new model on examples, for train to start from.") { config, set, output };
         command.SetAction((parsed, _) => handler(
             new PretrainOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!, parsed.GetValue(output)),
@@ -36,9 +36,9 @@ internal static class JobCommands
 
     public static Command Host(CommandHandler<HostOptions> handler, CommandContext context)
     {
-        var config = OptionKinds.Required("--config", "FILE", "The roles of this process and its cluster.");
+        var config = OptionKinds.RequiredPath("--config", "FILE", "The roles of this process and its cluster.");
         var set = OptionKinds.Settings();
-        var output = OptionKinds.Text(
+        var output = OptionKinds.Path(
             "--out", "DIR", "For a trainer: the run's folder; a restarted process continues it.");
         var command = new Command("host", "Run a member of a cluster: a scheduler, a decoder or a trainer.") { config, set, output };
         command.SetAction((parsed, _) => handler(

@@ -9,11 +9,20 @@ namespace Rollout.Host.Commands;
 /// <summary>Creates options of the command line whose errors are sentences that name the expected value.</summary>
 internal static class OptionKinds
 {
-    public static Option<string?> Text(string name, string helpName, string description) =>
-        new(name) { HelpName = helpName, Description = description };
+    /// <summary>The path of a file or folder.</summary>
+    public static Option<string?> Path(string name, string helpName, string description) => new(name)
+    {
+        HelpName = helpName,
+        Description = description,
+        CustomParser = result => Checked(result, name, "a path", text => (text.Length > 0, text)),
+    };
 
-    public static Option<string> Required(string name, string helpName, string description) =>
-        new(name) { HelpName = helpName, Description = description, Required = true };
+    public static Option<string> RequiredPath(string name, string helpName, string description)
+    {
+        var option = Path(name, helpName, description)!;
+        option.Required = true;
+        return option!;
+    }
 
     /// <summary>An option that may be given several times.</summary>
     public static Option<string[]> Texts(string name, string helpName, string description) => new(name)

@@ -32,31 +32,15 @@ internal sealed class CompletionFile : IDisposable
     /// <summary>The file that grows; null for a device.</summary>
     public string? Part { get; }
 
-    /// <summary>The output's full path, after all checks that need no content.</summary>
-    /// <exception cref="OutputException">There can be no file of this name.</exception>
-    public static string PathFor(string name)
-    {
-        var full = Path.GetFullPath(name);
-        if (Directory.Exists(full))
-            throw new OutputException($"'{name}' is a folder: --out needs the name of a file.");
-        if (!Directory.Exists(Path.GetDirectoryName(full)))
-            throw new OutputException($"'{Path.GetDirectoryName(full)}' is not a folder: --out names a file in one.");
-        // A link stays a link: the file that it names is replaced.
-        return IsDevice(full) || !File.Exists(full) ? full : File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
-    }
-
-    /// <summary>Whether samples are written to the path as they finish, and nothing is kept there.</summary>
-    public static bool IsDevice(string path) => path.StartsWith("/dev/", StringComparison.Ordinal);
-
     /// <summary>Whether a run of this name has completed the output, and nobody has changed its length since.</summary>
-    /// <param name="path">The result of <see cref="PathFor"/>.</param>
+    /// <param name="path">The result of <see cref="OutputPath.OfFile"/>.</param>
     /// <param name="run">The name of everything that the lines depend on.</param>
     public static bool IsComplete(string path, string run) =>
-        !IsDevice(path) && File.Exists(path) && File.Exists(Marker(path))
+        !OutputPath.IsDevice(path) && File.Exists(path) && File.Exists(Marker(path))
         && File.ReadAllText(Marker(path)) == MarkerText(run, new FileInfo(path).Length);
 
     /// <summary>Starts the part file, or goes on with that of an earlier run.</summary>
-    /// <param name="path">The result of <see cref="PathFor"/>.</param>
+    /// <param name="path">The result of <see cref="OutputPath.OfFile"/>.</param>
     /// <param name="run">The name of everything that the lines depend on.</param>
     /// <param name="prompts">The prompts in the order of the output.</param>
     /// <param name="resume">Go on with the part file of an earlier run. Without it, such a file is refused.</param>
@@ -65,7 +49,7 @@ internal sealed class CompletionFile : IDisposable
     {
         try
         {
-            if (IsDevice(path))
+            if (OutputPath.IsDevice(path))
                 return new CompletionFile(path, run, part: null, JsonLog.ToDevice(path), kept: 0);
             var part = $"{path}.{run}.part";
             var kept = CountWholePrompts(part, prompts);

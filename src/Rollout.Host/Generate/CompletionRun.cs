@@ -4,6 +4,7 @@ using Rollout.Actors.Text;
 using Rollout.Actors.Topology;
 using Rollout.Host.Cluster;
 using Rollout.Host.Invocation;
+using Rollout.Host.Output;
 using Rollout.Host.View;
 
 namespace Rollout.Host.Generate;
@@ -73,7 +74,7 @@ internal sealed class CompletionRun(
         RolloutTopology topology, ClusterModel? model, PromptLine[] missing, CompletionOrder order)
     {
         // Lines that go to the terminal are progress enough.
-        using var bar = CompletionFile.IsDevice(options.Out)
+        using var bar = OutputPath.IsDevice(options.Out)
             ? null
             : new SampleBar(context.Live, missing.Sum(prompt => prompt.Group.Samples.Length));
         var outcomes = topology.Client.GenerateAsync(
@@ -90,7 +91,7 @@ internal sealed class CompletionRun(
 
     private async Task<int> ReportAsync(CompletionOrder order, TimeSpan taken)
     {
-        if (!CompletionFile.IsDevice(options.Out))
+        if (!OutputPath.IsDevice(options.Out))
         {
             await context.Output.WriteLineAsync(
                 $"{Figures.Count(prompts.Count, "prompt")}, {Figures.Count(order.Tokens, "token")} in {taken.TotalSeconds:0.0} s"

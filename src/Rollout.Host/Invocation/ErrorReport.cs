@@ -17,9 +17,16 @@ internal sealed class ErrorReport(
     public int Write(Exception thrown)
     {
         var cause = Innermost(thrown);
-        error.WriteLine(OneLine(Sentence(cause)));
-        if (withTrace)
-            error.WriteLine(thrown.ToString());
+        try
+        {
+            error.WriteLine(OneLine(Sentence(cause)));
+            if (withTrace)
+                error.WriteLine(thrown.ToString());
+        }
+        catch (IOException)
+        {
+            // Nobody can be told, such as on a full disk; the exit code still tells.
+        }
         return cause is OperationCanceledException ? ExitCodes.Interrupted
             : IsOneOf(badInput, cause) ? ExitCodes.BadInput
             : ExitCodes.Failure;

@@ -40,6 +40,9 @@ public static class BenchJob
             : ModelConfigReader.ReadFolder(settings.Model.Path);
         var workload = Workload.Read(
             options.Workload, new SamplingParams { MaxTokens = 1, Seed = settings.Seed }, shape, context.Stop.Token);
+        var json = options.Json is null ? null : OutputPath.OfFile(options.Json, "--json");
+        if (json is not null && !OutputPath.IsDevice(json))
+            OutputPath.RequireRoomFor(json);
         PolicyModel.PrepareDevice(tree, settings);
         using var memory = PolicyModel.Memory(settings);
         var loading = TimeProvider.System.GetTimestamp();
@@ -75,10 +78,10 @@ public static class BenchJob
         var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
         var report = JsonSerializer.Serialize(
             BenchReport.Of(options, settings, stats, times, memory?.DeviceName, before, memory?.Read()), Json);
-        if (options.Json is null)
+        if (json is null)
             await context.Output.WriteLineAsync(report);
         else
-            await File.WriteAllTextAsync(options.Json, report + "\n", CancellationToken.None);
+            await File.WriteAllTextAsync(json, report + "\n", CancellationToken.None);
         return ExitCodes.Ok;
     }
 

@@ -8,6 +8,7 @@ using Rollout.Host.Cluster;
 using Rollout.Host.Engine;
 using Rollout.Host.Generate;
 using Rollout.Host.Invocation;
+using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;
 
@@ -93,8 +94,8 @@ public static class GenerateJob
     {
         var model = ModelFiles.Read(options.Model);
         var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model), context.Stop.Token);
-        var path = CompletionFile.PathFor(options.Out);
-        if (options.Resume && CompletionFile.IsDevice(path))
+        var path = OutputPath.OfFile(options.Out, "--out");
+        if (options.Resume && OutputPath.IsDevice(path))
             throw new CommandLineException($"--resume needs a file that can be read: --out is '{options.Out}'.");
         if (model.WhyNoTokenizer is { } why)
             await context.Error.WriteLineAsync($"The output has no text: {why}");

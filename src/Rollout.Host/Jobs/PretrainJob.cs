@@ -27,6 +27,7 @@ public static class PretrainJob
         var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
         if (Path.Exists(output))
             throw new OutputException($"'{output}' already exists: the new model needs a new folder.");
+        OutputPath.RequireRoomFor(output);
         PolicyModel.PrepareDevice(tree, settings);
 
         var dataset = Datasets.Create(settings, context.Stop.Token);

@@ -112,12 +112,10 @@ public sealed class RunFolder
         if (File.Exists(Path))
             throw new OutputException($"'{Path}' is a file: the run's output needs a folder.");
         var existed = Directory.Exists(Path);
-        var probe = System.IO.Path.Combine(Path, $".{Guid.NewGuid():N}");
         try
         {
             Directory.CreateDirectory(Path);
-            File.WriteAllText(probe, "");
-            File.Delete(probe);
+            OutputPath.Probe(Path);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {

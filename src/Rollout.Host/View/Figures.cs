@@ -41,22 +41,18 @@ internal static class Figures
 
     public static string Sharing(StepReport report) => $"{report.SharingRatio:0.00}x";
 
-    public static string LogprobDifference(StepReport report) =>
-        $"{report.LogprobDifferenceMean:0.0e+0} (max {report.LogprobDifferenceMax:0.0e+0})";
+    public static string LogprobDifference(StepReport report) => HasTrained(report)
+        ? $"{report.LogprobDifferenceMean:0.0e+0} (max {report.LogprobDifferenceMax:0.0e+0})"
+        : "not measured";
+
+    /// <summary>Whether a group had rewards that differ. Without one nothing was compared: those metrics are NaN.</summary>
+    public static bool HasTrained(StepReport report) => report is not { Loss: 0, GradientNorm: 0 };
 
     /// <summary>Whether every metric of the policy and its update is a finite number.</summary>
     public static bool AreFinite(StepReport report)
     {
-        ReadOnlySpan<double> metrics =
-        [
-            report.RewardMean, report.RewardStd, report.Loss, report.GradientNorm, report.Kl, report.ClipFraction,
-            report.Entropy, report.LogprobDifferenceMean, report.LogprobDifferenceMax,
-        ];
-        foreach (var metric in metrics)
-        {
-            if (!double.IsFinite(metric))
-                return false;
-        }
-        return true;
+        double[] always = [report.RewardMean, report.RewardStd, report.Loss, report.GradientNorm, report.Kl, report.ClipFraction];
+        double[] compared = [report.Entropy, report.LogprobDifferenceMean, report.LogprobDifferenceMax];
+        return always.All(double.IsFinite) && (!HasTrained(report) || compared.All(double.IsFinite));
     }
 }

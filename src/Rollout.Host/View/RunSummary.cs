@@ -45,7 +45,9 @@ internal static class RunSummary
     /// <summary>The largest difference. Steps with a metric that is not a number are counted: a maximum leaves them out.</summary>
     private static string Difference(IReadOnlyList<StepReport> reports)
     {
-        var largest = $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}";
+        var largest = reports.Any(Figures.HasTrained)
+            ? $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}"
+            : "no log-probability was compared";
         var broken = reports.Count(report => !Figures.AreFinite(report));
         return broken == 0 ? largest : $"{largest}; {Figures.Count(broken, "step")} with NaN or infinite metrics";
     }

@@ -47,6 +47,9 @@ public sealed class RolloutSettingsTests
     [InlineData(
         "train.steps=3000000000",
         "--set: rollout.train.steps = 3000000000: expected a whole number of at most 2147483647")]
+    [InlineData(
+        "scheduler.lookahead-seqs=2147483647",
+        "--set: rollout.scheduler.lookahead-seqs = 2147483647: expected a whole number from 0 to 1000000")]
     [InlineData("seed=-1", "--set: rollout.seed = -1: expected a whole number of at least 0")]
     [InlineData(
         "cluster.port=70000",
@@ -190,6 +193,7 @@ public sealed class RolloutSettingsTests
     public void End_tokens_stop_a_sequence_unless_they_are_ignored()
     {
         Assert.Equal([2], With().Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
+        Assert.True(With("sampling.top-p=1e-300").Sampling.ToSamplingParams([2], seed: 1).TopP > 0);
         Assert.Empty(With("sampling.ignore-eos=on").Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
     }
 

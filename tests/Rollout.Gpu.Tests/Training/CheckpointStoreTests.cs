@@ -123,6 +123,17 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_that_a_killed_process_was_writing_is_removed()
+    {
+        Write(3);
+        Directory.CreateDirectory(Path.Combine(_root, ".unfinished-step-7-abc"));
+
+        _store.Recover();
+
+        Assert.Equal([_store.FolderOf(3)], Directory.EnumerateFileSystemEntries(_root));
+    }
+
+    [Fact]
     public void Progress_comes_back_as_it_went()
     {
         var progress = new TrainingProgress(12, 345_678_901_234, ulong.MaxValue);

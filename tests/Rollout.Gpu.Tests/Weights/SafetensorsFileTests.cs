@@ -54,6 +54,22 @@ public sealed class SafetensorsFileTests
     }
 
     [Fact]
+    public void A_file_that_is_cut_while_it_is_open_is_an_error_that_names_it()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        var path = folder.At("cut.safetensors");
+        SafetensorsWriter.Write(path, [("values", rand(100_000))]);
+        using var file = SafetensorsFile.Open(path);
+        using (var other = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            other.SetLength(5_000);
+
+        var error = Assert.Throws<CheckpointException>(() => file.Read("values"));
+
+        Assert.Contains(path, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Views_are_written_as_what_they_show()
     {
         using var folder = new TemporaryFolder();

@@ -125,6 +125,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("rollout bench has no argument 'extra'; see rollout bench --help.", "bench", "extra")]
     [InlineData("Option '--config' is required; see rollout pretrain --help.", "pretrain")]
     [InlineData("Required argument missing for option: '--out'; see rollout train --help.", "train", "--out")]
+    [InlineData("--out is '', expected a path; see rollout train --help.", "train", "--out", "")]
+    [InlineData(
+        "--model is '', expected a path; see rollout generate --help.",
+        "generate", "--model", "", "--prompts", "p", "--out", "o")]
     [InlineData("--set takes key=value, got 'steps'; see rollout train --help.", "train", "--set", "steps")]
     [InlineData("--set takes key=value, got '=3'; see rollout train --help.", "train", "--set", "=3")]
     [InlineData(

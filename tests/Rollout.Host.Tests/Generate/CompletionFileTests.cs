@@ -139,7 +139,7 @@ public sealed class CompletionFileTests : IDisposable
     {
         File.WriteAllText(_folder.At("real.jsonl"), "earlier");
         File.CreateSymbolicLink(_folder.At("link.jsonl"), _folder.At("real.jsonl"));
-        using (var file = Open(CompletionFile.PathFor(_folder.At("link.jsonl"))))
+        using (var file = Open(OutputPath.OfFile(_folder.At("link.jsonl"), "--out")))
         {
             file.Complete(marksRun: false);
         }
@@ -151,10 +151,10 @@ public sealed class CompletionFileTests : IDisposable
     [Fact]
     public void A_place_that_cannot_hold_the_file_is_refused_by_name()
     {
-        var folder = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.Path));
+        var folder = Assert.Throws<OutputException>(() => OutputPath.OfFile(_folder.Path, "--out"));
         Assert.Contains("is a folder: --out needs the name of a file.", folder.Message, StringComparison.Ordinal);
 
-        var missing = Assert.Throws<OutputException>(() => CompletionFile.PathFor(_folder.At("none/out.jsonl")));
+        var missing = Assert.Throws<OutputException>(() => OutputPath.OfFile(_folder.At("none/out.jsonl"), "--out"));
         Assert.Contains("none' is not a folder", missing.Message, StringComparison.Ordinal);
     }
 

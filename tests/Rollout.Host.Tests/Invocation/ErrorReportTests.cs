@@ -25,6 +25,7 @@ public sealed class ErrorReportTests
             new KernelCompileException("gate.cu", "line 3:\nerror"), 1,
             "The kernel source gate.cu does not compile: line 3: error"
         },
+        { new NotFiniteNumberException("The loss is NaN in step 2."), 1, "The loss is NaN in step 2." },
         { new AggregateException(new OutputException("Inside.")), 2, "Inside." },
         { new IOException("No space left on device"), 1, "A file cannot be read or written: No space left on device" },
         { new OperationCanceledException(), 130, "Stopped before the end." },
@@ -51,6 +52,15 @@ public sealed class ErrorReportTests
     }
 
     [Fact]
+    public void The_exit_code_is_right_where_standard_error_cannot_be_written()
+    {
+        using var full = new FullDisk();
+        var report = new ErrorReport(full, withTrace: true, new HashSet<Type> { typeof(OutputException) }, new HashSet<Type>());
+
+        Assert.Equal(ExitCodes.BadInput, report.Write(new OutputException("'a' is a folder.")));
+    }
+
+    [Fact]
     public void The_stack_trace_follows_where_it_is_asked_for()
     {
         using var error = new StringWriter();
@@ -59,5 +69,10 @@ public sealed class ErrorReportTests
         report.Write(Assert.Throws<FormatException>(() => int.Parse("no number")));
 
         Assert.Contains("   at System.Int32.Parse", error.ToString(), StringComparison.Ordinal);
+    }
+
+    private sealed class FullDisk : StringWriter
+    {
+        public override void WriteLine(string? value) => throw new IOException("No space left on device");
     }
 }

@@ -149,6 +149,30 @@ public sealed class BadInputTests : IDisposable
     public async Task A_command_line_that_can_not_work_is_one_sentence(params string[] arguments) =>
         await AssertRefusedAsync("", "", arguments);
 
+    [Theory]
+    [InlineData("file")]
+    [InlineData("file/inside/out")]
+    public async Task A_new_model_that_has_no_place_is_refused_before_it_is_trained(string place)
+    {
+        await File.WriteAllTextAsync(_folder.At("file"), "");
+
+        await AssertRefusedAsync(
+            _folder.At(place), "", "pretrain", "--config", RolloutRun.Job("smoke.conf"), "--set", "pretrain.steps=1", "--set",
+            "pretrain.eval-every=1", "--out", _folder.At(place));
+    }
+
+    [Theory]
+    [InlineData("nowhere/report.json", "is not a folder: --json names a file in one.")]
+    [InlineData("", "is a folder: --json needs the name of a file.")]
+    public async Task A_report_that_has_no_place_is_refused_before_anything_is_measured(string json, string expected)
+    {
+        var workload = _folder.At("w.jsonl");
+        await File.WriteAllTextAsync(workload, """{"prompt_ids":[3],"max_tokens":[1]}""");
+
+        await AssertRefusedAsync(
+            "", expected, "bench", "--model", CopyModel(), "--workload", workload, "--json", _folder.At(json));
+    }
+
     private string CopyModel()
     {
         var model = Directory.CreateDirectory(_folder.At("model")).FullName;

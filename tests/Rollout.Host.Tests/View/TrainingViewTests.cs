@@ -136,6 +136,22 @@ public sealed class TrainingViewTests
     }
 
     [Fact]
+    public void A_step_that_trained_on_nothing_is_no_step_with_broken_metrics()
+    {
+        var untrained = Reports.Step(1) with
+        {
+            Loss = 0,
+            GradientNorm = 0,
+            Entropy = double.NaN,
+            LogprobDifferenceMean = double.NaN,
+            LogprobDifferenceMax = double.NaN,
+        };
+
+        Assert.Contains("all; no log-probability was compared; 0 failed", Rendered(RunSummary.Render([untrained])), StringComparison.Ordinal);
+        Assert.Contains("logprob difference not measured  ", StepLine.Format(untrained, TimeSpan.Zero), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_metric_that_is_no_number_is_counted_in_the_summary() => Assert.Contains(
         "at most 4.5e-5; 2 steps with NaN or infinite metrics; 0 failed groups",
         Rendered(RunSummary.Render([
