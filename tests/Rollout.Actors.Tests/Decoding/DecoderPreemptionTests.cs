@@ -34,6 +34,6 @@ public sealed class DecoderPreemptionTests() : ActorTest($"{VirtualTime}\nakka.l
         Assert.True(stats.Preemptions > 0, "the pool was large enough after all");
         var line = await log.FishForMessageAsync<Info>(said => said.ToString().Contains("preempted"));
         Assert.Contains(Decoder(0).ToString(), line.ToString());
-        Assert.Contains("Total = 24", line.ToString());
+        Assert.Contains("of 24 blocks in use", line.ToString());
     }
 }
