@@ -37,7 +37,7 @@ internal sealed class RunningSet
             member.TakeBlocks(granted.Blocks);
             member.Status = SequenceStatus.Prefilling;
             var place = _sequences.FindIndex(other =>
-                (other.Age, other.Id.Sample).CompareTo((member.Age, member.Id.Sample)) > 0);
+                (other.Arrival, other.Id.Sample).CompareTo((member.Arrival, member.Id.Sample)) > 0);
             _sequences.Insert(place < 0 ? _sequences.Count : place, member);
         }
         Prefills.Add(new Prefill(members, granted.CachedTokens));

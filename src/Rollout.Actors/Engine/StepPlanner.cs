@@ -44,13 +44,13 @@ internal sealed class StepPlanner(
             FailGroup(group.Id, reason);
             return;
         }
-        var age = MembersOf(group.Id) is [var sibling, ..] ? sibling.Age : _arrivals++;
+        var arrival = MembersOf(group.Id) is [var sibling, ..] ? sibling.Arrival : _arrivals++;
         var fresh = new List<Sequence>();
         foreach (var start in samples)
         {
             if (Find(new SequenceId(group.Id, start.Sample)) is not null)
                 continue;
-            var sequence = Create(group, start, age);
+            var sequence = Create(group, start, arrival);
             if (sequence.IsFinished)
             {
                 _outcomes.Add(new SampleFinished(group.Id, sequence.ToCompletion()));
@@ -235,14 +235,14 @@ internal sealed class StepPlanner(
         }
     }
 
-    private Sequence Create(GroupRequest group, SampleStart start, long age)
+    private Sequence Create(GroupRequest group, SampleStart start, long arrival)
     {
         var sampling = group.Samples[start.Sample];
         var key = SamplingRng.SequenceKey(sampling.Seed, new SequenceId(group.Id, start.Sample));
         var stopTexts = tokenizer is not null && sampling.StopTexts.Length > 0
             ? new StopTextSearch(tokenizer, sampling.StopTexts)
             : null;
-        return new Sequence(group, start, key, age, stopTexts);
+        return new Sequence(group, start, key, arrival, stopTexts);
     }
 
     private Sequence[] MembersOf(GroupId id) => _groups.TryGetValue(id, out var members) ? [.. members.Values] : [];

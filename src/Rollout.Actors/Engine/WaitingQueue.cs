@@ -97,7 +97,7 @@ internal sealed class WaitingQueue(EngineLimits limits)
         /// Its first member is younger than the other: of a later group, or a later sample of the same group.
         /// </summary>
         public bool IsAfter(Sequence other) =>
-            (Members[0].Age, Members[0].Id.Sample).CompareTo((other.Age, other.Id.Sample)) > 0;
+            (Members[0].Arrival, Members[0].Id.Sample).CompareTo((other.Arrival, other.Id.Sample)) > 0;
 
         /// <summary>
         /// Its members hold the same tokens as the other, their prompt alone, and have failed as often.

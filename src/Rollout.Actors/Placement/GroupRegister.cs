@@ -20,7 +20,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
     private readonly List<RolloutGroup> _ended = [];
     private readonly SortedSet<RolloutGroup> _byDue = new(Comparer<RolloutGroup>.Create(
-        (one, other) => (one.Due, one.Order).CompareTo((other.Due, other.Order))));
+        (one, other) => (one.Due, one.Arrival).CompareTo((other.Due, other.Arrival))));
 
     private long _arrivals;
 

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// A group as the scheduler knows it, with its samples. One that a decoder brought over from an earlier scheduler has no
 /// request until its client submits it.
 /// </summary>
-public sealed class RolloutGroup(GroupId id, long order)
+public sealed class RolloutGroup(GroupId id, long arrival)
 {
     /// <summary>Decoder losses after which it fails.</summary>
     public const int MostLosses = 3;
@@ -18,7 +18,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     public GroupId Id { get; } = id;
 
     /// <summary>Its place in the order of arrival.</summary>
-    public long Order { get; } = order;
+    public long Arrival { get; } = arrival;
 
     /// <summary>What its client asked for; null while no client has.</summary>
     public GroupRequest? Request { get; private set; }
@@ -69,7 +69,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     public GroupOutcome? Outcome { get; private set; }
 
     /// <summary>Decoders that may hold something of it.</summary>
-    public List<DecoderLoad> Holders { get; } = [];
+    public List<KnownDecoder> Holders { get; } = [];
 
     /// <summary>Its samples in their order; of a group without a request, those that were reported.</summary>
     public IReadOnlyList<SampleSlot> Slots => _slots;
@@ -113,7 +113,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     }
 
     /// <summary>Notes that a decoder may hold something of it, and is to be told when it is over.</summary>
-    public void HeldBy(DecoderLoad decoder)
+    public void HeldBy(KnownDecoder decoder)
     {
         if (!Holders.Contains(decoder))
             Holders.Add(decoder);
@@ -138,7 +138,7 @@ public sealed class SampleSlot(int sample)
     public int Sample { get; } = sample;
 
     /// <summary>The decoder that works on it; null while it waits and when it has finished.</summary>
-    public DecoderLoad? Decoder { get; private set; }
+    public KnownDecoder? Decoder { get; private set; }
 
     /// <summary>The assignment that it is worked on under.</summary>
     public AssignmentId Assignment { get; private set; }
@@ -154,7 +154,7 @@ public sealed class SampleSlot(int sample)
     public int ReservedBlocks { get; private set; }
 
     /// <summary>Assigns it to a decoder.</summary>
-    public void Assign(DecoderLoad decoder, AssignmentId assignment, int reservedBlocks) =>
+    public void Assign(KnownDecoder decoder, AssignmentId assignment, int reservedBlocks) =>
         (Decoder, Assignment, ReservedBlocks) = (decoder, assignment, reservedBlocks);
 
     /// <summary>Takes it from its decoder. It keeps its tokens.</summary>

@@ -20,7 +20,7 @@ internal sealed class DecoderDesk
     private readonly DecoderIntake _intake;
     private readonly ICanWatch _watch;
     private readonly ILoggingAdapter _log;
-    private readonly Dictionary<DecoderLoad, int> _stopped = [];        // by their actors' word: ticks since
+    private readonly Dictionary<KnownDecoder, int> _stopped = [];        // by their actors' word: ticks since
     private readonly Dictionary<DecoderId, int> _logged = [];           // the last incarnation whose loss was logged
 
     /// <param name="epoch">The scheduler's.</param>
@@ -34,9 +34,9 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>A decoder announces itself. Returns it where it is accepted.</summary>
-    public DecoderLoad? Register(DecoderHere here, TimeSpan reportEvery)
+    public KnownDecoder? Register(DecoderHere here, TimeSpan reportEvery)
     {
-        var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
+        var isNew = _book.Decoders.Find(here.Id)?.Announcement.Incarnation != here.Incarnation;
         var decoder = _intake.RegisterDecoder(here, out var refusal);
         if (refusal is not null)
         {
@@ -55,10 +55,10 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>A decoder reports. Returns it where the report counts.</summary>
-    public DecoderLoad? AcceptReport(DecoderReport report)
+    public KnownDecoder? AcceptReport(DecoderReport report)
     {
         var decoder = _intake.AcceptReport(report);
-        decoder?.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
+        decoder?.Announcement.Decoder.Tell(new ReportTaken(_epoch, report.Number));
         return decoder;
     }
 
@@ -82,7 +82,7 @@ internal sealed class DecoderDesk
     /// </summary>
     public void NoteStopped(Terminated stopped)
     {
-        var decoders = _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(stopped.ActorRef)).ToArray();
+        var decoders = _book.Decoders.All.Where(decoder => decoder.Announcement.Decoder.Equals(stopped.ActorRef)).ToArray();
         foreach (var decoder in decoders)
         {
             if (stopped.AddressTerminated)
@@ -117,14 +117,14 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>Sends a decoder its new commands, and again those that it has not answered for too long.</summary>
-    public static void Send(DecoderLoad decoder, TimeSpan now)
+    public static void Send(KnownDecoder decoder, TimeSpan now)
     {
         foreach (var command in decoder.Commands.TakeSendable(now))
-            decoder.Here.Decoder.Tell(command);
+            decoder.Announcement.Decoder.Tell(command);
     }
 
-    private void RemoveWithoutReason(DecoderLoad decoder, string reason, bool isFault) => RemoveDecoder(
-        new DecoderLost(decoder.Id, decoder.Here.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
+    private void RemoveWithoutReason(KnownDecoder decoder, string reason, bool isFault) => RemoveDecoder(
+        new DecoderLost(decoder.Id, decoder.Announcement.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
 
     /// <param name="lost">The incarnation that has ended.</param>
     /// <param name="isFault">Its host is not lost: what it worked on may be to blame.</param>
@@ -139,7 +139,7 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>A decoder that is out of its mind must not fill the log: its 1st, 2nd, 4th, 8th… bad entry is logged.</summary>
-    private void LogRefusedEntry(DecoderLoad decoder, string reason)
+    private void LogRefusedEntry(KnownDecoder decoder, string reason)
     {
         if (BitOperations.IsPow2(++decoder.RefusedEntries))
         {

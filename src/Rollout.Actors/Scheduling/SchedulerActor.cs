@@ -125,7 +125,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <summary>Which decoders are present, and which may still come.</summary>
-    private Roster<DecoderLoad> Roster => _book.Decoders.Roster;
+    private Roster<KnownDecoder> Roster => _book.Decoders.Roster;
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
@@ -204,7 +204,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
-    private void FollowDecoder(DecoderLoad? decoder)
+    private void FollowDecoder(KnownDecoder? decoder)
     {
         OpenIfSettled();
         if (decoder is not null)

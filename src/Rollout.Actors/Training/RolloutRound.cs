@@ -23,7 +23,7 @@ internal sealed class RolloutRound(
     private readonly Submitter _submitter = new(scheduler, required);
 
     /// <summary>The groups and what has come of them.</summary>
-    public RolloutBuffer Groups { get; } = new();
+    public RoundGroups Groups { get; } = new();
 
     /// <summary>Seconds since the round began.</summary>
     public double Seconds => time.GetElapsedTime(_started).TotalSeconds;
@@ -52,11 +52,11 @@ internal sealed class RolloutRound(
         return outcome as GroupFailed;
     }
 
-    /// <summary>A finished group has its rewards.</summary>
-    public void Score(GroupScored scored)
+    /// <summary>Adds the rewards of a finished group.</summary>
+    public void AddRewards(GroupScored scored)
     {
         _submitter.NoteProgress();
-        Groups.Score(scored);
+        Groups.AddRewards(scored);
     }
 
     /// <summary>Asks after groups. To be called on each <see cref="Submitter.Tick"/>.</summary>

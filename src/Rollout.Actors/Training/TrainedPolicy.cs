@@ -38,7 +38,7 @@ internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPub
     /// <summary>
     /// Offers the current weights to other processes, if any. Returns what the barrier is to distribute.
     /// </summary>
-    public UpdateAll Publish() => new(Current, publisher?.Publish(Current));
+    public UpdateAll Offer() => new(Current, publisher?.Publish(Current));
 
     /// <summary>Writes a checkpoint. Returns false where it is the last one already.</summary>
     public bool Save(string folder, TrainingProgress progress)

@@ -134,7 +134,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         });
         Receive<GroupScored>(scored =>
         {
-            round.Score(scored);
+            round.AddRewards(scored);
             CompleteIfOver(round, complete);
         });
         Receive<ScoringFailed>(failed =>

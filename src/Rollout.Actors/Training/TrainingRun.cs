@@ -65,23 +65,23 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
 
     /// <summary>The share of evaluated groups that were answered right.</summary>
     /// <exception cref="InvalidOperationException">All of them failed.</exception>
-    public double AccuracyOf(RolloutBuffer groups) => groups.Scored.Count > 0
+    public double AccuracyOf(RoundGroups groups) => groups.Scored.Count > 0
         ? groups.Scored.Average(group => group.Rewards[0] >= job.Eval.RightAt ? 1.0 : 0.0)
         : throw new InvalidOperationException(AllFailed(groups, "of the evaluation "));
 
     /// <summary>Why a step has nothing to train on; null where it has.</summary>
-    public static string? WhyNothingToTrainOn(RolloutBuffer groups) =>
+    public static string? WhyNothingToTrainOn(RoundGroups groups) =>
         groups.Scored.Count > 0 ? null : AllFailed(groups, "");
 
     /// <summary>
     /// Trains on a round of groups; the step after it is the next. Returns what the barrier is to distribute.
     /// </summary>
-    public UpdateAll Train(RolloutBuffer groups, double rolloutSeconds)
+    public UpdateAll Train(RoundGroups groups, double rolloutSeconds)
     {
         var scored = groups.Scored;
         _unreported = new TrainedRound
         {
-            Train = policy.Train(StepSummary.ToTrainBatch(scored)),
+            Train = policy.Train(ToTrainBatch(scored)),
             Groups = scored,
             FailedGroups = groups.Failed.Count(),
             RolloutSeconds = rolloutSeconds,
@@ -92,8 +92,16 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             DataCursor = _progress.DataCursor + job.Train.PromptsPerStep,
         };
         Phase = $"weight update after training step {_progress.Step}";
-        return policy.Publish();
+        return policy.Offer();
     }
+
+    /// <summary>The groups as a batch for the policy trainer.</summary>
+    public static TrainBatch ToTrainBatch(IReadOnlyList<ScoredGroup> groups) =>
+        new([.. groups.Select(group => new TrainGroup(
+            group.Group.Id,
+            group.Prompt,
+            [.. group.Group.Completions.Select((completion, i) =>
+                new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i]))]))]);
 
     /// <summary>The report of the step that was trained last; null where it was reported already.</summary>
     public TrainingStepFinished? TakeReport(DecoderStats decode, double? accuracy)
@@ -148,6 +156,6 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder) : null;
     }
 
-    private static string AllFailed(RolloutBuffer groups, string of) =>
+    private static string AllFailed(RoundGroups groups, string of) =>
         $"all {groups.Failed.Count()} groups {of}failed, the first with: {groups.Failed.First().Reason}";
 }

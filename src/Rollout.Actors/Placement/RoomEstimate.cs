@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// the same proportion.
 /// </summary>
 /// <param name="lookaheadSeqs">Sequences that a decoder may have beyond those it can run.</param>
-public sealed class PlacementPolicy(int lookaheadSeqs)
+public sealed class RoomEstimate(int lookaheadSeqs)
 {
     /// <summary>Weight of one finished sample in the expected length.</summary>
     private const double Recency = 0.02;
@@ -37,7 +37,7 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
     /// <summary>Measures the decoders that are there: a group that is too large for any of them is split.</summary>
-    public void MeasureLargest(IEnumerable<DecoderLoad> decoders)
+    public void MeasureLargest(IEnumerable<KnownDecoder> decoders)
     {
         (_mostSeqs, _mostTokens) = (0, 0);
         foreach (var capacity in decoders.Select(decoder => decoder.Capacity))
@@ -55,7 +55,7 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     /// <param name="group">Its samples wait.</param>
     /// <param name="decoder">Where they may go.</param>
     /// <param name="ahead">Counts the places of samples that wait at the decoder; else only of those that run.</param>
-    public int RoomFor(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
+    public int RoomFor(RolloutGroup group, KnownDecoder decoder, bool ahead = true)
     {
         if (!decoder.TakesWork || !decoder.MayWorkOn(group))
             return 0;

@@ -8,7 +8,7 @@ namespace Rollout.Actors.Collection;
 /// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
 /// open. An answer that comes twice, or for a group of another round, changes nothing.
 /// </summary>
-public sealed class RolloutBuffer
+public sealed class RoundGroups
 {
     private readonly Dictionary<GroupId, Member> _members = [];
     private readonly List<GroupId> _order = [];
@@ -51,7 +51,7 @@ public sealed class RolloutBuffer
     }
 
     /// <summary>Keeps a finished group's rewards.</summary>
-    public void Score(GroupScored scored)
+    public void AddRewards(GroupScored scored)
     {
         if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
             return;
