@@ -36,7 +36,7 @@ public sealed class RoundGroups
     public IReadOnlyList<ScoredGroup> Scored =>
         [.. _order.Where(id => _members[id].Scored is not null).Select(id => _members[id].Scored!)];
 
-    /// <summary>Keeps a group's samples. Returns its prompt, or null where nobody waits for them.</summary>
+    /// <summary>Keeps a group's samples. Returns its prompt, or null if nobody waits for them.</summary>
     public PromptItem? Finish(GroupFinished group)
     {
         if (!_members.TryGetValue(group.Id, out var member) || !member.IsOpen || member.Finished is not null)

@@ -28,7 +28,7 @@ internal sealed class Prefill(List<Sequence> members, int cached)
     /// <summary>Members that still hold the blocks that it is written to.</summary>
     public IEnumerable<Sequence> Holders => Members.Where(Holds);
 
-    /// <summary>One of the <see cref="Holders"/>; null where there is none.</summary>
+    /// <summary>One of the <see cref="Holders"/>; null if there is none.</summary>
     public Sequence? Holder => Members.Find(Holds);
 
     private bool Holds(Sequence member) => member.Admission == _admission && member.HoldsBlocks;

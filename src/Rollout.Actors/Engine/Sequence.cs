@@ -18,7 +18,7 @@ public sealed class Sequence
     /// <param name="start">Its number in the group, and the tokens that other decoders sampled.</param>
     /// <param name="key">The key of its randomness.</param>
     /// <param name="arrival">Its group's place in the order of arrival: the youngest is preempted first.</param>
-    /// <param name="stopTexts">Finds texts that end it; null where there are none.</param>
+    /// <param name="stopTexts">Finds texts that end it; null if there are none.</param>
     public Sequence(GroupRequest group, SampleStart start, ulong key, long arrival, StopTextSearch? stopTexts = null)
     {
         _stopTexts = stopTexts;

@@ -31,7 +31,7 @@ internal sealed class StepPlan(ForwardBatch batch, bool isLastTry)
         .Concat(Chunks.SelectMany(chunk => chunk.Prefill.Holders))
         .Distinct();
 
-    /// <summary>The sequences that a fault names; null where it names none, so that all members are suspects.</summary>
+    /// <summary>The sequences that a fault names; null if it names none, so that all members are suspects.</summary>
     public HashSet<Sequence>? Culprits(Exception fault)
     {
         HashSet<Sequence> named = fault switch

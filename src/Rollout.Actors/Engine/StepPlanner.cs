@@ -153,10 +153,9 @@ internal sealed class StepPlanner(
     }
 
     /// <summary>
-    /// Takes the fault of the oldest planned step. Whom it names has one last try, in a step of its own; where it names
-    /// nobody, all members of the step have failed once more. A sequence out of tries fails its group. Rows of a step
-    /// with a faulty draw are computed again, all other members give their blocks back and start over from their
-    /// tokens.
+    /// Takes the fault of the oldest planned step. Sequences that the fault names get one last try alone. If it names none,
+    /// every member counts a failure. A sequence out of tries fails its group. After a faulty draw, other decoding sequences
+    /// keep their blocks and only draw again; in all other cases members are prefilled again.
     /// </summary>
     public void Fail(Exception fault)
     {

@@ -58,7 +58,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
         _forgotten.Clear();
     }
 
-    /// <summary>The decoder has carried out all commands up to this number.</summary>
+    /// <summary>Notes that the decoder has carried out all commands up to this number.</summary>
     public void Acknowledge(long taken)
     {
         Taken = Math.Max(Taken, Math.Min(taken, _numbers));

@@ -31,7 +31,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
     /// <summary>Token ids of the decoders' model are less than this; null before the first decoder.</summary>
     public int? VocabularySize { get; private set; }
 
-    /// <summary>The weights that all decoders hold; null where there is no decoder, or they differ.</summary>
+    /// <summary>The weights that all decoders hold; null if there is no decoder, or they differ.</summary>
     public Policy? Policy => All.Select(decoder => decoder.Announcement.Policy).Distinct().ToArray() is [var one] ? one : null;
 
     /// <summary>The decoders that take work, the emptiest first.</summary>
@@ -41,7 +41,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
 
     public KnownDecoder? Find(DecoderId id) => Roster.Find(id);
 
-    /// <summary>The model and tokenizer that decoders must have; null where the next one decides.</summary>
+    /// <summary>The model and tokenizer that decoders must have; null if the next one decides.</summary>
     /// <param name="hasWork">Some groups have not ended.</param>
     public string? Fingerprint(bool hasWork) => hasWork || Roster.HasAny ? _fingerprint : null;
 
@@ -106,7 +106,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
         return new DecoderArrival(decoder, null, displaced);
     }
 
-    /// <summary>An incarnation has ended. Gives it where it was present.</summary>
+    /// <summary>Removes an incarnation that has ended. Returns it where it was present.</summary>
     public KnownDecoder? Remove(DecoderLost lost)
     {
         var decoder = Roster.RecordLoss(lost);
@@ -114,7 +114,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
         return decoder;
     }
 
-    /// <summary>A host has left or died. Gives its decoders that were present.</summary>
+    /// <summary>Removes a host that has left or died. Returns those of its decoders that were present.</summary>
     public IReadOnlyList<KnownDecoder> Remove(HostId host)
     {
         var lost = Roster.RecordHostLoss(host);

@@ -76,7 +76,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         return lost;
     }
 
-    /// <summary>Books a report. Null where its sender doesn't count, and is not to be answered.</summary>
+    /// <summary>Books a report. Null if its sender doesn't count, and is not to be answered.</summary>
     public KnownDecoder? AcceptReport(DecoderReport report)
     {
         if (report.Epoch != epoch || Decoders.Find(report.Decoder) is not { } decoder
@@ -115,7 +115,8 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
 
     private void AcceptProgress(KnownDecoder decoder, SampleProgress progress)
     {
-        // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
+        // A settled decoder reports an unknown group only if its client has the outcome or cancelled it: ForgetGroups is on
+        // its way.
         var group = book.Find(progress.Group);
         if (group is null && decoder.IsSettled)
             return;
@@ -151,7 +152,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             Requeue(decoder, group, slot);
     }
 
-    /// <summary>Why an entry of a report can't be right, in a sentence; null where it can.</summary>
+    /// <summary>Why an entry of a report can't be right, in a sentence; null if it can.</summary>
     private static string? WhyWrong(GroupRequest? request, SampleProgress progress)
     {
         var (sample, end) = (progress.Sample, (long)progress.Start + progress.Sampled.Count);

@@ -119,7 +119,7 @@ public sealed class GroupBook
     /// <summary>To be called every second or so: groups that were called, and never came, lose their places.</summary>
     public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
-    /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null where one can.</summary>
+    /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null if one can.</summary>
     public string? WhyRefused(GroupRequest request, string? fingerprint) =>
         RequestRules.WhyRefused(request, Decoders.VocabularySize)
         ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null

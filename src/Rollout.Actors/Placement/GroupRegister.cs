@@ -49,7 +49,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
         return group;
     }
 
-    /// <summary>A group is worked on from now on: it fails when it makes no token for too long.</summary>
+    /// <summary>Starts the clock of a group: it fails when it makes no token for too long.</summary>
     public void StartClock(RolloutGroup group)
     {
         group.ProgressAt = now();
@@ -57,7 +57,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
             SetDue(group, group.ProgressAt + groupTimeout);
     }
 
-    /// <summary>A group has made a token.</summary>
+    /// <summary>Notes that a group has made a token.</summary>
     public void NoteProgress(RolloutGroup group) => group.ProgressAt = now();
 
     /// <summary>Ends a group; its outcome is kept until it is removed.</summary>

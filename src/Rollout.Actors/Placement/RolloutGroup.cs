@@ -29,7 +29,7 @@ public sealed class RolloutGroup(GroupId id, long arrival)
     /// <summary>The only model and tokenizer that it may be decoded with; null for any.</summary>
     public string? Fingerprint { get; private set; }
 
-    /// <summary>Tokens of its longest sample at most, prompt included.</summary>
+    /// <summary>The most tokens that its longest sample may have, prompt included.</summary>
     public long Longest { get; private set; }
 
     /// <summary>The line that it waits in; null while nothing of it waits, or nobody has asked for it.</summary>
@@ -80,7 +80,7 @@ public sealed class RolloutGroup(GroupId id, long arrival)
     /// <summary>Samples that haven't finished.</summary>
     public int Unfinished { get; set; }
 
-    /// <summary>Attaches what its client asks for. False where decoders have samples that the request doesn't have.</summary>
+    /// <summary>Attaches what its client asks for. False if decoders have samples that the request doesn't have.</summary>
     public bool Attach(GroupRequest request, Policy? required, string? fingerprint)
     {
         var samples = request.Samples;
@@ -163,7 +163,7 @@ public sealed class SampleSlot(int sample)
     /// <summary>Forgets its tokens: a decoder that works on it already reports its own.</summary>
     public void Clear() => _sampled = new SampledTokensBuilder();
 
-    /// <summary>Appends tokens that aren't known yet. False where tokens before them are missing.</summary>
+    /// <summary>Appends tokens that aren't known yet. False if tokens before them are missing.</summary>
     public bool Append(SampleProgress progress)
     {
         if (progress.Start > Count)

@@ -15,8 +15,8 @@ public sealed class RoomEstimate(int lookaheadSeqs)
     /// <summary>A completion is expected to need at least this share of the tokens it may have.</summary>
     private const double LeastShare = 1.0 / 16;
 
-    private int _mostSeqs;          // samples that any decoder takes at most
-    private long _mostTokens;       // tokens that the blocks hold which any decoder takes at most
+    private int _mostSeqs;          // the most samples that any decoder takes
+    private long _mostTokens;       // the most tokens that fit into the blocks any decoder takes
 
     /// <summary>The share of their max tokens that finished samples needed, recent ones counting more; 1 at first.</summary>
     public double LengthShare { get; private set; } = 1;
@@ -49,8 +49,8 @@ public sealed class RoomEstimate(int lookaheadSeqs)
 
     /// <summary>
     /// How many of a group's waiting samples a decoder has room for: all of them or none; of a group that is larger than
-    /// what any decoder takes, those that there is room for. An idle decoder takes any group, as far as it has places: its
-    /// pool takes turns.
+    /// what any decoder takes, those that there is room for. An idle decoder takes any group, as far as it has places:
+    /// what does not fit into its blocks runs later.
     /// </summary>
     /// <param name="group">Its samples wait.</param>
     /// <param name="decoder">Where they may go.</param>
@@ -84,13 +84,13 @@ public sealed class RoomEstimate(int lookaheadSeqs)
     }
 
     /// <summary>
-    /// True where moving samples away from the rest of their group pays: they are expected to sample more tokens than the
+    /// True if moving samples away from the rest of their group pays: they are expected to sample more tokens than the
     /// prompt has, which must be computed again.
     /// </summary>
     public bool PaysToSplit(GroupRequest group, IEnumerable<SampleSlot> moved) =>
         moved.Sum(slot => (long)TokensToCome(group, slot)) > group.Prompt.Length;
 
-    /// <summary>Samples that a decoder has at most, and the blocks that those may be expected to need.</summary>
+    /// <summary>The most samples that a decoder has, and the blocks that those may be expected to need.</summary>
     private (int Seqs, long Blocks) Most(DecoderCapacity capacity, bool ahead)
     {
         var seqs = capacity.MaxNumSeqs + (ahead ? lookaheadSeqs : 0);

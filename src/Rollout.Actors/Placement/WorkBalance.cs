@@ -48,7 +48,9 @@ internal sealed class WorkBalance(RoomEstimate room, WorkDispatch work, DecoderR
         return false;
     }
 
-    /// <summary>Recalls at most so many samples for the dry decoder. False where nothing that waits there should move.</summary>
+    /// <summary>
+    /// Recalls samples for the dry decoder, no more than <paramref name="most"/>. False if nothing that waits there should move.
+    /// </summary>
     private bool RecallWhatWaits(KnownDecoder donor, KnownDecoder dry, int most)
     {
         var (left, waiting) = (most, donor.Load.Waiting);
@@ -71,7 +73,7 @@ internal sealed class WorkBalance(RoomEstimate room, WorkDispatch work, DecoderR
         return left < most || (waiting > 0 && RecallPreempted(donor, dry, most));
     }
 
-    /// <summary>What waits has begun before: the pool preempts the youngest, and they are computed again anywhere.</summary>
+    /// <summary>What waits has begun before: the ledger preempts the youngest, and they are computed again anywhere.</summary>
     private static bool RecallPreempted(KnownDecoder donor, KnownDecoder dry, int most)
     {
         var youngest = donor.Groups.Keys

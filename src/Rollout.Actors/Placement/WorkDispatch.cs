@@ -11,7 +11,9 @@ namespace Rollout.Actors.Placement;
 /// <param name="begun">Told of a group that is given to a decoder for the first time.</param>
 public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Action<RolloutGroup> begun)
 {
-    /// <summary>Bytes of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
+    /// <summary>
+    /// The most bytes of one assignment's samples, unless a single one is longer: a message stays far below a frame.
+    /// </summary>
     private const int AssignedBytes = 512 * 1024;
 
     private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
@@ -21,13 +23,13 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
     /// <summary>No decoder is given anything.</summary>
     public bool IsHeld { get; set; }
 
-    /// <summary>Samples in the queue.</summary>
+    /// <summary>Samples that no decoder has.</summary>
     public int WaitingSequences { get; private set; }
 
     /// <summary>Groups with samples in the queue.</summary>
     public WorkQueue Waiting { get; } = new();
 
-    /// <summary>Other decoders are there than before: groups may have room elsewhere, and wait in other lines.</summary>
+    /// <summary>Measures the decoders after some came or went: groups may have room elsewhere, and wait in other lines.</summary>
     public void MeasureDecoders(IEnumerable<KnownDecoder> decoders)
     {
         room.MeasureLargest(decoders);
@@ -118,7 +120,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
 
     /// <summary>
     /// Gives a group to where its siblings are, if it can run there at once; what was recalled from there for want of room
-    /// would only go back. Else to the emptiest decoder that has room. False where none has.
+    /// would only go back. Else to the emptiest decoder that has room. False if none has.
     /// </summary>
     private bool PlaceGroup(RolloutGroup group)
     {

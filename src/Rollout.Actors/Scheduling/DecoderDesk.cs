@@ -33,7 +33,7 @@ internal sealed class DecoderDesk
         _intake = new DecoderIntake(epoch, book, LogRefusedEntry);
     }
 
-    /// <summary>A decoder announces itself. Returns it where it is accepted.</summary>
+    /// <summary>Registers a decoder that announces itself. Returns it if it is accepted.</summary>
     public KnownDecoder? Register(DecoderHere here, TimeSpan reportEvery)
     {
         var isNew = _book.Decoders.Find(here.Id)?.Announcement.Incarnation != here.Incarnation;
@@ -54,7 +54,7 @@ internal sealed class DecoderDesk
         return decoder;
     }
 
-    /// <summary>A decoder reports. Returns it where the report counts.</summary>
+    /// <summary>Books a report. Returns the decoder if the report counts.</summary>
     public KnownDecoder? AcceptReport(DecoderReport report)
     {
         var decoder = _intake.AcceptReport(report);
@@ -62,10 +62,10 @@ internal sealed class DecoderDesk
         return decoder;
     }
 
-    /// <summary>A decoder's host says that an incarnation has ended, and why.</summary>
+    /// <summary>Removes an incarnation that has ended, as its decoder's host says.</summary>
     public void RemoveDecoder(DecoderLost lost) => RemoveDecoder(lost, isFault: true);
 
-    /// <summary>A host has left or died, and its decoders with it.</summary>
+    /// <summary>Removes the decoders of a host that has left or died.</summary>
     public void RemoveHost(HostId host)
     {
         foreach (var decoder in _intake.RemoveHost(host))
@@ -95,7 +95,7 @@ internal sealed class DecoderDesk
         }
     }
 
-    /// <summary>A second has passed: decoders that stopped without a reason are lost.</summary>
+    /// <summary>Removes decoders that stopped some seconds ago without a reason. To be called each second.</summary>
     public void Tick()
     {
         foreach (var (decoder, ticks) in _stopped.ToArray())
@@ -138,7 +138,7 @@ internal sealed class DecoderDesk
         _intake.RemoveDecoder(lost, isFault);
     }
 
-    /// <summary>A decoder that is out of its mind must not fill the log: its 1st, 2nd, 4th, 8th… bad entry is logged.</summary>
+    /// <summary>Logs the 1st, 2nd, 4th, 8th… bad entry, so that a faulty decoder doesn't fill the log.</summary>
     private void LogRefusedEntry(KnownDecoder decoder, string reason)
     {
         if (BitOperations.IsPow2(++decoder.RefusedEntries))

@@ -36,7 +36,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="time">What deadlines are measured with.</param>
     /// <param name="membership">
     /// Asked by <see cref="WatchHosts"/> for the hosts that have decoders: nothing is given to anybody before the decoders
-    /// of those hosts have said what they hold, or had time to. Null where no host comes or goes.
+    /// of those hosts have said what they hold, or had time to. Null if no host comes or goes.
     /// </param>
     public SchedulerActor(
         SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, IActorRef? membership)
