@@ -67,6 +67,7 @@ public sealed partial class ArchitectureTests
 
     [Theory]
     [InlineData("Rollout.Gpu")]
+    [InlineData("Rollout.Actors")]
     [InlineData("Rollout.Host")]
     public void Folders_use_each_other_without_cycles(params string[] projects)
     {

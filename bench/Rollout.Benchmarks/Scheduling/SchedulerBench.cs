@@ -52,6 +52,7 @@ internal static class SchedulerBench
         var sampling = Enumerable.Repeat(new SamplingParams { MaxTokens = tokens }, Samples).ToArray();
         var started = TimeProvider.System.GetTimestamp();
         var busyBefore = clock.Busy;
+        var allocatedBefore = clock.AllocatedBytes;
         var finished = 0;
         await foreach (var outcome in new RolloutClient(system, scheduler).GenerateAsync(
             Enumerable.Range(0, groups).Select(id => new GroupRequest(new GroupId(id), prompt, sampling)), window: 32_000))
@@ -60,11 +61,13 @@ internal static class SchedulerBench
         }
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var busy = (clock.Busy - busyBefore).TotalSeconds;
+        var allocated = clock.AllocatedBytes - allocatedBefore;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"  {finished} of {groups} groups in {seconds:0.0} s: {finished / seconds:0} groups/s,"
             + $" {(double)finished * Samples * tokens / seconds / 1e6:0.00} M tokens/s;"
-            + $" the scheduler's thread {100 * busy / seconds:0} % of a core, {1e6 * busy / finished:0} us a group"));
+            + $" the scheduler's thread {100 * busy / seconds:0} % of a core, {1e6 * busy / finished:0.0} us and"
+            + $" {(double)allocated / finished:0} bytes a group"));
         await system.Terminate();
     }
 
@@ -75,9 +78,13 @@ internal static class SchedulerBench
 
         public override long GetTimestamp()
         {
+            AllocatedBytes = GC.GetAllocatedBytesForCurrentThread();
             _thread ??= File.ResolveLinkTarget("/proc/thread-self", returnFinalTarget: false)?.FullName;
             return base.GetTimestamp();
         }
+
+        /// <summary>Managed memory that the thread had allocated when it last asked for the time.</summary>
+        public long AllocatedBytes { get; private set; }
 
         /// <summary>In user and kernel mode (Linux counts hundredths of a second).</summary>
         public TimeSpan Busy

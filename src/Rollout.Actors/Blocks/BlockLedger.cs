@@ -4,10 +4,10 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Records who holds which blocks of one device's KV pool. Its one owner calls it serially, one step ahead of the
-/// device. Stale requests are ignored: growth or written tokens of a sequence that was preempted meanwhile. A release
-/// ends the named admission and older ones; a newer admission ends the older. What only a bug can ask for throws, with
-/// the ids.
+/// Records who holds which blocks of one device's KV pool. Its one owner calls it serially, while the device still
+/// computes earlier steps. Stale requests are ignored: growth or written tokens of a sequence that was preempted
+/// meanwhile. A release for admission n frees what the sequence holds under n or earlier. A request under n first frees
+/// anything held under earlier admissions. What only a bug can ask for throws, with the ids.
 /// </summary>
 public sealed class BlockLedger
 {
@@ -55,8 +55,8 @@ public sealed class BlockLedger
     public string? Imbalance() => LedgerAudit.Imbalance(_pool, _cache, _tables.Values);
 
     /// <summary>
-    /// Grants the blocks of one step. No block is the destination of two copies. All sources are read before anything
-    /// is written: a block may be the source of one copy and, once its last holder was preempted, the destination of
+    /// Grants the blocks of one step: handles written tokens, releases, growth and admissions, in that order. No block
+    /// is the destination of two copies. All sources are read before anything is written: a block may be the source of one copy and, once its last holder was preempted, the destination of
     /// another.
     /// </summary>
     public StepGrant Reserve(StepDemand demand)
@@ -74,7 +74,7 @@ public sealed class BlockLedger
         foreach (var request in demand.Admissions)
             EndOlderAdmissions(request);
         Grow(demand.Growth);
-        var admissions = Admit(demand.Admissions);
+        var answers = Admit(demand.Admissions);
 
         Audit();
         return new StepGrant
@@ -83,7 +83,7 @@ public sealed class BlockLedger
             Changes = _growth.Changes.ToArray(),
             Copies = _growth.Copies.ToArray(),
             Preempted = _preempted.ToArray(),
-            Admissions = admissions,
+            Answers = answers,
             Usage = Usage,
         };
     }
@@ -179,7 +179,7 @@ public sealed class BlockLedger
         {
             if (Growing(growth[i]) is not { } table)
                 continue;
-            table.GrownIn = _reservations;
+            table.ListedIn = _reservations;
             while (_growth.Needed(table, growth[i].Tokens) > _pool.AvailableCount)
             {
                 end--;
@@ -199,7 +199,7 @@ public sealed class BlockLedger
     {
         if (!TryFind(growth.Sequence, growth.Admission, out var table))
             return null;
-        if (table.GrownIn == _reservations)
+        if (table.ListedIn == _reservations)
             throw new InvalidOperationException($"{growth.Sequence} is to grow twice in one step");
         var longest = table.Prompt.MaxLength;
         if (growth.Tokens > longest)
@@ -217,20 +217,20 @@ public sealed class BlockLedger
         _preempted.Add(table.Sequence);
     }
 
-    private Admission[] Admit(AdmissionRequest[] requests)
+    private AdmissionAnswer[] Admit(AdmissionRequest[] requests)
     {
         if (requests.Length == 0)
             return [];
-        var answers = new Admission[requests.Length];
-        Admission.Deferred? deferred = null;
+        var answers = new AdmissionAnswer[requests.Length];
+        AdmissionAnswer.Deferred? deferred = null;
         for (var i = 0; i < requests.Length; i++)
         {
             var longest = _geometry.BlocksFor(requests[i].MaxLength);
             if (longest > _pool.Count)
-                answers[i] = new Admission.Refused(longest, _pool.Count);
+                answers[i] = new AdmissionAnswer.Refused(longest, _pool.Count);
             else
                 answers[i] = deferred ?? Admit(requests[i]);
-            deferred ??= answers[i] as Admission.Deferred;
+            deferred ??= answers[i] as AdmissionAnswer.Deferred;
         }
 
         return answers;
@@ -240,7 +240,7 @@ public sealed class BlockLedger
     /// Grants the prompt if each member could then grow by a block, or if nobody holds blocks. In a step that
     /// preempted, all prompts wait: the preempted sequences come first.
     /// </summary>
-    private Admission Admit(AdmissionRequest request)
+    private AdmissionAnswer Admit(AdmissionRequest request)
     {
         var (members, tokens) = (request.Members, request.Tokens);
         var hashes = _hashes.Of(tokens, Version);
@@ -257,7 +257,7 @@ public sealed class BlockLedger
         var headroom = _tables.Count == 0 || !grows ? 0 : members.Length;
         var missing = total - hits.Length + headroom - evictable;
         if (_preempted.Count > 0 || missing > 0)
-            return new Admission.Deferred(Math.Max(missing, 1));
+            return new AdmissionAnswer.Deferred();
 
         var blocks = new BlockId[total];
         hits.CopyTo(blocks);
@@ -274,7 +274,7 @@ public sealed class BlockLedger
         var capacity = _geometry.BlocksFor(request.MaxLength);
         foreach (var member in members)
             _tables.Add(member, new BlockTable(member, prompt, blocks, capacity));
-        return new Admission.Granted(blocks, hits.Length * _geometry.BlockSize);
+        return new AdmissionAnswer.Granted(blocks, hits.Length * _geometry.BlockSize);
     }
 
     private bool TryFind(SequenceId sequence, AdmissionId admission, [NotNullWhen(true)] out BlockTable? table) =>

@@ -29,8 +29,8 @@ internal sealed class BlockTable
 
     public int Count { get; private set; }
 
-    /// <summary>The last reservation that grew it.</summary>
-    public long GrownIn { get; set; }
+    /// <summary>The last reservation that listed it; catches duplicates.</summary>
+    public long ListedIn { get; set; }
 
     public ReadOnlySpan<BlockId> Blocks => _blocks.AsSpan(0, Count);
 

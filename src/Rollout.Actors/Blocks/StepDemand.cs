@@ -2,10 +2,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>
-/// What one decoder needs of the pool for one step, handled in the order of the properties. Whoever gets it owns its
-/// arrays.
-/// </summary>
+/// <summary>What one decoder needs of the pool for one step. Whoever gets it owns its arrays.</summary>
 public sealed record StepDemand
 {
     /// <summary>Counts demands of this decoder.</summary>
@@ -58,7 +55,7 @@ public sealed record StepGrant
     public required SequenceId[] Preempted { get; init; }
 
     /// <summary>One answer an admission request, in order.</summary>
-    public required Admission[] Admissions { get; init; }
+    public required AdmissionAnswer[] Answers { get; init; }
 
     /// <summary>The pool after this grant.</summary>
     public required PoolUsage Usage { get; init; }

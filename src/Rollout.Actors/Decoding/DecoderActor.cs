@@ -61,7 +61,8 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
         if (_engine.Limits.MaxNumSeqs < limits.MaxNumSeqs)
         {
             _log.Warning(
-                "{Decoder} runs {Fewer} sequences at once, not {MaxNumSeqs}: its device copies no more blocks in a step",
+                "{Decoder} runs at most {Fewer} sequences instead of {MaxNumSeqs}: its device can copy only that many blocks in"
+                + " one step",
                 setup.Id, _engine.Limits.MaxNumSeqs, limits.MaxNumSeqs);
         }
         _reserve = demand => _allocator.Tell(new ReserveBlocks(demand), Self);
@@ -292,7 +293,13 @@ public sealed class DecoderActor : ReceiveActor, IWithUnboundedStash, IWithTimer
     private void RunStep(StepGrant grant, bool reserveAhead)
     {
         if (grant.Preempted.Length > 0)
-            _log.Info("{Decoder} preempted {Count} sequences: {Usage}", _setup.Id, grant.Preempted.Length, grant.Usage);
+        {
+            var usage = grant.Usage;
+            _log.Info(
+                "{Decoder}: out of blocks, {Count} sequences preempted ({Free} free, {Cached} cached, {InUse} of {Total}"
+                + " blocks in use)",
+                _setup.Id, grant.Preempted.Length, usage.Free, usage.Cached, usage.InUse, usage.Total);
+        }
         _engine.Run(grant, reserveAhead ? _reserve : null);
         _link.StepDone(grant.Usage.Total - grant.Usage.InUse);
     }

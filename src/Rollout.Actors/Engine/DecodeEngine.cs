@@ -6,9 +6,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// Decodes groups on one device, without actors: whoever has it reserves what <see cref="Demand"/> asks for in a
-/// <see cref="BlockLedger"/> and hands the grant to <see cref="Run"/>, step by step. One thread uses it, which it
-/// blocks. It owns and disposes of the runner.
+/// Decodes groups on one device, without actors. The caller passes each <see cref="Demand"/> to a
+/// <see cref="BlockLedger"/> and its grant to <see cref="Run"/>. Single-threaded; <see cref="Run"/> blocks. It owns and
+/// disposes of the runner.
 /// </summary>
 public sealed class DecodeEngine : IDisposable
 {
@@ -17,7 +17,9 @@ public sealed class DecodeEngine : IDisposable
     private readonly StepClock _clock;
 
     /// <param name="runner">The device with its model.</param>
-    /// <param name="limits">What it may hold; never more sequences than the runner can copy blocks in a step.</param>
+    /// <param name="limits">
+    /// What it may hold. MaxNumSeqs is capped at the runner's MaxCopies: each running sequence may need one copy a step.
+    /// </param>
     /// <param name="policy">The policy that the runner's weights are; null for weights from disk.</param>
     /// <param name="tokenizer">Finds stop texts; without one, groups that have some fail.</param>
     public DecodeEngine(
@@ -117,7 +119,7 @@ public sealed class DecodeEngine : IDisposable
         if (hasRows)
             Start(plan.Batch);
         // A step stays under way while another one follows it. Where nothing follows, its result decides what is next.
-        var mayStay = hasRows && !plan.IsLastTry && reserveAhead is not null && IsDemandOut ? _runner.StepsAhead - 1 : 0;
+        var mayStay = hasRows && !plan.IsLastTry && reserveAhead is not null && IsDemandOut ? _runner.MaxStepsUnderWay - 1 : 0;
         while (_planner.StepsUnderWay > mayStay)
             Finish();
         Reserve(reserveAhead);

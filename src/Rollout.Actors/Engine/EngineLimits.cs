@@ -15,7 +15,8 @@ public sealed record EngineLimits
     public required int MaxModelLength { get; init; }
 
     /// <summary>
-    /// Failed steps between two tokens that a sequence survives; it has the step of its last try to itself.
+    /// Failed steps between two tokens that a sequence survives. After the last of them, or one whose fault names the
+    /// sequence, it has one last try in a step of its own.
     /// </summary>
     public required int MaxStepRetries { get; init; }
 
@@ -24,9 +25,6 @@ public sealed record EngineLimits
     /// finished rows are computed until the last one has finished.
     /// </summary>
     public bool StaticBatch { get; init; }
-
-    /// <summary>One more failure fails the sequence's group.</summary>
-    internal bool IsLastTry(Sequence sequence) => sequence.Failures > 0 && sequence.Failures >= MaxStepRetries;
 
     /// <summary>Why samples of a group can never run here, in a sentence; null if they can.</summary>
     internal string? WhyRefused(

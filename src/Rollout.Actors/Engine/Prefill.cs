@@ -1,5 +1,3 @@
-using Rollout.Actors.Blocks;
-
 namespace Rollout.Actors.Engine;
 
 /// <summary>
@@ -9,8 +7,7 @@ namespace Rollout.Actors.Engine;
 /// <param name="cached">Tokens whose keys and values are cached already.</param>
 internal sealed class Prefill(List<Sequence> members, int cached)
 {
-    private readonly AdmissionId _admission = members[0].Admission;
-
+    /// <summary>Those that still hold the blocks that it is written to.</summary>
     public List<Sequence> Members { get; } = members;
 
     /// <summary>All tokens to be computed, cached ones included.</summary>
@@ -24,12 +21,4 @@ internal sealed class Prefill(List<Sequence> members, int cached)
 
     /// <summary>Tokens that are in no planned step yet.</summary>
     public int Remaining => Target - Planned;
-
-    /// <summary>Members that still hold the blocks that it is written to.</summary>
-    public IEnumerable<Sequence> Holders => Members.Where(Holds);
-
-    /// <summary>One of the <see cref="Holders"/>; null if there is none.</summary>
-    public Sequence? Holder => Members.Find(Holds);
-
-    private bool Holds(Sequence member) => member.Admission == _admission && member.HoldsBlocks;
 }

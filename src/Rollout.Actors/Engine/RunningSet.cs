@@ -4,8 +4,9 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// The sequences that hold blocks of the pool, and the prompts among them that are still being computed. Collects what
-/// the next demand tells the pool: who grows, which blocks come back, which prompts are written.
+/// What holds blocks of the pool: unfinished sequences with the prompts that are still being computed, and the finished
+/// rows of the static baseline. Collects what the next demand tells the pool: who grows, which blocks are released,
+/// which prompts are written.
 /// </summary>
 internal sealed class RunningSet
 {
@@ -17,7 +18,7 @@ internal sealed class RunningSet
     /// <summary>Unfinished sequences, oldest first.</summary>
     public IReadOnlyList<Sequence> Sequences => _sequences;
 
-    /// <summary>Prompts with tokens in no step yet, oldest first.</summary>
+    /// <summary>Prompts that the device has not computed to their end, in the order of admission.</summary>
     public List<Prefill> Prefills { get; } = [];
 
     /// <summary>Finished rows of the static baseline, which are computed until the whole batch has finished.</summary>
@@ -30,15 +31,13 @@ internal sealed class RunningSet
     public int TokensToPrefill => Prefills.Sum(prefill => prefill.Remaining);
 
     /// <summary>Adds sequences of one group that share their tokens and the granted blocks.</summary>
-    public void Add(List<Sequence> members, Admission.Granted granted)
+    public void Add(List<Sequence> members, AdmissionAnswer.Granted granted)
     {
         foreach (var member in members)
         {
             member.TakeBlocks(granted.Blocks);
             member.Status = SequenceStatus.Prefilling;
-            var place = _sequences.FindIndex(other =>
-                (other.Arrival, other.Id.Sample).CompareTo((member.Arrival, member.Id.Sample)) > 0);
-            _sequences.Insert(place < 0 ? _sequences.Count : place, member);
+            _sequences.Insert(PlaceOf(member), member);
         }
         Prefills.Add(new Prefill(members, granted.CachedTokens));
     }
@@ -47,22 +46,32 @@ internal sealed class RunningSet
     public void MarkComputed(Prefill prefill, int tokens)
     {
         prefill.Computed += tokens;
-        if (prefill.Holder is { } holder)
+        if (prefill.Members is [var holder, ..])
             _written.Add(new WrittenTokens(holder.Id, holder.Admission, prefill.Computed));
+        if (prefill.Computed == prefill.Target)
+            Prefills.Remove(prefill);
     }
 
+    /// <summary>A sample of this group holds blocks.</summary>
+    public bool Holds(GroupId group) => _sequences.Exists(sequence => sequence.Id.Group == group);
+
+    /// <summary>Blocks that the group's prompt fills are still being computed.</summary>
+    public bool IsComputingPromptOf(GroupId group, int blockSize) => Prefills.Exists(prefill =>
+        prefill.Members[0].Id.Group == group
+        && prefill.Computed / blockSize < prefill.Members[0].PromptLength / blockSize);
+
     /// <summary>Removes a sequence that needs its blocks no more.</summary>
-    public void Release(Sequence sequence)
+    public void ReleaseBlocks(Sequence sequence)
     {
-        GiveBack(sequence);
-        Remove(sequence);
+        QueueRelease(sequence);
+        RemovePreempted(sequence);
     }
 
     /// <summary>Gives back the blocks of a sequence that isn't in the set.</summary>
-    public void GiveBack(Sequence sequence) => _releases.Add(new SequenceRelease(sequence.Id, sequence.Admission));
+    public void QueueRelease(Sequence sequence) => _releases.Add(new SequenceRelease(sequence.Id, sequence.Admission));
 
     /// <summary>Removes a sequence whose blocks the pool has taken already.</summary>
-    public void Remove(Sequence sequence)
+    public void RemovePreempted(Sequence sequence)
     {
         sequence.DropBlocks();
         _sequences.Remove(sequence);
@@ -83,13 +92,30 @@ internal sealed class RunningSet
     {
         if (group is { } one && row.Id.Group != one)
             return false;
-        GiveBack(row);
+        QueueRelease(row);
         row.DropBlocks();
         return true;
     });
 
     /// <summary>Forgets which prompts were written: an older policy computed them.</summary>
     public void ForgetWritten() => _written.Clear();
+
+    /// <summary>Binary search; a new sequence is mostly the youngest.</summary>
+    private int PlaceOf(Sequence sequence)
+    {
+        var (low, high) = (0, _sequences.Count);
+        if (high == 0 || sequence.IsAfter(_sequences[^1]))
+            return high;
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (sequence.IsAfter(_sequences[middle]))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
+    }
 
     /// <summary>Asks for the blocks of the next step.</summary>
     /// <param name="step">Its number.</param>

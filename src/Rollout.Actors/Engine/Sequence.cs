@@ -29,8 +29,7 @@ public sealed class Sequence
         PromptLength = group.Prompt.Length;
         _sampled = new SampledTokensBuilder(group.Prompt, Math.Min(Sampling.MaxTokens, 1024));
         _sampled.Append(start.Sampled);
-        foreach (var token in start.Sampled.Tokens)
-            FinishIfLast(token);
+        FinishIfLast(start.Sampled.Tokens);
     }
 
     public SequenceId Id { get; }
@@ -43,15 +42,18 @@ public sealed class Sequence
 
     public int PromptLength { get; }
 
+    /// <summary>It is younger than the other: of a later group, or a later sample of the same group.</summary>
+    public bool IsAfter(Sequence other) => (Arrival, Id.Sample).CompareTo((other.Arrival, other.Id.Sample)) > 0;
+
     public SequenceStatus Status { get; set; }
 
     public bool IsFinished => Status == SequenceStatus.Finished;
 
-    public bool HoldsBlocks => Status is SequenceStatus.Prefilling or SequenceStatus.Running;
+    public bool HoldsBlocks => Status is SequenceStatus.Prefilling or SequenceStatus.Decoding;
 
     public FinishReason Reason { get; private set; }
 
-    /// <summary>The admission under which it holds blocks.</summary>
+    /// <summary>The admission that it last asked for; while it holds blocks, the one that gave them.</summary>
     public AdmissionId Admission { get; set; }
 
     /// <summary>Tokens that planned steps draw and that have not arrived.</summary>
@@ -66,8 +68,11 @@ public sealed class Sequence
     /// <summary>The pending tokens are its last: no further step is planned for it.</summary>
     public bool IsDrawnOut => Count + Pending >= MaxLength;
 
-    /// <summary>Failed steps since its last token.</summary>
+    /// <summary>Failed steps since its last token that it may have caused.</summary>
     public int Failures { get; set; }
+
+    /// <summary>One more failure fails its group. It has the step of its last try to itself.</summary>
+    public bool IsOnLastTry { get; set; }
 
     /// <summary>Tokens of the prompt and sampled tokens.</summary>
     public int Count => PromptLength + _sampled.Count;
@@ -100,8 +105,10 @@ public sealed class Sequence
     public void Append(int token, float logprob, Policy policy)
     {
         Pending = Math.Max(0, Pending - 1);
+        // Only a token is progress: a prompt whose third chunk always fails would otherwise be tried for ever.
+        (Failures, IsOnLastTry) = (0, false);
         _sampled.Append(token, logprob, policy);
-        FinishIfLast(token);
+        FinishIfLast([token]);
     }
 
     /// <summary>Expects its next token from this draw of a planned step.</summary>
@@ -149,11 +156,17 @@ public sealed class Sequence
     /// <summary>What another decoder needs to go on.</summary>
     public SampleStart ToStart() => new(Id.Sample, _sampled.ToSampledTokens());
 
-    private void FinishIfLast(int token)
+    /// <summary>Finishes at the first of the appended tokens that stops it, or at the greatest length.</summary>
+    private void FinishIfLast(ReadOnlySpan<int> appended)
     {
-        if (Sampling.StopTokenIds.AsSpan().Contains(token) || _stopTexts?.Append(token) == true)
+        foreach (var token in appended)
+        {
+            if (!Sampling.StopTokenIds.AsSpan().Contains(token) && _stopTexts?.Append(token) != true)
+                continue;
             Finish(FinishReason.Stop);
-        else if (Count == MaxLength)
+            return;
+        }
+        if (Count == MaxLength)
             Finish(FinishReason.Length);
     }
 

@@ -10,7 +10,7 @@ public enum SequenceStatus
     Prefilling,
 
     /// <summary>It samples one token a step.</summary>
-    Running,
+    Decoding,
 
     /// <summary>It ended; its blocks are released with the next demand.</summary>
     Finished,

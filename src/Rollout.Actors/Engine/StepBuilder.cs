@@ -8,11 +8,10 @@ namespace Rollout.Actors.Engine;
 /// </summary>
 internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
 {
-    private readonly Predicate<Prefill> _isLastTry = prefill => limits.IsLastTry(prefill.Members[0]);
     private readonly ForwardBatch _batch = new() { QueryStart = new int[1], BlockTableStart = new int[1] };
 
     /// <summary>
-    /// A token of every running sequence, then prompt chunks with what the budget leaves. A prompt in its last try has
+    /// A token of every decoding sequence, then prompt chunks with what the budget leaves. A prompt in its last try has
     /// the step to itself, so that its fault costs no other sequence.
     /// </summary>
     public StepPlan Build(RunningSet running, BlockCopy[] copies)
@@ -20,13 +19,12 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
         _batch.TokenCount = _batch.RowCount = _batch.DrawCount = 0;
         _batch.Copies.Clear();
         _batch.Copies.AddRange(copies);
-        var lastTry = running.Prefills.Find(_isLastTry);
+        var lastTry = running.Prefills.Find(prefill => prefill.Remaining > 0 && prefill.Members[0].IsOnLastTry);
         var plan = new StepPlan(_batch, isLastTry: lastTry is not null);
         if (lastTry is not null)
             AddChunk(plan, lastTry, limits.MaxNumBatchedTokens);
         else
             AddAll(plan, running);
-        running.Prefills.RemoveAll(prefill => prefill.Remaining == 0);
         return plan;
     }
 
@@ -34,7 +32,7 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
     {
         foreach (var sequence in running.Sequences)
         {
-            if (sequence.Status == SequenceStatus.Running && !sequence.IsDrawnOut)
+            if (sequence.Status == SequenceStatus.Decoding && !sequence.IsDrawnOut)
                 AddDraw(plan, sequence, AddRow(sequence, sequence.Count + sequence.Pending - 1, 1));
         }
         foreach (var row in running.FinishedRows)
@@ -44,7 +42,8 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
             var budget = limits.MaxNumBatchedTokens - _batch.TokenCount;
             if (budget <= 0)
                 break;
-            AddChunk(plan, prefill, budget);
+            if (prefill.Remaining > 0)
+                AddChunk(plan, prefill, budget);
         }
     }
 
@@ -58,7 +57,7 @@ internal sealed class StepBuilder(EngineLimits limits, KvCacheGeometry geometry)
             return;
         foreach (var member in prefill.Members)
         {
-            member.Status = SequenceStatus.Running;
+            member.Status = SequenceStatus.Decoding;
             AddDraw(plan, member, row);
         }
     }

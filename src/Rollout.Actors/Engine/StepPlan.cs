@@ -28,25 +28,8 @@ internal sealed class StepPlan(ForwardBatch batch, bool isLastTry)
 
     /// <summary>Sequences that go on from this step's result, and have neither ended nor started over since.</summary>
     public IEnumerable<Sequence> Members => Draws.Where(draw => draw.IsAwaited).Select(draw => draw.Sequence)
-        .Concat(Chunks.SelectMany(chunk => chunk.Prefill.Holders))
+        .Concat(Chunks.SelectMany(chunk => chunk.Prefill.Members))
         .Distinct();
-
-    /// <summary>The sequences that a fault names; null if it names none, so that all members are suspects.</summary>
-    public HashSet<Sequence>? Culprits(Exception fault)
-    {
-        HashSet<Sequence> named = fault switch
-        {
-            DrawFaultException { Draws: var draws } =>
-                [.. draws.Where(draw => draw < Draws.Count).Select(draw => Draws[draw].Sequence)],
-            RowFaultException { Rows: var rows } =>
-            [
-                .. Draws.Where(draw => rows.Contains(draw.Row)).Select(draw => draw.Sequence),
-                .. Chunks.Where(chunk => rows.Contains(chunk.Row)).SelectMany(chunk => chunk.Prefill.Holders),
-            ],
-            _ => [],
-        };
-        return named.Count > 0 ? named : null;
-    }
 }
 
 /// <summary>One token to sample.</summary>

@@ -2,7 +2,6 @@ using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Sampling;
 
 namespace Rollout.Actors.Engine;
 
@@ -15,14 +14,13 @@ namespace Rollout.Actors.Engine;
 internal sealed class StepPlanner(
     EngineLimits limits, KvCacheGeometry geometry, int vocabularySize, HuggingFaceTokenizer? tokenizer)
 {
-    private readonly Dictionary<GroupId, Dictionary<int, Sequence>> _groups = [];    // unfinished sequences by sample
-    private readonly WaitingQueue _waiting = new(limits);
+    private readonly SequenceRegister _sequences = new(tokenizer);
+    private readonly WaitingQueue _waiting = new(limits, geometry.BlockSize);
     private readonly RunningSet _running = new();
     private readonly Queue<StepPlan> _planned = [];     // oldest first
     private readonly List<SampleOutcome> _outcomes = [];
     private readonly StepBuilder _builder = new(limits, geometry);
     private long _steps;
-    private long _arrivals;
 
     /// <summary>A demand is out whose grant has not been planned.</summary>
     public bool IsDemandOut { get; private set; }
@@ -34,7 +32,7 @@ internal sealed class StepPlanner(
     public int StepsUnderWay => _planned.Count;
 
     /// <summary>Samples that were added and have not ended.</summary>
-    public IEnumerable<Sequence> Sequences => _groups.Values.SelectMany(samples => samples.Values);
+    public IEnumerable<Sequence> Sequences => _sequences.All;
 
     /// <inheritdoc cref="DecodeEngine.Add(GroupRequest, IReadOnlyList{SampleStart})"/>
     public void Add(GroupRequest group, IReadOnlyList<SampleStart> samples)
@@ -44,22 +42,12 @@ internal sealed class StepPlanner(
             FailGroup(group.Id, reason);
             return;
         }
-        var arrival = MembersOf(group.Id) is [var sibling, ..] ? sibling.Arrival : _arrivals++;
         var fresh = new List<Sequence>();
-        foreach (var start in samples)
+        foreach (var sequence in _sequences.Add(group, samples))
         {
-            if (Find(new SequenceId(group.Id, start.Sample)) is not null)
-                continue;
-            var sequence = Create(group, start, arrival);
             if (sequence.IsFinished)
-            {
                 _outcomes.Add(new SampleFinished(group.Id, sequence.ToCompletion()));
-                continue;
-            }
-            if (!_groups.TryGetValue(group.Id, out var members))
-                _groups.Add(group.Id, members = []);
-            members.Add(start.Sample, sequence);
-            if (start.Sampled.Count > 0 || limits.StaticBatch)
+            else if (sequence.SampledCount > 0 || limits.StaticBatch)
                 _waiting.Add([sequence]);
             else
                 fresh.Add(sequence);
@@ -71,7 +59,7 @@ internal sealed class StepPlanner(
     /// <summary>Forgets a group and gives its blocks back. An unknown group is ignored.</summary>
     public void Abort(GroupId id)
     {
-        foreach (var member in MembersOf(id))
+        foreach (var member in _sequences.MembersOf(id))
             Forget(member);
         _running.ReleaseRows(id);
     }
@@ -79,8 +67,8 @@ internal sealed class StepPlanner(
     /// <inheritdoc cref="DecodeEngine.Recall"/>
     public IReadOnlyList<SampleStart> Recall(GroupId id, IReadOnlyCollection<int>? samples, bool runningToo)
     {
-        var recalled = Array.FindAll(MembersOf(id), member =>
-            samples?.Contains(member.Id.Sample) != false && (runningToo || !member.HoldsBlocks));
+        var recalled = Array.FindAll(_sequences.MembersOf(id), member =>
+            (samples is null || samples.Contains(member.Id.Sample)) && (runningToo || !member.HoldsBlocks));
         Array.ForEach(recalled, Forget);
         return Array.ConvertAll(recalled, member => member.ToStart());
     }
@@ -94,7 +82,7 @@ internal sealed class StepPlanner(
             throw new InvalidOperationException("a demand is already out");
         IsDemandOut = true;
         var isFull = limits.StaticBatch && _running.Sequences.Count > 0;
-        var admissions = isFull ? [] : _waiting.Ask(_running.Sequences.Count, _running.TokensToPrefill);
+        var admissions = isFull ? [] : _waiting.Ask(_running);
         return _running.Demand(++_steps, version, admissions);
     }
 
@@ -109,18 +97,21 @@ internal sealed class StepPlanner(
         // Whoever finished or was aborted after the demand was made needs its part of the grant no more.
         foreach (var id in grant.Preempted)
         {
-            if (FindHolder(id) is { } sequence)
+            if (_sequences.FindHolder(id) is { } sequence)
             {
-                _running.Remove(sequence);
+                _running.RemovePreempted(sequence);
                 _waiting.Add([sequence]);
             }
         }
         foreach (var change in grant.Changes)
-            FindHolder(change.Sequence)?.SetBlock(change.Index, change.Block);
-        Admit(grant.Admissions);
+            _sequences.FindHolder(change.Sequence)?.SetBlock(change.Index, change.Block);
+        Admit(grant.Answers);
         var plan = _builder.Build(_running, grant.Copies);
         if (plan.Batch.RowCount > 0)
             _planned.Enqueue(plan);
+        // Copies of a step without rows belong to sequences that have ended: a growing sequence always has a row.
+        else if (Array.Exists(grant.Changes, change => _sequences.FindHolder(change.Sequence) is not null))
+            throw new InvalidOperationException($"step {grant.Step} has no rows, but a sequence in it grows");
         return plan;
     }
 
@@ -141,48 +132,28 @@ internal sealed class StepPlanner(
             if (!plan.Draws[i].IsAwaited)
                 continue;
             var sequence = plan.Draws[i].Sequence;
-            // Only a token is progress: a prompt whose third chunk always fails would otherwise be tried for ever.
-            sequence.Failures = 0;
+            var isWaiting = !sequence.HoldsBlocks;      // it was preempted while this token was on its way
             taken++;
             sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
             if (sequence.IsFinished)
-                Finish(sequence);
+                Finish(sequence, isWaiting);
         }
         _planned.Dequeue();     // last: what throws above fails this step
         return (plan.PrefillTokens, taken);
     }
 
-    /// <summary>
-    /// Takes the fault of the oldest planned step. Sequences that the fault names get one last try alone. If it names none,
-    /// every member counts a failure. A sequence out of tries fails its group. After a faulty draw, other decoding sequences
-    /// keep their blocks and only draw again; in all other cases members are prefilled again.
-    /// </summary>
+    /// <summary>Takes the fault of the oldest planned step: see <see cref="StepFaults"/>.</summary>
     public void Fail(Exception fault)
     {
         var plan = _planned.Dequeue();
-        var culprits = plan.Culprits(fault);
-        var keysAreWritten = fault is DrawFaultException;
-        var members = plan.Members.ToArray();
-        var prefilled = plan.Chunks.SelectMany(chunk => chunk.Prefill.Members).ToHashSet();
-        foreach (var sequence in members)
-        {
-            if (sequence.IsFinished)    // with its group, for a fault of another sample
-                continue;
-            sequence.StartOver();
-            var isBlamed = culprits?.Contains(sequence) != false;
-            if (isBlamed)
-                sequence.Failures = Math.Max(sequence.Failures + 1, culprits is null ? 0 : limits.MaxStepRetries);
-            if (sequence.Failures > limits.MaxStepRetries)
-                FailGroup(sequence.Id.Group, $"{sequence.Id} failed in {sequence.Failures} steps: {fault.Message}");
-            else if (isBlamed || !keysAreWritten || prefilled.Contains(sequence))
-                Requeue(sequence);
-        }
+        var members = plan.Members.ToHashSet();
+        var (outOfTries, again) = StepFaults.Judge(plan, fault, limits.MaxStepRetries);
+        foreach (var sequence in outOfTries.Where(sequence => !sequence.IsFinished))    // unless with its group
+            FailGroup(sequence.Id.Group, $"{sequence.Id} failed in {sequence.Failures} steps: {fault.Message}");
+        again.ForEach(Requeue);
         // The step's copies may not have been made, and others than its members go on from some of them.
-        if (plan.CopiesBlocks && !keysAreWritten)
-        {
-            foreach (var sequence in _running.Sequences.Except(members).ToArray())
-                Requeue(sequence);
-        }
+        if (plan.CopiesBlocks && fault is not DrawFaultException)
+            _running.Sequences.Where(sequence => !members.Contains(sequence)).ToList().ForEach(Requeue);
     }
 
     /// <summary>
@@ -207,24 +178,21 @@ internal sealed class StepPlanner(
         return taken;
     }
 
-    private void Admit(Admission[] admissions)
+    private void Admit(AdmissionAnswer[] answers)
     {
-        var asked = _waiting.TakeAsked();
-        for (var i = 0; i < asked.Count; i++)
+        var asked = _waiting.AcceptAnswers(answers);
+        for (var i = 0; i < asked.Length; i++)
         {
             var members = asked[i].Where(member => !member.IsFinished).ToList();
-            switch (admissions[i])
+            switch (answers[i])
             {
-                case Admission.Granted granted:
+                case AdmissionAnswer.Granted granted:
                     foreach (var gone in asked[i].Where(member => member.IsFinished))
-                        _running.GiveBack(gone);
+                        _running.QueueRelease(gone);
                     if (members.Count > 0)
                         _running.Add(members, granted);
                     break;
-                case Admission.Deferred when members.Count > 0:
-                    _waiting.Add(members);
-                    break;
-                case Admission.Refused refused when members.Count > 0:
+                case AdmissionAnswer.Refused refused when members.Count > 0:
                     FailGroup(
                         members[0].Id.Group,
                         $"a sequence of {members.Max(member => member.MaxLength)} tokens needs {refused.Needed} blocks"
@@ -234,30 +202,15 @@ internal sealed class StepPlanner(
         }
     }
 
-    private Sequence Create(GroupRequest group, SampleStart start, long arrival)
+    private void Finish(Sequence sequence, bool isWaiting)
     {
-        var sampling = group.Samples[start.Sample];
-        var key = SamplingRng.SequenceKey(sampling.Seed, new SequenceId(group.Id, start.Sample));
-        var stopTexts = tokenizer is not null && sampling.StopTexts.Length > 0
-            ? new StopTextSearch(tokenizer, sampling.StopTexts)
-            : null;
-        return new Sequence(group, start, key, arrival, stopTexts);
-    }
-
-    private Sequence[] MembersOf(GroupId id) => _groups.TryGetValue(id, out var members) ? [.. members.Values] : [];
-
-    private Sequence? Find(SequenceId id) => _groups.GetValueOrDefault(id.Group)?.GetValueOrDefault(id.Sample);
-
-    private Sequence? FindHolder(SequenceId id) => Find(id) is { HoldsBlocks: true } sequence ? sequence : null;
-
-    private void Finish(Sequence sequence)
-    {
-        _waiting.Remove(sequence);      // it was preempted while its last token was on its way
-        if (limits.StaticBatch)
+        if (isWaiting)
+            _waiting.Remove(sequence);
+        else if (limits.StaticBatch)
             _running.KeepRow(sequence);
         else
-            _running.Release(sequence);
-        RemoveMember(sequence);
+            _running.ReleaseBlocks(sequence);
+        _sequences.Remove(sequence);
         _outcomes.Add(new SampleFinished(sequence.Id.Group, sequence.ToCompletion()));
     }
 
@@ -269,10 +222,11 @@ internal sealed class StepPlanner(
 
     private void Forget(Sequence sequence)
     {
-        _waiting.Remove(sequence);
         if (sequence.HoldsBlocks)
-            _running.Release(sequence);
-        RemoveMember(sequence);
+            _running.ReleaseBlocks(sequence);
+        else
+            _waiting.Remove(sequence);
+        _sequences.Remove(sequence);
         sequence.Status = SequenceStatus.Finished;
     }
 
@@ -280,16 +234,8 @@ internal sealed class StepPlanner(
     {
         if (!sequence.HoldsBlocks)
             return;
-        _running.Release(sequence);
+        _running.ReleaseBlocks(sequence);
         sequence.StartOver();
         _waiting.Add([sequence]);
-    }
-
-    private void RemoveMember(Sequence sequence)
-    {
-        var members = _groups[sequence.Id.Group];
-        members.Remove(sequence.Id.Sample);
-        if (members.Count == 0)
-            _groups.Remove(sequence.Id.Group);
     }
 }

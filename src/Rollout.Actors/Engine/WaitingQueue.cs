@@ -4,14 +4,16 @@ namespace Rollout.Actors.Engine;
 
 /// <summary>
 /// The sequences that wait for blocks, oldest first: new groups at the end, preempted and retried sequences at the
-/// place of their age. Samples of a group that have sampled nothing yet are one entry, so that their prompt is computed
-/// once.
+/// place of their arrival. A group's prompt is computed once: samples that have sampled nothing yet are one entry, and the
+/// others of a group follow when the first of them has put the prompt's blocks into the cache.
 /// </summary>
-internal sealed class WaitingQueue(EngineLimits limits)
+internal sealed class WaitingQueue(EngineLimits limits, int blockSize)
 {
     private readonly List<Entry> _entries = [];
-    private List<Sequence[]> _asked = [];
+    private List<Asked> _asked = [];
     private AdmissionId _lastAdmission;
+    private int _cachedTokens;      // of the last answers
+    private bool _isDeferred;       // by the last answers
 
     public bool IsEmpty => _entries.Count == 0;
 
@@ -27,7 +29,7 @@ internal sealed class WaitingQueue(EngineLimits limits)
             siblings.Members.Sort((one, other) => one.Id.Sample.CompareTo(other.Id.Sample));
             return;
         }
-        var place = _entries.FindIndex(entry => entry.IsAfter(members[0]));
+        var place = _entries.FindIndex(entry => entry.Members[0].IsAfter(members[0]));
         _entries.Insert(place < 0 ? _entries.Count : place, new Entry([.. members]));
     }
 
@@ -40,71 +42,90 @@ internal sealed class WaitingQueue(EngineLimits limits)
     }
 
     /// <summary>
-    /// Takes prompts off the queue and asks for their blocks: first come first served, as many as there are places and
-    /// tokens left.
+    /// Asks for the blocks of waiting prompts, which stay in the queue until they are granted: first come first served,
+    /// as many as there are places and tokens left. Tokens that the last answers found in the cache cost no
+    /// computation, so that as many more are asked for. Where a prompt was deferred, only the first asks again.
     /// </summary>
-    /// <param name="running">Sequences with blocks.</param>
-    /// <param name="prefillTokens">Prompt tokens of those that are in no step yet.</param>
-    public AdmissionRequest[] Ask(int running, int prefillTokens)
+    public AdmissionRequest[] Ask(RunningSet running)
     {
         if (IsEmpty)
             return [];
         var requests = new List<AdmissionRequest>();
-        var slots = limits.MaxNumSeqs - running;
-        var tokens = limits.MaxNumBatchedTokens - prefillTokens;
-        // A sequence that was preempted with a token on its way waits for that token, which is part of its prompt.
-        while (!IsEmpty && slots > 0 && (tokens > 0 || limits.StaticBatch) && _entries[0].Members[0].Pending == 0)
+        var places = limits.MaxNumSeqs - running.Sequences.Count;
+        var tokens = limits.MaxNumBatchedTokens - running.TokensToPrefill + _cachedTokens;
+        foreach (var entry in _entries)
         {
-            var members = Take(slots);
-            _asked.Add(members);
+            var first = entry.Members[0];
+            // A sequence that was preempted with a token on its way waits for that token, which is part of its prompt.
+            if (places <= 0 || (tokens <= 0 && !limits.StaticBatch) || first.Pending > 0
+                || (_isDeferred && requests.Count > 0))
+                break;
+            if (WaitsForPrompt(first, running))
+                continue;
             _lastAdmission = _lastAdmission.Next();
-            slots -= members.Length;
-            tokens -= members[0].Count;
+            var members = entry.Members.Take(places).ToArray();
+            foreach (var member in members)
+                member.Admission = _lastAdmission;
+            places -= members.Length;
+            tokens -= first.Count;
+            _asked.Add(new Asked(entry, members));
             requests.Add(new AdmissionRequest(
                 Array.ConvertAll(members, member => member.Id),
                 _lastAdmission,
-                members[0].TokenMemory,
+                first.TokenMemory,
                 members.Max(member => member.MaxLength)));
-            foreach (var member in members)
-                member.Admission = _lastAdmission;
         }
         return [.. requests];
     }
 
-    /// <summary>The sequences of the requests that are answered now, in their order.</summary>
-    public List<Sequence[]> TakeAsked()
+    /// <summary>
+    /// Removes what is granted, and returns the sequences that asked, some of which may have ended since then.
+    /// </summary>
+    /// <param name="answers">The answers to what was asked for last, in order.</param>
+    public Sequence[][] AcceptAnswers(AdmissionAnswer[] answers)
     {
-        var asked = _asked;
-        _asked = [];
+        (_cachedTokens, _isDeferred) = (0, false);
+        for (var i = 0; i < answers.Length; i++)
+        {
+            var (entry, members) = _asked[i];
+            _isDeferred |= answers[i] is AdmissionAnswer.Deferred;
+            if (answers[i] is not AdmissionAnswer.Granted granted)
+                continue;
+            _cachedTokens += granted.CachedTokens;
+            entry.Members.RemoveAll(members.Contains);
+            if (entry.Members.Count == 0)
+                _entries.Remove(entry);
+        }
+        var asked = _asked.ConvertAll(one => one.Members).ToArray();
+        _asked.Clear();
         return asked;
     }
 
-    /// <summary>Up to <paramref name="most"/> members of the first entry.</summary>
-    private Sequence[] Take(int most)
+    /// <summary>
+    /// Whether a sample of the same group is computing their prompt, or asks for its blocks in this demand. Where a
+    /// sample with blocks has computed it, all find it in the cache.
+    /// </summary>
+    private bool WaitsForPrompt(Sequence sequence, RunningSet running)
     {
-        var members = _entries[0].Members;
-        var taken = members.GetRange(0, Math.Min(most, members.Count)).ToArray();
-        members.RemoveRange(0, taken.Length);
-        if (members.Count == 0)
-            _entries.RemoveAt(0);
-        return taken;
+        var group = sequence.Id.Group;
+        return !limits.StaticBatch && sequence.PromptLength >= blockSize
+            && (running.IsComputingPromptOf(group, blockSize)
+                || (_asked.Count > 0 && _asked[^1].Members[0].Id.Group == group && !running.Holds(group)));
     }
 
+    private readonly record struct Asked(Entry Entry, Sequence[] Members);
+
     /// <summary>Sequences of one group that hold the same tokens.</summary>
-    private sealed record Entry(List<Sequence> Members)
+    private sealed class Entry(List<Sequence> members)
     {
-        /// <summary>
-        /// Its first member is younger than the other: of a later group, or a later sample of the same group.
-        /// </summary>
-        public bool IsAfter(Sequence other) =>
-            (Members[0].Arrival, Members[0].Id.Sample).CompareTo((other.Arrival, other.Id.Sample)) > 0;
+        public List<Sequence> Members { get; } = members;
 
         /// <summary>
-        /// Its members hold the same tokens as the other, their prompt alone, and have failed as often.
+        /// Its members hold the same tokens as the other, their prompt alone, and may share a step with it.
         /// </summary>
         public bool IsSiblingOf(Sequence other) =>
             Members[0].Id.Group == other.Id.Group
-            && Members[0].Failures == other.Failures
+            && Members[0].IsOnLastTry == other.IsOnLastTry
             && Members[0].Count == Members[0].PromptLength
             && Members[0].Pending == 0
             && other.Count == other.PromptLength

@@ -106,7 +106,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
         return new DecoderArrival(decoder, null, displaced);
     }
 
-    /// <summary>Removes an incarnation that has ended. Returns it where it was present.</summary>
+    /// <summary>Removes an incarnation that has ended. Returns it if it was present.</summary>
     public KnownDecoder? Remove(DecoderLost lost)
     {
         var decoder = Roster.RecordLoss(lost);

@@ -36,8 +36,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             return null;
         if (!isKnown)
             book.Work.MeasureDecoders(Decoders.All);
-        foreach (var other in displaced)
-            ReassignSamples(other, other.Id == here.Id ? "it was started anew" : null);
+        ReassignSamples(displaced, other => other.Id == here.Id ? "it was started anew" : null);
         if ((book.Fingerprint, Decoders.VocabularySize) != before)
             book.FailThoseOfAnotherModel();
         if (here.Seen == epoch)
@@ -63,7 +62,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         if (Decoders.Remove(lost) is not { } decoder)
             return;
         book.Work.MeasureDecoders(Decoders.All);
-        ReassignSamples(decoder, isFault ? lost.Reason : null);
+        ReassignSamples([decoder], _ => isFault ? lost.Reason : null);
     }
 
     /// <summary>Removes all decoders of a host, for good: a process that takes its address later is another host.</summary>
@@ -71,8 +70,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
     {
         var lost = Decoders.Remove(host);
         book.Work.MeasureDecoders(Decoders.All);
-        foreach (var decoder in lost)
-            ReassignSamples(decoder, fault: null);
+        ReassignSamples(lost, _ => null);
         return lost;
     }
 
@@ -145,7 +143,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             return;
         }
         if (slot.Count > before)
-            book.Groups.NoteProgress(group);
+            book.Groups.NoteProgress(group, decoder);
         if (progress.Finished is { } finished)
             Finish(decoder, group, slot, finished);
         else if (progress.HandedBack)
@@ -198,13 +196,24 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         book.Work.Requeue(group, 1);
     }
 
-    /// <summary>Has the samples of a decoder that is out go on elsewhere.</summary>
-    /// <param name="decoder">Its samples wait again.</param>
-    /// <param name="fault">What it was lost by, where a group of it may be to blame.</param>
-    private void ReassignSamples(KnownDecoder decoder, string? fault)
+    /// <summary>Has the samples of decoders that are out go on elsewhere.</summary>
+    /// <param name="lost">Their samples wait again.</param>
+    /// <param name="faultOf">What each was lost by, where a group of it may be to blame.</param>
+    private void ReassignSamples(IReadOnlyList<KnownDecoder> lost, Func<KnownDecoder, string?> faultOf)
     {
-        decoder.IsGone = true;
-        Decoders.Ranking.Update(decoder);
+        foreach (var decoder in lost)
+        {
+            decoder.IsGone = true;
+            Decoders.Ranking.Update(decoder);
+        }
+        foreach (var decoder in lost)
+            ReleaseSamples(decoder, faultOf(decoder));
+        if (lost.Count > 0)
+            book.Work.PlaceAll();
+    }
+
+    private void ReleaseSamples(KnownDecoder decoder, string? fault)
+    {
         foreach (var group in decoder.Groups.Keys.ToArray())
         {
             var released = 0;
@@ -220,6 +229,5 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             if (group is { Losses: >= RolloutGroup.MostLosses, Request: not null })
                 book.Fail(group.Id, $"its decoder was lost {group.Losses} times; the last one was {decoder.Id}: {fault}");
         }
-        book.Work.PlaceAll();
     }
 }

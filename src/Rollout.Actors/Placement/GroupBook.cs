@@ -13,6 +13,7 @@ public sealed class GroupBook
 {
     private readonly RoomLine _line;
     private readonly double _queueDepth;
+    private readonly TimeSpan _decoderTimeout;
     private readonly UnservedGroups _unserved;
 
     /// <param name="epoch">The scheduler's.</param>
@@ -26,8 +27,8 @@ public sealed class GroupBook
         Groups = new GroupRegister(now, settings.GroupTimeout);
         Work = new WorkDispatch(Room, Decoders.Ranking, Groups.StartClock);
         _line = new RoomLine(now);
-        _queueDepth = settings.QueueDepth;
-        _unserved = new UnservedGroups(Work.Waiting, Decoders, settings.DecoderTimeout);
+        (_queueDepth, _decoderTimeout) = (settings.QueueDepth, settings.DecoderTimeout);
+        _unserved = new UnservedGroups(Work.Waiting, Decoders, _decoderTimeout);
     }
 
     /// <summary>Groups that haven't ended.</summary>
@@ -161,9 +162,23 @@ public sealed class GroupBook
     /// <summary>Some waiting groups are too long for every decoder that is there.</summary>
     public bool AnyTooLong => _unserved.AnyTooLong;
 
-    /// <summary>Fails groups that have waited too long without a decoder for them. To be called every second or so.</summary>
+    /// <summary>
+    /// Fails groups that have waited too long without a decoder for them, also those that clients keep where there was no
+    /// decoder at all. To be called every second or so.
+    /// </summary>
     /// <param name="now">The time.</param>
-    public void FailStranded(TimeSpan now) => FailEach(_unserved.Stranded(now, IsHeld));
+    public void FailStranded(TimeSpan now)
+    {
+        var stranded = _unserved.Stranded(now, IsHeld);
+        FailEach(stranded);
+        if (stranded.Count == 0 || Decoders.Count > 0)
+            return;
+        foreach (var id in _line.DropOfferedBefore(now - _decoderTimeout))
+        {
+            Groups.Add(id);
+            Fail(id, stranded[0].Reason);
+        }
+    }
 
     /// <summary>Groups that ended since the last call.</summary>
     public IReadOnlyList<RolloutGroup> TakeEnded() => Groups.TakeEnded();

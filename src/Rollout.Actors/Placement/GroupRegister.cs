@@ -49,7 +49,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
         return group;
     }
 
-    /// <summary>Starts the clock of a group: it fails when it makes no token for too long.</summary>
+    /// <summary>A decoder has a group from now on: it fails when it makes no token there for too long.</summary>
     public void StartClock(RolloutGroup group)
     {
         group.ProgressAt = now();
@@ -57,8 +57,8 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
             SetDue(group, group.ProgressAt + groupTimeout);
     }
 
-    /// <summary>Notes that a group has made a token.</summary>
-    public void NoteProgress(RolloutGroup group) => group.ProgressAt = now();
+    /// <summary>A decoder has sampled a token of a group.</summary>
+    public void NoteProgress(RolloutGroup group, KnownDecoder decoder) => group.ProgressAt = decoder.ProgressAt = now();
 
     /// <summary>Ends a group; its outcome is kept until it is removed.</summary>
     public void End(RolloutGroup group, GroupOutcome outcome)
@@ -101,9 +101,9 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
         {
             _byDue.Remove(first);
             // A token doesn't move a group in the set: that would cost each report more than looking once a timeout.
-            if (first is { Outcome: null, Request: not null } && first.ProgressAt + groupTimeout >= now())
+            if (first is { Outcome: null, Request: not null } && LastProgress(first) + groupTimeout is var due && due >= now())
             {
-                SetDue(first, first.ProgressAt + groupTimeout);
+                SetDue(first, due);
                 continue;
             }
             if (first.Outcome is not null)
@@ -111,6 +111,17 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
             overdue.Add(first);
         }
         return overdue;
+    }
+
+    /// <summary>
+    /// When a group's last token came. One that no decoder has is on time, and so is one that waits on a decoder for others,
+    /// as long as those make tokens.
+    /// </summary>
+    private TimeSpan LastProgress(RolloutGroup group)
+    {
+        var decoders = group.Slots.Select(slot => slot.Decoder).OfType<KnownDecoder>().ToArray();
+        return decoders.Length == 0 ? now() : decoders.Where(decoder => decoder.Load.Waiting > 0)
+            .Select(decoder => decoder.ProgressAt).Append(group.ProgressAt).Max();
     }
 
     private void SetDue(RolloutGroup group, TimeSpan due)

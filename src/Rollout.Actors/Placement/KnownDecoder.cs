@@ -65,6 +65,9 @@ public sealed class KnownDecoder
     /// <summary>How full its device was at its last report.</summary>
     public DeviceLoad Load { get; set; }
 
+    /// <summary>When it last sampled a token.</summary>
+    public TimeSpan ProgressAt { get; set; }
+
     /// <summary>The number of its last report.</summary>
     public long LastReport { get; set; }
 

@@ -35,9 +35,6 @@ public sealed class RolloutGroup(GroupId id, long arrival)
     /// <summary>The line that it waits in; null while nothing of it waits, or nobody has asked for it.</summary>
     public WorkLine? Line { get; set; }
 
-    /// <summary>A decoder has worked on it.</summary>
-    public bool HasBegun { get; set; }
-
     /// <summary>It was larger than any decoder takes: decoders get parts of it.</summary>
     public bool IsSplit { get; set; }
 
@@ -50,7 +47,7 @@ public sealed class RolloutGroup(GroupId id, long arrival)
     /// <summary>When <see cref="GroupRegister"/> looks at it.</summary>
     public TimeSpan Due { get; set; }
 
-    /// <summary>When its last token came, or when it was begun.</summary>
+    /// <summary>When its last token came, or when a decoder was last given something of it.</summary>
     public TimeSpan ProgressAt { get; set; }
 
     /// <summary>Tokens sampled so far, all samples together.</summary>

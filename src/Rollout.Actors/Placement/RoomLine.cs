@@ -33,7 +33,7 @@ internal sealed class RoomLine(Func<TimeSpan> now)
     {
         if (IsCalled(offered.Id))
             Call(offered.Id);       // the client has not heard of the call
-        else if (_places.TryAdd(offered.Id, new Place(offered)))
+        else if (_places.TryAdd(offered.Id, new Place(offered, now())))
             _line.AddLast(_places[offered.Id].Node);
     }
 
@@ -78,6 +78,14 @@ internal sealed class RoomLine(Func<TimeSpan> now)
         return called;
     }
 
+    /// <summary>Groups that have been in line since then or earlier: they lose their places.</summary>
+    public IReadOnlyList<GroupId> DropOfferedBefore(TimeSpan time)
+    {
+        GroupId[] dropped = [.. _line.TakeWhile(place => place.OfferedAt <= time).Select(place => place.Group.Id)];
+        Array.ForEach(dropped, Remove);
+        return dropped;
+    }
+
     /// <summary>Groups that were called long ago, and that their clients have not sent: they lose their places.</summary>
     public IReadOnlyList<GroupId> DropLate()
     {
@@ -92,8 +100,9 @@ internal sealed class RoomLine(Func<TimeSpan> now)
 
     private sealed class Place
     {
-        public Place(OfferedGroup group)
+        public Place(OfferedGroup group, TimeSpan offeredAt)
         {
+            OfferedAt = offeredAt;
             Group = group with { Samples = Math.Max(group.Samples, 1) };
             Node = new LinkedListNode<Place>(this);
         }
@@ -102,6 +111,8 @@ internal sealed class RoomLine(Func<TimeSpan> now)
 
         /// <summary>Its node in the line, or among those that were called.</summary>
         public LinkedListNode<Place> Node { get; }
+
+        public TimeSpan OfferedAt { get; }
 
         public TimeSpan CalledAt { get; set; }
     }

@@ -8,7 +8,7 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 /// <param name="room">Where there is room.</param>
 /// <param name="ranking">The decoders.</param>
-/// <param name="begun">Told of a group that is given to a decoder for the first time.</param>
+/// <param name="begun">Told of a group that is given to a decoder.</param>
 public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Action<RolloutGroup> begun)
 {
     /// <summary>
@@ -64,6 +64,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
     {
         CountPlaced(group, 1);
         Give(group, slot, decoder, assignment);
+        begun(group);
     }
 
     /// <summary>Removes a group's waiting samples from the queue.</summary>
@@ -165,6 +166,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
         }
         EnqueueAssignment();
         ranking.Update(decoder);
+        begun(group);
 
         void EnqueueAssignment()
         {
@@ -190,9 +192,5 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
         var blockSize = decoder.Capacity.BlockSize;
         slot.Assign(decoder, assignment, group.Request is { } own ? room.OwnBlocks(own, slot, blockSize) : 0);
         decoder.Add(group, slot, group.Request is { } request ? RoomEstimate.PromptBlocks(request, blockSize) : 0);
-        if (group.HasBegun)
-            return;
-        group.HasBegun = true;
-        begun(group);
     }
 }

@@ -6,7 +6,9 @@ namespace Rollout.Actors.Protocol;
 /// <summary>The mailbox of a BlockAllocatorActor: one per device, owner of its pool.</summary>
 public interface IBlockAllocatorMessage;
 
-/// <summary>From the decoder, one a step, before the step before it runs. Answered by <see cref="BlocksReserved"/>.</summary>
+/// <summary>
+/// The decoder sends one per step, before the previous step starts. Answered by <see cref="BlocksReserved"/>.
+/// </summary>
 public sealed record ReserveBlocks(StepDemand Demand) : IBlockAllocatorMessage;
 
 /// <summary>The step's blocks.</summary>

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
@@ -34,12 +33,12 @@ public readonly record struct VersionSpan(Policy Policy, int Start)
     public PolicyVersion Version => Policy.Version;
 
     /// <summary>The spans of tokens start … start + count − 1, counted from the first of these.</summary>
-    public static VersionSpan[] Slice(ReadOnlySpan<VersionSpan> spans, int start, int count)
+    public static VersionSpan[] Slice(VersionSpan[] spans, int start, int count)
     {
         if (count == 0)
             return [];
-        if (spans.Length == 1 && spans[0].Start <= start)
-            return [spans[0] with { Start = 0 }];
+        if (spans is [{ Start: 0 }])
+            return spans;
         var sliced = new List<VersionSpan>();
         foreach (var span in spans)
         {
@@ -64,17 +63,16 @@ public sealed class SampledTokensBuilder
     private const int Growth = 4096;
 
     private readonly int _promptLength;
-    private readonly List<VersionSpan> _versions = [];
-    private int[] _tokens;
-    private float[] _logprobs;
+    private VersionSpan[] _versions = [];       // never written, but replaced: slices share it
+    private int[] _tokens = [];
+    private float[] _logprobs = [];
 
     /// <param name="prompt">Tokens that stand before the sampled ones in <see cref="PromptAndSampled"/>.</param>
     /// <param name="capacity">Sampled tokens to make room for.</param>
     public SampledTokensBuilder(ReadOnlySpan<int> prompt = default, int capacity = 0)
     {
         _promptLength = prompt.Length;
-        _tokens = new int[prompt.Length + capacity];
-        _logprobs = new float[capacity];
+        Resize(capacity);
         prompt.CopyTo(_tokens);
     }
 
@@ -111,23 +109,30 @@ public sealed class SampledTokensBuilder
         return count == 0 ? SampledTokens.Empty : new SampledTokens(
             _tokens.AsSpan(_promptLength + start, count).ToArray(),
             _logprobs.AsSpan(start, count).ToArray(),
-            VersionSpan.Slice(CollectionsMarshal.AsSpan(_versions), start, count));
+            VersionSpan.Slice(_versions, start, count));
     }
 
-    public SampledTokens ToSampledTokens() => Slice(0, Count);
+    /// <summary>All tokens: without a copy where they fill the arrays, which are not written again then.</summary>
+    public SampledTokens ToSampledTokens() => Count > 0 && Count == _tokens.Length
+        ? new SampledTokens(_tokens, _logprobs, _versions)
+        : Slice(0, Count);
 
     private void AppendVersion(Policy policy, int start)
     {
-        if (_versions.Count == 0 || _versions[^1].Policy != policy)
-            _versions.Add(new VersionSpan(policy, start));
+        if (_versions.Length == 0 || _versions[^1].Policy != policy)
+            _versions = [.. _versions, new VersionSpan(policy, start)];
     }
 
+    /// <summary>Makes room: exactly enough at first, since many samples come whole, and then for as much again.</summary>
     private void Reserve(int added)
     {
         var needed = Count + added;
-        if (needed <= _logprobs.Length)
-            return;
-        var capacity = needed + Math.Min(needed, Growth);
+        if (needed > _logprobs.Length)
+            Resize(Count == 0 ? needed : needed + Math.Min(needed, Growth));
+    }
+
+    private void Resize(int capacity)
+    {
         Array.Resize(ref _logprobs, capacity);
         Array.Resize(ref _tokens, _promptLength + capacity);
     }

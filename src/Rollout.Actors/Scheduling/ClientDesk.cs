@@ -26,8 +26,10 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     public void Submit(SubmitGroup submit, IActorRef client)
     {
         var request = submit.Group;
-        if ((book.WhyRefused(request, submit.Fingerprint) ?? WireLimits.WhyTooLarge(request)) is { } reason)
+        if (book.Find(request.Id)?.Request is null
+            && (book.WhyRefused(request, submit.Fingerprint) ?? WireLimits.WhyTooLarge(request)) is { } reason)
         {
+            Cancel([request.Id]);       // it may have been offered, and called
             GiveUp(client, request.Id, reason);
             return;
         }

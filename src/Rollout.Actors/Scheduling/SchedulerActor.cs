@@ -186,22 +186,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var overdue = _book.TakeOverdue();
         _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
         foreach (var group in overdue.Where(group => group.Outcome is null))
-            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, {Whereabouts(group)}");
+            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, on {DecodersOf(group)}");
         _clients.DropLate();
         _book.FailStranded(Now);
         FailWhatNobodyWillRun();
         SendAll();
     }
 
-    private string Whereabouts(RolloutGroup group)
-    {
-        var decoders = group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct();
-        var on = string.Join(" and ", decoders);
-        return on.Length > 0 ? $"on {on}"
-            : group.Required is not null && _book.Decoders.Count > 0 ? "waiting for a decoder with the weights that it requires"
-            : _book.Decoders.Count == 0 && Roster.LastLoss is { } loss ? $"waiting for a decoder; {loss}"
-            : "waiting for a decoder";
-    }
+    private static string DecodersOf(RolloutGroup group) => string.Join(
+        " and ", group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct());
 
     /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
     private void FollowDecoder(KnownDecoder? decoder)

@@ -20,6 +20,9 @@ internal sealed class ClusterJoin(
     /// <summary>A join that takes longer than this has a reason, which is then looked for.</summary>
     private static readonly TimeSpan Usual = TimeSpan.FromSeconds(8);
 
+    /// <summary>Akka's own default of akka.remote.startup-timeout.</summary>
+    private static readonly TimeSpan TransportTime = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Starts the actor system and opens its port, without joining a cluster.</summary>
@@ -31,13 +34,19 @@ internal sealed class ClusterJoin(
         {
             var config = ClusterConfiguration.Of(settings, akka);
             await RequireFreeAsync(ClusterConfiguration.ListeningAt(config)).ConfigureAwait(false);
-            return ActorSystem.Create(
-                RolloutTopology.SystemName, ClusterConfiguration.Setup(config, certificates));
+            // Akka waits for ever where its transport fails to start.
+            var setup = ClusterConfiguration.Setup(config, certificates);
+            var deadline = settings.JoinTimeout + config.GetTimeSpan("akka.remote.startup-timeout", TransportTime);
+            return await Task.Run(() => ActorSystem.Create(RolloutTopology.SystemName, setup))
+                .WaitAsync(deadline).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault.GetBaseException() is AskTimeoutException or TimeoutException)
         {
-            // The process was stopped meanwhile, or starved of time.
-            throw new MembershipException("this process could not open its port within akka.remote.startup-timeout", fault);
+            // The process was stopped meanwhile, or starved of time, or its akka section names a part that isn't there.
+            throw new MembershipException(
+                "this process could not open its port within akka.remote.startup-timeout and rollout.cluster.join-timeout:"
+                + " check its akka section, if it has one",
+                fault);
         }
         catch (Exception fault) when (fault is not ConfigurationException)
         {

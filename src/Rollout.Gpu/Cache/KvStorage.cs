@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Cache;
 
 /// <summary>
-/// Allocates and copies the memory of both CPU caches: [layers, 2, blocks, block_size, kv_heads, head_dim].
+/// Allocates and copies the memory of both libtorch caches: [layers, 2, blocks, block_size, kv_heads, head_dim].
 /// </summary>
 internal static class KvStorage
 {

@@ -47,19 +47,19 @@ public sealed class ConnectionGate(ConnectionLimits limits, TimeProvider time, A
     {
         var guest = new Guest(address, close);
         Guest? oldest;
+        bool isWarningDue;
         lock (_gate)
         {
             var ofAddress = _strangers.Where(other => other.Address.Equals(address)).ToArray();
             oldest = ofAddress.Length >= limits.StrangersOfAddress ? ofAddress[0]
                 : _strangers.Count >= limits.Strangers ? _strangers.First!.Value
                 : null;
+            isWarningDue = oldest is not null && Remove(oldest);
             _strangers.AddLast(guest);
         }
-        if (oldest is not null)
-        {
-            Leave(oldest);
-            oldest.Close();
-        }
+        if (isWarningDue)
+            warn(TurnedAway);
+        oldest?.Close();
         return guest;
     }
 
@@ -78,16 +78,23 @@ public sealed class ConnectionGate(ConnectionLimits limits, TimeProvider time, A
     /// <summary>The guest's connection has ended. May be called again.</summary>
     public void Leave(Guest guest)
     {
+        bool isWarningDue;
         lock (_gate)
-        {
-            if (_peers.Remove(guest) || !_strangers.Remove(guest) || guest.HasAsked)
-                return;
-            _turnedAway++;
-            if (_warnedAt is { } last && time.GetElapsedTime(last) < WarnEvery)
-                return;
-            _warnedAt = time.GetTimestamp();
-        }
-        warn(TurnedAway);
+            isWarningDue = Remove(guest);
+        if (isWarningDue)
+            warn(TurnedAway);
+    }
+
+    /// <summary>Forgets a guest, inside the lock. True when a warning of strangers that were turned away is due.</summary>
+    private bool Remove(Guest guest)
+    {
+        if (_peers.Remove(guest) || !_strangers.Remove(guest) || guest.HasAsked)
+            return false;
+        _turnedAway++;
+        if (_warnedAt is { } last && time.GetElapsedTime(last) < WarnEvery)
+            return false;
+        _warnedAt = time.GetTimestamp();
+        return true;
     }
 
     /// <summary>One connection.</summary>

@@ -19,7 +19,7 @@ public sealed class ForwardBatch
     public int DrawCount { get; set; }
 
     /// <summary>
-    /// [tokens] vocabulary ids. Where <see cref="IModelRunner.StepsAhead"/> is 2, a row's last token may be ~d: the
+    /// [tokens] vocabulary ids. Where <see cref="IModelRunner.MaxStepsUnderWay"/> is 2, a row's last token may be ~d: the
     /// token that draw d of the step before samples, which the host doesn't know yet.
     /// </summary>
     public int[] TokenIds { get; set; } = [];

@@ -19,7 +19,7 @@ public interface IModelRunner : IDisposable
     /// The most steps that may be started and not finished: 1 where <see cref="Start"/> computes, 2 where it only
     /// queues work, so that the device never waits for the host.
     /// </summary>
-    int StepsAhead { get; }
+    int MaxStepsUnderWay { get; }
 
     /// <summary>
     /// Starts a step: copies blocks, writes the batch's keys and values, samples its draws. The caller may refill the
@@ -31,7 +31,7 @@ public interface IModelRunner : IDisposable
     /// <exception cref="DeviceFaultException">The device or its memory can no longer be trusted.</exception>
     void Start(ForwardBatch batch);
 
-    /// <summary>Waits for the oldest unfinished step. Its output is valid until the next call.</summary>
+    /// <summary>Waits for the oldest unfinished step. Its output is valid until the next Start or Finish.</summary>
     /// <exception cref="DrawFaultException">
     /// Draws can't be sampled. The step is finished, without an output.
     /// </exception>

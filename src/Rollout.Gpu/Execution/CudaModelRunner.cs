@@ -10,13 +10,13 @@ namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// Runs one model with one paged KV pool on one GPU. Start queues a step and does not wait for it: one copy of
-/// inputs, forward and sampling (one graph launch for a decode step), one copy of results. Two steps may be running.
+/// inputs, forward and sampling (one graph launch for a decode step), two copies of results. Two steps may be running.
 /// All memory is allocated, all products prepared and all graphs recorded at the start. Everything runs on one stream
 /// and is used from one thread.
 /// </summary>
 internal sealed class CudaModelRunner : IModelRunner
 {
-    private const int Ahead = 2;
+    private const int MostUnderWay = 2;
 
     private readonly PolicyWeights _weights;
     private readonly CudaRunnerOptions _options;
@@ -26,7 +26,7 @@ internal sealed class CudaModelRunner : IModelRunner
     private readonly CudaForward _forward;
     private readonly CudaKvPool _pool;
     private readonly DecodeGraphs _graphs;
-    private readonly StepSlot[] _slots = new StepSlot[Ahead];
+    private readonly StepInFlight[] _steps = new StepInFlight[MostUnderWay];
     private readonly StepOutput _output = new();
     private long _started;
     private long _finished;
@@ -53,9 +53,9 @@ internal sealed class CudaModelRunner : IModelRunner
             _memory = owned.Add(new CudaMemory(options.Ordinal));
             _stream = owned.Add(new CudaStream(_context));
             _forward = owned.Add(new CudaForward(model, options, _context, _stream));
-            for (var i = 0; i < Ahead; i++)
-                _slots[i] = owned.Add(new StepSlot(_forward.InputBytes, _forward.MaxDraws));
-            _forward.WarmUp(_slots[0].Inputs);
+            for (var i = 0; i < MostUnderWay; i++)
+                _steps[i] = owned.Add(new StepInFlight(_forward.InputBytes, _forward.MaxDraws));
+            _forward.WarmUp(_steps[0].Inputs);
             _memory.Trim();
             _pool = owned.Add(
                 new CudaKvPool(options.Ordinal, KvCacheShape.Of(model.Config), PoolSize(model), model.Dtype));
@@ -97,7 +97,7 @@ internal sealed class CudaModelRunner : IModelRunner
 
     public int MaxCopies => _forward.MaxCopies;
 
-    public int StepsAhead => Ahead;
+    public int MaxStepsUnderWay => MostUnderWay;
 
     /// <summary>Recorded decode steps.</summary>
     internal int GraphCount => _graphs.Count;
@@ -113,21 +113,21 @@ internal sealed class CudaModelRunner : IModelRunner
     {
         if (_pool.IsAsleep)
             throw new InvalidOperationException("The runner is asleep.");
-        if (_started - _finished == Ahead)
-            throw new InvalidOperationException($"{Ahead} steps are already started and not finished.");
-        var slot = _slots[_started % Ahead];
+        if (_started - _finished == MostUnderWay)
+            throw new InvalidOperationException($"{MostUnderWay} steps are already started and not finished.");
+        var step = _steps[_started % MostUnderWay];
         try
         {
-            slot.DrawCount = batch.DrawCount;
-            var step = _forward.Pack(batch, slot.Inputs.Span);
-            slot.Begin(_stream);
-            _forward.QueueInputs(slot.Inputs, step);
-            if (step.IsDecode && _options.UsesGraphs)
-                _graphs.Launch(step.Tokens);
+            step.DrawCount = batch.DrawCount;
+            var packed = _forward.Pack(batch, step.Inputs.Span);
+            step.Begin(_stream);
+            _forward.QueueInputs(step.Inputs, packed);
+            if (packed.IsDecode && _options.UsesGraphs)
+                _graphs.Launch(packed.Tokens);
             else
-                _forward.Queue(step);
-            _forward.QueueOutputs(slot.Outputs, batch.DrawCount);
-            slot.End(_stream);
+                _forward.Queue(packed);
+            _forward.QueueOutputs(step.Outputs, batch.DrawCount);
+            step.End(_stream);
             _started++;
         }
         catch (DeviceException cause)
@@ -140,17 +140,17 @@ internal sealed class CudaModelRunner : IModelRunner
     {
         if (_started == _finished)
             throw new InvalidOperationException("No step is started.");
-        var slot = _slots[_finished++ % Ahead];
+        var step = _steps[_finished++ % MostUnderWay];
         try
         {
-            _output.ForwardTime = slot.Wait();
+            _output.ForwardTime = step.Wait();
         }
         catch (DeviceException cause)
         {
             throw Fault(cause, "failed in a step");
         }
 
-        slot.CopyTo(_output);
+        step.CopyTo(_output);
         return _output;
     }
 
@@ -202,8 +202,8 @@ internal sealed class CudaModelRunner : IModelRunner
         _stream.Settle(); // a running step may still read the pool
         _graphs.Dispose();
         _pool.Dispose();
-        foreach (var slot in _slots)
-            slot.Dispose();
+        foreach (var step in _steps)
+            step.Dispose();
         _forward.Dispose();
         _stream.Dispose();
         _memory.Dispose();

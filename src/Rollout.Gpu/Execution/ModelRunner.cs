@@ -50,7 +50,7 @@ internal sealed class ModelRunner : IModelRunner
 
     public int VocabularySize => _weights.Model.Config.VocabSize;
 
-    public int StepsAhead => 1;
+    public int MaxStepsUnderWay => 1;
 
     /// <exception cref="ArgumentException">The batch does not fit the cache.</exception>
     public void Start(ForwardBatch batch)

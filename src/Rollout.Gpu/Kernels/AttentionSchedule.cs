@@ -48,7 +48,7 @@ internal sealed class AttentionSchedule
     public AttentionSchedule(KernelShape shape, int parts, bool shareGroups = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(parts);
-        _group = shape.GroupSize;
+        _group = shape.QueriesPerKvHead;
         _tokensPerItem = shape.TokensPerItem;
         _shared = new SharedPrefixes(shape.BlockSize);
         _share = shareGroups;
@@ -91,7 +91,8 @@ internal sealed class AttentionSchedule
         if (_share)
             FindSharedItems();
 
-        // Shared items are spread among the rows' own, so that every part gets a share of either kind.
+        // Shared items are spread among the rows' own, so that every part gets a share of either kind. Their order
+        // within a row doesn't matter.
         var shared = 0;
         for (var row = 0; row < batch.RowCount; row++)
         {

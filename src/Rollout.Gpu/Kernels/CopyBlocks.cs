@@ -31,7 +31,7 @@ internal sealed class CopyBlocks
     /// <summary>The most copies of one launch.</summary>
     public int MaxCopies => _sharedBytes / VectorBytes;
 
-    /// <summary>Launches the kernel. A graph can't record it, because the number of copies is fixed.</summary>
+    /// <summary>Launches the kernel. Not recorded in graphs: its grid and shared memory depend on the number of copies.</summary>
     /// <param name="stream">The stream that runs the kernel.</param>
     /// <param name="layout">The layout of the packed buffer.</param>
     /// <param name="inputs">The packed buffer on the device, with the step's copies.</param>

@@ -6,8 +6,8 @@ namespace Rollout.Gpu.Kernels;
 
 /// <summary>
 /// All kernels for one model shape on one device, compiled or taken from the cache, and loaded. Launches check their
-/// arguments, allocate nothing and wait for nothing, so that a graph can record them. Used by one thread, on which the
-/// context is current.
+/// arguments, allocate nothing and wait for nothing, so that a graph can record all but the copies of blocks. Used by
+/// one thread, on which the context is current.
 /// </summary>
 internal sealed class KernelLibrary : IDisposable
 {

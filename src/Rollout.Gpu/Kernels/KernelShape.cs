@@ -20,10 +20,10 @@ internal sealed record KernelShape(int HeadDim, int QueryHeads, int KvHeads, int
     public ScalarType LogitsDtype { get; init; } = Dtype;
 
     /// <summary>Query heads that share a KV head.</summary>
-    public int GroupSize => QueryHeads / KvHeads;
+    public int QueriesPerKvHead => QueryHeads / KvHeads;
 
     /// <summary>Tokens of a work item, each with the query heads of one KV head.</summary>
-    public int TokensPerItem => MaxVectors / GroupSize;
+    public int TokensPerItem => MaxVectors / QueriesPerKvHead;
 
     public int ElementBytes => Dtype == ScalarType.BFloat16 ? 2 : 4;
 
@@ -44,7 +44,7 @@ internal sealed record KernelShape(int HeadDim, int QueryHeads, int KvHeads, int
         _ when KvHeads < 1 || QueryHeads < 1 =>
             throw new UnsupportedModelException(
                 $"A model needs query heads and KV heads, and this one has {QueryHeads} and {KvHeads}."),
-        _ when QueryHeads % KvHeads != 0 || GroupSize > MaxVectors => throw new UnsupportedModelException(
+        _ when QueryHeads % KvHeads != 0 || QueriesPerKvHead > MaxVectors => throw new UnsupportedModelException(
             $"The GPU kernels take up to {MaxVectors} query heads for each KV head, all KV heads alike, and there are "
             + $"{QueryHeads} for {KvHeads}."),
         { BlockSize: < 1 } => throw new UnsupportedModelException(

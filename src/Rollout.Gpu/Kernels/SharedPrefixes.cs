@@ -23,7 +23,7 @@ internal sealed class SharedPrefixes(int blockSize)
     /// <summary>Fewer keys than this are not worth merging results.</summary>
     private const int FewestKeys = AttentionSchedule.TileKeys;
 
-    // The most blocks at which a set of rows may split, which bounds the search. The rest is left unshared.
+    // A set of rows is split at most so often; whatever is left stays unshared.
     private const int MostSplits = 8;
 
     private readonly GrowingList<int> _rows = new();

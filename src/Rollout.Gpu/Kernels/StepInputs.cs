@@ -33,7 +33,7 @@ internal sealed class StepInputs
         MaxSegments = (capacity.Tokens / perItem) + ((1 + SharedPrefixes.Levels) * capacity.Rows) + capacity.Parts;
         // The shared and own results of rows, and those of items that are cut where parts end.
         MaxMergeEntries = MaxSharedTokens + capacity.Rows + (2 * capacity.Parts * perItem);
-        MaxPartialVectors = MaxMergeEntries * shape.GroupSize;
+        MaxPartialVectors = MaxMergeEntries * shape.QueriesPerKvHead;
 
         var end = 0;
         int Place(int ints)
@@ -120,7 +120,7 @@ internal sealed class StepInputs
 /// <param name="Copies">Blocks to copy.</param>
 /// <param name="TableEntries">Entries of all rows' block tables.</param>
 /// <param name="Parts">Parts of the attention schedule.</param>
-internal sealed record StepCapacity(int Tokens, int Rows, int Draws, int Copies, int TableEntries, int Parts)
+internal readonly record struct StepCapacity(int Tokens, int Rows, int Draws, int Copies, int TableEntries, int Parts)
 {
     /// <summary>Whether a step of the other size fits.</summary>
     public bool Holds(StepCapacity other) =>

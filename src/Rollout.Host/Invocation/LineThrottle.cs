@@ -22,7 +22,8 @@ internal sealed class LineThrottle
             _kinds[kind] = (now, 0);
             return line;
         }
-        if (now - known.SaidAt < Every)
+        // A clock that was set back must not silence a kind until it has caught up.
+        if ((now - known.SaidAt).Duration() < Every)
         {
             _kinds[kind] = known with { LeftOut = known.LeftOut + 1 };
             return null;

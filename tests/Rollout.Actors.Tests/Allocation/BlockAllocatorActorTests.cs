@@ -20,7 +20,7 @@ public sealed class BlockAllocatorActorTests : TestKit
         for (var step = 2; step <= 100; step++)
             Ask(allocator, Demand(step) with { Growth = [new(Sequence, default, step + 2)] });
 
-        var granted = Assert.IsType<Admission.Granted>(ExpectMsg<BlocksReserved>().Grant.Admissions[0]);
+        var granted = Assert.IsType<AdmissionAnswer.Granted>(ExpectMsg<BlocksReserved>().Grant.Answers[0]);
         var table = granted.Blocks.ToList();
         for (var step = 2; step <= 100; step++)
         {
@@ -57,8 +57,8 @@ public sealed class BlockAllocatorActorTests : TestKit
         {
             for (var step = 0; step < 8; step++)
             {
-                var answer = (await probe.ExpectMsgAsync<BlocksReserved>()).Grant.Admissions[0];
-                if (answer is Admission.Granted granted)
+                var answer = (await probe.ExpectMsgAsync<BlocksReserved>()).Grant.Answers[0];
+                if (answer is AdmissionAnswer.Granted granted)
                     blocks.AddRange(granted.Blocks);
                 else
                     deferred++;
@@ -86,7 +86,7 @@ public sealed class BlockAllocatorActorTests : TestKit
         ExpectMsg<BlocksReserved>();
         Assert.Equal(1, ExpectMsg<BlocksReserved>().Grant.Usage.Cached);
         Assert.Equal(new PrefixCacheReset(new PolicyVersion(1)), ExpectMsg<PrefixCacheReset>());
-        var granted = Assert.IsType<Admission.Granted>(ExpectMsg<BlocksReserved>().Grant.Admissions[0]);
+        var granted = Assert.IsType<AdmissionAnswer.Granted>(ExpectMsg<BlocksReserved>().Grant.Answers[0]);
         Assert.Equal(0, granted.CachedTokens);
     }
 

@@ -24,10 +24,10 @@ internal sealed class ComparedLedgers(KvCacheGeometry geometry, PolicyVersion ve
         Assert.Equal(expected.Changes.Select(Outline), grant.Changes.Select(Outline));
         Assert.Equal(expected.Copies.Length, grant.Copies.Length);
         Assert.Equal(expected.Preempted, grant.Preempted);
-        Assert.Equal(expected.Admissions.Select(Outline), grant.Admissions.Select(Outline));
+        Assert.Equal(expected.Answers.Select(Outline), grant.Answers.Select(Outline));
         Assert.Equal(expected.Usage, grant.Usage);
         Compare();
-        if (grant.Admissions.Any(answer => answer is Admission.Deferred))
+        if (grant.Answers.Any(answer => answer is AdmissionAnswer.Deferred))
             Assert.True(_ledger.SequenceCount > 0, "deferred although nobody holds anything");
         Coverage.Add(grant);
         return grant;
@@ -50,11 +50,11 @@ internal sealed class ComparedLedgers(KvCacheGeometry geometry, PolicyVersion ve
     private static (SequenceId Sequence, int Index) Outline(TableChange change) =>
         (change.Sequence, change.Index);
 
-    private static (string Answer, int First, int Second) Outline(Admission answer) => answer switch
+    private static (string Answer, int First, int Second) Outline(AdmissionAnswer answer) => answer switch
     {
-        Admission.Granted granted => ("granted", granted.Blocks.Length, granted.CachedTokens),
-        Admission.Deferred deferred => ("deferred", deferred.Missing, 0),
-        Admission.Refused refused => ("refused", refused.Needed, refused.Capacity),
+        AdmissionAnswer.Granted granted => ("granted", granted.Blocks.Length, granted.CachedTokens),
+        AdmissionAnswer.Deferred => ("deferred", 0, 0),
+        AdmissionAnswer.Refused refused => ("refused", refused.Needed, refused.Capacity),
         _ => throw new InvalidOperationException($"unknown answer {answer}"),
     };
 }

@@ -27,10 +27,10 @@ internal sealed class HistoryCoverage
 
     public void Add(StepGrant grant)
     {
-        Granted += grant.Admissions.Count(answer => answer is Admission.Granted);
-        Hits += grant.Admissions.Count(answer => answer is Admission.Granted { CachedTokens: > 0 });
-        Deferred += grant.Admissions.Count(answer => answer is Admission.Deferred);
-        Refused += grant.Admissions.Count(answer => answer is Admission.Refused);
+        Granted += grant.Answers.Count(answer => answer is AdmissionAnswer.Granted);
+        Hits += grant.Answers.Count(answer => answer is AdmissionAnswer.Granted { CachedTokens: > 0 });
+        Deferred += grant.Answers.Count(answer => answer is AdmissionAnswer.Deferred);
+        Refused += grant.Answers.Count(answer => answer is AdmissionAnswer.Refused);
         Preempted += grant.Preempted.Length;
         Copies += grant.Copies.Length;
         Appended += grant.Changes.Length - grant.Copies.Length;

@@ -47,12 +47,12 @@ public sealed class LedgerAdmissionTests
                 new([Sequence(0, 3)], default, Tokens(1), 17),
                 new([Sequence(0, 4)], default, Tokens(1), int.MaxValue),
             ],
-        }).Admissions;
+        }).Answers;
         Assert.Equal(
             [
-                new Admission.Deferred(2),
-                new Admission.Refused(5, 4),
-                new Admission.Refused(536870912, 4),
+                new AdmissionAnswer.Deferred(),
+                new AdmissionAnswer.Refused(5, 4),
+                new AdmissionAnswer.Refused(536870912, 4),
             ],
             answers);
     }
@@ -65,8 +65,8 @@ public sealed class LedgerAdmissionTests
         var answers = user.Ledger.Reserve(user.Demand() with
         {
             Admissions = [new([Sequence(0, 2)], default, Tokens(16), 20), new([Sequence(0, 3)], default, Tokens(1), 16)],
-        }).Admissions;
-        Assert.All(answers, answer => Assert.Equal(new Admission.Deferred(1), answer));
+        }).Answers;
+        Assert.All(answers, answer => Assert.Equal(new AdmissionAnswer.Deferred(), answer));
         Assert.Equal(1, user.Usage.InUse);
     }
 
@@ -80,7 +80,7 @@ public sealed class LedgerAdmissionTests
             Releases = [.. Group(8, group: 1).Select(member => new SequenceRelease(member, default))],
         });
         user.Granted([Sequence(0, 2)], Tokens(1));
-        Assert.Equal(new Admission.Deferred(1), user.Admit(Group(3, group: 3), Tokens(1)));
+        Assert.Equal(new AdmissionAnswer.Deferred(), user.Admit(Group(3, group: 3), Tokens(1)));
         user.Granted(Group(2, group: 3), Tokens(1));
     }
 
@@ -105,7 +105,7 @@ public sealed class LedgerAdmissionTests
             Admissions = [new([Sequence(0, 3)], default, Tokens(1), 4)],
         });
         Assert.Equal([Sequence(0, 2)], grant.Preempted);
-        Assert.Equal(new Admission.Deferred(1), Assert.Single(grant.Admissions));
+        Assert.Equal(new AdmissionAnswer.Deferred(), Assert.Single(grant.Answers));
     }
 
     [Fact]
@@ -128,7 +128,7 @@ public sealed class LedgerAdmissionTests
         var user = new LedgerUser(blocks: 4);
         user.Granted([Sequence(0, 1)], Tokens(8));
         user.Granted([Sequence(0, 2)], Tokens(4));
-        Assert.Equal(new Admission.Deferred(1), user.Admit([Sequence(0, 1)], Tokens(15), admission: 1));
+        Assert.Equal(new AdmissionAnswer.Deferred(), user.Admit([Sequence(0, 1)], Tokens(15), admission: 1));
         Assert.Equal(1, user.Usage.InUse);
     }
 

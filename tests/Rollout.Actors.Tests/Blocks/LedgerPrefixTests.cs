@@ -122,7 +122,7 @@ public sealed class LedgerPrefixTests
         var user = new LedgerUser(blocks: 4);
         user.Cache(1, Tokens(9));
         user.Granted([Sequence(0, 2)], [1]);
-        Assert.Equal(new Admission.Deferred(1), user.Admit([Sequence(0, 3)], Tokens(9)));
+        Assert.Equal(new AdmissionAnswer.Deferred(), user.Admit([Sequence(0, 3)], Tokens(9)));
         Assert.Equal(2, user.Usage.Cached);
         user.Release(Sequence(0, 2));
         Assert.Equal(8, user.Granted(3, Tokens(9)).CachedTokens);

@@ -32,17 +32,17 @@ internal sealed class LedgerUser(int blocks, int blockSize = 4, bool prefixCachi
         Admissions = [],
     };
 
-    public Admission Admit(SequenceId[] members, int[] tokens, int maxLength = 16, int admission = 0)
+    public AdmissionAnswer Admit(SequenceId[] members, int[] tokens, int maxLength = 16, int admission = 0)
     {
         var demand = Demand() with { Admissions = [new(members, new AdmissionId(admission), tokens, maxLength)] };
-        return Assert.Single(Ledger.Reserve(demand).Admissions);
+        return Assert.Single(Ledger.Reserve(demand).Answers);
     }
 
-    public Admission.Granted Granted(
+    public AdmissionAnswer.Granted Granted(
         SequenceId[] members, int[] tokens, int maxLength = 16, int admission = 0) =>
-        Assert.IsType<Admission.Granted>(Admit(members, tokens, maxLength, admission));
+        Assert.IsType<AdmissionAnswer.Granted>(Admit(members, tokens, maxLength, admission));
 
-    public Admission.Granted Granted(int group, int[] tokens) => Granted([Sequence(0, group)], tokens);
+    public AdmissionAnswer.Granted Granted(int group, int[] tokens) => Granted([Sequence(0, group)], tokens);
 
     public StepGrant Grow(params (SequenceId Sequence, int Tokens)[] growth) => Ledger.Reserve(
         Demand() with { Growth = [.. growth.Select(to => new SequenceGrowth(to.Sequence, default, to.Tokens))] });

@@ -96,7 +96,7 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
             Changes = [.. changes],
             Copies = [.. copies],
             Preempted = [.. preempted],
-            Admissions = Admit(demand.Admissions, preempted.Count > 0),
+            Answers = Admit(demand.Admissions, preempted.Count > 0),
             Usage = Usage,
         };
     }
@@ -110,14 +110,14 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         _cached.Clear();
     }
 
-    private Admission[] Admit(AdmissionRequest[] requests, bool anyPreempted)
+    private AdmissionAnswer[] Admit(AdmissionRequest[] requests, bool anyPreempted)
     {
-        var answers = new List<Admission>();
+        var answers = new List<AdmissionAnswer>();
         foreach (var request in requests)
         {
-            var earlier = answers.OfType<Admission.Deferred>().FirstOrDefault();
+            var earlier = answers.OfType<AdmissionAnswer.Deferred>().FirstOrDefault();
             if (geometry.BlocksFor(request.MaxLength) > Total)
-                answers.Add(new Admission.Refused(geometry.BlocksFor(request.MaxLength), Total));
+                answers.Add(new AdmissionAnswer.Refused(geometry.BlocksFor(request.MaxLength), Total));
             else
                 answers.Add(earlier ?? Admit(request, anyPreempted));
         }
@@ -125,7 +125,7 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         return [.. answers];
     }
 
-    private Admission Admit(AdmissionRequest request, bool anyPreempted)
+    private AdmissionAnswer Admit(AdmissionRequest request, bool anyPreempted)
     {
         var hits = new List<int>();
         while ((hits.Count + 1) * geometry.BlockSize < request.Tokens.Length
@@ -140,7 +140,7 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
         var headroom = _holders.Count == 0 || !grows ? 0 : request.Members.Length;
         var missing = needed + headroom - (Available - hits.Count(hit => Readers(hit) == 0));
         if (missing > 0 || anyPreempted)
-            return new Admission.Deferred(Math.Max(1, missing));
+            return new AdmissionAnswer.Deferred();
 
         _cached.RemoveAll(hits.Contains);
         var blocks = new List<int>(hits);
@@ -153,7 +153,7 @@ internal sealed class ReferenceLedger(KvCacheGeometry geometry, PolicyVersion ve
                 _holders[member].Blocks.Add(blocks[^1]);
         }
 
-        return new Admission.Granted(
+        return new AdmissionAnswer.Granted(
             [.. blocks.Select(block => new BlockId(block))], hits.Count * geometry.BlockSize);
     }
 

@@ -186,11 +186,11 @@ internal sealed class SimulatedDecoder
                 holding.Reserved = Math.Max(holding.Reserved, growth.Tokens);
         }
 
-        foreach (var (group, answer) in _asked.Zip(grant.Admissions))
+        foreach (var (group, answer) in _asked.Zip(grant.Answers))
         {
-            if (answer is not Admission.Deferred)
+            if (answer is not AdmissionAnswer.Deferred)
                 _waiting.Remove(group);
-            if (answer is Admission.Granted granted)
+            if (answer is AdmissionAnswer.Granted granted)
                 Hold(group, granted, demand.Version);
         }
 
@@ -200,7 +200,7 @@ internal sealed class SimulatedDecoder
     /// <summary>
     /// A prefix hit must be the KV of the prompt's own beginning, all of it of the demand's policy.
     /// </summary>
-    private void Hold(List<SimulatedSequence> group, Admission.Granted granted, PolicyVersion version)
+    private void Hold(List<SimulatedSequence> group, AdmissionAnswer.Granted granted, PolicyVersion version)
     {
         var cells = new List<ulong>();
         for (var i = 0; i < granted.CachedTokens; i++)

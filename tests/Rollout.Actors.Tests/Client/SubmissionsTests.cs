@@ -83,7 +83,7 @@ public sealed class SubmissionsTests
     }
 
     [Fact]
-    public void Acknowledgements_and_cancellations_are_sent_in_parts_that_each_fit_into_a_message()
+    public void Acknowledgements_and_cancellations_are_sent_in_bounded_messages()
     {
         Add(5000);
         foreach (var submit in Take().OfType<SubmitGroup>().Take(2500))

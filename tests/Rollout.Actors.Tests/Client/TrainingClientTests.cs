@@ -54,7 +54,7 @@ public sealed class TrainingClientTests : ActorTest
     }
 
     [Fact]
-    public async Task Where_the_trainer_says_nothing_the_end_names_the_last_step_and_checkpoint_that_it_told_of()
+    public async Task A_silent_trainers_end_names_the_last_reported_step_and_checkpoint()
     {
         var trainer = CreateTestProbe();
         var events = FollowAsync(trainer);
@@ -69,7 +69,7 @@ public sealed class TrainingClientTests : ActorTest
     }
 
     [Fact]
-    public async Task Abandoning_returns_when_the_trainer_has_saved_and_its_last_word_is_here_whatever_ends_then()
+    public async Task Abandoning_returns_once_the_trainer_has_saved_and_its_last_event_has_come()
     {
         var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var saving = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

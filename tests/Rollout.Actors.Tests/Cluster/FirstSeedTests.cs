@@ -48,7 +48,7 @@ public sealed class FirstSeedTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Where_others_are_silent_it_begins_nothing_names_them_and_ends_so_that_it_is_started_again()
+    public async Task A_first_seed_whose_peers_are_silent_begins_nothing_names_them_and_ends()
     {
         using var mute = Mute();
         using var deaf = Deaf();

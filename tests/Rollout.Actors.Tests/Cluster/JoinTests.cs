@@ -64,6 +64,19 @@ public sealed class JoinTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_akka_section_with_which_no_transport_starts_ends_the_start_at_a_deadline()
+    {
+        var settings = With(ClusterRoles.Decoder, cluster => cluster with { JoinTimeout = TimeSpan.FromSeconds(1) });
+
+        var refused = await Assert.ThrowsAsync<MembershipException>(() => RolloutTopology.StartAsync(
+            settings,
+            InProcessCluster.Fast + "\nakka.remote.dot-netty.tcp.applied-adapters = [nobody]\nakka.remote.startup-timeout = 1s"));
+
+        Assert.Contains("could not open its port within akka.remote.startup-timeout", refused.Message);
+        Assert.Contains("akka section", refused.Message);
+    }
+
+    [Fact]
     public async Task A_port_that_another_host_has_is_named() => await AssertRefusedAsync(
         With(ClusterRoles.Decoder, cluster => cluster with { Port = _first.Address.Port }),
         $"rollout.cluster.port = {_first.Address.Port}: another process listens at {_first.Address}");

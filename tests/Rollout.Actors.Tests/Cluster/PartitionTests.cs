@@ -27,7 +27,7 @@ public sealed class PartitionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_side_with_most_schedulers_goes_on_and_the_other_with_more_members_and_the_scheduler_at_work_stops()
+    public async Task The_side_with_most_schedulers_survives_even_against_more_members()
     {
         using var work = new ClusterWork([.. Enumerable.Range(0, 12).Select(i => Groups.Of(i, 5 + i, 20, 40, 30, 1))]);
         var tape = new LineTape();
@@ -65,7 +65,7 @@ public sealed class PartitionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_first_seed_on_the_lost_side_begins_no_second_cluster_however_often_it_is_started_and_comes_back_when_it_can()
+    public async Task A_first_seed_on_the_lost_side_begins_no_second_cluster_and_rejoins_when_it_can()
     {
         var seeds = InProcessCluster.FreeAddresses(3);
         var tape = new LineTape();

@@ -30,7 +30,7 @@ public sealed class RecoveryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_new_scheduler_learns_from_decoders_what_they_run_and_is_given_only_what_is_missing()
+    public async Task A_new_scheduler_learns_from_decoders_what_they_run_and_misses_nothing()
     {
         using var work = new ClusterWork([.. Enumerable.Range(0, 24).Select(i => Groups.Of(i, 5 + (i % 7), 20, 40, 30, 1))]);
         // The seed is none of the schedulers, so that it can be joined after they have died.
@@ -61,7 +61,7 @@ public sealed class RecoveryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_samples_of_a_decoder_that_dies_go_on_elsewhere_from_the_tokens_that_it_reported()
+    public async Task Samples_of_a_decoder_that_dies_continue_from_the_tokens_it_reported()
     {
         using var work = new ClusterWork([.. Enumerable.Range(0, 2).Select(i => Groups.Of(i, 9, 80, 80, 80, 80))]);
         var scheduler = await _cluster.StartAsync(ClusterRoles.Scheduler);

@@ -18,7 +18,7 @@ public sealed class RoundGroupsTests
     }
 
     [Fact]
-    public void Whatever_comes_in_whatever_order_every_group_is_scored_or_failed_once_by_what_came_first() =>
+    public void In_any_order_of_answers_every_group_is_scored_or_failed_once() =>
         Prop.ForAll(
             Gen.Choose(1, 6).ToArbitrary(),
             (from kind in Gen.Elements(Enum.GetValues<Kind>())

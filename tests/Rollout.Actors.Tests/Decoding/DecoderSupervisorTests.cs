@@ -274,7 +274,7 @@ public sealed class DecoderSupervisorTests : ActorTest
 
         public int VocabularySize => 1000;
 
-        public int StepsAhead => 1;
+        public int MaxStepsUnderWay => 1;
 
         public void Start(ForwardBatch batch) => throw new InvalidOperationException("never asked to");
 

@@ -23,7 +23,7 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
     }
 
     [Fact]
-    public async Task One_that_leaves_before_it_has_served_anybody_says_nothing_of_weights_that_it_has_not()
+    public async Task A_decoder_that_leaves_before_it_serves_announces_no_weights()
     {
         Tell(Decoder0, new Drain());
 
@@ -71,7 +71,7 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
     }
 
     [Fact]
-    public async Task What_requires_the_policy_of_before_goes_back_with_its_tokens_and_the_rest_goes_on()
+    public async Task Samples_that_require_the_old_policy_go_back_with_their_tokens()
     {
         await ServeAsync(One);
         Intake.ArrivesAtOnce = true;

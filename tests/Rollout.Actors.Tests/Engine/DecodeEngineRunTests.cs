@@ -101,6 +101,41 @@ public sealed class DecodeEngineRunTests
     }
 
     [Fact]
+    public void A_grant_that_grows_a_sequence_in_a_step_without_rows_throws()
+    {
+        var rig = new EngineRig(
+            new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64) { StepsAhead = 2 });
+        rig.Engine.Add(Groups.Of(1, 10, 1));
+        StepDemand? next = null;
+        rig.Answer(rig.Engine.Demand()!, demand => next = demand);
+        var grown = new TableChange(new SequenceId(new GroupId(1), 0), Index: 3, new BlockId(50));
+
+        var grant = new StepGrant
+        {
+            Step = next!.Step,
+            Changes = [grown],
+            Copies = [],
+            Preempted = [],
+            Answers = [],
+            Usage = default,
+        };
+        var thrown = Assert.Throws<InvalidOperationException>(() => rig.Engine.Run(grant));
+
+        Assert.Contains("has no rows", thrown.Message);
+    }
+
+    [Fact]
+    public void A_sample_that_arrives_with_a_stop_token_has_stopped_there_though_more_tokens_follow()
+    {
+        var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64));
+
+        rig.Engine.Add(Groups.Of(1, 10, 3), [new(0, new SampledTokens([13, 5, 6], new float[3], []))]);
+
+        var finished = Assert.IsType<SampleFinished>(Assert.Single(rig.Engine.TakeOutcomes()));
+        Assert.Equal(FinishReason.Stop, finished.Completion.Reason);
+    }
+
+    [Fact]
     public void A_prompt_that_has_no_room_is_not_copied_while_it_waits()
     {
         var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 60, MaxNumSeqs: 8, MaxNumBatchedTokens: 1000));

@@ -41,6 +41,68 @@ public sealed class DecodeEngineTests
         Assert.Equal(21, computed);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void After_a_new_policy_a_prompt_is_computed_once_for_all_samples_of_its_group(int stepsAhead)
+    {
+        var scenario = new EngineScenario(BlockSize: 4, Blocks: 400, MaxNumSeqs: 16, MaxNumBatchedTokens: 512);
+        var rig = new EngineRig(scenario with { StepsAhead = stepsAhead });
+        var group = Unstoppable(Groups.Of(1, 40, 20, 20, 20, 20, 20, 20, 20, 20));
+        rig.Engine.Add(group);
+        for (var i = 0; i < 6; i++)
+            rig.Step(reserveAhead: i < 5);
+        rig.SwapPolicy(new PolicyVersion(1));
+        var (computed, steps) = (0, rig.Runner.Steps);
+        rig.Runner.BeforeStep = (_, batch) =>
+            computed += Enumerable.Range(0, batch.TokenCount).Count(i => batch.Positions[i] < 40);
+
+        var done = Assert.IsType<GroupFinished>(Assert.Single(rig.Resume(group)));
+
+        Assert.Equal(40, computed);
+        Assert.InRange(rig.Runner.Steps - steps, 15, 18);
+        Assert.All(done.Completions, completion => Groups.AssertSampledAsSaid(group, completion));
+    }
+
+    [Fact]
+    public void Long_sequences_whose_tokens_are_cached_return_several_in_one_step()
+    {
+        var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 400, MaxNumSeqs: 16, MaxNumBatchedTokens: 64));
+        var group = Unstoppable(Groups.Of(1, 400, 40, 40, 40, 40, 40, 40, 40));
+        rig.Engine.Add(group);
+        for (var i = 0; i < 12; i++)
+            rig.Step(reserveAhead: i < 11);
+        rig.Engine.Add(group, rig.Engine.Recall(group.Id, [1, 2, 3, 4, 5, 6], runningToo: true));
+        var returned = new List<int>();
+        rig.Runner.BeforeStep = (_, batch) => returned.Add(
+            Enumerable.Range(0, batch.RowCount).Count(row => batch.QueryStart[row + 1] - batch.QueryStart[row] > 1));
+
+        var outcomes = rig.Resume(group);
+
+        Assert.Equal([1, 2, 3], returned.Where(rows => rows > 0));
+        Groups.AssertExpected(group, Assert.IsType<GroupFinished>(Assert.Single(outcomes)).Completions);
+    }
+
+    [Fact]
+    public void While_the_pool_is_full_only_the_oldest_prompt_asks_again()
+    {
+        var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 60, MaxNumSeqs: 8, MaxNumBatchedTokens: 1000));
+        rig.Engine.Add(Unstoppable(Groups.Of(1, 200, 30)));
+        rig.Step(reserveAhead: false);
+        for (var i = 2; i < 6; i++)
+            rig.Engine.Add(Groups.Of(i, 100, 4));
+
+        var asked = new List<int>();
+        for (var i = 0; i < 3; i++)
+        {
+            var demand = rig.Engine.Demand()!;
+            asked.Add(demand.Admissions.Length);
+            rig.Answer(demand);
+        }
+
+        Assert.Equal([4, 1, 1], asked);
+    }
+
     [Fact]
     public void A_waiting_group_takes_the_place_of_finished_sequences_while_others_still_run()
     {
@@ -178,4 +240,7 @@ public sealed class DecodeEngineTests
         Assert.Equal(4, rows[18]);
         rig.AssertIdle();
     }
+
+    private static GroupRequest Unstoppable(GroupRequest group) =>
+        group with { Samples = [.. group.Samples.Select(sample => sample with { StopTokenIds = [] })] };
 }

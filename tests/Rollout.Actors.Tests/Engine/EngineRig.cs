@@ -17,7 +17,7 @@ internal sealed class EngineRig
     {
         var geometry = new KvCacheGeometry(scenario.Blocks, scenario.BlockSize);
         _ledger = new BlockLedger(geometry, default, prefixCaching: !scenario.StaticBatch) { Audited = true };
-        Runner = new FakeModelRunner(geometry) { StepsAhead = scenario.StepsAhead, MaxCopies = scenario.MaxCopies };
+        Runner = new FakeModelRunner(geometry) { MaxStepsUnderWay = scenario.StepsAhead, MaxCopies = scenario.MaxCopies };
         Engine = new DecodeEngine(Runner, new EngineLimits
         {
             MaxNumSeqs = scenario.MaxNumSeqs,
@@ -65,7 +65,8 @@ internal sealed class EngineRig
     }
 
     /// <summary>Runs the step that this demand is for.</summary>
-    public void Answer(StepDemand demand) => Engine.Run(_ledger.Reserve(demand));
+    public void Answer(StepDemand demand, Action<StepDemand>? reserveAhead = null) =>
+        Engine.Run(_ledger.Reserve(demand), reserveAhead);
 
     /// <summary>Runs one step. False where there is nothing to do.</summary>
     public bool Step(bool reserveAhead = true)

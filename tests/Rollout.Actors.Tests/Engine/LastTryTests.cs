@@ -52,7 +52,7 @@ public sealed class LastTryTests
         var outcomes = rig.Run(groups, stepsBetweenArrivals: 0);
 
         Assert.Equal(
-            "group 2 sample 1 failed in 3 steps: broken logits", AssertOnlyOneFailed(groups, outcomes, failed: 2));
+            "group 2 sample 1 failed in 2 steps: broken logits", AssertOnlyOneFailed(groups, outcomes, failed: 2));
         Assert.InRange(rig.Runner.Steps, 60, 66);
         // Five prompts of 9 tokens, and the failed sample's 30 tokens once more: nobody else starts over.
         Assert.InRange(prefilled, 45, 45 + 30);

@@ -11,13 +11,16 @@ internal sealed class BookRig
     public BookRig(int lookahead = 0, double queueDepth = 100)
     {
         var settings = TestSettings.Scheduler with { LookaheadSeqs = lookahead, QueueDepth = queueDepth };
-        Book = new GroupBook(Epoch, settings, () => TimeSpan.Zero);
+        Book = new GroupBook(Epoch, settings, () => Now);
         Intake = new DecoderIntake(Epoch, Book, (_, reason) => Refused.Add(reason));
     }
 
     public static SchedulerEpoch Epoch { get; } = new(7);
 
     public GroupBook Book { get; }
+
+    /// <summary>The book's time.</summary>
+    public TimeSpan Now { get; set; }
 
     public DecoderIntake Intake { get; }
 

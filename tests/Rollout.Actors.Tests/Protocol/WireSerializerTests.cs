@@ -40,7 +40,7 @@ public sealed class WireSerializerTests : ActorTest
 
     [Theory]
     [MemberData(nameof(Messages))]
-    public void Bytes_cut_off_changed_or_added_are_refused_or_read_as_some_message_and_never_do_anything_else(Type type)
+    public void Damaged_bytes_are_refused_or_read_as_some_message(Type type)
     {
         for (var i = 0; i < 300; i++)
         {

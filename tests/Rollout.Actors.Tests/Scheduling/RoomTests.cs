@@ -101,6 +101,25 @@ public sealed class RoomTests : SchedulerActorTest
     }
 
     [Fact]
+    public async Task A_group_that_was_called_and_is_refused_leaves_its_room_to_the_next()
+    {
+        var scheduler = Start(TestSettings.Scheduler with { LookaheadSeqs = 0, QueueDepth = 1 });
+        var decoder = await JoinAsync(scheduler, 0);
+        for (var id = 1; id <= 4; id++)
+            Tell(scheduler, new SubmitGroup(Groups.Of(id, 4, 8, 8, 8, 8)));
+        Assert.Equal(3, (await ExpectMsgAsync<NoRoom>()).Id.Value);
+        Assert.Equal(4, (await ExpectMsgAsync<NoRoom>()).Id.Value);
+        decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
+        await ExpectMsgAsync<CompletionsReady>();
+        Assert.Equal([new GroupId(3)], (await ExpectMsgAsync<SendGroups>()).Groups);
+
+        Tell(scheduler, new SubmitGroup(Groups.Of(3, 4, 8, 8, 8, 8), Fingerprint: "another model"));
+
+        Assert.Equal(3, (await ExpectMsgAsync<GroupGivenUp>()).Id.Value);
+        Assert.Equal([new GroupId(4)], (await ExpectMsgAsync<SendGroups>()).Groups);
+    }
+
+    [Fact]
     public async Task The_places_of_a_client_that_is_gone_are_given_to_others()
     {
         var scheduler = Start(TestSettings.Scheduler with { LookaheadSeqs = 0, QueueDepth = 1 });

@@ -151,7 +151,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task Overdue_groups_say_where_they_were_and_waiting_for_a_first_decoder_does_not_count()
+    public async Task Overdue_groups_say_where_they_were_and_the_wait_for_a_decoder_does_not_count()
     {
         var timeout = TimeSpan.FromSeconds(100);
         IgnoreMessages(message => message is OutcomesKept);
@@ -253,7 +253,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     }
 
     [Fact]
-    public async Task A_cancelled_group_is_forgotten_where_it_runs_and_its_place_goes_to_one_that_waits()
+    public async Task A_cancelled_group_is_forgotten_and_its_place_goes_to_a_waiting_group()
     {
         var scheduler = Start();
         var decoder = await JoinAsync(scheduler, 0);

@@ -32,7 +32,7 @@ public sealed class SchedulingUnderFaultsTests() : ActorTest(VirtualTime)
     }
 
     [Fact]
-    public async Task A_decoder_that_dies_in_the_middle_of_a_rollout_costs_no_group_and_no_sample_of_it()
+    public async Task A_decoder_that_dies_during_a_rollout_costs_no_group_and_no_sample()
     {
         var scheduler = NewScheduler();
         var seat = Seat(scheduler);

@@ -37,7 +37,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
     public Func<ForwardBatch, IEnumerable<int>>? FaultyDraws { get; set; }
 
     /// <summary>2 behaves as a device does: a fault is seen when the step is waited for, and what follows it computes rubbish.</summary>
-    public int StepsAhead { get; init; } = 1;
+    public int MaxStepsUnderWay { get; init; } = 1;
 
     /// <summary>Called before each step with its number, from 1; may throw.</summary>
     public Action<int, ForwardBatch>? BeforeStep { get; set; }
@@ -71,7 +71,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
     public void Start(ForwardBatch batch)
     {
         Threads.Add(Environment.CurrentManagedThreadId);
-        Assert.True(_underWay.Count < StepsAhead, "more steps under way than the runner takes");
+        Assert.True(_underWay.Count < MaxStepsUnderWay, "more steps under way than the runner takes");
         Assert.False(IsAsleep, "a step is started while the pool's memory is somebody else's");
         Assert.True(batch.Copies.Count <= MaxCopies, "more copies than the runner can make in a step");
         try
@@ -82,7 +82,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
                 _last.Tokens[draw] = RubbishToken;
             _underWay.Enqueue((_last, faulty is [] ? null : new DrawFaultException(faulty, "broken logits")));
         }
-        catch (Exception fault) when (StepsAhead > 1)
+        catch (Exception fault) when (MaxStepsUnderWay > 1)
         {
             Write(batch, _ => RubbishToken);
             _last = new StepOutput { Count = batch.DrawCount, Tokens = Rubbish(batch.DrawCount) };
@@ -143,7 +143,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
     /// <summary>A token that the host named by its draw in the step before.</summary>
     private int Known(int token)
     {
-        Assert.True(token >= 0 || StepsAhead > 1, "the host knows every token here");
+        Assert.True(token >= 0 || MaxStepsUnderWay > 1, "the host knows every token here");
         return token >= 0 ? token : _last.Tokens[~token];
     }
 

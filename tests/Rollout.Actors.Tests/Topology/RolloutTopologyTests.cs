@@ -134,7 +134,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_process_that_ends_under_a_run_finishes_what_the_optimizer_is_at_saves_it_and_says_so(bool isGivenUp)
+    public async Task A_process_that_ends_during_a_run_finishes_its_training_step_and_saves(bool isGivenUp)
     {
         _topology.AddDecoder("cpu", NewRunner, maxModelLength: 100, new PolicySource.Shared());
         var ending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

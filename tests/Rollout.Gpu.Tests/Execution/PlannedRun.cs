@@ -74,7 +74,7 @@ internal sealed class PlannedRun
 
         public int VocabularySize => runner.VocabularySize;
 
-        public int StepsAhead => runner.StepsAhead;
+        public int MaxStepsUnderWay => runner.MaxStepsUnderWay;
 
         public void Start(ForwardBatch batch)
         {

@@ -60,7 +60,7 @@ public sealed class AttentionScheduleTests
                     if (segment.Partial < 0)
                         direct[token]++;
                     else
-                        (partial[token] ??= []).Add(segment.Partial + (i * test.Shape.GroupSize));
+                        (partial[token] ??= []).Add(segment.Partial + (i * test.Shape.QueriesPerKvHead));
                 }
             }
 
@@ -72,7 +72,7 @@ public sealed class AttentionScheduleTests
                 Assert.Equal(entries.Length == 0 ? 1 : 0, direct[token]);
                 foreach (var entry in entries)
                 {
-                    for (var head = 0; head < test.Shape.GroupSize; head++)
+                    for (var head = 0; head < test.Shape.QueriesPerKvHead; head++)
                         Assert.True(taken.Add(entry + head) && entry + head < schedule.PartialVectors);
                 }
             }

@@ -158,7 +158,7 @@ public sealed class PagedAttentionKernelTests(GpuFixture gpu) : GpuTest(gpu)
             var context = Batch.ContextLengths[row];
             var slots = tensor(Slots(row));
             Tensor Of(Tensor cache) => cache.transpose(1, 2).reshape(-1, _shape.KvHeads, _shape.HeadDim)
-                .index_select(0, slots).to(ScalarType.Float64).repeat_interleave(_shape.GroupSize, 1).transpose(0, 1);
+                .index_select(0, slots).to(ScalarType.Float64).repeat_interleave(_shape.QueriesPerKvHead, 1).transpose(0, 1);
             var q = _query.narrow(0, from, tokens).to(ScalarType.Float64).transpose(0, 1);
             var unseen = ones([tokens, context], ScalarType.Bool).triu(context - tokens + 1);
             using Scalar scale = 1 / Math.Sqrt(_shape.HeadDim);

@@ -11,7 +11,7 @@ namespace Rollout.Host.Tests.Cluster;
 public sealed class MisfitTests(ITestOutputHelper log) : HostProcessTest(log)
 {
     [Fact]
-    public async Task A_client_whose_model_is_not_the_decoders_is_told_what_differs_before_it_submits_anything()
+    public async Task A_client_with_another_model_is_told_what_differs_before_it_submits()
     {
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         await StartAsync("decoder.conf", Seed(scheduler));

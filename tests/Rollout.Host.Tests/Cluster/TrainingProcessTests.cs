@@ -14,7 +14,7 @@ namespace Rollout.Host.Tests.Cluster;
 public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostProcessTest(log)
 {
     [Fact]
-    public async Task Training_that_loses_a_decoder_in_the_middle_of_a_step_learns_what_one_process_learns()
+    public async Task Training_that_loses_a_decoder_during_a_step_learns_what_one_process_learns()
     {
         // Steps of a second, whose weights change every sample after them.
         string[] job =
@@ -41,7 +41,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
     }
 
     [Fact]
-    public async Task Training_whose_trainer_is_killed_goes_on_from_its_checkpoint_as_if_nothing_had_been()
+    public async Task Training_whose_trainer_is_killed_continues_from_its_checkpoint_unchanged()
     {
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         await StartAsync("decoder.conf", Seed(scheduler));
@@ -64,7 +64,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
     }
 
     [Fact]
-    public async Task A_trainer_that_the_cluster_gives_up_saves_what_it_has_learnt_and_its_command_goes_on_from_there()
+    public async Task A_trainer_that_is_downed_saves_and_its_command_continues_from_there()
     {
         const int Steps = 6;
         var run = RunFolder.For(Folder.At("run"));

@@ -21,6 +21,14 @@ public sealed class LineThrottleTests
     }
 
     [Fact]
+    public void A_clock_that_is_set_back_silences_nothing()
+    {
+        _throttle.Pass("failed", Start, "failed");
+
+        Assert.Equal("again", _throttle.Pass("failed", Start.AddHours(-1), "again"));
+    }
+
+    [Fact]
     public void Lines_of_another_kind_are_not_held_back()
     {
         _throttle.Pass("failed", Start, "failed");

@@ -59,7 +59,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("train")]
     [InlineData("pretrain")]
-    public async Task Data_with_a_token_that_the_model_has_no_row_for_is_named_with_file_line_and_token(string command)
+    public async Task Data_with_a_token_beyond_the_vocabulary_is_named_with_file_line_and_token(string command)
     {
         var model = CopyModel();
         var tokenizer = Path.Combine(model, "tokenizer.json");

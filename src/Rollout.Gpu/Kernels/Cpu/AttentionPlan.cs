@@ -76,15 +76,14 @@ internal sealed class AttentionPlan(KvCacheGeometry geometry)
             Array.Resize(ref _slots, Math.Max(start + context, 2 * _slots.Length));
 
         var slots = _slots.AsSpan(start, context);
-        for (var j = 0; j < context; j++)
+        for (var index = 0; slots.Length > 0; index++)
         {
-            var (index, offset) = Math.DivRem(j, geometry.BlockSize);
             var block = Batch.BlockTables[first + index];
             Check((uint)block < (uint)geometry.BlockCount, "block table", row);
-            var run = Math.Min(geometry.BlockSize, context - j);
-            for (var i = 0; i < run; i++)
-                slots[j + i] = (block * geometry.BlockSize) + offset + i;
-            j += run - 1;
+            var run = slots[..Math.Min(geometry.BlockSize, slots.Length)];
+            for (var i = 0; i < run.Length; i++)
+                run[i] = (block * geometry.BlockSize) + i;
+            slots = slots[run.Length..];
         }
     }
 

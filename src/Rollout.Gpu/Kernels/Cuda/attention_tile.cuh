@@ -99,7 +99,7 @@ struct TileStream {
   int segment, segment_end;
   Segment following;        // the segment after the open one, read ahead
   int table, key, key_end;  // the open segment's; the next tile begins at key
-  bool once;                // only this part reads the open segment's keys
+  bool once;                // hardly any other part reads the open segment's keys: see is_prompt
   int row;    // cache row of this warp's first key in the next tile; without kOneRun, of key lane % 16
   int stage;  // where the next tile goes
 

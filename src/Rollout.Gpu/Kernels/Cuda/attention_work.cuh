@@ -33,7 +33,7 @@ struct __align__(16) Segment {
   int token_count;  // tokens; there are token_count * kGroup vectors
   int table;        // where the block table begins in block_tables; entry 0 is for position 0
   int key_start;    // positions [key_start, key_end), of which a token attends to those up to its own;
-                    // whole blocks and tiles from the table's start
+                    // key_start is a block edge plus whole tiles
   int key_end;
   int partial;  // where partial results go, in vectors; below 0: covers all keys and writes the result
   int unused[2];
@@ -52,8 +52,8 @@ __device__ __forceinline__ int token_of(const AttentionWork& work, const Segment
 }
 
 // Whether the tokens are a piece of a prompt. They attend to the keys up to their own, and the next piece
-// reads the same keys again. A single token, or tokens that share a range, attend to all of it, and read it
-// alone.
+// reads the same keys again. A single token, or tokens that share a range, attend to all of it. They read it
+// alone, unless more rows share the range than an item has room for.
 __device__ __forceinline__ bool is_prompt(const Segment& segment) {
   return segment.tokens >= 0 && segment.token_count > 1;
 }

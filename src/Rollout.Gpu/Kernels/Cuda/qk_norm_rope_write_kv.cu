@@ -9,7 +9,7 @@
 // Norm: x / sqrt(mean(x^2) + epsilon), rounded, times weight, rounded. Rotation in the half-split layout:
 // with (x1, x2) a head's halves, (x1 cos - x2 sin, x2 cos + x1 sin). The product with the cosine is rounded
 // before the sum, as in Models/RotaryEmbedding. One warp for each head of a token; thread blocks (tokens,
-// heads / 4). Bound by memory. Reference: QkNormRopeTests.
+// (heads + 2 * kv_heads) / 4). Bound by memory. Reference: QkNormRopeTests.
 #include "common.cuh"
 
 constexpr int kHeadDim = ROLLOUT_HEAD_DIM;

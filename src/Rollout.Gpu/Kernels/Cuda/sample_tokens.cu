@@ -23,7 +23,7 @@ struct DrawOf {
   float top_p, min_p;
 };
 
-// The noise of one token of a run, whose two counters are given.
+// The random word of token i of a run; bits holds the run's two Philox outputs.
 __device__ __forceinline__ unsigned word_of(const uint4 (&bits)[2], int i) {
   const uint4 words = bits[i / 4];
   return i % 4 == 0 ? words.x : i % 4 == 1 ? words.y : i % 4 == 2 ? words.z : words.w;
@@ -55,7 +55,7 @@ struct Race {
     }
   }
 
-  // Finds a score that the run's best token reaches, as E is at most u / (1 - u), before any exact logarithm.
+  // A cheap lower bound of the run's best score, from E <= u / (1 - u).
   __device__ __forceinline__ void guess(const float (&run)[kRun], const uint4 (&bits)[2], float c,
                                         float most) {
     float reached = -3e38f;

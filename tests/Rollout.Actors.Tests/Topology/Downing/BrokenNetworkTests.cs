@@ -135,7 +135,7 @@ public sealed class BrokenNetworkTests
     }
 
     [Fact]
-    public void Whom_a_scheduler_had_lost_before_it_was_frozen_is_heard_again_before_it_is_judged()
+    public void A_thawed_scheduler_hears_those_it_had_lost_again_before_it_judges_them()
     {
         var cluster = new JudgedCluster(schedulers: 1, decoders: 1);
         cluster.Run(30);
@@ -185,7 +185,7 @@ public sealed class BrokenNetworkTests
 
     /// <summary>A link between two schedulers that breaks while everything else is well, beside a scheduler that was frozen.</summary>
     [Fact]
-    public void Two_schedulers_that_see_each_other_badly_cost_one_of_them_and_a_thawed_third_judges_nobody()
+    public void A_bad_link_between_two_schedulers_costs_one_and_a_thawed_third_judges_nobody()
     {
         var cluster = new JudgedCluster(schedulers: 3, decoders: 3);
         cluster.Run(30);

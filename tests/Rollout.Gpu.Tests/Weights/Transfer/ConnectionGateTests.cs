@@ -38,6 +38,14 @@ public sealed class ConnectionGateTests
     }
 
     [Fact]
+    public void Strangers_that_come_at_once_are_no_more_than_the_limit()
+    {
+        Parallel.For(0, 200_000, i => _gate.Enter(IPAddress.Loopback, () => { }));
+
+        Assert.Equal(2, _gate.Count);
+    }
+
+    [Fact]
     public void Strangers_take_no_peers_place()
     {
         Assert.True(_gate.TryAdmit(Enter("10.0.0.1", "peer")));

@@ -21,20 +21,20 @@ public sealed record AdmissionRequest(
     SequenceId[] Members, AdmissionId Admission, ReadOnlyMemory<int> Tokens, int MaxLength);
 
 /// <summary>The answer to an <see cref="AdmissionRequest"/>, in the order of asking.</summary>
-public abstract record Admission
+public abstract record AdmissionAnswer
 {
-    private Admission()
+    private AdmissionAnswer()
     {
     }
 
     /// <summary>
     /// All members hold these blocks. The keys and values of the first cached tokens are in them already.
     /// </summary>
-    public sealed record Granted(BlockId[] Blocks, int CachedTokens) : Admission;
+    public sealed record Granted(BlockId[] Blocks, int CachedTokens) : AdmissionAnswer;
 
-    /// <summary>Not now: so many blocks are missing. Nothing was taken; ask again.</summary>
-    public sealed record Deferred(int Missing) : Admission;
+    /// <summary>Not now: blocks are missing, or an older prompt waits. Nothing was taken; ask again.</summary>
+    public sealed record Deferred : AdmissionAnswer;
 
     /// <summary>Never: a member of this length needs more blocks than the pool has.</summary>
-    public sealed record Refused(int Needed, int Capacity) : Admission;
+    public sealed record Refused(int Needed, int Capacity) : AdmissionAnswer;
 }

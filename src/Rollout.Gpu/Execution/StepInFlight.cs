@@ -6,9 +6,9 @@ namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// The host's side of a running step: its inputs, which the device copies in the stream's order, and its outputs,
-/// which are there once <see cref="Wait"/> has returned. A slot is reused when its step is finished.
+/// which are there once <see cref="Wait"/> has returned. It is reused when the step is finished.
 /// </summary>
-internal sealed class StepSlot : IDisposable
+internal sealed class StepInFlight : IDisposable
 {
     private readonly CudaEvent _begun;
     private readonly CudaEvent _done;
@@ -17,7 +17,7 @@ internal sealed class StepSlot : IDisposable
     /// <param name="inputBytes">Bytes of the largest step's inputs.</param>
     /// <param name="maxDraws">The most draws of a step.</param>
     /// <exception cref="CudaException">The device has too little memory.</exception>
-    public StepSlot(int inputBytes, int maxDraws)
+    public StepInFlight(int inputBytes, int maxDraws)
     {
         using var owned = new Owned();
         _maxDraws = maxDraws;
