@@ -26,7 +26,9 @@ internal sealed class Participant(JoinBarrier join)
     /// <summary>It said that it is there since this was last set to false.</summary>
     public bool HasSpoken { get; set; } = true;
 
-    /// <summary>Notes which policy it decodes with. Words overtake each other: an older version of a run means nothing.</summary>
+    /// <summary>
+    /// Notes which policy it decodes with. Messages can arrive out of order: an older version of the same run is ignored.
+    /// </summary>
     public void Confirm(Policy policy)
     {
         if (Holds is not { } known || known.Run != policy.Run || known.Version.Value < policy.Version.Value)

@@ -18,7 +18,7 @@ internal sealed class Participants(HostId self)
     public Participant? Find(DecoderId id) => _roster.Find(id);
 
     /// <summary>
-    /// Registers a decoder that joins, or joins again. Null where its host or incarnation is gone, or it can't share this
+    /// Registers a decoder that joins, or joins again. Null if its host or incarnation is gone, or it can't share this
     /// memory.
     /// </summary>
     public Participant? Enter(JoinBarrier join)
@@ -34,14 +34,14 @@ internal sealed class Participants(HostId self)
         return participant;
     }
 
-    /// <summary>An incarnation has ended. True where it took part.</summary>
+    /// <summary>Removes an incarnation that has ended. True if it took part.</summary>
     public bool Remove(DecoderId id, int incarnation) =>
         _roster.RecordLoss(new DecoderLost(id, incarnation, "it stopped", ComesBack: true, DecodersOfHost: 0)) is not null;
 
-    /// <summary>A host is gone. Gives those of its decoders that took part.</summary>
+    /// <summary>Removes a host that is gone. Gives those of its decoders that took part.</summary>
     public IReadOnlyList<Participant> Remove(HostId host) => _roster.RecordHostLoss(host);
 
-    /// <summary>A decoder takes no part until it joins again.</summary>
+    /// <summary>Removes a decoder until it joins again.</summary>
     public void Expel(DecoderId id) => _roster.Expel(id);
 
     /// <summary>
@@ -55,7 +55,7 @@ internal sealed class Participants(HostId self)
         return [.. (keepUp.Length > 0 ? keepUp : All).Select(decoder => decoder.Id)];
     }
 
-    /// <summary>The deadline of a policy has passed for whoever has to fetch it.</summary>
+    /// <summary>Notes who has not fetched a policy by its deadline.</summary>
     public void MarkLate(Policy policy)
     {
         foreach (var decoder in All.Where(decoder => !decoder.SharesWeights && decoder.Holds != policy))

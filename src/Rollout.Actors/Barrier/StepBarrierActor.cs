@@ -28,7 +28,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
     /// <param name="settings">The deadline of each phase.</param>
     /// <param name="self">The trainer's host.</param>
     /// <param name="policy">The trainer's policy at the start.</param>
-    /// <param name="offer">Where decoders of other hosts fetch it; null where there can be none.</param>
+    /// <param name="offer">Where decoders of other hosts fetch it; null if there can be none.</param>
     /// <param name="membership">Asked for the hosts of the decoders' role.</param>
     public StepBarrierActor(
         BarrierSettings settings, HostId self, Policy policy, WeightOffer? offer, IActorRef membership)

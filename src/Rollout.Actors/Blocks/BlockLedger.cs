@@ -194,7 +194,7 @@ public sealed class BlockLedger
         }
     }
 
-    /// <summary>The table to grow; null where the request is stale.</summary>
+    /// <summary>The table to grow; null if the request is stale.</summary>
     private BlockTable? Growing(SequenceGrowth growth)
     {
         if (!TryFind(growth.Sequence, growth.Admission, out var table))

@@ -47,7 +47,7 @@ internal sealed class BlockTable
 /// <param name="Admission">The admission.</param>
 /// <param name="Version">The policy under which it was admitted.</param>
 /// <param name="Tokens">Admitted tokens.</param>
-/// <param name="MaxLength">Tokens of one member at most.</param>
+/// <param name="MaxLength">The most tokens of one member.</param>
 /// <param name="Hashes">[tokens / block size] of the full blocks; empty without prefix caching.</param>
 internal sealed record AdmittedPrompt(
     AdmissionId Admission, PolicyVersion Version, int Tokens, int MaxLength, BlockHash[] Hashes);

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Blocks;
 /// </summary>
 internal static class LedgerAudit
 {
-    /// <summary>The first difference, in a sentence; null where there is none.</summary>
+    /// <summary>The first difference, in a sentence; null if there is none.</summary>
     public static string? Imbalance(
         BlockPool pool, PrefixCache cache, IReadOnlyCollection<BlockTable> tables) =>
         UnbalancedReferences(pool, tables) ?? MisplacedBlock(pool, cache) ?? UnbalancedCounts(pool)

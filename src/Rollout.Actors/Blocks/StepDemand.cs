@@ -28,7 +28,7 @@ public sealed record StepDemand
     public required AdmissionRequest[] Admissions { get; init; }
 }
 
-/// <summary>So many of the admitted tokens of this sequence are written.</summary>
+/// <summary>The first <paramref name="Tokens"/> admitted tokens of this sequence are in the KV cache.</summary>
 public readonly record struct WrittenTokens(SequenceId Sequence, AdmissionId Admission, int Tokens);
 
 /// <summary>This sequence no longer needs its blocks.</summary>

@@ -40,7 +40,7 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
     }
 
     /// <param name="groups">Read and disposed of by the session alone.</param>
-    /// <param name="window">Groups without an outcome, or with one that was not read, at most.</param>
+    /// <param name="window">The most groups without an outcome, or with one that was not read.</param>
     /// <param name="submitter">Used by the session alone.</param>
     /// <param name="outcomes">Gets each group's outcome; completed at the end, with a fault where groups have none.</param>
     public static Props Props(

@@ -16,7 +16,7 @@ public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
     /// groups are on their way or wait to be read at a time: the source is read as outcomes are.
     /// </summary>
     /// <param name="groups">Read once, in order; ids must be unique.</param>
-    /// <param name="window">Groups that were submitted and whose outcomes the caller does not have, at most.</param>
+    /// <param name="window">The most submitted groups whose outcomes the caller does not have.</param>
     /// <param name="required">The only weights that they may be decoded with; null for any.</param>
     /// <param name="fingerprint">The only model and tokenizer that they may be decoded with; null for any.</param>
     /// <param name="cancellation">Cancels what is on its way.</param>

@@ -11,7 +11,7 @@ namespace Rollout.Actors.Client;
 /// <param name="client">Keeps this client's groups apart from others' of equal numbers.</param>
 internal sealed class Submissions(int client)
 {
-    /// <summary>Ids in one message at most.</summary>
+    /// <summary>The most ids in one message.</summary>
     public const int IdsAtOnce = 1024;
 
     /// <summary>Ticks between two questions about the same group.</summary>
@@ -67,7 +67,7 @@ internal sealed class Submissions(int client)
         return new GroupFailed(id, reason);
     }
 
-    /// <summary>A second has passed. A share of the groups is asked after, so that questions never come in bursts.</summary>
+    /// <summary>Counts a second. A share of the groups is asked after, so that questions never come in bursts.</summary>
     public void Tick()
     {
         _now++;
@@ -76,7 +76,7 @@ internal sealed class Submissions(int client)
         _toAsk.AddRange(_known.TakeWhile(entry => _now - entry.HeardAt >= AskEvery).Take(share));
     }
 
-    /// <summary>Something outside of the scheduler shows that the groups make progress.</summary>
+    /// <summary>Notes that the groups make progress, as something outside of the scheduler shows.</summary>
     public void NoteProgress() => _progressAt = _now;
 
     /// <summary>Follows what the scheduler says. Returns a group's outcome when the message completes it.</summary>
@@ -111,7 +111,7 @@ internal sealed class Submissions(int client)
         }
     }
 
-    /// <summary>Whoever wanted this outcome has it: the scheduler need not keep it.</summary>
+    /// <summary>Notes that whoever wanted this outcome has it: the scheduler need not keep it.</summary>
     public void Acknowledge(GroupOutcome outcome)
     {
         var id = outcome.Id with { Client = client };
@@ -205,7 +205,7 @@ internal sealed class Submissions(int client)
         return new GroupFinished(Plain(ready.Id), entry.Completions!);
     }
 
-    /// <summary>Ends a group. False where it has ended before: the scheduler is then told again that its outcome was read.</summary>
+    /// <summary>Ends a group. False if it has ended before: the scheduler is then told again that its outcome was read.</summary>
     private bool Complete(GroupId id)
     {
         if (!_entries.Remove(id, out var entry))
@@ -232,7 +232,7 @@ internal sealed class Submissions(int client)
         entry.Tokens = progress.Tokens;
     }
 
-    /// <summary>Another scheduler knows nothing of what the one before was told.</summary>
+    /// <summary>Follows another scheduler, which knows nothing of what the one before was told.</summary>
     private void FollowEpoch(SchedulerEpoch epoch)
     {
         if (Epoch != default)
@@ -248,7 +248,7 @@ internal sealed class Submissions(int client)
         _waiting += isWaiting ? 1 : -1;
     }
 
-    /// <summary>The scheduler hears of a group now.</summary>
+    /// <summary>Notes that the scheduler hears of a group now.</summary>
     private void MarkHeard(Entry entry)
     {
         if (entry.Place.List is not null)

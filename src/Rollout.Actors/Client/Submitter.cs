@@ -35,7 +35,7 @@ internal sealed class Submitter(IActorRef scheduler, Policy? required, string? f
         timers.StartPeriodicTimer(nameof(Submitter), new Tick(), TickEvery);
     }
 
-    /// <summary>Submits a group. Returns its outcome where no decoder could sample it, or no message carry it.</summary>
+    /// <summary>Submits a group. Returns its outcome if no decoder could sample it, or no message carry it.</summary>
     /// <exception cref="InvalidOperationException">A group with its id has no outcome yet.</exception>
     public GroupFailed? Submit(GroupRequest group)
     {
@@ -54,14 +54,14 @@ internal sealed class Submitter(IActorRef scheduler, Policy? required, string? f
         return outcome;
     }
 
-    /// <summary>Whoever wanted this outcome has it.</summary>
+    /// <summary>Tells the scheduler in time that whoever wanted this outcome has it.</summary>
     public void Acknowledge(GroupOutcome outcome)
     {
         _submissions.Acknowledge(outcome);
         Send();
     }
 
-    /// <summary>Something outside of the scheduler shows that the groups make progress.</summary>
+    /// <summary>Notes that the groups make progress, as something outside of the scheduler shows.</summary>
     public void NoteProgress() => _submissions.NoteProgress();
 
     /// <summary>Asks after groups. To be called on each <see cref="Tick"/>.</summary>

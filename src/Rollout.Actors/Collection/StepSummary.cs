@@ -3,7 +3,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Collection;
 
-/// <summary>Statistics over all completions of a training step, and the batch that the policy trainer gets.</summary>
+/// <summary>Statistics over all completions of a training step.</summary>
 public sealed record StepSummary
 {
     public required double RewardMean { get; init; }
@@ -38,12 +38,4 @@ public sealed record StepSummary
                 completions.Average(completion => completion.Reason == FinishReason.Length ? 1.0 : 0.0),
         };
     }
-
-    /// <summary>The groups as a batch for the policy trainer.</summary>
-    public static TrainBatch ToTrainBatch(IReadOnlyList<ScoredGroup> groups) =>
-        new([.. groups.Select(group => new TrainGroup(
-            group.Group.Id,
-            group.Prompt,
-            [.. group.Group.Completions.Select((completion, i) =>
-                new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i]))]))]);
 }

@@ -23,7 +23,7 @@ public sealed record JsonlOptions
     /// <inheritdoc cref="Prefix"/>
     public string Suffix { get; init; } = "";
 
-    /// <summary>The model's chat format with the assistant's turn opened; null where it has none.</summary>
+    /// <summary>The model's chat format with the assistant's turn opened; null if it has none.</summary>
     public Func<IReadOnlyList<ChatMessage>, string>? FormatChat { get; init; }
 
     /// <summary>True puts a prompt that is a text into one user message of the chat format.</summary>

@@ -13,14 +13,14 @@ namespace Rollout.Actors.Decoding;
 public sealed class DecoderJournal
 {
     /// <summary>
-    /// Tokens of a report at most: some 128 KiB, so that it doesn't delay other messages on the connection.
+    /// The most tokens of a report: some 128 KiB, so that it doesn't delay other messages on the connection.
     /// </summary>
     private const int ReportTokens = 16_384;
 
-    /// <summary>Samples of a report at most.</summary>
+    /// <summary>The most samples of a report.</summary>
     private const int ReportSamples = 1024;
 
-    /// <summary>Rejections of a report at most, each with a reason of a few thousand characters.</summary>
+    /// <summary>The most rejections of a report, each with a reason of a few thousand characters.</summary>
     private const int ReportRejections = 64;
 
     private readonly Dictionary<SequenceId, JournalEntry> _entries = [];
@@ -82,7 +82,7 @@ public sealed class DecoderJournal
     }
 
     /// <summary>
-    /// Adds a sample that the decoder works on from now on. True where it replaces one that was held.
+    /// Adds a sample that the decoder works on from now on. True if it replaces one that was held.
     /// </summary>
     /// <param name="group">The sample's group.</param>
     /// <param name="start">What the scheduler knows of it.</param>
@@ -208,7 +208,7 @@ public sealed class DecoderJournal
         }
     }
 
-    /// <summary>Records that the scheduler has a report. True where that is the outstanding one.</summary>
+    /// <summary>Records that the scheduler has a report. True if that is the outstanding one.</summary>
     public bool Acknowledge(SchedulerEpoch epoch, long number)
     {
         if (epoch != Epoch || number != _out?.Number)
@@ -259,7 +259,7 @@ public sealed class DecoderJournal
     }
 
     /// <param name="Sampled">All of its tokens.</param>
-    /// <param name="Finished">Why it ended; null where it was handed back.</param>
+    /// <param name="Finished">Why it ended; null if it was handed back.</param>
     private sealed record JournalEnd(SampledTokens Sampled, FinishReason? Finished);
 
     private sealed class JournalEntry(SequenceId id, AssignmentId assignment, Policy? required)
@@ -281,7 +281,7 @@ public sealed class DecoderJournal
         public JournalEnd? End { get; set; }
 
         /// <summary>
-        /// Its place among the ended samples that the scheduler doesn't know; null where it is not among them.
+        /// Its place among the ended samples that the scheduler doesn't know; null if it is not among them.
         /// </summary>
         public LinkedListNode<JournalEntry>? Place { get; set; }
     }

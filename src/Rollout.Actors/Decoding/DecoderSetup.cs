@@ -12,7 +12,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="StaticBatch">The padded baseline (see <see cref="EngineLimits.StaticBatch"/>).</param>
 /// <param name="PrefixCaching">Prompts use blocks of earlier prompts with the same prefix.</param>
 /// <param name="Weights">Where its weights come from.</param>
-/// <param name="Tokenizer">The model's tokenizer, which finds stop texts; null where it has none.</param>
+/// <param name="Tokenizer">The model's tokenizer, which finds stop texts; null if it has none.</param>
 public sealed record DecoderSetup(
     DecoderId Id,
     Func<IModelRunner> CreateRunner,

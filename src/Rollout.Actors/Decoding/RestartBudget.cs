@@ -4,7 +4,7 @@ namespace Rollout.Actors.Decoding;
 /// Decides when a failed decoder starts again: at most so many times within a window, after a pause that doubles with
 /// each failure in the window. Used by the decoder's supervisor.
 /// </summary>
-/// <param name="maxRestarts">Restarts within the window at most.</param>
+/// <param name="maxRestarts">The most restarts within the window.</param>
 /// <param name="window">How long a failure counts.</param>
 /// <param name="pause">Before the first restart.</param>
 internal sealed class RestartBudget(int maxRestarts, TimeSpan window, TimeSpan pause)
@@ -13,7 +13,7 @@ internal sealed class RestartBudget(int maxRestarts, TimeSpan window, TimeSpan p
 
     private readonly Queue<TimeSpan> _failures = [];    // within the window, oldest first
 
-    /// <summary>Records a failure. Returns the pause before the restart; null where the budget is spent.</summary>
+    /// <summary>Records a failure. Returns the pause before the restart; null if the budget is spent.</summary>
     /// <param name="now">Time since any fixed point.</param>
     public TimeSpan? PauseAfterFailure(TimeSpan now)
     {

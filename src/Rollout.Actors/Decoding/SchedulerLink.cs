@@ -96,7 +96,7 @@ internal sealed class SchedulerLink(
             return;
         _reportTo = from;
         if (_journal.Holding > 0)
-            Report(everything: true);
+            Report(unfinishedToo: true);
         else
             Announce();
     }
@@ -134,7 +134,7 @@ internal sealed class SchedulerLink(
         if (!_journal.Acknowledge(taken.Epoch, taken.Number))
             return;
         if (_saidMore)
-            Report(everything: true);
+            Report(unfinishedToo: true);
         ReportNews();
         EndDrainIfDone();
     }
@@ -151,7 +151,7 @@ internal sealed class SchedulerLink(
     public void Tick()
     {
         if (!_journal.IsReportOut)
-            Report(everything: true);
+            Report(unfinishedToo: true);
     }
 
     /// <summary>Sends a report again that had no answer.</summary>
@@ -160,7 +160,7 @@ internal sealed class SchedulerLink(
         if (!_journal.IsReportOut)
             return;
         Announce();
-        Report(everything: true);
+        Report(unfinishedToo: true);
     }
 
     /// <summary>
@@ -215,17 +215,17 @@ internal sealed class SchedulerLink(
     {
         TakeOutcomes();
         if (_journal.HasNews && !_journal.IsReportOut)
-            Report(everything: false);
+            Report(unfinishedToo: false);
     }
 
-    private void Report(bool everything)
+    private void Report(bool unfinishedToo)
     {
         TakeOutcomes();
         if (_policy is not { } policy)
             return;
         var (running, waiting) = engine.CountSequences();
         var load = new DeviceLoad(running, waiting, _freeBlocks);
-        if (_journal.Report(id, incarnation, policy, everything ? engine.Sequences : null, load) is not { } report)
+        if (_journal.Report(id, incarnation, policy, unfinishedToo ? engine.Sequences : null, load) is not { } report)
             return;
         _saidMore = report.More;
         _reportTo.Tell(report, decoder);

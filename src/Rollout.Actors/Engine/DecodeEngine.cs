@@ -77,7 +77,7 @@ public sealed class DecodeEngine : IDisposable
     public void Abort(GroupId id) => _planner.Abort(id);
 
     /// <summary>
-    /// Samples under another policy, whose weights the runner can load, from the next step on. No demand may be out,
+    /// Switches to another policy from the next step on. The runner must be able to load its weights, no demand may be out,
     /// and the ledger must forget the old policy's blocks before the next one.
     /// </summary>
     public void SwapPolicy(Policy policy)

@@ -5,13 +5,13 @@ namespace Rollout.Actors.Engine;
 /// <summary>What an engine may hold, and what it computes in one step.</summary>
 public sealed record EngineLimits
 {
-    /// <summary>Sequences with blocks at most.</summary>
+    /// <summary>The most sequences with blocks.</summary>
     public required int MaxNumSeqs { get; init; }
 
-    /// <summary>Tokens of a step at most; at least one for each sequence.</summary>
+    /// <summary>The most tokens of a step; at least one for each sequence.</summary>
     public required int MaxNumBatchedTokens { get; init; }
 
-    /// <summary>Tokens of a sequence at most: the model's limit, or a row of a contiguous cache.</summary>
+    /// <summary>The most tokens of a sequence: the model's limit, or a row of a contiguous cache.</summary>
     public required int MaxModelLength { get; init; }
 
     /// <summary>
@@ -26,7 +26,7 @@ public sealed record EngineLimits
     /// </summary>
     public bool StaticBatch { get; init; }
 
-    /// <summary>Why samples of a group can never run here, in a sentence; null where they can.</summary>
+    /// <summary>Why samples of a group can never run here, in a sentence; null if they can.</summary>
     internal string? WhyRefused(
         GroupRequest group, IReadOnlyList<SampleStart> samples, int vocabularySize, bool hasTokenizer)
     {

@@ -17,15 +17,15 @@ public sealed class Sequence
     /// <param name="group">Its group.</param>
     /// <param name="start">Its number in the group, and the tokens that other decoders sampled.</param>
     /// <param name="key">The key of its randomness.</param>
-    /// <param name="age">Its group's place in the order of arrival: the youngest is preempted first.</param>
-    /// <param name="stopTexts">Finds texts that end it; null where there are none.</param>
-    public Sequence(GroupRequest group, SampleStart start, ulong key, long age, StopTextSearch? stopTexts = null)
+    /// <param name="arrival">Its group's place in the order of arrival: the youngest is preempted first.</param>
+    /// <param name="stopTexts">Finds texts that end it; null if there are none.</param>
+    public Sequence(GroupRequest group, SampleStart start, ulong key, long arrival, StopTextSearch? stopTexts = null)
     {
         _stopTexts = stopTexts;
         Id = new SequenceId(group.Id, start.Sample);
         Sampling = group.Samples[start.Sample];
         Key = key;
-        Age = age;
+        Arrival = arrival;
         PromptLength = group.Prompt.Length;
         _sampled = new SampledTokensBuilder(group.Prompt, Math.Min(Sampling.MaxTokens, 1024));
         _sampled.Append(start.Sampled);
@@ -38,12 +38,12 @@ public sealed class Sequence
 
     public ulong Key { get; }
 
-    public long Age { get; }
+    public long Arrival { get; }
 
     public int PromptLength { get; }
 
     /// <summary>It is younger than the other: of a later group, or a later sample of the same group.</summary>
-    public bool IsAfter(Sequence other) => (Age, Id.Sample).CompareTo((other.Age, other.Id.Sample)) > 0;
+    public bool IsAfter(Sequence other) => (Arrival, Id.Sample).CompareTo((other.Arrival, other.Id.Sample)) > 0;
 
     public SequenceStatus Status { get; set; }
 

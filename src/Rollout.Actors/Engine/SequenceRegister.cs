@@ -20,13 +20,13 @@ internal sealed class SequenceRegister(HuggingFaceTokenizer? tokenizer)
     /// <summary>Creates samples that are not here. One that is finished already is returned but not kept.</summary>
     public List<Sequence> Add(GroupRequest group, IReadOnlyList<SampleStart> samples)
     {
-        var age = MembersOf(group.Id) is [var sibling, ..] ? sibling.Age : _arrivals++;
+        var arrival = MembersOf(group.Id) is [var sibling, ..] ? sibling.Arrival : _arrivals++;
         var added = new List<Sequence>();
         foreach (var start in samples)
         {
             if (Find(new SequenceId(group.Id, start.Sample)) is not null)
                 continue;
-            var sequence = Create(group, start, age);
+            var sequence = Create(group, start, arrival);
             added.Add(sequence);
             if (sequence.IsFinished)
                 continue;
@@ -47,13 +47,13 @@ internal sealed class SequenceRegister(HuggingFaceTokenizer? tokenizer)
 
     private Sequence? Find(SequenceId id) => _groups.GetValueOrDefault(id.Group)?.GetValueOrDefault(id.Sample);
 
-    private Sequence Create(GroupRequest group, SampleStart start, long age)
+    private Sequence Create(GroupRequest group, SampleStart start, long arrival)
     {
         var sampling = group.Samples[start.Sample];
         var key = SamplingRng.SequenceKey(sampling.Seed, new SequenceId(group.Id, start.Sample));
         var stopTexts = tokenizer is not null && sampling.StopTexts.Length > 0
             ? new StopTextSearch(tokenizer, sampling.StopTexts)
             : null;
-        return new Sequence(group, start, key, age, stopTexts);
+        return new Sequence(group, start, key, arrival, stopTexts);
     }
 }

@@ -39,7 +39,7 @@ internal static class StepFaults
         return false;
     }
 
-    /// <summary>The sequences that a fault names; null where it names none, so that all members are suspects.</summary>
+    /// <summary>The sequences that a fault names; null if it names none, so that all members are suspects.</summary>
     private static HashSet<Sequence>? Culprits(StepPlan plan, Exception fault)
     {
         HashSet<Sequence> named = fault switch

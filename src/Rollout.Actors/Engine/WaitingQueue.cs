@@ -4,7 +4,7 @@ namespace Rollout.Actors.Engine;
 
 /// <summary>
 /// The sequences that wait for blocks, oldest first: new groups at the end, preempted and retried sequences at the
-/// place of their age. A group's prompt is computed once: samples that have sampled nothing yet are one entry, and the
+/// place of their arrival. A group's prompt is computed once: samples that have sampled nothing yet are one entry, and the
 /// others of a group follow when the first of them has put the prompt's blocks into the cache.
 /// </summary>
 internal sealed class WaitingQueue(EngineLimits limits, int blockSize)

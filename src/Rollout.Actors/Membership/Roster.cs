@@ -83,7 +83,7 @@ public sealed class Roster<T>(bool knowsHosts)
         Count -= host.Forget(id) is null ? 0 : 1;
     }
 
-    /// <summary>An incarnation has ended. Gives the value that was kept for it; null where it was not present.</summary>
+    /// <summary>An incarnation has ended. Gives the value that was kept for it; null if it was not present.</summary>
     public T? RecordLoss(DecoderLost lost)
     {
         var host = HostOf(lost.Id.Host);

@@ -27,7 +27,7 @@ internal sealed class RosterHost<T>
     /// <summary>Its decoders can't be used.</summary>
     public bool IsRefused { get; set; }
 
-    /// <summary>How many decoders it runs; null where nobody has said so.</summary>
+    /// <summary>How many decoders it runs; null if nobody has said so.</summary>
     public int? Size { get; set; }
 
     public IEnumerable<T> Present => _decoders.Values.Select(entry => entry.Value).OfType<T>();

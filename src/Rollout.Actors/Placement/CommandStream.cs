@@ -30,15 +30,15 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
     /// <summary>Has the decoder work on samples of a group, under the required weights alone where some are.</summary>
     public void Assign(AssignmentId assignment, GroupRequest group, SampleStart[] samples, Policy? required = null)
     {
-        Flush();
-        Send(new AssignSamples(epoch, ++_numbers, assignment, group, samples, required));
+        EnqueueForgotten();
+        Enqueue(new AssignSamples(epoch, ++_numbers, assignment, group, samples, required));
     }
 
     /// <summary>Has the decoder give samples back.</summary>
     public void Recall(GroupId id, int[] samples, bool runningToo)
     {
-        Flush();
-        Send(new RecallSamples(epoch, ++_numbers, id, samples, runningToo));
+        EnqueueForgotten();
+        Enqueue(new RecallSamples(epoch, ++_numbers, id, samples, runningToo));
     }
 
     /// <summary>Has the decoder forget a group: sent with many others, or before the next command.</summary>
@@ -46,19 +46,19 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
     {
         _forgotten.Add(id);
         if (_forgotten.Count == ForgetAtOnce)
-            Flush();
+            EnqueueForgotten();
     }
 
-    /// <summary>Sends now which groups are to be forgotten.</summary>
-    public void Flush()
+    /// <summary>Adds the command to forget the groups that were named since the last one.</summary>
+    public void EnqueueForgotten()
     {
         if (_forgotten.Count == 0)
             return;
-        Send(new ForgetGroups(epoch, ++_numbers, [.. _forgotten]));
+        Enqueue(new ForgetGroups(epoch, ++_numbers, [.. _forgotten]));
         _forgotten.Clear();
     }
 
-    /// <summary>The decoder has carried out all commands up to this number.</summary>
+    /// <summary>Notes that the decoder has carried out all commands up to this number.</summary>
     public void Acknowledge(long taken)
     {
         Taken = Math.Max(Taken, Math.Min(taken, _numbers));
@@ -82,7 +82,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
         return sendable;
     }
 
-    private void Send(SchedulerCommand command)
+    private void Enqueue(SchedulerCommand command)
     {
         _unsent.Add(command);
         wanted();

@@ -13,12 +13,12 @@ namespace Rollout.Actors.Placement;
 /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
 public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
 {
-    private readonly HashSet<DecoderLoad> _toTell = [];
+    private readonly HashSet<KnownDecoder> _toTell = [];
     private string? _fingerprint;
     private long _arrivals;
 
     /// <summary>Who is present, and who may still come.</summary>
-    public Roster<DecoderLoad> Roster { get; } = new(knowsHosts);
+    public Roster<KnownDecoder> Roster { get; } = new(knowsHosts);
 
     public int Count => Roster.Count;
 
@@ -31,17 +31,17 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
     /// <summary>Token ids of the decoders' model are less than this; null before the first decoder.</summary>
     public int? VocabularySize { get; private set; }
 
-    /// <summary>The weights that all decoders hold; null where there is no decoder, or they differ.</summary>
-    public Policy? Policy => All.Select(decoder => decoder.Here.Policy).Distinct().ToArray() is [var one] ? one : null;
+    /// <summary>The weights that all decoders hold; null if there is no decoder, or they differ.</summary>
+    public Policy? Policy => All.Select(decoder => decoder.Announcement.Policy).Distinct().ToArray() is [var one] ? one : null;
 
     /// <summary>The decoders that take work, the emptiest first.</summary>
     public DecoderRanking Ranking { get; } = new();
 
-    public IEnumerable<DecoderLoad> All => Roster.Present;
+    public IEnumerable<KnownDecoder> All => Roster.Present;
 
-    public DecoderLoad? Find(DecoderId id) => Roster.Find(id);
+    public KnownDecoder? Find(DecoderId id) => Roster.Find(id);
 
-    /// <summary>The model and tokenizer that decoders must have; null where the next one decides.</summary>
+    /// <summary>The model and tokenizer that decoders must have; null if the next one decides.</summary>
     /// <param name="hasWork">Some groups have not ended.</param>
     public string? Fingerprint(bool hasWork) => hasWork || Roster.HasAny ? _fingerprint : null;
 
@@ -53,7 +53,7 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
     }
 
     /// <summary>The decoders that have had new commands since the last call.</summary>
-    public IReadOnlyList<DecoderLoad> TakeToTell()
+    public IReadOnlyList<KnownDecoder> TakeToTell()
     {
         if (_toTell.Count == 0)
             return [];
@@ -74,16 +74,16 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
         if (!Roster.Admits(here.Id, here.Incarnation))
             return DecoderArrival.OfTheGone;
         var known = Find(here.Id);
-        if (known?.Here.Incarnation == here.Incarnation)
+        if (known?.Announcement.Incarnation == here.Incarnation)
         {
-            known.Here = here;
+            known.Announcement = here;
             return new DecoderArrival(known, null, []);
         }
-        List<DecoderLoad> displaced = known is null ? [] : [known];
+        List<KnownDecoder> displaced = known is null ? [] : [known];
         var isAlone = !hasWork && !Roster.HasOther(here.Id);
         if (!isAlone && _fingerprint is { } expected && expected != here.Fingerprint)
         {
-            if (!isTakingOver || !DecoderLoad.WorkedBefore(here, epoch) || All.Any(decoder => decoder.HasWorkedBefore))
+            if (!isTakingOver || !KnownDecoder.WorkedBefore(here, epoch) || All.Any(decoder => decoder.HasWorkedBefore))
             {
                 Roster.Refuse(here.Id);
                 return new DecoderArrival(
@@ -101,21 +101,21 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
         VocabularySize = here.Capacity.VocabularySize;
         Places += here.Capacity.MaxNumSeqs;
         GreatestReach = Math.Max(GreatestReach, here.Capacity.Reach);
-        var decoder = new DecoderLoad(here, epoch, _arrivals++, _toTell);
+        var decoder = new KnownDecoder(here, epoch, _arrivals++, _toTell);
         Roster.Admit(here.Id, here.Incarnation, decoder);
         return new DecoderArrival(decoder, null, displaced);
     }
 
-    /// <summary>An incarnation has ended. Gives it where it was present.</summary>
-    public DecoderLoad? Remove(DecoderLost lost)
+    /// <summary>Removes an incarnation that has ended. Returns it if it was present.</summary>
+    public KnownDecoder? Remove(DecoderLost lost)
     {
         var decoder = Roster.RecordLoss(lost);
         Places -= decoder?.Capacity.MaxNumSeqs ?? 0;
         return decoder;
     }
 
-    /// <summary>A host has left or died. Gives its decoders that were present.</summary>
-    public IReadOnlyList<DecoderLoad> Remove(HostId host)
+    /// <summary>Removes a host that has left or died. Returns those of its decoders that were present.</summary>
+    public IReadOnlyList<KnownDecoder> Remove(HostId host)
     {
         var lost = Roster.RecordHostLoss(host);
         Places -= lost.Sum(decoder => decoder.Capacity.MaxNumSeqs);

@@ -11,9 +11,9 @@ namespace Rollout.Actors.Placement;
 /// <param name="epoch">The scheduler's.</param>
 /// <param name="book">Who works on what.</param>
 /// <param name="refused">Told, as a sentence, of an entry of a report that can't be right and was left out.</param>
-internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action<DecoderLoad, string> refused)
+internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action<KnownDecoder, string> refused)
 {
-    private readonly WorkBalance _balance = new(book.Policy, book.Work, book.Decoders.Ranking);
+    private readonly WorkBalance _balance = new(book.Room, book.Work, book.Decoders.Ranking);
 
     private DecoderFleet Decoders => book.Decoders;
 
@@ -21,7 +21,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
     /// Registers a decoder, or renews what is known of it. An earlier incarnation's samples wait again, before newer
     /// groups. Null for one that is known to be gone, or is refused.
     /// </summary>
-    public DecoderLoad? RegisterDecoder(DecoderHere here, out string? refusal)
+    public KnownDecoder? RegisterDecoder(DecoderHere here, out string? refusal)
     {
         refusal = WhyUnusable(here);
         if (refusal is not null)
@@ -29,7 +29,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             Decoders.Roster.Refuse(here.Id);
             return null;
         }
-        var isKnown = Decoders.Find(here.Id)?.Here.Incarnation == here.Incarnation;
+        var isKnown = Decoders.Find(here.Id)?.Announcement.Incarnation == here.Incarnation;
         var before = (book.Fingerprint, Decoders.VocabularySize);
         (var decoder, refusal, var displaced) = Decoders.Register(here, book.GroupsOnTheirWay > 0, book.IsHeld);
         if (decoder is null)
@@ -44,15 +44,15 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             decoder.Commands.Acknowledge(here.CommandsTaken);
             decoder.IsSettled |= here.Holding == 0;
         }
-        decoder.Commands.Flush();
+        decoder.Commands.EnqueueForgotten();
         GiveWork(decoder);
         return decoder;
     }
 
     /// <summary>A decoder's actor has stopped: it is given nothing until its host says what became of it.</summary>
-    public void SuspendDecoder(DecoderLoad decoder)
+    public void SuspendDecoder(KnownDecoder decoder)
     {
-        decoder.Here = decoder.Here with { Leaving = true };
+        decoder.Announcement = decoder.Announcement with { Leaving = true };
         Decoders.Ranking.Update(decoder);
     }
 
@@ -66,7 +66,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
     }
 
     /// <summary>Removes all decoders of a host, for good: a process that takes its address later is another host.</summary>
-    public IReadOnlyList<DecoderLoad> RemoveHost(HostId host)
+    public IReadOnlyList<KnownDecoder> RemoveHost(HostId host)
     {
         var lost = Decoders.Remove(host);
         book.Work.MeasureDecoders(Decoders.All);
@@ -74,11 +74,11 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         return lost;
     }
 
-    /// <summary>Books a report. Null where its sender doesn't count, and is not to be answered.</summary>
-    public DecoderLoad? AcceptReport(DecoderReport report)
+    /// <summary>Books a report. Null if its sender doesn't count, and is not to be answered.</summary>
+    public KnownDecoder? AcceptReport(DecoderReport report)
     {
         if (report.Epoch != epoch || Decoders.Find(report.Decoder) is not { } decoder
-            || decoder.Here.Incarnation != report.Incarnation)
+            || decoder.Announcement.Incarnation != report.Incarnation)
         {
             return null;
         }
@@ -86,7 +86,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         if (report.Number <= decoder.LastReport)
             return decoder;
         decoder.LastReport = report.Number;
-        (decoder.Load, decoder.Here) = (report.Load, decoder.Here with { Policy = report.Policy });
+        (decoder.Load, decoder.Announcement) = (report.Load, decoder.Announcement with { Policy = report.Policy });
         foreach (var progress in report.Samples)
             AcceptProgress(decoder, progress);
         foreach (var rejection in report.Rejected)
@@ -104,16 +104,17 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         here.Capacity is { MaxNumSeqs: > 0, Blocks: > 0, BlockSize: > 0, MaxModelLength: > 0, VocabularySize: > 0 } ? null
             : $"{here.Id} can't be used: it says that its capacity is {here.Capacity}";
 
-    private void GiveWork(DecoderLoad decoder)
+    private void GiveWork(KnownDecoder decoder)
     {
         Decoders.Ranking.Update(decoder);
         book.Work.FillDecoder(decoder);
         _balance.Balance(decoder);
     }
 
-    private void AcceptProgress(DecoderLoad decoder, SampleProgress progress)
+    private void AcceptProgress(KnownDecoder decoder, SampleProgress progress)
     {
-        // Of a settled decoder it is one whose client has its outcome, or has cancelled it: the decoder is being told.
+        // A settled decoder reports an unknown group only if its client has the outcome or cancelled it: ForgetGroups is on
+        // its way.
         var group = book.Find(progress.Group);
         if (group is null && decoder.IsSettled)
             return;
@@ -149,7 +150,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             Requeue(decoder, group, slot);
     }
 
-    /// <summary>Why an entry of a report can't be right, in a sentence; null where it can.</summary>
+    /// <summary>Why an entry of a report can't be right, in a sentence; null if it can.</summary>
     private static string? WhyWrong(GroupRequest? request, SampleProgress progress)
     {
         var (sample, end) = (progress.Sample, (long)progress.Start + progress.Sampled.Count);
@@ -163,7 +164,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
     }
 
     /// <summary>Takes over what a decoder began for the scheduler before this one: it need not be computed again.</summary>
-    private bool TakeOver(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, SampleProgress progress)
+    private bool TakeOver(KnownDecoder decoder, RolloutGroup group, SampleSlot slot, SampleProgress progress)
     {
         group.HeldBy(decoder);
         if (slot.IsFinished)
@@ -178,17 +179,17 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         return true;
     }
 
-    private void Finish(DecoderLoad decoder, RolloutGroup group, SampleSlot slot, FinishReason reason)
+    private void Finish(KnownDecoder decoder, RolloutGroup group, SampleSlot slot, FinishReason reason)
     {
         decoder.Remove(group, slot);
         slot.Finish(reason);
         group.Unfinished--;
         if (group.Request is { } request)
-            book.Policy.LearnLength(slot.Count, request.Samples[slot.Sample].MaxTokens);
+            book.Room.LearnLength(slot.Count, request.Samples[slot.Sample].MaxTokens);
         book.EndIfComplete(group);
     }
 
-    private void Requeue(DecoderLoad decoder, RolloutGroup group, SampleSlot slot)
+    private void Requeue(KnownDecoder decoder, RolloutGroup group, SampleSlot slot)
     {
         decoder.Remove(group, slot);
         slot.Release();
@@ -198,7 +199,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
     /// <summary>Has the samples of decoders that are out go on elsewhere.</summary>
     /// <param name="lost">Their samples wait again.</param>
     /// <param name="faultOf">What each was lost by, where a group of it may be to blame.</param>
-    private void ReassignSamples(IReadOnlyList<DecoderLoad> lost, Func<DecoderLoad, string?> faultOf)
+    private void ReassignSamples(IReadOnlyList<KnownDecoder> lost, Func<KnownDecoder, string?> faultOf)
     {
         foreach (var decoder in lost)
         {
@@ -211,7 +212,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             book.Work.PlaceAll();
     }
 
-    private void ReleaseSamples(DecoderLoad decoder, string? fault)
+    private void ReleaseSamples(KnownDecoder decoder, string? fault)
     {
         foreach (var group in decoder.Groups.Keys.ToArray())
         {

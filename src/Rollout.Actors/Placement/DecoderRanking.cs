@@ -3,20 +3,20 @@ namespace Rollout.Actors.Placement;
 /// <summary>Orders decoders by how full they are and by how much waits there, and is updated with each change.</summary>
 public sealed class DecoderRanking
 {
-    private readonly SortedSet<DecoderLoad> _byFill = new(Comparer<DecoderLoad>.Create(
-        (one, other) => (one.RankedFill, one.Order).CompareTo((other.RankedFill, other.Order))));
+    private readonly SortedSet<KnownDecoder> _byFill = new(Comparer<KnownDecoder>.Create(
+        (one, other) => (one.RankedFill, one.Arrival).CompareTo((other.RankedFill, other.Arrival))));
 
-    private readonly SortedSet<DecoderLoad> _byWaiting = new(Comparer<DecoderLoad>.Create(
-        (one, other) => (other.RankedWaiting, one.Order).CompareTo((one.RankedWaiting, other.Order))));
+    private readonly SortedSet<KnownDecoder> _byWaiting = new(Comparer<KnownDecoder>.Create(
+        (one, other) => (other.RankedWaiting, one.Arrival).CompareTo((one.RankedWaiting, other.Arrival))));
 
     /// <summary>The decoders that take work, the emptiest first.</summary>
-    public IEnumerable<DecoderLoad> EmptiestFirst => _byFill;
+    public IEnumerable<KnownDecoder> EmptiestFirst => _byFill;
 
     /// <summary>The decoders where sequences wait for blocks, the most first.</summary>
-    public IEnumerable<DecoderLoad> MostWaitingFirst => _byWaiting;
+    public IEnumerable<KnownDecoder> MostWaitingFirst => _byWaiting;
 
     /// <summary>Ranks a decoder that has changed. One that takes no work is not ranked.</summary>
-    public void Update(DecoderLoad decoder)
+    public void Update(KnownDecoder decoder)
     {
         _byFill.Remove(decoder);
         _byWaiting.Remove(decoder);

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// <summary>
 /// Who works on what: the scheduler's record of groups. Each sample of a submitted group waits, is on one living decoder, or
 /// has finished. A group ends once, with all its samples or with a reason, and its outcome is kept until its client has it.
-/// Commands gather in <see cref="DecoderLoad.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
+/// Commands gather in <see cref="KnownDecoder.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
 /// </summary>
 public sealed class GroupBook
 {
@@ -23,9 +23,9 @@ public sealed class GroupBook
     public GroupBook(SchedulerEpoch epoch, SchedulerSettings settings, Func<TimeSpan> now, bool knowsHosts = true)
     {
         Decoders = new DecoderFleet(epoch, knowsHosts);
-        Policy = new PlacementPolicy(settings.LookaheadSeqs);
+        Room = new RoomEstimate(settings.LookaheadSeqs);
         Groups = new GroupRegister(now, settings.GroupTimeout);
-        Work = new WorkDispatch(Policy, Decoders.Ranking, Groups.StartClock);
+        Work = new WorkDispatch(Room, Decoders.Ranking, Groups.StartClock);
         _line = new RoomLine(now);
         (_queueDepth, _decoderTimeout) = (settings.QueueDepth, settings.DecoderTimeout);
         _unserved = new UnservedGroups(Work.Waiting, Decoders, _decoderTimeout);
@@ -47,7 +47,7 @@ public sealed class GroupBook
     internal WorkDispatch Work { get; }
 
     /// <summary>Where there is room.</summary>
-    internal PlacementPolicy Policy { get; }
+    internal RoomEstimate Room { get; }
 
     private double QueueCapacity => _queueDepth * Decoders.Places;
 
@@ -120,7 +120,7 @@ public sealed class GroupBook
     /// <summary>To be called every second or so: groups that were called, and never came, lose their places.</summary>
     public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
-    /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null where one can.</summary>
+    /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null if one can.</summary>
     public string? WhyRefused(GroupRequest request, string? fingerprint) =>
         RequestRules.WhyRefused(request, Decoders.VocabularySize)
         ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
@@ -268,7 +268,7 @@ public sealed class GroupBook
         {
             holder.Commands.Forget(group.Id);
             if (atOnce)
-                holder.Commands.Flush();
+                holder.Commands.EnqueueForgotten();
         }
         group.Holders.Clear();
     }

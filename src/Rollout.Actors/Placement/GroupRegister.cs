@@ -20,7 +20,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
     private readonly List<RolloutGroup> _ended = [];
     private readonly SortedSet<RolloutGroup> _byDue = new(Comparer<RolloutGroup>.Create(
-        (one, other) => (one.Due, one.Order).CompareTo((other.Due, other.Order))));
+        (one, other) => (one.Due, one.Arrival).CompareTo((other.Due, other.Arrival))));
 
     private long _arrivals;
 
@@ -58,7 +58,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     }
 
     /// <summary>A decoder has sampled a token of a group.</summary>
-    public void NoteProgress(RolloutGroup group, DecoderLoad decoder) => group.ProgressAt = decoder.ProgressAt = now();
+    public void NoteProgress(RolloutGroup group, KnownDecoder decoder) => group.ProgressAt = decoder.ProgressAt = now();
 
     /// <summary>Ends a group; its outcome is kept until it is removed.</summary>
     public void End(RolloutGroup group, GroupOutcome outcome)
@@ -119,7 +119,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     /// </summary>
     private TimeSpan LastProgress(RolloutGroup group)
     {
-        var decoders = group.Slots.Select(slot => slot.Decoder).OfType<DecoderLoad>().ToArray();
+        var decoders = group.Slots.Select(slot => slot.Decoder).OfType<KnownDecoder>().ToArray();
         return decoders.Length == 0 ? now() : decoders.Where(decoder => decoder.Load.Waiting > 0)
             .Select(decoder => decoder.ProgressAt).Append(group.ProgressAt).Max();
     }

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// A group as the scheduler knows it, with its samples. One that a decoder brought over from an earlier scheduler has no
 /// request until its client submits it.
 /// </summary>
-public sealed class RolloutGroup(GroupId id, long order)
+public sealed class RolloutGroup(GroupId id, long arrival)
 {
     /// <summary>Decoder losses after which it fails.</summary>
     public const int MostLosses = 3;
@@ -18,7 +18,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     public GroupId Id { get; } = id;
 
     /// <summary>Its place in the order of arrival.</summary>
-    public long Order { get; } = order;
+    public long Arrival { get; } = arrival;
 
     /// <summary>What its client asked for; null while no client has.</summary>
     public GroupRequest? Request { get; private set; }
@@ -29,7 +29,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>The only model and tokenizer that it may be decoded with; null for any.</summary>
     public string? Fingerprint { get; private set; }
 
-    /// <summary>Tokens of its longest sample at most, prompt included.</summary>
+    /// <summary>The most tokens that its longest sample may have, prompt included.</summary>
     public long Longest { get; private set; }
 
     /// <summary>The line that it waits in; null while nothing of it waits, or nobody has asked for it.</summary>
@@ -66,7 +66,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     public GroupOutcome? Outcome { get; private set; }
 
     /// <summary>Decoders that may hold something of it.</summary>
-    public List<DecoderLoad> Holders { get; } = [];
+    public List<KnownDecoder> Holders { get; } = [];
 
     /// <summary>Its samples in their order; of a group without a request, those that were reported.</summary>
     public IReadOnlyList<SampleSlot> Slots => _slots;
@@ -77,7 +77,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     /// <summary>Samples that haven't finished.</summary>
     public int Unfinished { get; set; }
 
-    /// <summary>Attaches what its client asks for. False where decoders have samples that the request doesn't have.</summary>
+    /// <summary>Attaches what its client asks for. False if decoders have samples that the request doesn't have.</summary>
     public bool Attach(GroupRequest request, Policy? required, string? fingerprint)
     {
         var samples = request.Samples;
@@ -110,7 +110,7 @@ public sealed class RolloutGroup(GroupId id, long order)
     }
 
     /// <summary>Notes that a decoder may hold something of it, and is to be told when it is over.</summary>
-    public void HeldBy(DecoderLoad decoder)
+    public void HeldBy(KnownDecoder decoder)
     {
         if (!Holders.Contains(decoder))
             Holders.Add(decoder);
@@ -135,7 +135,7 @@ public sealed class SampleSlot(int sample)
     public int Sample { get; } = sample;
 
     /// <summary>The decoder that works on it; null while it waits and when it has finished.</summary>
-    public DecoderLoad? Decoder { get; private set; }
+    public KnownDecoder? Decoder { get; private set; }
 
     /// <summary>The assignment that it is worked on under.</summary>
     public AssignmentId Assignment { get; private set; }
@@ -151,7 +151,7 @@ public sealed class SampleSlot(int sample)
     public int ReservedBlocks { get; private set; }
 
     /// <summary>Assigns it to a decoder.</summary>
-    public void Assign(DecoderLoad decoder, AssignmentId assignment, int reservedBlocks) =>
+    public void Assign(KnownDecoder decoder, AssignmentId assignment, int reservedBlocks) =>
         (Decoder, Assignment, ReservedBlocks) = (decoder, assignment, reservedBlocks);
 
     /// <summary>Takes it from its decoder. It keeps its tokens.</summary>
@@ -160,7 +160,7 @@ public sealed class SampleSlot(int sample)
     /// <summary>Forgets its tokens: a decoder that works on it already reports its own.</summary>
     public void Clear() => _sampled = new SampledTokensBuilder();
 
-    /// <summary>Appends tokens that aren't known yet. False where tokens before them are missing.</summary>
+    /// <summary>Appends tokens that aren't known yet. False if tokens before them are missing.</summary>
     public bool Append(SampleProgress progress)
     {
         if (progress.Start > Count)

@@ -28,7 +28,7 @@ internal sealed class RoomLine(Func<TimeSpan> now)
 
     public bool IsCalled(GroupId id) => _places.TryGetValue(id, out var place) && place.Node.List == _called;
 
-    /// <summary>A client offers a group: it takes its place at the end, or keeps the one that it has.</summary>
+    /// <summary>Gives an offered group a place at the end, unless it has one.</summary>
     public void Offer(OfferedGroup offered)
     {
         if (IsCalled(offered.Id))
@@ -37,7 +37,7 @@ internal sealed class RoomLine(Func<TimeSpan> now)
             _line.AddLast(_places[offered.Id].Node);
     }
 
-    /// <summary>A group has come, or is not wanted any more.</summary>
+    /// <summary>Removes a group that has come, or is not wanted any more.</summary>
     public void Remove(GroupId id)
     {
         if (!_places.Remove(id, out var place))

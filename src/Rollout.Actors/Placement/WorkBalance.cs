@@ -4,14 +4,14 @@ namespace Rollout.Actors.Placement;
 /// Moves work from decoders where samples wait to one that has run dry: it recalls groups that haven't begun, the youngest
 /// first, or parts of one where that pays; else what was preempted. They come back to the queue.
 /// </summary>
-/// <param name="policy">Whether splitting pays.</param>
+/// <param name="room">Whether splitting pays.</param>
 /// <param name="work">The queue.</param>
 /// <param name="ranking">The decoders.</param>
-internal sealed class WorkBalance(PlacementPolicy policy, WorkDispatch work, DecoderRanking ranking)
+internal sealed class WorkBalance(RoomEstimate room, WorkDispatch work, DecoderRanking ranking)
 {
     /// <summary>Has samples recalled where a decoder has places to spare and nothing waits for them in the queue.</summary>
     /// <param name="changed">Looked at as the dry one, or as the one where something waits.</param>
-    public void Balance(DecoderLoad changed)
+    public void Balance(KnownDecoder changed)
     {
         if (changed.Load.Waiting == 0)
             FetchFor(changed);
@@ -19,7 +19,7 @@ internal sealed class WorkBalance(PlacementPolicy policy, WorkDispatch work, Dec
             FetchFor(emptiest);
     }
 
-    private void FetchFor(DecoderLoad dry)
+    private void FetchFor(KnownDecoder dry)
     {
         var places = dry.Capacity.MaxNumSeqs - dry.AssignedSeqs;
         if (work.IsHeld || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching
@@ -38,7 +38,7 @@ internal sealed class WorkBalance(PlacementPolicy policy, WorkDispatch work, Dec
     }
 
     /// <summary>Something in the queue may go to this decoder.</summary>
-    private bool IsWaitedFor(DecoderLoad decoder)
+    private bool IsWaitedFor(KnownDecoder decoder)
     {
         foreach (var line in work.Waiting.Lines)
         {
@@ -48,11 +48,13 @@ internal sealed class WorkBalance(PlacementPolicy policy, WorkDispatch work, Dec
         return false;
     }
 
-    /// <summary>Recalls at most so many samples for the dry decoder. False where nothing that waits there should move.</summary>
-    private bool RecallWhatWaits(DecoderLoad donor, DecoderLoad dry, int most)
+    /// <summary>
+    /// Recalls samples for the dry decoder, no more than <paramref name="most"/>. False if nothing that waits there should move.
+    /// </summary>
+    private bool RecallWhatWaits(KnownDecoder donor, KnownDecoder dry, int most)
     {
         var (left, waiting) = (most, donor.Load.Waiting);
-        foreach (var (group, share) in donor.Groups.OrderByDescending(entry => entry.Key.Order))
+        foreach (var (group, share) in donor.Groups.OrderByDescending(entry => entry.Key.Arrival))
         {
             if (left == 0)
                 break;
@@ -63,7 +65,7 @@ internal sealed class WorkBalance(PlacementPolicy policy, WorkDispatch work, Dec
             var whole = idle.Count == share.Seqs && idle.Count <= left;
             if (idle.Count > left)
                 idle.RemoveAt(left);
-            if (idle.Count == 0 || !(whole || policy.PaysToSplit(request, idle)))
+            if (idle.Count == 0 || !(whole || room.PaysToSplit(request, idle)))
                 continue;
             donor.Commands.Recall(group.Id, [.. idle.Select(slot => slot.Sample)], runningToo: false);
             left -= idle.Count;
@@ -71,12 +73,12 @@ internal sealed class WorkBalance(PlacementPolicy policy, WorkDispatch work, Dec
         return left < most || (waiting > 0 && RecallPreempted(donor, dry, most));
     }
 
-    /// <summary>What waits has begun before: the pool preempts the youngest, and they are computed again anywhere.</summary>
-    private static bool RecallPreempted(DecoderLoad donor, DecoderLoad dry, int most)
+    /// <summary>What waits has begun before: the ledger preempts the youngest, and they are computed again anywhere.</summary>
+    private static bool RecallPreempted(KnownDecoder donor, KnownDecoder dry, int most)
     {
         var youngest = donor.Groups.Keys
             .Where(group => group.Request is not null && dry.MayWorkOn(group))
-            .MaxBy(group => group.Order);
+            .MaxBy(group => group.Arrival);
         if (youngest is null)
             return false;
         var begun = youngest.Slots.Where(slot => slot.Decoder == donor).Reverse().Take(most);

@@ -6,12 +6,14 @@ namespace Rollout.Actors.Placement;
 /// Hands waiting samples to decoders with room, those of a group together and the oldest group first. While something
 /// waits that nobody has room for, only a decoder that changed is looked at.
 /// </summary>
-/// <param name="policy">Where there is room.</param>
+/// <param name="room">Where there is room.</param>
 /// <param name="ranking">The decoders.</param>
 /// <param name="begun">Told of a group that is given to a decoder.</param>
-public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking, Action<RolloutGroup> begun)
+public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Action<RolloutGroup> begun)
 {
-    /// <summary>Bytes of one assignment's samples at most, but for a single longer one: a message stays far below a frame.</summary>
+    /// <summary>
+    /// The most bytes of one assignment's samples, unless a single one is longer: a message stays far below a frame.
+    /// </summary>
     private const int AssignedBytes = 512 * 1024;
 
     private readonly List<WorkLine> _stuck = [];        // while groups are placed: nobody has room for their oldest
@@ -21,16 +23,16 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     /// <summary>No decoder is given anything.</summary>
     public bool IsHeld { get; set; }
 
-    /// <summary>Samples in the queue.</summary>
+    /// <summary>Samples that no decoder has.</summary>
     public int WaitingSequences { get; private set; }
 
     /// <summary>Groups with samples in the queue.</summary>
     public WorkQueue Waiting { get; } = new();
 
-    /// <summary>Other decoders are there than before: groups may have room elsewhere, and wait in other lines.</summary>
-    public void MeasureDecoders(IEnumerable<DecoderLoad> decoders)
+    /// <summary>Measures the decoders after some came or went: groups may have room elsewhere, and wait in other lines.</summary>
+    public void MeasureDecoders(IEnumerable<KnownDecoder> decoders)
     {
-        policy.MeasureLargest(decoders);
+        room.MeasureLargest(decoders);
         Waiting.Reline(decoders.Select(decoder => decoder.Capacity.Reach));
         _isBlocked = false;
     }
@@ -58,7 +60,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     }
 
     /// <summary>Books a waiting sample that a decoder works on already.</summary>
-    public void AssignToHolder(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, AssignmentId assignment)
+    public void AssignToHolder(RolloutGroup group, SampleSlot slot, KnownDecoder decoder, AssignmentId assignment)
     {
         CountPlaced(group, 1);
         Give(group, slot, decoder, assignment);
@@ -90,7 +92,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     }
 
     /// <summary>Gives waiting groups to a decoder that has changed, as far as it has room.</summary>
-    public void FillDecoder(DecoderLoad decoder)
+    public void FillDecoder(KnownDecoder decoder)
     {
         if (!_isBlocked)
         {
@@ -105,28 +107,28 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
     }
 
     /// <summary>The oldest of the groups at the heads of lines that a decoder has room for, and for how much of it.</summary>
-    private (RolloutGroup? Group, int Samples) OldestFor(DecoderLoad decoder)
+    private (RolloutGroup? Group, int Samples) OldestFor(KnownDecoder decoder)
     {
         var (oldest, samples) = ((RolloutGroup?)null, 0);
         foreach (var line in Waiting.Lines)
         {
             var head = line.First!;
-            if ((oldest is null || head.Order < oldest.Order) && policy.RoomFor(head, decoder) is > 0 and var room)
-                (oldest, samples) = (head, room);
+            if ((oldest is null || head.Arrival < oldest.Arrival) && room.RoomFor(head, decoder) is > 0 and var free)
+                (oldest, samples) = (head, free);
         }
         return (oldest, samples);
     }
 
     /// <summary>
     /// Gives a group to where its siblings are, if it can run there at once; what was recalled from there for want of room
-    /// would only go back. Else to the emptiest decoder that has room. False where none has.
+    /// would only go back. Else to the emptiest decoder that has room. False if none has.
     /// </summary>
     private bool PlaceGroup(RolloutGroup group)
     {
         foreach (var holder in group.Holders)
         {
             if (holder.Groups.ContainsKey(group) && holder.Load.Waiting == 0
-                && policy.RoomFor(group, holder, ahead: false) is > 0 and var most)
+                && room.RoomFor(group, holder, ahead: false) is > 0 and var most)
             {
                 Assign(group, holder, most);
                 return true;
@@ -134,7 +136,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         }
         foreach (var decoder in ranking.EmptiestFirst)
         {
-            if (policy.RoomFor(group, decoder) is > 0 and var most)
+            if (room.RoomFor(group, decoder) is > 0 and var most)
             {
                 Assign(group, decoder, most);
                 return true;
@@ -143,7 +145,7 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
         return false;
     }
 
-    private void Assign(RolloutGroup group, DecoderLoad decoder, int most)
+    private void Assign(RolloutGroup group, KnownDecoder decoder, int most)
     {
         var (starts, bytes) = (new List<SampleStart>(), 0L);
         group.IsSplit |= most < group.Waiting;
@@ -157,16 +159,16 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
             var start = slot.ToStart();
             var size = WireLimits.BytesOf(start);
             if (starts.Count > 0 && bytes + size > AssignedBytes)
-                Send();
+                EnqueueAssignment();
             bytes += size;
             starts.Add(start);
             Give(group, slot, decoder, new AssignmentId(_assignments + 1));
         }
-        Send();
+        EnqueueAssignment();
         ranking.Update(decoder);
         begun(group);
 
-        void Send()
+        void EnqueueAssignment()
         {
             decoder.Commands.Assign(new AssignmentId(++_assignments), group.Request!, [.. starts], group.Required);
             starts.Clear();
@@ -185,10 +187,10 @@ public sealed class WorkDispatch(PlacementPolicy policy, DecoderRanking ranking,
             Waiting.Remove(group);
     }
 
-    private void Give(RolloutGroup group, SampleSlot slot, DecoderLoad decoder, AssignmentId assignment)
+    private void Give(RolloutGroup group, SampleSlot slot, KnownDecoder decoder, AssignmentId assignment)
     {
         var blockSize = decoder.Capacity.BlockSize;
-        slot.Assign(decoder, assignment, group.Request is { } own ? policy.OwnBlocks(own, slot, blockSize) : 0);
-        decoder.Add(group, slot, group.Request is { } request ? PlacementPolicy.PromptBlocks(request, blockSize) : 0);
+        slot.Assign(decoder, assignment, group.Request is { } own ? room.OwnBlocks(own, slot, blockSize) : 0);
+        decoder.Add(group, slot, group.Request is { } request ? RoomEstimate.PromptBlocks(request, blockSize) : 0);
     }
 }

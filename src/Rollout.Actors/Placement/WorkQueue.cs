@@ -23,7 +23,7 @@ public sealed class WorkQueue
         WorkLine? oldest = null;
         foreach (var line in _lines.Values)
         {
-            if ((oldest is null || line.First!.Order < oldest.First!.Order) && !except.Contains(line))
+            if ((oldest is null || line.First!.Arrival < oldest.First!.Arrival) && !except.Contains(line))
                 oldest = line;
         }
         return oldest;
@@ -93,11 +93,11 @@ public sealed class WorkLine(Policy? required, long reach, bool isSuspect)
     public bool IsSuspect { get; } = isSuspect;
 
     /// <summary>The groups, the oldest first.</summary>
-    public SortedSet<RolloutGroup> Groups { get; } = new(ByOrder);
+    public SortedSet<RolloutGroup> Groups { get; } = new(ByArrival);
 
     /// <summary>The oldest group; null in an empty line.</summary>
     public RolloutGroup? First => Groups.Min;
 
-    private static Comparer<RolloutGroup> ByOrder { get; } =
-        Comparer<RolloutGroup>.Create((one, other) => one.Order.CompareTo(other.Order));
+    private static Comparer<RolloutGroup> ByArrival { get; } =
+        Comparer<RolloutGroup>.Create((one, other) => one.Arrival.CompareTo(other.Arrival));
 }

@@ -8,9 +8,9 @@ namespace Rollout.Actors.Protocol;
 /// </summary>
 internal static class RequestRules
 {
-    /// <summary>Why no decoder can sample a group, in a sentence; null where one can.</summary>
+    /// <summary>Why no decoder can sample a group, in a sentence; null if one can.</summary>
     /// <param name="group">The request.</param>
-    /// <param name="vocabulary">The decoders' token ids are less than this; null where it is unknown.</param>
+    /// <param name="vocabulary">The decoders' token ids are less than this; null if it is unknown.</param>
     public static string? WhyRefused(GroupRequest group, int? vocabulary = null)
     {
         if (group.Prompt.Length == 0)

@@ -59,7 +59,7 @@ public readonly record struct VersionSpan(Policy Policy, int Start)
 /// </summary>
 public sealed class SampledTokensBuilder
 {
-    /// <summary>Tokens that the arrays grow by at most, so that a long sample doesn't hold twice its memory.</summary>
+    /// <summary>The most tokens that the arrays grow by, so that a long sample doesn't hold twice its memory.</summary>
     private const int Growth = 4096;
 
     private readonly int _promptLength;

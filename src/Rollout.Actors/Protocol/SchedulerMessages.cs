@@ -68,7 +68,7 @@ public sealed record SchedulerReport(
 /// <param name="MaxNumSeqs">Sequences that it can run at once.</param>
 /// <param name="Blocks">Blocks of its pool.</param>
 /// <param name="BlockSize">Tokens of a block.</param>
-/// <param name="MaxModelLength">Tokens of a sequence at most, prompt included.</param>
+/// <param name="MaxModelLength">The most tokens of a sequence, prompt included.</param>
 /// <param name="VocabularySize">Token ids of its model are 0 … this − 1; a request with others fails there.</param>
 public readonly record struct DecoderCapacity(
     int MaxNumSeqs, int Blocks, int BlockSize, int MaxModelLength, int VocabularySize)
@@ -135,7 +135,7 @@ public sealed record DecoderReport(
 /// <param name="Assignment">The assignment that it is worked on under.</param>
 /// <param name="Start">How many of its tokens come before these.</param>
 /// <param name="Sampled">The new tokens.</param>
-/// <param name="Finished">Why it ended with these tokens; null where it has not.</param>
+/// <param name="Finished">Why it ended with these tokens; null if it has not.</param>
 /// <param name="HandedBack">The decoder works on it no more, and it has not ended: another decoder goes on.</param>
 public sealed record SampleProgress(
     GroupId Group,

@@ -41,7 +41,7 @@ public sealed record AllParked(Policy Next);
 /// <see cref="BarrierFailed"/>.
 /// </summary>
 /// <param name="Policy">The new policy.</param>
-/// <param name="Offer">Where decoders of other hosts fetch it; null where there can be none.</param>
+/// <param name="Offer">Where decoders of other hosts fetch it; null if there can be none.</param>
 public sealed record UpdateAll(Policy Policy, WeightOffer? Offer) : IStepBarrierMessage;
 
 /// <summary>From a decoder: it serves with this policy, and its cache holds nothing of another.</summary>

@@ -22,7 +22,7 @@ public sealed partial class Gsm8kReward : IRewardFunction
     }
 
     /// <summary>
-    /// The final number of a worked answer; null where there is none, or a decimal can't hold it.
+    /// The final number of a worked answer; null if there is none, or a decimal can't hold it.
     /// </summary>
     public static decimal? Number(string text)
     {

@@ -5,9 +5,9 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Scores finished groups off the mailbox, many at a time. A reward function that throws or is late fails its
-/// group: no sample is scored 0 for want of an answer. A late one is told to give up; .NET can't end one that does
-/// not, so the run ends when too many of them keep computing.
+/// Scores finished groups on the thread pool, many at a time, so the actor keeps receiving. A reward function that throws
+/// or is late fails its group: no sample is scored 0 for want of an answer. A late one is told to give up; .NET can't end
+/// one that does not, so the run ends when too many of them keep computing.
 /// </summary>
 public sealed class RewardActor : ReceiveActor, IWithTimers
 {

@@ -14,15 +14,15 @@ namespace Rollout.Actors.Scheduling;
 /// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each client that is gone.</param>
 internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch)
 {
-    /// <summary>Tokens of one answer's samples at most, but for a single longer one.</summary>
+    /// <summary>The most tokens of one answer's samples, unless a single one is longer.</summary>
     private const int AnsweredTokens = 65_536;
 
-    /// <summary>Groups named in one message at most.</summary>
+    /// <summary>The most groups that a message names.</summary>
     private const int GroupsAtOnce = 1024;
 
     private readonly ClientRoster _roster = new();
 
-    /// <summary>A client submits a group: it is accepted, refused with a sentence, or sent away until there is room.</summary>
+    /// <summary>Accepts a group, refuses it with a sentence, or has its client keep it until there is room.</summary>
     public void Submit(SubmitGroup submit, IActorRef client)
     {
         var request = submit.Group;
@@ -41,7 +41,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             Answer(book.Find(request.Id)!);
     }
 
-    /// <summary>A client asks after groups, or offers them, by their ids.</summary>
+    /// <summary>Answers a client that asks after groups, or offers them, by their ids.</summary>
     public void Offer(OfferGroups offer, IActorRef client)
     {
         var underway = new List<GroupProgress>();
@@ -57,7 +57,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         client.Tell(new GroupsUnderway(epoch, [.. underway]));
     }
 
-    /// <summary>Nobody wants these groups any more.</summary>
+    /// <summary>Drops groups that nobody wants any more.</summary>
     public void Cancel(IReadOnlyCollection<GroupId> groups)
     {
         foreach (var id in groups)
@@ -67,7 +67,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         }
     }
 
-    /// <summary>A client has these groups' outcomes.</summary>
+    /// <summary>Drops the outcomes that a client has acknowledged.</summary>
     public void Acknowledge(IReadOnlyCollection<GroupId> groups)
     {
         foreach (var id in groups)
@@ -78,7 +78,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         }
     }
 
-    /// <summary>A client has stopped: its groups are cancelled.</summary>
+    /// <summary>Cancels the groups of a client that has stopped.</summary>
     public void CancelAllOf(IActorRef client) => Cancel(_roster.Remove(client));
 
     /// <summary>Tells clients of what has ended, and calls groups that there is room for.</summary>
@@ -93,14 +93,14 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             client.Tell(new SendGroups(epoch, groups));
     }
 
-    /// <summary>These groups' outcomes were not acknowledged: their clients are asked whether they have them.</summary>
+    /// <summary>Asks clients whether they have outcomes that they have not acknowledged.</summary>
     public void AskAfter(IEnumerable<RolloutGroup> ended)
     {
         foreach (var (client, groups) in GroupIds(ended.Select(group => group.Id)))
             client.Tell(new OutcomesKept(epoch, groups));
     }
 
-    /// <summary>Groups that were called, and whose clients have not sent them, lose their places.</summary>
+    /// <summary>Takes their places from groups that were called and that their clients have not sent.</summary>
     public void DropLate()
     {
         foreach (var id in book.DropLate())
@@ -129,7 +129,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     private void GiveUp(IActorRef client, GroupId group, string reason) =>
         client.Tell(new GroupGivenUp(epoch, group, reason));
 
-    /// <summary>A group has ended: its client, if it has one, is told how.</summary>
+    /// <summary>Tells the client of a group, if it has one, how the group ended.</summary>
     private void Answer(RolloutGroup group)
     {
         if (_roster.Of(group.Id) is not { } client)

@@ -27,7 +27,7 @@ internal sealed class ClientRoster
     /// <summary>The client that wants a group.</summary>
     public IActorRef? Of(GroupId group) => _clients.GetValueOrDefault(group);
 
-    /// <summary>Removes a group that nobody wants. Returns its client where that has no other left.</summary>
+    /// <summary>Removes a group that nobody wants. Returns its client if that has no other left.</summary>
     public IActorRef? Remove(GroupId group)
     {
         if (!_clients.Remove(group, out var client) || !_groups[client].Remove(group) || _groups[client].Count > 0)

@@ -20,7 +20,7 @@ internal sealed class DecoderDesk
     private readonly DecoderIntake _intake;
     private readonly ICanWatch _watch;
     private readonly ILoggingAdapter _log;
-    private readonly Dictionary<DecoderLoad, int> _stopped = [];        // by their actors' word: ticks since
+    private readonly Dictionary<KnownDecoder, int> _stopped = [];        // by their actors' word: ticks since
     private readonly Dictionary<DecoderId, int> _logged = [];           // the last incarnation whose loss was logged
 
     /// <param name="epoch">The scheduler's.</param>
@@ -33,10 +33,10 @@ internal sealed class DecoderDesk
         _intake = new DecoderIntake(epoch, book, LogRefusedEntry);
     }
 
-    /// <summary>A decoder announces itself. Returns it where it is accepted.</summary>
-    public DecoderLoad? Register(DecoderHere here, TimeSpan reportEvery)
+    /// <summary>Registers a decoder that announces itself. Returns it if it is accepted.</summary>
+    public KnownDecoder? Register(DecoderHere here, TimeSpan reportEvery)
     {
-        var isNew = _book.Decoders.Find(here.Id)?.Here.Incarnation != here.Incarnation;
+        var isNew = _book.Decoders.Find(here.Id)?.Announcement.Incarnation != here.Incarnation;
         var decoder = _intake.RegisterDecoder(here, out var refusal);
         if (refusal is not null)
         {
@@ -54,18 +54,18 @@ internal sealed class DecoderDesk
         return decoder;
     }
 
-    /// <summary>A decoder reports. Returns it where the report counts.</summary>
-    public DecoderLoad? AcceptReport(DecoderReport report)
+    /// <summary>Books a report. Returns the decoder if the report counts.</summary>
+    public KnownDecoder? AcceptReport(DecoderReport report)
     {
         var decoder = _intake.AcceptReport(report);
-        decoder?.Here.Decoder.Tell(new ReportTaken(_epoch, report.Number));
+        decoder?.Announcement.Decoder.Tell(new ReportTaken(_epoch, report.Number));
         return decoder;
     }
 
-    /// <summary>A decoder's host says that an incarnation has ended, and why.</summary>
+    /// <summary>Removes an incarnation that has ended, as its decoder's host says.</summary>
     public void RemoveDecoder(DecoderLost lost) => RemoveDecoder(lost, isFault: true);
 
-    /// <summary>A host has left or died, and its decoders with it.</summary>
+    /// <summary>Removes the decoders of a host that has left or died.</summary>
     public void RemoveHost(HostId host)
     {
         foreach (var decoder in _intake.RemoveHost(host))
@@ -82,7 +82,7 @@ internal sealed class DecoderDesk
     /// </summary>
     public void NoteStopped(Terminated stopped)
     {
-        var decoders = _book.Decoders.All.Where(decoder => decoder.Here.Decoder.Equals(stopped.ActorRef)).ToArray();
+        var decoders = _book.Decoders.All.Where(decoder => decoder.Announcement.Decoder.Equals(stopped.ActorRef)).ToArray();
         foreach (var decoder in decoders)
         {
             if (stopped.AddressTerminated)
@@ -95,7 +95,7 @@ internal sealed class DecoderDesk
         }
     }
 
-    /// <summary>A second has passed: decoders that stopped without a reason are lost.</summary>
+    /// <summary>Removes decoders that stopped some seconds ago without a reason. To be called each second.</summary>
     public void Tick()
     {
         foreach (var (decoder, ticks) in _stopped.ToArray())
@@ -117,14 +117,14 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>Sends a decoder its new commands, and again those that it has not answered for too long.</summary>
-    public static void Send(DecoderLoad decoder, TimeSpan now)
+    public static void Send(KnownDecoder decoder, TimeSpan now)
     {
         foreach (var command in decoder.Commands.TakeSendable(now))
-            decoder.Here.Decoder.Tell(command);
+            decoder.Announcement.Decoder.Tell(command);
     }
 
-    private void RemoveWithoutReason(DecoderLoad decoder, string reason, bool isFault) => RemoveDecoder(
-        new DecoderLost(decoder.Id, decoder.Here.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
+    private void RemoveWithoutReason(KnownDecoder decoder, string reason, bool isFault) => RemoveDecoder(
+        new DecoderLost(decoder.Id, decoder.Announcement.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
 
     /// <param name="lost">The incarnation that has ended.</param>
     /// <param name="isFault">Its host is not lost: what it worked on may be to blame.</param>
@@ -138,8 +138,8 @@ internal sealed class DecoderDesk
         _intake.RemoveDecoder(lost, isFault);
     }
 
-    /// <summary>A decoder that is out of its mind must not fill the log: its 1st, 2nd, 4th, 8th… bad entry is logged.</summary>
-    private void LogRefusedEntry(DecoderLoad decoder, string reason)
+    /// <summary>Logs the 1st, 2nd, 4th, 8th… bad entry, so that a faulty decoder doesn't fill the log.</summary>
+    private void LogRefusedEntry(KnownDecoder decoder, string reason)
     {
         if (BitOperations.IsPow2(++decoder.RefusedEntries))
         {

@@ -36,7 +36,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="time">What deadlines are measured with.</param>
     /// <param name="membership">
     /// Asked by <see cref="WatchHosts"/> for the hosts that have decoders: nothing is given to anybody before the decoders
-    /// of those hosts have said what they hold, or had time to. Null where no host comes or goes.
+    /// of those hosts have said what they hold, or had time to. Null if no host comes or goes.
     /// </param>
     public SchedulerActor(
         SchedulerSettings settings, SchedulerEpochs epochs, TimeProvider time, IActorRef? membership)
@@ -125,7 +125,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <summary>Which decoders are present, and which may still come.</summary>
-    private Roster<DecoderLoad> Roster => _book.Decoders.Roster;
+    private Roster<KnownDecoder> Roster => _book.Decoders.Roster;
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
@@ -197,7 +197,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         " and ", group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct());
 
     /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
-    private void FollowDecoder(DecoderLoad? decoder)
+    private void FollowDecoder(KnownDecoder? decoder)
     {
         OpenIfSettled();
         if (decoder is not null)

@@ -12,7 +12,7 @@ public sealed record TlsSettings
     /// <summary>The absolute path of the authority's certificate, PEM.</summary>
     public required string Ca { get; init; }
 
-    /// <summary>Reads the section; null where TLS is off.</summary>
+    /// <summary>Reads the section; null if TLS is off.</summary>
     /// <exception cref="ConfigurationException">TLS is on, and a file or the variable is missing.</exception>
     public static TlsSettings? From(ConfigSection section)
     {

@@ -8,7 +8,7 @@ namespace Rollout.Actors.Text;
 /// </summary>
 internal static class BoundedRegex
 {
-    /// <summary>The time of one match at most; <see cref="RegexMatchTimeoutException"/> follows.</summary>
+    /// <summary>The longest time of one match; <see cref="RegexMatchTimeoutException"/> follows.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
     /// <exception cref="ArgumentException">The pattern is no regular expression.</exception>

@@ -11,7 +11,7 @@ namespace Rollout.Actors.Text;
 internal readonly struct CodePointText
 {
     private readonly string _text;
-    private readonly int[]? _starts;   // [code points + 1] the start of each in _text; null where all are one unit
+    private readonly int[]? _starts;   // [code points + 1] the start of each in _text; null if all are one unit
 
     private CodePointText(string text, string oneUnitPerPoint, int[]? starts)
     {

@@ -21,7 +21,7 @@ internal sealed class JsonFile : IDisposable
     public static JsonFile Open(string path) =>
         OpenIfThere(path) ?? throw new InvalidDataException($"{path}: no such file");
 
-    /// <summary>The file, or null where there is none.</summary>
+    /// <summary>The file, or null if there is none.</summary>
     /// <exception cref="InvalidDataException">The file is no JSON object.</exception>
     public static JsonFile? OpenIfThere(string path)
     {
@@ -54,7 +54,7 @@ internal sealed class JsonFile : IDisposable
     /// <summary>An error that names the file and the key.</summary>
     public InvalidDataException Invalid(string key, string rule) => new($"{Path}: {key} {rule}");
 
-    /// <summary>The value of a key of an object; null where it is absent or JSON's null.</summary>
+    /// <summary>The value of a key of an object; null if it is absent or JSON's null.</summary>
     public static JsonElement? Get(JsonElement element, string key) =>
         element.ValueKind == JsonValueKind.Object
         && element.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null
@@ -69,11 +69,11 @@ internal sealed class JsonFile : IDisposable
         throw Invalid(where, $"is missing or is not {Name(kind)}");
     }
 
-    /// <summary>A boolean key; false where it is absent.</summary>
+    /// <summary>A boolean key; false if it is absent.</summary>
     public static bool Flag(JsonElement element, string key, bool otherwise = false) =>
         Get(element, key) is { } value ? value.ValueKind == JsonValueKind.True : otherwise;
 
-    /// <summary>A text key; null where it is absent or no text.</summary>
+    /// <summary>A text key; null if it is absent or no text.</summary>
     public static string? Text(JsonElement element, string key) =>
         Get(element, key) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
 

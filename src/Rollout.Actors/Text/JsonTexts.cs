@@ -9,7 +9,7 @@ public static class JsonTexts
     public const string HalfPair = "escapes one half of a surrogate pair (\\uD800 to \\uDFFF) without the other";
 
     /// <summary>
-    /// The place of the first key or text that escapes half of a surrogate pair; null where there is none.
+    /// The place of the first key or text that escapes half of a surrogate pair; null if there is none.
     /// System.Text.Json reads such a text as a token, and throws only when somebody asks for the string.
     /// </summary>
     /// <param name="json">Valid JSON in UTF-8.</param>

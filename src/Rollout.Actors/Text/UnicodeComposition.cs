@@ -37,7 +37,7 @@ internal static class UnicodeComposition
         return composed.ToString();
     }
 
-    /// <summary>True where nothing can combine or decompose: below U+0300, and for CJK ideographs.</summary>
+    /// <summary>True if nothing can combine or decompose: below U+0300, and for CJK ideographs.</summary>
     private static bool IsCertainlyComposed(string text)
     {
         foreach (var unit in text)

@@ -21,7 +21,7 @@ public sealed class ClusterCertificates : IDisposable
     /// <summary>This member's certificate with its private key.</summary>
     public X509Certificate2 Own { get; }
 
-    /// <summary>Reads and checks both files; null where TLS is off.</summary>
+    /// <summary>Reads and checks both files; null if TLS is off.</summary>
     /// <exception cref="ConfigurationException">A file can't be used; the sentence names it.</exception>
     public static ClusterCertificates? Load(TlsSettings? settings)
     {

@@ -10,7 +10,7 @@ namespace Rollout.Actors.Topology;
 /// <summary>Makes this process a member: of the cluster of its seed nodes, or of one of its own.</summary>
 /// <param name="settings">The section cluster.</param>
 /// <param name="certificates">This member's; null without TLS.</param>
-/// <param name="say">Told which seed nodes it waits for; null where nobody reads it.</param>
+/// <param name="say">Told which seed nodes it waits for; null if nobody reads it.</param>
 /// <param name="waits">Whether to wait for seed nodes that don't run yet, whatever the roles.</param>
 internal sealed class ClusterJoin(
     ClusterSettings settings, ClusterCertificates? certificates, Action<string>? say, bool waits = false)

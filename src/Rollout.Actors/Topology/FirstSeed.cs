@@ -12,7 +12,7 @@ namespace Rollout.Actors.Topology;
 /// </summary>
 /// <param name="settings">The seed nodes; the first is this process.</param>
 /// <param name="probe">Asks their machines.</param>
-/// <param name="say">Told which seed nodes it waits for; null where nobody reads it.</param>
+/// <param name="say">Told which seed nodes it waits for; null if nobody reads it.</param>
 internal sealed class FirstSeed(ClusterSettings settings, SeedProbe probe, Action<string>? say)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);

@@ -14,7 +14,7 @@ namespace Rollout.Actors.Topology;
 /// <param name="settings">The whole configuration.</param>
 /// <param name="certificates">This member's; null without TLS.</param>
 /// <param name="akka">The configuration's own akka section in HOCON.</param>
-/// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+/// <param name="say">Told a line for each member that comes or goes; null if nobody reads it.</param>
 /// <param name="waits">See <see cref="ClusterJoin"/>.</param>
 internal sealed class MemberStart(
     RolloutSettings settings, ClusterCertificates? certificates, string akka, Action<string>? say, bool waits)

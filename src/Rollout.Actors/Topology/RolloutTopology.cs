@@ -85,7 +85,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="settings">The whole configuration.</param>
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
     /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
-    /// <param name="say">Told a line for each member that comes or goes; null where nobody reads it.</param>
+    /// <param name="say">Told a line for each member that comes or goes; null if nobody reads it.</param>
     /// <param name="waits">
     /// For seed nodes that nobody answers at, whatever its roles; else who trains or samples ends at once.
     /// </param>
@@ -119,7 +119,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <summary>Adds a decoder with its allocator.</summary>
     /// <param name="device">Its device, for names and messages.</param>
     /// <param name="createRunner">See <see cref="DecoderSetup"/>.</param>
-    /// <param name="maxModelLength">Tokens of a sequence at most.</param>
+    /// <param name="maxModelLength">The most tokens of a sequence.</param>
     /// <param name="weights">Where its weights come from.</param>
     /// <param name="tokenizer">The model's, where groups may have stop texts.</param>
     /// <param name="decodersOfHost">How many are added in all.</param>
@@ -159,7 +159,7 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="createTrainer">See <see cref="TrainerSetup"/>.</param>
     /// <param name="tokenizer">Turns completions into texts for the reward.</param>
     /// <param name="reward">Scores them.</param>
-    /// <param name="publisher">Offers the weights to decoders of other processes; null where there are none.</param>
+    /// <param name="publisher">Offers the weights to decoders of other processes; null if there are none.</param>
     public TrainingClient AddTrainer(
         TrainingJob job,
         PolicyVersion version,

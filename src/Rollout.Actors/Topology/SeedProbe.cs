@@ -41,7 +41,7 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
     }
 
     /// <summary>
-    /// Says why no seed node can be joined: nobody answers, or whoever does disagrees about TLS. Null where one can be
+    /// Says why no seed node can be joined: nobody answers, or whoever does disagrees about TLS. Null if one can be
     /// tried, and where this process itself is one.
     /// </summary>
     /// <param name="self">This process's address, which isn't asked.</param>

@@ -14,7 +14,7 @@ namespace Rollout.Actors.Training;
 /// <param name="scheduler">Gets the groups.</param>
 /// <param name="rewards">Scores them.</param>
 /// <param name="required">The weights that the round is sampled with: decoders that hold others get nothing of it.</param>
-/// <param name="maxTokens">Tokens of a completion at most.</param>
+/// <param name="maxTokens">The most tokens of a completion.</param>
 /// <param name="time">Measures the round.</param>
 internal sealed class RolloutRound(
     IActorRef scheduler, IActorRef rewards, Policy required, int maxTokens, TimeProvider time)
@@ -23,7 +23,7 @@ internal sealed class RolloutRound(
     private readonly Submitter _submitter = new(scheduler, required);
 
     /// <summary>The groups and what has come of them.</summary>
-    public RolloutBuffer Groups { get; } = new();
+    public RoundGroups Groups { get; } = new();
 
     /// <summary>Seconds since the round began.</summary>
     public double Seconds => time.GetElapsedTime(_started).TotalSeconds;
@@ -34,7 +34,7 @@ internal sealed class RolloutRound(
     /// <summary>Has the trainer's timers send it <see cref="Submitter.Tick"/>s until <see cref="Close"/>.</summary>
     public void Start(ITimerScheduler timers) => _submitter.Start(timers);
 
-    /// <summary>Submits a group. Returns its failure where it can't be submitted.</summary>
+    /// <summary>Submits a group. Returns its failure if it can't be submitted.</summary>
     public GroupFailed? Submit((PromptItem Item, GroupRequest Request) group)
     {
         Groups.Expect(group.Item, group.Request);
@@ -52,11 +52,11 @@ internal sealed class RolloutRound(
         return outcome as GroupFailed;
     }
 
-    /// <summary>A finished group has its rewards.</summary>
-    public void Score(GroupScored scored)
+    /// <summary>Adds the rewards of a finished group.</summary>
+    public void AddRewards(GroupScored scored)
     {
         _submitter.NoteProgress();
-        Groups.Score(scored);
+        Groups.AddRewards(scored);
     }
 
     /// <summary>Asks after groups. To be called on each <see cref="Submitter.Tick"/>.</summary>

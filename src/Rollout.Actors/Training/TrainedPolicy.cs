@@ -8,7 +8,7 @@ namespace Rollout.Actors.Training;
 /// </summary>
 /// <param name="trainer">Trains the policy; this object disposes of it.</param>
 /// <param name="run">The number of the run, part of the policy's name (see <see cref="Policy"/>).</param>
-/// <param name="publisher">Offers the weights to other processes; null where there are none.</param>
+/// <param name="publisher">Offers the weights to other processes; null if there are none.</param>
 internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPublisher? publisher) : IDisposable
 {
     public Policy Current => new(run, trainer.Version);
@@ -38,9 +38,9 @@ internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPub
     /// <summary>
     /// Offers the current weights to other processes, if any. Returns what the barrier is to distribute.
     /// </summary>
-    public UpdateAll Publish() => new(Current, publisher?.Publish(Current));
+    public UpdateAll Offer() => new(Current, publisher?.Publish(Current));
 
-    /// <summary>Writes a checkpoint. Returns false where it is the last one already.</summary>
+    /// <summary>Writes a checkpoint. Returns false if it is the last one already.</summary>
     public bool Save(string folder, TrainingProgress progress)
     {
         if (folder == LastCheckpoint)

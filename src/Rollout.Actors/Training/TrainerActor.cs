@@ -19,7 +19,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
 
     private readonly TrainingJob _job;
-    private readonly TrainingRun? _run;     // null where the trainer could not be built
+    private readonly TrainingRun? _run;     // null if the trainer could not be built
     private readonly IActorRef _scheduler;
     private readonly IActorRef _rewards;
     private readonly IActorRef _barrier;
@@ -134,7 +134,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         });
         Receive<GroupScored>(scored =>
         {
-            round.Score(scored);
+            round.AddRewards(scored);
             CompleteIfOver(round, complete);
         });
         Receive<ScoringFailed>(failed =>
@@ -223,7 +223,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>
-    /// Reports first: a run that is killed once its checkpoint is there goes on after this step, and has its record.
+    /// Reports the step, then saves: a run that is killed once its checkpoint is there goes on after this step, and has its
+    /// record.
     /// </summary>
     private void Finish(TrainingRun run, DecoderStats decode, double? accuracy)
     {

@@ -26,10 +26,10 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// <summary>What the run does just now, as errors name it.</summary>
     public string Phase { get; private set; } = "start of training";
 
-    /// <summary>True where an evaluation comes before the first step, a resumed run's included.</summary>
+    /// <summary>True if an evaluation comes before the first step, a resumed run's included.</summary>
     public bool EvaluatesFirst => job.Dataset.HeldOut.Count > 0;
 
-    /// <summary>True where an evaluation follows the step that was trained last.</summary>
+    /// <summary>True if an evaluation follows the step that was trained last.</summary>
     public bool EvaluatesNow => job.EvaluatesAfter(_progress.Step);
 
     /// <summary>Starts the run, or continues it after the step of a checkpoint that is there already.</summary>
@@ -43,7 +43,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// <summary>Ends the run after the step at hand.</summary>
     public void RequestStop() => _stopRequested = true;
 
-    /// <summary>True where no further step is to be trained.</summary>
+    /// <summary>True if no further step is to be trained.</summary>
     /// <param name="accuracy">The accuracy of the evaluation just before; null without one.</param>
     public bool IsOver(double? accuracy) =>
         _stopRequested || _progress.Step >= job.Train.Steps || (job.Eval.Target > 0 && accuracy >= job.Eval.Target);
@@ -65,23 +65,23 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
 
     /// <summary>The share of evaluated groups that were answered right.</summary>
     /// <exception cref="InvalidOperationException">All of them failed.</exception>
-    public double AccuracyOf(RolloutBuffer groups) => groups.Scored.Count > 0
+    public double AccuracyOf(RoundGroups groups) => groups.Scored.Count > 0
         ? groups.Scored.Average(group => group.Rewards[0] >= job.Eval.RightAt ? 1.0 : 0.0)
         : throw new InvalidOperationException(AllFailed(groups, "of the evaluation "));
 
-    /// <summary>Why a step has nothing to train on; null where it has.</summary>
-    public static string? WhyNothingToTrainOn(RolloutBuffer groups) =>
+    /// <summary>Why a step has nothing to train on; null if it has.</summary>
+    public static string? WhyNothingToTrainOn(RoundGroups groups) =>
         groups.Scored.Count > 0 ? null : AllFailed(groups, "");
 
     /// <summary>
     /// Trains on a round of groups; the step after it is the next. Returns what the barrier is to distribute.
     /// </summary>
-    public UpdateAll Train(RolloutBuffer groups, double rolloutSeconds)
+    public UpdateAll Train(RoundGroups groups, double rolloutSeconds)
     {
         var scored = groups.Scored;
         _unreported = new TrainedRound
         {
-            Train = policy.Train(StepSummary.ToTrainBatch(scored)),
+            Train = policy.Train(ToTrainBatch(scored)),
             Groups = scored,
             FailedGroups = groups.Failed.Count(),
             RolloutSeconds = rolloutSeconds,
@@ -92,10 +92,18 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             DataCursor = _progress.DataCursor + job.Train.PromptsPerStep,
         };
         Phase = $"weight update after training step {_progress.Step}";
-        return policy.Publish();
+        return policy.Offer();
     }
 
-    /// <summary>The report of the step that was trained last; null where it was reported already.</summary>
+    /// <summary>The groups as a batch for the policy trainer.</summary>
+    public static TrainBatch ToTrainBatch(IReadOnlyList<ScoredGroup> groups) =>
+        new([.. groups.Select(group => new TrainGroup(
+            group.Group.Id,
+            group.Prompt,
+            [.. group.Group.Completions.Select((completion, i) =>
+                new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i]))]))]);
+
+    /// <summary>The report of the step that was trained last; null if it was reported already.</summary>
     public TrainingStepFinished? TakeReport(DecoderStats decode, double? accuracy)
     {
         var trained = _unreported;
@@ -114,7 +122,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of a
     /// step.
     /// </summary>
-    /// <param name="error">Why the run ends early; null where it ends as planned.</param>
+    /// <param name="error">Why the run ends early; null if it ends as planned.</param>
     /// <returns>What the observer is to be told, in this order, each as soon as it is so.</returns>
     public IEnumerable<object> End(string? error)
     {
@@ -148,6 +156,6 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder) : null;
     }
 
-    private static string AllFailed(RolloutBuffer groups, string of) =>
+    private static string AllFailed(RoundGroups groups, string of) =>
         $"all {groups.Failed.Count()} groups {of}failed, the first with: {groups.Failed.First().Reason}";
 }

@@ -1,6 +1,7 @@
 using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
@@ -29,7 +30,7 @@ public sealed class StepSummaryTests
     [Fact]
     public void The_trainer_gets_each_completion_with_its_own_reward_and_log_probabilities()
     {
-        var batch = StepSummary.ToTrainBatch(Two);
+        var batch = TrainingRun.ToTrainBatch(Two);
 
         Assert.Equal([7, 9], batch.Groups.Select(group => group.Id.Value));
         Assert.Equal([7, 7, 7], batch.Groups[0].Prompt);

@@ -29,7 +29,7 @@ public abstract class DecoderJournalTest
     {
         start ??= SampleStart.New(sample);
         Assert.False(Journal.Assign(Group, start, Assignment));
-        var sequence = new Sequence(Request(maxTokens, sample + 1), start, key: 0, age: 0);
+        var sequence = new Sequence(Request(maxTokens, sample + 1), start, key: 0, arrival: 0);
         Underway.Add(sequence);
         return sequence;
     }

@@ -59,7 +59,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
     public void It_knows_what_may_not_be_sampled_under_other_weights_until_that_has_ended()
     {
         var (one, two) = (new Policy(Run: 1, default), new Policy(Run: 2, default));
-        var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+        var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, arrival: 0);
         Journal.Assign(Group, SampleStart.New(0), Assignment, required: one);
         Journal.Assign(new GroupId(2), SampleStart.New(0), Assignment);
         Assert.Empty(Journal.NotUnder(one));
@@ -194,7 +194,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         HandBack(first);
         var before = Reported();
 
-        var again = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+        var again = new Sequence(Request(1000), SampleStart.New(0), key: 0, arrival: 0);
         Assert.True(Journal.Assign(Group, SampleStart.New(0), new AssignmentId(6)), "it was held");
         Underway.Add(again);
         Sample(again, 1);
@@ -256,7 +256,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
             var (journal, known, next) = (new DecoderJournal(), new List<int>(), 100);
             journal.Follow(Seven);
             journal.Assign(Group, SampleStart.New(0), Assignment);
-            var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, age: 0);
+            var sequence = new Sequence(Request(1000), SampleStart.New(0), key: 0, arrival: 0);
             var late = 0L;
             foreach (var fate in fates)
             {

@@ -42,29 +42,29 @@ internal sealed class BookRig
             new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength, VocabularySize: 1000), policy, model, Epoch, 0, 0, Leaving: false);
 
     /// <summary>A decoder that is ready, or null where it is refused.</summary>
-    public DecoderLoad? Join(DecoderHere here) => Intake.RegisterDecoder(here, out _);
+    public KnownDecoder? Join(DecoderHere here) => Intake.RegisterDecoder(here, out _);
 
     /// <summary>Assignments since the last call.</summary>
-    public static AssignSamples[] Assigned(DecoderLoad decoder) =>
+    public static AssignSamples[] Assigned(KnownDecoder decoder) =>
         [.. decoder.Commands.TakeSendable(default).OfType<AssignSamples>()];
 
     /// <summary>Samples that a decoder is given since the last call, by group and number.</summary>
-    public static (long Group, int Sample)[] Given(DecoderLoad decoder) =>
+    public static (long Group, int Sample)[] Given(KnownDecoder decoder) =>
     [
         .. Assigned(decoder).SelectMany(assign => assign.Samples.Select(start => (assign.Group.Id.Value, start.Sample))),
     ];
 
     /// <summary>All samples of a group that a decoder has finish there.</summary>
-    public void Finish(DecoderLoad decoder, GroupId id)
+    public void Finish(KnownDecoder decoder, GroupId id)
     {
         var slots = Book.Find(id)!.Slots.Where(slot => slot.Decoder == decoder);
         Report(decoder, [.. slots.Select(slot => new SampleProgress(
             id, slot.Sample, slot.Assignment, slot.Count, new SampledTokens([5], [-1], [new VersionSpan(default, 0)]), FinishReason.Stop))]);
     }
 
-    public void Report(DecoderLoad decoder, SampleProgress[] samples, DeviceLoad? load = null) => Intake.AcceptReport(
+    public void Report(KnownDecoder decoder, SampleProgress[] samples, DeviceLoad? load = null) => Intake.AcceptReport(
         new DecoderReport(
-            decoder.Id, decoder.Here.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Here.Policy,
+            decoder.Id, decoder.Announcement.Incarnation, Epoch, decoder.LastReport + 1, decoder.Commands.Last, decoder.Announcement.Policy,
             samples, [],
             load ?? new DeviceLoad(0, 0, decoder.Capacity.Blocks), More: false));
 

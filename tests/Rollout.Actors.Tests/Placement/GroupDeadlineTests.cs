@@ -107,7 +107,7 @@ public sealed class GroupDeadlineTests
         Assert.Equal([2, 2], lost.Select(decoder => decoder.OrphanedSeqs));
     }
 
-    private static void ReportToken(BookRig rig, DecoderLoad decoder, int token, int waiting, int group = 1)
+    private static void ReportToken(BookRig rig, KnownDecoder decoder, int token, int waiting, int group = 1)
     {
         var slot = rig.Book.Find(new GroupId(group))!.Slots[0];
         var sampled = new SampledTokens([5], [-1], [new VersionSpan(default, 0)]);

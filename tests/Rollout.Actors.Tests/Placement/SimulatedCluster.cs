@@ -339,7 +339,7 @@ internal sealed class SimulatedCluster(int seed)
             Send(decoder);
         }
         if (_book.IsHeld && _decoders.TrueForAll(decoder => _book.Decoders.Find(decoder.Id) is { IsSettled: true } known
-            && known.Here.Incarnation == decoder.Incarnation))
+            && known.Announcement.Incarnation == decoder.Incarnation))
         {
             _book.Open();
         }
@@ -369,7 +369,7 @@ internal sealed class SimulatedCluster(int seed)
             Send(decoder);
     }
 
-    private void Send(DecoderLoad decoder)
+    private void Send(KnownDecoder decoder)
     {
         foreach (var command in decoder.Commands.TakeSendable(_now))
         {
@@ -377,13 +377,13 @@ internal sealed class SimulatedCluster(int seed)
                 Note("recall");
             if (command is AssignSamples assign && _commands.Add(command))
             {
-                Assert.Equal(_required[assign.Group.Id] ?? decoder.Here.Policy, decoder.Here.Policy);
+                Assert.Equal(_required[assign.Group.Id] ?? decoder.Announcement.Policy, decoder.Announcement.Policy);
                 Assert.InRange(
                     assign.Group.Prompt.Length + assign.Group.Samples.Max(sample => sample.MaxTokens),
                     0,
                     decoder.Capacity.Reach);
             }
-            Tell(decoder.Id, decoder.Here.Incarnation, command);
+            Tell(decoder.Id, decoder.Announcement.Incarnation, command);
         }
     }
 

@@ -86,7 +86,7 @@ public sealed class TrainingRunTests
     public void Without_a_scored_group_a_step_fails_with_the_first_reason()
     {
         var run = Run(steps: 5);
-        var groups = new RolloutBuffer();
+        var groups = new RoundGroups();
         foreach (var (item, request) in run.BeginStep())
         {
             groups.Expect(item, request);
@@ -100,14 +100,14 @@ public sealed class TrainingRunTests
     /// <summary>Both groups of a step come back with rewards, and the run trains on them.</summary>
     private static void TrainOn(TrainingRun run)
     {
-        var groups = new RolloutBuffer();
+        var groups = new RoundGroups();
         foreach (var (item, request) in run.BeginStep())
         {
             groups.Expect(item, request);
             var sampled = new SampledTokens([1, 2], [-1, -2], [new VersionSpan(default, 0)]);
             groups.Finish(new GroupFinished(
                 request.Id, [.. request.Samples.Select((_, i) => new Completion(i, sampled, FinishReason.Stop))]));
-            groups.Score(new GroupScored(request.Id, [0, 1], ["", ""]));
+            groups.AddRewards(new GroupScored(request.Id, [0, 1], ["", ""]));
         }
 
         run.Train(groups, rolloutSeconds: 1);

@@ -34,7 +34,7 @@ internal sealed class HoconObject(Origin origin) : HoconValue(origin)
 {
     public OrderedDictionary<string, HoconValue> Fields { get; } = [];
 
-    /// <summary>The value under a path of keys, or null where there is none.</summary>
+    /// <summary>The value under a path of keys, or null if there is none.</summary>
     public HoconValue? Find(params ReadOnlySpan<string> path)
     {
         HoconValue? value = this;

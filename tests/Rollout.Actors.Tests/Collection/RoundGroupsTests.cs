@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Rollout.Actors.Tests.Collection;
 
-public sealed class RolloutBufferTests
+public sealed class RoundGroupsTests
 {
     private enum Kind
     {
@@ -26,7 +26,7 @@ public sealed class RolloutBufferTests
              select (Kind: kind, Number: number)).ArrayOf().ToArbitrary(),
             (expected, events) =>
             {
-                var buffer = new RolloutBuffer();
+                var buffer = new RoundGroups();
                 for (var i = 0; i < expected; i++)
                     buffer.Expect(Item(i), Groups.Of(i, 3, 5, 5));
                 var finished = new HashSet<int>();
@@ -42,7 +42,7 @@ public sealed class RolloutBufferTests
                             Assert.Equal(isAwaited && finished.Add(number) ? $"item {number}" : null, item?.Id);
                             break;
                         case Kind.Score:
-                            buffer.Score(new GroupScored(new GroupId(number), [i, i], ["", ""]));
+                            buffer.AddRewards(new GroupScored(new GroupId(number), [i, i], ["", ""]));
                             if (isAwaited && finished.Contains(number))
                                 ended[number] = (true, i);
                             break;
@@ -70,7 +70,7 @@ public sealed class RolloutBufferTests
     [Fact]
     public void A_group_without_all_its_samples_is_nobodys_to_train_on()
     {
-        var buffer = new RolloutBuffer();
+        var buffer = new RoundGroups();
         buffer.Expect(Item(1), Groups.Of(1, 3, 5, 5, 5));
 
         var fault = Assert.Throws<InvalidOperationException>(() => buffer.Finish(Finished(1)));

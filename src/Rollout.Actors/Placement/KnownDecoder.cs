@@ -3,29 +3,29 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Placement;
 
 /// <summary>One incarnation of a decoder as the scheduler knows it: its capacity, its samples and its commands.</summary>
-public sealed class DecoderLoad
+public sealed class KnownDecoder
 {
     /// <param name="here">Its announcement.</param>
     /// <param name="epoch">The scheduler's.</param>
-    /// <param name="order">Its place in the order of arrival.</param>
+    /// <param name="arrival">Its place in the order of arrival.</param>
     /// <param name="toTell">Gets this decoder when there are commands to send.</param>
-    public DecoderLoad(DecoderHere here, SchedulerEpoch epoch, long order, ISet<DecoderLoad> toTell)
+    public KnownDecoder(DecoderHere here, SchedulerEpoch epoch, long arrival, ISet<KnownDecoder> toTell)
     {
-        (Here, Order) = (here, order);
+        (Announcement, Arrival) = (here, arrival);
         HasWorkedBefore = WorkedBefore(here, epoch);
         Commands = new CommandStream(epoch, () => toTell.Add(this));
         Load = new DeviceLoad(0, 0, here.Capacity.Blocks);
     }
 
     /// <summary>Its last announcement.</summary>
-    public DecoderHere Here { get; set; }
+    public DecoderHere Announcement { get; set; }
 
-    public DecoderId Id => Here.Id;
+    public DecoderId Id => Announcement.Id;
 
-    public DecoderCapacity Capacity => Here.Capacity;
+    public DecoderCapacity Capacity => Announcement.Capacity;
 
     /// <summary>Its place in the order of arrival.</summary>
-    public long Order { get; }
+    public long Arrival { get; }
 
     /// <summary>It worked for an earlier scheduler before it announced itself to this one.</summary>
     public bool HasWorkedBefore { get; }
@@ -51,7 +51,7 @@ public sealed class DecoderLoad
     public long OrphanedTokens { get; private set; }
 
     /// <summary>It may be given samples.</summary>
-    public bool TakesWork => IsSettled && !IsGone && !Here.Leaving;
+    public bool TakesWork => IsSettled && !IsGone && !Announcement.Leaving;
 
     /// <summary>The groups whose samples it works on.</summary>
     public Dictionary<RolloutGroup, GroupShare> Groups { get; } = [];
@@ -85,7 +85,7 @@ public sealed class DecoderLoad
         (double)Math.Max(ReservedBlocks, Capacity.Blocks - Load.FreeBlocks) / Math.Max(Capacity.Blocks, 1));
 
     /// <summary>The decoder from which samples were recalled for this one.</summary>
-    public DecoderLoad? FetchesFrom { get; set; }
+    public KnownDecoder? FetchesFrom { get; set; }
 
     /// <summary>Samples that were recalled for it may be on their way.</summary>
     public bool IsFetching => FetchesFrom is { IsGone: false, IsRecallOut: true };
@@ -104,7 +104,7 @@ public sealed class DecoderLoad
     /// It holds the required weights and can run the longest sample. Two groups that may have killed decoders never share one.
     /// </summary>
     public bool MayWorkOn(RolloutGroup group) =>
-        (group.Required is not { } required || required == Here.Policy)
+        (group.Required is not { } required || required == Announcement.Policy)
         && group.Longest <= Capacity.Reach
         && !(group.IsSuspect && Groups.Keys.Any(other => other.IsSuspect && other != group));
 

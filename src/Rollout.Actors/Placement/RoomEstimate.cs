@@ -7,7 +7,7 @@ namespace Rollout.Actors.Placement;
 /// the same proportion.
 /// </summary>
 /// <param name="lookaheadSeqs">Sequences that a decoder may have beyond those it can run.</param>
-public sealed class PlacementPolicy(int lookaheadSeqs)
+public sealed class RoomEstimate(int lookaheadSeqs)
 {
     /// <summary>Weight of one finished sample in the expected length.</summary>
     private const double Recency = 0.02;
@@ -15,8 +15,8 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     /// <summary>A completion is expected to need at least this share of the tokens it may have.</summary>
     private const double LeastShare = 1.0 / 16;
 
-    private int _mostSeqs;          // samples that any decoder takes at most
-    private long _mostTokens;       // tokens that the blocks hold which any decoder takes at most
+    private int _mostSeqs;          // the most samples that any decoder takes
+    private long _mostTokens;       // the most tokens that fit into the blocks any decoder takes
 
     /// <summary>The share of their max tokens that finished samples needed, recent ones counting more; 1 at first.</summary>
     public double LengthShare { get; private set; } = 1;
@@ -37,7 +37,7 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
         Math.Max(1, (int)Math.Ceiling(LengthShare * group.Samples[slot.Sample].MaxTokens) - slot.Count);
 
     /// <summary>Measures the decoders that are there: a group that is too large for any of them is split.</summary>
-    public void MeasureLargest(IEnumerable<DecoderLoad> decoders)
+    public void MeasureLargest(IEnumerable<KnownDecoder> decoders)
     {
         (_mostSeqs, _mostTokens) = (0, 0);
         foreach (var capacity in decoders.Select(decoder => decoder.Capacity))
@@ -49,13 +49,13 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
 
     /// <summary>
     /// How many of a group's waiting samples a decoder has room for: all of them or none; of a group that is larger than
-    /// what any decoder takes, those that there is room for. An idle decoder takes any group, as far as it has places: its
-    /// pool takes turns.
+    /// what any decoder takes, those that there is room for. An idle decoder takes any group, as far as it has places:
+    /// what does not fit into its blocks runs later.
     /// </summary>
     /// <param name="group">Its samples wait.</param>
     /// <param name="decoder">Where they may go.</param>
     /// <param name="ahead">Counts the places of samples that wait at the decoder; else only of those that run.</param>
-    public int RoomFor(RolloutGroup group, DecoderLoad decoder, bool ahead = true)
+    public int RoomFor(RolloutGroup group, KnownDecoder decoder, bool ahead = true)
     {
         if (!decoder.TakesWork || !decoder.MayWorkOn(group))
             return 0;
@@ -84,13 +84,13 @@ public sealed class PlacementPolicy(int lookaheadSeqs)
     }
 
     /// <summary>
-    /// True where moving samples away from the rest of their group pays: they are expected to sample more tokens than the
+    /// True if moving samples away from the rest of their group pays: they are expected to sample more tokens than the
     /// prompt has, which must be computed again.
     /// </summary>
     public bool PaysToSplit(GroupRequest group, IEnumerable<SampleSlot> moved) =>
         moved.Sum(slot => (long)TokensToCome(group, slot)) > group.Prompt.Length;
 
-    /// <summary>Samples that a decoder has at most, and the blocks that those may be expected to need.</summary>
+    /// <summary>The most samples that a decoder has, and the blocks that those may be expected to need.</summary>
     private (int Seqs, long Blocks) Most(DecoderCapacity capacity, bool ahead)
     {
         var seqs = capacity.MaxNumSeqs + (ahead ? lookaheadSeqs : 0);

@@ -8,7 +8,7 @@ namespace Rollout.Actors.Collection;
 /// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
 /// open. An answer that comes twice, or for a group of another round, changes nothing.
 /// </summary>
-public sealed class RolloutBuffer
+public sealed class RoundGroups
 {
     private readonly Dictionary<GroupId, Member> _members = [];
     private readonly List<GroupId> _order = [];
@@ -36,7 +36,7 @@ public sealed class RolloutBuffer
     public IReadOnlyList<ScoredGroup> Scored =>
         [.. _order.Where(id => _members[id].Scored is not null).Select(id => _members[id].Scored!)];
 
-    /// <summary>Keeps a group's samples. Returns its prompt, or null where nobody waits for them.</summary>
+    /// <summary>Keeps a group's samples. Returns its prompt, or null if nobody waits for them.</summary>
     public PromptItem? Finish(GroupFinished group)
     {
         if (!_members.TryGetValue(group.Id, out var member) || !member.IsOpen || member.Finished is not null)
@@ -51,7 +51,7 @@ public sealed class RolloutBuffer
     }
 
     /// <summary>Keeps a finished group's rewards.</summary>
-    public void Score(GroupScored scored)
+    public void AddRewards(GroupScored scored)
     {
         if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
             return;
