@@ -158,7 +158,7 @@ public sealed class WeightTransferTests
         var fault = await Assert.ThrowsAsync<WeightTransferException>(
             () => rig.TakeAsync(rig.Offer with { Port = port }));
 
-        Assert.Contains($"nothing of policy 1 came from 127.0.0.1:{port} for 00:00:00.2", fault.Message);
+        Assert.Contains($"nothing of {rig.Offer.Policy} came from 127.0.0.1:{port} for 00:00:00.2", fault.Message);
     }
 
     [Fact]
