@@ -18,7 +18,10 @@ public sealed class DecodeEngineRunTests
         var ledger = new BlockLedger(runner.Geometry, runner.Version);
         using var engine = new DecodeEngine(runner, new EngineLimits
         {
-            MaxNumSeqs = 8, MaxNumBatchedTokens = 64, MaxModelLength = 100, MaxStepRetries = 2,
+            MaxNumSeqs = 8,
+            MaxNumBatchedTokens = 64,
+            MaxModelLength = 100,
+            MaxStepRetries = 2,
         });
         engine.Add(Groups.Of(1, 10, 20));
 

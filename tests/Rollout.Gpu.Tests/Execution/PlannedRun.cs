@@ -39,7 +39,7 @@ internal sealed class PlannedRun
         foreach (var group in groups)
             _engine.Add(group);
         var finished = new List<SampleFinished>();
-        for (var demand = _engine.Demand(); demand is not null; )
+        for (var demand = _engine.Demand(); demand is not null;)
         {
             var grant = _ledger.Reserve(demand);
             Preemptions += grant.Preempted.Length;
