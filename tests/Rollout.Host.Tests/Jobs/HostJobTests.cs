@@ -46,7 +46,7 @@ public sealed class HostJobTests
         await AssertRefusedAsync(Sentence, [.. generate, "--cluster", "127.0.0.1:1"]);
         await AssertRefusedAsync(
             Sentence, "train", "--config", RolloutRun.Job("smoke.conf"), "--cluster", "127.0.0.1:1", "--out", folder.At("out"));
-        await AssertRefusedAsync("are the decoders' own", [.. generate, "--cluster", "127.0.0.1:1", "--kv-blocks", "9"]);
+        await AssertRefusedAsync("are settings of the decoders", [.. generate, "--cluster", "127.0.0.1:1", "--kv-blocks", "9"]);
         await AssertRefusedAsync("name one by --cluster or --config", [.. generate, "--set", "cluster.port=1"]);
         await AssertRefusedAsync("expected host:port", [.. generate, "--cluster", "here"]);
 
