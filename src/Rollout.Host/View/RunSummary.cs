@@ -42,11 +42,13 @@ internal static class RunSummary
         Table table, string name, IReadOnlyList<StepReport> reports, Func<StepReport, double> rate) =>
         table.AddRow(name, $"{rate(reports[0]):#,0}", $"{rate(reports[^1]):#,0}", $"{reports.Max(rate):#,0}");
 
-    /// <summary>The largest difference. Steps with a metric that is not a number are counted: a maximum leaves them out.</summary>
+    /// <summary>The largest difference, NaN if that of a step is NaN, and the number of steps with such a metric.</summary>
     private static string Difference(IReadOnlyList<StepReport> reports)
     {
-        var largest = reports.Any(Figures.HasTrained)
-            ? $"log-probability difference at most {reports.Max(report => report.LogprobDifferenceMax):0.0e+0}"
+        var compared = reports.Where(Figures.HasTrained).Select(report => report.LogprobDifferenceMax).ToArray();
+        var largest = compared.Length > 0
+            // Math.Max keeps NaN, which Enumerable.Max leaves out.
+            ? $"log-probability difference at most {compared.Aggregate(Math.Max):0.0e+0}"
             : "no log-probability was compared";
         var broken = reports.Count(report => !Figures.AreFinite(report));
         return broken == 0 ? largest : $"{largest}; {Figures.Count(broken, "step")} with NaN or infinite metrics";

@@ -152,8 +152,8 @@ public sealed class TrainingViewTests
     }
 
     [Fact]
-    public void A_metric_that_is_no_number_is_counted_in_the_summary() => Assert.Contains(
-        "at most 4.5e-5; 2 steps with NaN or infinite metrics; 0 failed groups",
+    public void A_metric_that_is_no_number_is_shown_and_counted_in_the_summary() => Assert.Contains(
+        "at most NaN; 2 steps with NaN or infinite metrics; 0 failed groups",
         Rendered(RunSummary.Render([
             Reports.Step(1),
             Reports.Step(2) with { Entropy = double.NaN },
