@@ -113,7 +113,7 @@ public sealed class GroupBook
         return Submission.NoRoom;
     }
 
-    /// <summary>Groups that there is room for now, since the last call: their clients are to submit them.</summary>
+    /// <summary>Takes the groups that were called since the last time: there is room, and their clients may submit them.</summary>
     public IReadOnlyList<GroupId> TakeCalled() =>
         _line.IsEmpty ? [] : _line.TakeCalled(WaitingSequences, QueueCapacity);
 
