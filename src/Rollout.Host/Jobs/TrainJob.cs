@@ -166,7 +166,7 @@ public static class TrainJob
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
-        CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
+        CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 
