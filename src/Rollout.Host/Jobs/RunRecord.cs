@@ -42,7 +42,8 @@ public sealed class RunRecord : IDisposable
         }
 
         _tokens = Earlier is [.., var last] ? last.Find(Metrics.Tokens) ?? 0 : 0;
-        IMetricSink[] followers = [new PlotFile(run, Earlier)];
+        IMetricSink[] followers =
+            [new PlotFile(run, Earlier), .. output.TensorBoard ? [new TensorBoardFile(run, resumedAt)] : (IMetricSink[])[]];
         _followers = followers.ToDictionary(sink => sink, _ => (string?)null);
     }
 

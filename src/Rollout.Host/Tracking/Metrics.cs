@@ -113,6 +113,14 @@ public static class Metrics
     /// <summary>All metrics, in the order of a line of metrics.jsonl.</summary>
     public static IReadOnlyList<Metric> All => Defined;
 
+    /// <summary>The distributions of a step, for sinks that show histograms.</summary>
+    public static IReadOnlyDictionary<string, Func<TrainingStepFinished, double[]>> Distributions { get; } =
+        new Dictionary<string, Func<TrainingStepFinished, double[]>>
+        {
+            ["distribution/reward"] = Rewards,
+            ["distribution/completion_length"] = step => Lengths(step),
+        };
+
     /// <summary>Computes what a step has measured.</summary>
     /// <param name="step">The finished step.</param>
     /// <param name="tokensBefore">The tokens of the run's earlier steps.</param>
