@@ -144,7 +144,9 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         }
         catch (Exception fault)
         {
-            error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
+            // An error that has been told already, by the checkpoint that was due, is told once.
+            if (error?.EndsWith(fault.Message, StringComparison.Ordinal) != true)
+                error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
             return null;
         }
     }

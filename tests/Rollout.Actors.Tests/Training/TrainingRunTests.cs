@@ -83,6 +83,20 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
+    public void A_checkpoint_that_fails_twice_for_the_same_reason_tells_it_once()
+    {
+        var run = Run(steps: 5, checkpointEvery: 1);
+        TrainOn(run);
+        _trainer.BeforeSave = _ => throw new IOException("'step-1' cannot be written: No space left on device");
+        var fault = Assert.Throws<IOException>(run.SaveIfDue);
+
+        var ended = Assert.IsType<TrainingEnded>(run.End($"{run.Phase}: {fault.Message}").Last());
+
+        Assert.Equal(
+            "checkpoint of training step 1: 'step-1' cannot be written: No space left on device", ended.Error);
+    }
+
+    [Fact]
     public void Without_a_scored_group_a_step_fails_with_the_first_reason()
     {
         var run = Run(steps: 5);

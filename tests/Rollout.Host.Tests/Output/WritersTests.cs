@@ -71,6 +71,22 @@ public sealed class WritersTests : IDisposable
     }
 
     [Fact]
+    public void Metrics_that_lose_a_broken_line_are_replaced_by_a_file_that_is_on_the_disk()
+    {
+        var run = RunFolder.Create(_folder.Path);
+        using (var metrics = MetricsWriter.Create(run))
+            metrics.Write(Reports.Step(1));
+        var whole = new FileInfo(run.Metrics).Length;
+        File.WriteAllLines(run.Metrics, ["broken", .. File.ReadAllLines(run.Metrics)]);
+        using var disk = new DiskLog(run.Path);
+
+        MetricsWriter.Resume(run, lastStep: 1).Dispose();
+
+        Assert.Equal(
+            [$"flush metrics.jsonl.*.tmp ({whole} bytes)", "rename metrics.jsonl", "flush folder ."], disk.Lines);
+    }
+
+    [Fact]
     public void Samples_are_written_with_their_text_as_it_is()
     {
         var run = RunFolder.Create(_folder.Path);
