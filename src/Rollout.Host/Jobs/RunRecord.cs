@@ -1,6 +1,8 @@
+using System.Globalization;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Output;
+using Rollout.Host.View;
 
 namespace Rollout.Host.Jobs;
 
@@ -49,6 +51,15 @@ public sealed class RunRecord : IDisposable
 
     /// <summary>A sentence for each file of a resumed run that lacks some of the earlier steps.</summary>
     public IReadOnlyList<string> Gaps { get; } = [];
+
+    /// <summary>
+    /// Why a run that did all its steps is none that succeeded: its last metrics are NaN or infinite. Null where they are
+    /// numbers.
+    /// </summary>
+    public string? WhyDiverged => _steps is [.., var last] && !Figures.AreFinite(last)
+        ? $"training step {last.Step}, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate ="
+            + $" {last.LearningRate.ToString(CultureInfo.InvariantCulture)} may be too high"
+        : null;
 
     /// <summary>Writes a finished step, and gives it as the view shows it.</summary>
     /// <param name="step">What the trainer reports.</param>

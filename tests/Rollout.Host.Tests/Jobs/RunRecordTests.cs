@@ -88,6 +88,22 @@ public sealed class RunRecordTests : IDisposable
         Assert.Empty(Directory.EnumerateFiles(_folder.Path, "*.tmp"));
     }
 
+    [Fact]
+    public void A_run_whose_last_metrics_are_no_numbers_has_not_succeeded()
+    {
+        using var record = new RunRecord(Run, resumedAt: null, rolloutsPerStep: 0);
+        Assert.Null(record.WhyDiverged);
+
+        record.Add(Finished(1) with { Train = Finished(1).Train with { Loss = double.NaN, LearningRate = 0.5 } }, _ => { });
+        Assert.Equal(
+            "training step 1, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate = 0.5 may"
+            + " be too high",
+            record.WhyDiverged);
+
+        record.Add(Finished(2), _ => { });
+        Assert.Null(record.WhyDiverged);
+    }
+
     private void WriteMetrics(int steps)
     {
         using var record = new RunRecord(Run, resumedAt: null, rolloutsPerStep: 0);
