@@ -10,7 +10,7 @@ namespace Rollout.Host.Tests.Jobs;
 public sealed class ResumeTests : IDisposable
 {
     private static readonly string[] Measured =
-        ["rollout_tokens_per_second", "train_tokens_per_second", "rollout_seconds", "train_seconds", "total_seconds"];
+        ["step_time", "time/rollout", "time/train", "time/other", "throughput/rollout", "throughput/train"];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -114,9 +114,10 @@ public sealed class ResumeTests : IDisposable
     public async Task A_run_whose_last_metrics_are_no_numbers_exits_with_an_error()
     {
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0");
-        var line = JsonNode.Parse(File.ReadAllText(Run.Metrics))!;
+        var lines = File.ReadAllLines(Run.Metrics);
+        var line = JsonNode.Parse(lines[^1])!;
         line["loss"] = null; // a line of metrics.jsonl cannot say NaN
-        File.WriteAllText(Run.Metrics, $"{line.ToJsonString()}\n");
+        File.WriteAllLines(Run.Metrics, [.. lines[..^1], line.ToJsonString()]);
 
         var (code, output, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
 
@@ -143,5 +144,5 @@ public sealed class ResumeTests : IDisposable
     ];
 
     /// <summary>How many sequences ran at once follows from when their messages came.</summary>
-    private static bool IsTiming(string name) => name is "blocks_in_use_peak" or "sharing_ratio" or "preemptions";
+    private static bool IsTiming(string name) => name is "kv/blocks_peak" or "kv/sharing_ratio" or "kv/preemptions";
 }
