@@ -1,7 +1,7 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Collection;
+namespace Rollout.Actors.Training;
 
 /// <summary>Statistics over all completions of a training step.</summary>
 public sealed record StepSummary
