@@ -77,19 +77,13 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// </summary>
     public UpdateAll Train(RoundGroups groups, double rolloutSeconds)
     {
-        var (scored, summary) = (groups.Scored, StepSummary.Of(groups.Scored));
+        var scored = groups.Scored;
         _unreported = new TrainingStepFinished
         {
             Step = _progress.Step + 1,
             Steps = job.Train.Steps,
             Train = policy.Train(ToTrainBatch(scored)),
             Decode = DecoderStats.None,     // until the decoders have the new weights
-            RewardMean = summary.RewardMean,
-            RewardStd = summary.RewardStd,
-            NewTokens = summary.Tokens,
-            MeanCompletionLength = summary.MeanLength,
-            MaxCompletionLength = summary.MaxLength,
-            TruncatedShare = summary.TruncatedShare,
             FailedGroups = groups.Failed.Count(),
             Groups = scored,
             RolloutSeconds = rolloutSeconds,
