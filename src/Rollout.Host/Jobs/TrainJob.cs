@@ -126,8 +126,8 @@ public static class TrainJob
         var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
-        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output.RolloutsPerStep);
-        using (var view = new TrainingView(context, record.Earlier))
+        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output);
+        using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
             foreach (var gap in record.Gaps)
@@ -137,6 +137,8 @@ public static class TrainJob
                 switch (seen)
                 {
                     case TrainingStarted { HeldOutAccuracy: { } accuracy }:
+                        if (from.Step == 0)
+                            record.AddStart(accuracy, view.Say);
                         view.ReportStart(new HeldOutAccuracy(from.Step, accuracy));
                         break;
                     case TrainingStepFinished report:
@@ -153,7 +155,7 @@ public static class TrainJob
                         break;
                 }
             }
-            record.DrawPlot(view.Say);
+            record.Complete(view.Say);
         }
         return ended?.Error;
     }
