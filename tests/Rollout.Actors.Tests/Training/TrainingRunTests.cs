@@ -1,4 +1,3 @@
-using Rollout.Actors.Collection;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Actors.Training;
