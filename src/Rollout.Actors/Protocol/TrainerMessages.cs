@@ -51,6 +51,9 @@ public sealed record TrainingStepFinished
     /// <summary>Standard deviation of the same.</summary>
     public required double RewardStd { get; init; }
 
+    /// <summary>Each reward function's figures over all rollouts of the step.</summary>
+    public IReadOnlyList<RewardFigures> RewardsByFunction { get; init; } = [];
+
     /// <summary>Share of held-out prompts answered right greedily, where the step ended with an evaluation.</summary>
     public double? HeldOutAccuracy { get; init; }
 
@@ -82,6 +85,16 @@ public sealed record TrainingStepFinished
     public double TrainTokensPerSecond => Train.ProcessedTokens / Math.Max(Train.Seconds, 1e-9);
 }
 
-/// <summary>A finished group with its rewards.</summary>
+/// <summary>A finished group with its rewards; a reward is NaN where no function judges the sample.</summary>
 public sealed record ScoredGroup(
-    PromptItem Item, int[] Prompt, GroupFinished Group, double[] Rewards, string[] Texts);
+    PromptItem Item, int[] Prompt, GroupFinished Group, double[] Rewards, string[] Texts)
+{
+    /// <summary>What each reward function gave, before weights.</summary>
+    public RewardValues[] ByFunction { get; init; } = [];
+}
+
+/// <summary>One reward function's figures, over the samples that it judges; NaN where there are too few.</summary>
+/// <param name="Name">The function's name in the configuration.</param>
+/// <param name="Mean">TRL's nanmean.</param>
+/// <param name="Std">TRL's nanstd: the sample standard deviation, with n − 1.</param>
+public sealed record RewardFigures(string Name, double Mean, double Std);

@@ -33,6 +33,7 @@ internal sealed record TrainedRound
             Decode = decode,
             RewardMean = summary.RewardMean,
             RewardStd = summary.RewardStd,
+            RewardsByFunction = summary.RewardsByFunction,
             HeldOutAccuracy = heldOutAccuracy,
             NewTokens = summary.Tokens,
             MeanCompletionLength = summary.MeanLength,

@@ -147,6 +147,7 @@ public sealed class RunRecord : IDisposable
         TrainSeconds = step.Train.Seconds,
         Memory = step.Train.Memory,
         TotalSeconds = step.TotalSeconds,
+        ByName = ByName(step.RewardsByFunction),
     };
 
     private static IEnumerable<RolloutLine> ToLines(TrainingStepFinished step) =>
@@ -163,5 +164,18 @@ public sealed class RunRecord : IDisposable
             TokenIds = completion.Tokens,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             Reward = scored.Rewards[completion.Sample],
+            Rewards = scored.ByFunction.ToDictionary(
+                function => function.Name, function => function.Values[completion.Sample]),
         };
+
+    private static Dictionary<string, object?> ByName(IReadOnlyList<RewardFigures> rewards)
+    {
+        var figures = new Dictionary<string, object?>();
+        foreach (var reward in rewards)
+        {
+            figures[$"rewards/{reward.Name}/mean"] = reward.Mean;
+            figures[$"rewards/{reward.Name}/std"] = reward.Std;
+        }
+        return figures;
+    }
 }

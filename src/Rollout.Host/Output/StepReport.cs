@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Output;
@@ -89,4 +90,11 @@ public sealed record StepReport
     /// Seconds of the whole step with scoring, barrier and evaluation; saving its checkpoint is not among them.
     /// </summary>
     public required double TotalSeconds { get; init; }
+
+    /// <summary>
+    /// Figures whose names the job decides: rewards/NAME/mean and rewards/NAME/std of each reward function, as TRL names
+    /// them. Null where there are none.
+    /// </summary>
+    [JsonExtensionData]
+    public Dictionary<string, object?>? ByName { get; init; }
 }

@@ -28,6 +28,23 @@ public sealed class StepSummaryTests
     }
 
     [Fact]
+    public void Samples_without_a_reward_count_in_no_reward_figure()
+    {
+        var summary = StepSummary.Of(
+        [
+            Two[0] with { Rewards = [1, double.NaN], ByFunction = [new("a", [1, double.NaN]), new("b", [double.NaN, double.NaN])] },
+            Two[1] with { Rewards = [2, 6], ByFunction = [new("a", [2, 6]), new("b", [double.NaN, 4])] },
+        ]);
+
+        Assert.Equal(3, summary.RewardMean);
+        Assert.Equal(Math.Sqrt(14.0 / 3), summary.RewardStd, 12);
+        Assert.Equal(["a", "b"], summary.RewardsByFunction.Select(function => function.Name));
+        Assert.Equal([3.0, 4], summary.RewardsByFunction.Select(function => function.Mean));
+        Assert.Equal(Math.Sqrt(7), summary.RewardsByFunction[0].Std, 12);
+        Assert.True(double.IsNaN(summary.RewardsByFunction[1].Std));
+    }
+
+    [Fact]
     public void The_trainer_gets_each_completion_with_its_own_reward_and_log_probabilities()
     {
         var batch = TrainingRun.ToTrainBatch(Two);

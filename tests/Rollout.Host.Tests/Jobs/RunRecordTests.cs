@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Jobs;
@@ -86,6 +87,23 @@ public sealed class RunRecordTests : IDisposable
         Assert.StartsWith($"WARNING '{Run.RewardsPlot}' was not written: ", Assert.Single(warnings), StringComparison.Ordinal);
         Assert.Equal([1], MetricsWriter.Read(Run).Select(step => step.Step));
         Assert.Empty(Directory.EnumerateFiles(_folder.Path, "*.tmp"));
+    }
+
+    [Fact]
+    public void Each_reward_function_has_its_mean_and_spread_in_the_metrics_under_its_name()
+    {
+        using (var record = new RunRecord(Run, resumedAt: null, rolloutsPerStep: 0))
+        {
+            record.Add(
+                Finished(1) with { RewardsByFunction = [new("format", 0.25, 0.5), new("judge", 2, double.NaN)] }, _ => { });
+        }
+
+        using var line = JsonDocument.Parse(File.ReadAllText(Run.Metrics));
+        Assert.Equal(0.25, line.RootElement.GetProperty("rewards/format/mean").GetDouble());
+        Assert.Equal(0.5, line.RootElement.GetProperty("rewards/format/std").GetDouble());
+        Assert.Equal(2, line.RootElement.GetProperty("rewards/judge/mean").GetDouble());
+        Assert.Equal(JsonValueKind.Null, line.RootElement.GetProperty("rewards/judge/std").ValueKind);
+        Assert.Equal(1, Assert.Single(MetricsWriter.Read(Run)).Step);
     }
 
     private void WriteMetrics(int steps)
