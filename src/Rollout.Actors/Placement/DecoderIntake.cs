@@ -85,10 +85,12 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         decoder.Commands.Acknowledge(report.CommandsTaken);
         if (report.Number <= decoder.LastReport)
             return decoder;
-        decoder.LastReport = report.Number;
-        (decoder.Load, decoder.Announcement) = (report.Load, decoder.Announcement with { Policy = report.Policy });
+        (decoder.LastReport, decoder.Load) = (report.Number, report.Load);
+        if (decoder.Announcement.Policy != report.Policy)
+            decoder.Announcement = decoder.Announcement with { Policy = report.Policy };
+        var now = book.Groups.Now;      // once: reading a clock costs as much as the rest of an entry
         foreach (var progress in report.Samples)
-            AcceptProgress(decoder, progress);
+            AcceptProgress(decoder, progress, now);
         foreach (var rejection in report.Rejected)
         {
             var group = book.Find(rejection.Group);
@@ -111,7 +113,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         _balance.Balance(decoder);
     }
 
-    private void AcceptProgress(KnownDecoder decoder, SampleProgress progress)
+    private void AcceptProgress(KnownDecoder decoder, SampleProgress progress, TimeSpan now)
     {
         // A settled decoder reports an unknown group only if its client has the outcome or cancelled it: ForgetGroups is on
         // its way.
@@ -143,7 +145,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             return;
         }
         if (slot.Count > before)
-            book.Groups.NoteProgress(group, decoder);
+            group.ProgressAt = decoder.ProgressAt = now;
         if (progress.Finished is { } finished)
             Finish(decoder, group, slot, finished);
         else if (progress.HandedBack)

@@ -90,6 +90,9 @@ public sealed class KnownDecoder
     /// <summary>Samples that were recalled for it may be on their way.</summary>
     public bool IsFetching => FetchesFrom is { IsGone: false, IsRecallOut: true };
 
+    /// <summary><see cref="DecoderRanking"/> ranks it.</summary>
+    public bool IsRanked { get; set; }
+
     /// <summary>How full it was when <see cref="DecoderRanking"/> ranked it.</summary>
     public double RankedFill { get; set; }
 

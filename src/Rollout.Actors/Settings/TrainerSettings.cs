@@ -24,15 +24,8 @@ public sealed record TrainerSettings
     /// <summary>Samples in a group.</summary>
     public required int NumGenerations { get; init; }
 
-    public required LossType LossType { get; init; }
-
-    public required double Epsilon { get; init; }
-
-    public required double EpsilonHigh { get; init; }
-
-    public required double Beta { get; init; }
-
-    public required ScaleRewards ScaleRewards { get; init; }
+    /// <summary>Advantages and loss: <c>loss-type</c> with the parts that other keys replace.</summary>
+    public required LossRecipe Loss { get; init; }
 
     /// <summary>Optimizer steps on each batch of rollouts.</summary>
     public required int NumIterations { get; init; }
@@ -72,11 +65,7 @@ public sealed record TrainerSettings
         Steps = section.Whole("steps", Bounds.AtLeast(1)),
         PromptsPerStep = section.Whole("prompts-per-step", Bounds.AtLeast(1)),
         NumGenerations = section.Whole("num-generations", Bounds.AtLeast(1)),
-        LossType = section.Choice<LossType>("loss-type"),
-        Epsilon = section.Number("epsilon", Bounds.AboveUpTo(0, 1)),
-        EpsilonHigh = section.Number("epsilon-high", Bounds.Above(0)),
-        Beta = section.Number("beta", Bounds.AtLeast(0)),
-        ScaleRewards = section.Choice<ScaleRewards>("scale-rewards"),
+        Loss = LossSettings.From(section),
         NumIterations = section.Whole("num-iterations", Bounds.AtLeast(1)),
         MicroBatchTokens = section.Whole("micro-batch-tokens", Bounds.AtLeast(1)),
         LearningRate = section.Number("learning-rate", Bounds.AtLeast(0)),
@@ -97,11 +86,7 @@ public sealed record TrainerSettings
     /// </summary>
     public GrpoOptions ToGrpoOptions(SamplingSettings sampling) => new()
     {
-        LossType = LossType,
-        Epsilon = Epsilon,
-        EpsilonHigh = EpsilonHigh,
-        Beta = Beta,
-        ScaleRewards = ScaleRewards,
+        Loss = Loss,
         NumIterations = NumIterations,
         Temperature = sampling.Temperature,
         MaxCompletionLength = sampling.MaxTokens,

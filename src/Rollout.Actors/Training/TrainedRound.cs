@@ -1,4 +1,3 @@
-using Rollout.Actors.Collection;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
@@ -22,27 +21,16 @@ internal sealed record TrainedRound
     /// <param name="heldOutAccuracy">The accuracy of the evaluation after the step; null without one.</param>
     /// <param name="totalSeconds">Seconds of the whole step, evaluation included.</param>
     public TrainingStepFinished ToReport(
-        int step, int steps, DecoderStats decode, double? heldOutAccuracy, double totalSeconds)
-    {
-        var summary = StepSummary.Of(Groups);
-        return new TrainingStepFinished
+        int step, int steps, DecoderStats decode, double? heldOutAccuracy, double totalSeconds) => new()
         {
             Step = step,
             Steps = steps,
             Train = Train,
             Decode = decode,
-            RewardMean = summary.RewardMean,
-            RewardStd = summary.RewardStd,
-            RewardsByFunction = summary.RewardsByFunction,
             HeldOutAccuracy = heldOutAccuracy,
-            NewTokens = summary.Tokens,
-            MeanCompletionLength = summary.MeanLength,
-            MaxCompletionLength = summary.MaxLength,
-            TruncatedShare = summary.TruncatedShare,
             FailedGroups = FailedGroups,
             Groups = Groups,
             RolloutSeconds = RolloutSeconds,
             TotalSeconds = totalSeconds,
         };
-    }
 }

@@ -127,8 +127,8 @@ public static class TrainJob
         var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
-        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output.RolloutsPerStep);
-        using (var view = new TrainingView(context, record.Earlier))
+        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output);
+        using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
             foreach (var gap in record.Gaps)
@@ -138,6 +138,8 @@ public static class TrainJob
                 switch (seen)
                 {
                     case TrainingStarted { HeldOutAccuracy: { } accuracy }:
+                        if (from.Step == 0)
+                            record.AddStart(accuracy, view.Say);
                         view.ReportStart(new HeldOutAccuracy(from.Step, accuracy));
                         break;
                     case TrainingStepFinished report:
@@ -154,7 +156,7 @@ public static class TrainJob
                         break;
                 }
             }
-            record.DrawPlot(view.Say);
+            record.Complete(view.Say);
         }
         return ended?.Error;
     }
@@ -165,7 +167,7 @@ public static class TrainJob
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
-        CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
+        CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 

@@ -30,7 +30,7 @@ public sealed class RolloutSettingsTests
         Assert.True(settings.Blocks.PrefixCaching);
         Assert.Equal(TimeSpan.FromMinutes(30), settings.Scheduler.GroupTimeout);
         Assert.Equal(TimeSpan.FromSeconds(60), settings.Barrier.Timeout);
-        Assert.Equal(LossType.Dapo, settings.Train.LossType);
+        Assert.Equal(LossRecipe.Of(LossType.Dapo), settings.Train.Loss);
         Assert.Equal(1e-8, settings.Train.AdamEpsilon);
         Assert.Equal(["scheduler", "decoder", "trainer"], settings.Cluster.Roles);
         Assert.Equal("", settings.Model.Path);
@@ -71,7 +71,7 @@ public sealed class RolloutSettingsTests
     [InlineData("engine=Paged", "--set: rollout.engine = \"Paged\": expected one of paged, contiguous")]
     [InlineData(
         "train.loss-type=drgrpo",
-        "--set: rollout.train.loss-type = \"drgrpo\": expected one of grpo, dr-grpo, dapo")]
+        "--set: rollout.train.loss-type = \"drgrpo\": expected one of grpo, dr-grpo, bnpo, dapo, gspo, cispo, sapo, rloo, reinforce++, reinforce++-baseline")]
     [InlineData("device=gpu", "--set: rollout.device = \"gpu\": expected cpu, cuda or cuda:N")]
     [InlineData("blocks.prefix-caching=1", "--set: rollout.blocks.prefix-caching = 1: expected on or off")]
     [InlineData(
@@ -182,11 +182,10 @@ public sealed class RolloutSettingsTests
     public void The_update_rule_takes_the_sampling_into_account()
     {
         var settings = With(
-            "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo", "train.scale-rewards=none");
+            "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo");
         var options = settings.Train.ToGrpoOptions(settings.Sampling);
-        Assert.Equal((0.7, 9, LossType.DrGrpo, ScaleRewards.None),
-            (options.Temperature, options.MaxCompletionLength, options.LossType, options.ScaleRewards));
-        Assert.Equal((0.2, 0.2, 0.0), (options.Epsilon, options.EpsilonHigh, options.Beta));
+        Assert.Equal((0.7, 9, LossRecipe.Of(LossType.DrGrpo)),
+            (options.Temperature, options.MaxCompletionLength, options.Loss));
         Assert.Equal((1, 16384), (options.NumIterations, options.MicroBatchTokens));
         Assert.Equal(
             (1e-6, 0, 0.0, 1.0),

@@ -9,7 +9,7 @@ namespace Rollout.Host.Tests.Jobs;
 public sealed class ResumeTests : IDisposable
 {
     private static readonly string[] Measured =
-        ["rollout_tokens_per_second", "train_tokens_per_second", "rollout_seconds", "train_seconds", "total_seconds"];
+        ["step_time", "time/rollout", "time/train", "time/other", "throughput/rollout", "throughput/train"];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -112,5 +112,5 @@ public sealed class ResumeTests : IDisposable
     ];
 
     /// <summary>How many sequences ran at once follows from when their messages came.</summary>
-    private static bool IsTiming(string name) => name is "blocks_in_use_peak" or "sharing_ratio" or "preemptions";
+    private static bool IsTiming(string name) => name is "kv/blocks_peak" or "kv/sharing_ratio" or "kv/preemptions";
 }

@@ -1,48 +1,18 @@
-using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Collection;
+namespace Rollout.Actors.Tests.Training;
 
-public sealed class StepSummaryTests
+public sealed class TrainBatchTests
 {
     private static readonly ScoredGroup[] Two =
     [
         Group(7, [1, 3], [Done(2, FinishReason.Stop), Done(6, FinishReason.Length)]),
         Group(9, [5, 7], [Done(4, FinishReason.Stop), Done(4, FinishReason.Length)]),
     ];
-
-    [Fact]
-    public void Its_figures_are_over_all_completions_of_all_groups()
-    {
-        var summary = StepSummary.Of(Two);
-
-        Assert.Equal(4, summary.RewardMean);
-        Assert.Equal(Math.Sqrt(5), summary.RewardStd, 12);
-        Assert.Equal(4, summary.MeanLength);
-        Assert.Equal(6, summary.MaxLength);
-        Assert.Equal(0.5, summary.TruncatedShare);
-    }
-
-    [Fact]
-    public void Samples_without_a_reward_count_in_no_reward_figure()
-    {
-        var summary = StepSummary.Of(
-        [
-            Two[0] with { Rewards = [1, double.NaN], ByFunction = [new("a", [1, double.NaN]), new("b", [double.NaN, double.NaN])] },
-            Two[1] with { Rewards = [2, 6], ByFunction = [new("a", [2, 6]), new("b", [double.NaN, 4])] },
-        ]);
-
-        Assert.Equal(3, summary.RewardMean);
-        Assert.Equal(Math.Sqrt(14.0 / 3), summary.RewardStd, 12);
-        Assert.Equal(["a", "b"], summary.RewardsByFunction.Select(function => function.Name));
-        Assert.Equal([3.0, 4], summary.RewardsByFunction.Select(function => function.Mean));
-        Assert.Equal(Math.Sqrt(7), summary.RewardsByFunction[0].Std, 12);
-        Assert.True(double.IsNaN(summary.RewardsByFunction[1].Std));
-    }
 
     [Fact]
     public void The_trainer_gets_each_completion_with_its_own_reward_and_log_probabilities()

@@ -1,7 +1,7 @@
 using ScottPlot;
 using SkiaSharp;
 
-namespace Rollout.Host.Output;
+namespace Rollout.Host.Tracking;
 
 /// <summary>The font embedded in the program (a part of DejaVu Sans), for machines that have none.</summary>
 internal sealed class PlotFont : IFontResolver

@@ -1,14 +1,16 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Training;
+using Rollout.Gpu.Training.Losses;
 using Xunit;
 
-namespace Rollout.Gpu.Tests.Training;
+namespace Rollout.Gpu.Tests.Training.Losses;
 
 public sealed class GroupAdvantagesTests
 {
-    private const double Offset = GroupAdvantages.StandardDeviationOffset;
+    private const double Offset = 1e-4;
+
+    private static readonly LossRecipe Grpo = LossRecipe.Of(LossType.Grpo);
 
     [Fact]
     public void Advantages_equal_the_formula_for_every_scale()
@@ -26,6 +28,7 @@ public sealed class GroupAdvantagesTests
                     {
                         ScaleRewards.Group => Deviation(group) + Offset,
                         ScaleRewards.Batch => Deviation(all) + Offset,
+                        ScaleRewards.Whiten => Deviation([.. rewards.SelectMany(Centred)]) + Offset,
                         _ => 1,
                     })));
                 if (!actual.Zip(expected).All(pair => Math.Abs(pair.First - pair.Second) < 1e-9))
@@ -86,10 +89,9 @@ public sealed class GroupAdvantagesTests
     }
 
     [Theory]
-    [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]
     [InlineData(double.NegativeInfinity)]
-    public void A_reward_that_is_not_finite_names_its_group_and_sample(double reward)
+    public void An_infinite_reward_names_its_group_and_sample(double reward)
     {
         var failure =
             Assert.Throws<ArgumentException>(() => Compute([[1, 2], [3, reward]], ScaleRewards.Group));
@@ -101,9 +103,9 @@ public sealed class GroupAdvantagesTests
     public void Sizes_that_do_not_add_up_are_refused()
     {
         Assert.Throws<ArgumentException>(() => GroupAdvantages.Compute(
-            [1, 2, 3], [new GroupId(0)], [2], ScaleRewards.Group, new double[3]));
+            [1, 2, 3], [new GroupId(0)], [2], Grpo, new double[3]));
         Assert.Throws<ArgumentException>(() => GroupAdvantages.Compute(
-            [1, 2, 3], [new GroupId(0)], [4], ScaleRewards.Group, new double[3]));
+            [1, 2, 3], [new GroupId(0)], [4], Grpo, new double[3]));
     }
 
     private static (double[] Advantages, int Equal) Compute(double[][] rewards, ScaleRewards scale)
@@ -113,10 +115,13 @@ public sealed class GroupAdvantagesTests
             [.. rewards.SelectMany(group => group)],
             [.. rewards.Select((_, g) => new GroupId(g))],
             [.. rewards.Select(group => group.Length)],
-            scale,
+            Grpo with { ScaleRewards = scale },
             advantages);
         return (advantages, equal);
     }
+
+    private static IEnumerable<double> Centred(double[] group) =>
+        group.Select(reward => reward - group.Average());
 
     private static double Deviation(double[] values) => values.Length < 2
         ? 0
