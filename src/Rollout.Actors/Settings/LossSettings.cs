@@ -20,7 +20,7 @@ internal static class LossSettings
         {
             Baseline = section.Choice("baseline", Recipe, named.Baseline),
             ScaleRewards = section.Choice("scale-rewards", Recipe, named.ScaleRewards),
-            ScaleOffset = section.Number("scale-offset", Bounds.AtLeast(0), Recipe, named.ScaleOffset),
+            ScaleOffset = section.Number("scale-offset", Bounds.Above(0), Recipe, named.ScaleOffset),
             RatioLevel = section.Choice("ratio-level", Recipe, named.RatioLevel),
             Surrogate = section.Choice("surrogate", Recipe, named.Surrogate),
             Epsilon = section.Number("epsilon", Bounds.AboveUpTo(0, 1), Recipe, named.Epsilon),
@@ -61,13 +61,19 @@ internal static class LossSettings
         if (recipe.Delta > 0 && recipe.Delta <= 1 + recipe.EpsilonHigh)
         {
             throw section.Invalid(
-                "delta", $"0 or more than 1 + epsilon-high, which is {1 + recipe.EpsilonHigh}");
+                "delta", FormattableString.Invariant($"0, or above 1 + epsilon-high, which is {1 + recipe.EpsilonHigh}"));
+        }
+
+        if (recipe.Surrogate == Surrogate.PolicyGradient && section.Whole("num-iterations", Bounds.Any) > 1)
+        {
+            throw section.Invalid(
+                "num-iterations", "1, as surrogate is policy-gradient, which has no ratio to older weights");
         }
 
         if (recipe.ImportanceFloor > recipe.ImportanceCap)
         {
             throw section.Invalid(
-                "importance-floor", $"at most importance-cap, which is {recipe.ImportanceCap}");
+                "importance-floor", FormattableString.Invariant($"at most importance-cap, which is {recipe.ImportanceCap}"));
         }
     }
 }

@@ -92,6 +92,22 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
+    public void A_run_whose_last_metrics_are_no_numbers_has_not_succeeded()
+    {
+        using var record = new RunRecord(Run, resumedAt: null, All);
+        Assert.Null(record.WhyDiverged);
+
+        record.Add(FinishedSteps.Of(1) with { Train = FinishedSteps.Of(1).Train with { Loss = double.NaN } }, _ => { });
+        Assert.Equal(
+            "training step 1, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate may be too"
+            + " high",
+            record.WhyDiverged);
+
+        record.Add(FinishedSteps.Of(2), _ => { });
+        Assert.Null(record.WhyDiverged);
+    }
+
+    [Fact]
     public void The_accuracy_before_training_is_step_0_and_survives_a_resume()
     {
         using (var record = new RunRecord(Run, resumedAt: null, All))

@@ -40,6 +40,64 @@ public sealed class GroupAdvantagesTests
     }
 
     [Fact]
+    public void Advantages_equal_plain_sums_for_every_baseline_and_scale_and_with_rewards_absent() =>
+        Prop.ForAll(Rewards(), Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), (all, seed) =>
+        {
+            var random = new Random(seed);
+            double[][] rewards =
+                [.. all.Select(group => group.Select(r => random.Next(4) == 0 ? double.NaN : r).ToArray())];
+            var recipe = Grpo with
+            {
+                Baseline = Enum.GetValues<AdvantageBaseline>()[random.Next(3)],
+                ScaleRewards = Enum.GetValues<ScaleRewards>()[random.Next(4)],
+            };
+            var expected = Slow(rewards, recipe);
+            return Compute(rewards, recipe).Advantages.Zip(expected)
+                .All(pair => Math.Abs(pair.First - pair.Second) <= 1e-9 * Math.Max(1, Math.Abs(pair.Second)));
+        }).Holds(runs: 1000);
+
+    [Fact]
+    public void An_absent_reward_has_advantage_zero_and_counts_nowhere()
+    {
+        var (advantages, equal) = Compute([[1, double.NaN, 0], [double.NaN, 3], [double.NaN]], ScaleRewards.Group);
+
+        var high = 0.5 / (Math.Sqrt(0.5) + 1e-4);
+        Assert.Equal([high, 0, -high, 0, 0, 0], advantages);
+        Assert.Equal(2, equal);
+    }
+
+    [Fact]
+    public void Leaving_one_out_compares_with_the_mean_of_the_others()
+    {
+        var (advantages, _) = Compute([[1, 0, 0, 0]], LossRecipe.Of(LossType.Rloo));
+
+        Assert.Equal(1, advantages[0], 12);
+        Assert.All(advantages[1..], advantage => Assert.Equal(-1.0 / 3, advantage, 12));
+    }
+
+    [Fact]
+    public void Without_a_baseline_groups_of_equal_rewards_are_told_apart()
+    {
+        var (advantages, equal) = Compute([[0, 0], [1, 1]], LossRecipe.Of(LossType.ReinforcePlusPlus));
+
+        var high = 0.5 / Math.Sqrt(1.0 / 3);
+        Assert.Equal([-high, -high, high, high], advantages.Select(advantage => Math.Round(advantage, 6)), Near);
+        Assert.Equal(2, equal);
+    }
+
+    [Fact]
+    public void A_whitened_batch_of_equal_rewards_is_exactly_zero()
+    {
+        foreach (var type in (ReadOnlySpan<LossType>)
+            [LossType.ReinforcePlusPlus, LossType.ReinforcePlusPlusBaseline])
+        {
+            var (advantages, _) = Compute([[0.1, 0.1, 0.1], [0.1]], LossRecipe.Of(type));
+
+            Assert.All(advantages, advantage => Assert.Equal(0, advantage));
+        }
+    }
+
+    [Fact]
     public void The_advantages_of_a_group_sum_to_zero() =>
         Prop.ForAll(Rewards(), rewards =>
         {
@@ -108,16 +166,52 @@ public sealed class GroupAdvantagesTests
             [1, 2, 3], [new GroupId(0)], [4], Grpo, new double[3]));
     }
 
-    private static (double[] Advantages, int Equal) Compute(double[][] rewards, ScaleRewards scale)
+    private static bool Near(double one, double other) => Math.Abs(one - other) < 1e-6;
+
+    private static (double[] Advantages, int Equal) Compute(double[][] rewards, ScaleRewards scale) =>
+        Compute(rewards, Grpo with { ScaleRewards = scale });
+
+    private static (double[] Advantages, int Equal) Compute(double[][] rewards, LossRecipe recipe)
     {
         var advantages = new double[rewards.Sum(group => group.Length)];
         var equal = GroupAdvantages.Compute(
             [.. rewards.SelectMany(group => group)],
             [.. rewards.Select((_, g) => new GroupId(g))],
             [.. rewards.Select(group => group.Length)],
-            Grpo with { ScaleRewards = scale },
+            recipe,
             advantages);
         return (advantages, equal);
+    }
+
+    /// <summary>Sample by sample, over lists without the absent rewards.</summary>
+    private static double[] Slow(double[][] rewards, LossRecipe recipe)
+    {
+        double[] Present(IEnumerable<double> values) => [.. values.Where(value => !double.IsNaN(value))];
+        double Centre(double[] group, int sample)
+        {
+            if (recipe.Baseline == AdvantageBaseline.None)
+                return group[sample];
+            var others = group.Where((reward, i) => !double.IsNaN(reward)
+                && (i != sample || recipe.Baseline == AdvantageBaseline.Group)).ToArray();
+            return others.Length == 0 ? 0 : group[sample] - others.Average();
+        }
+
+        double[][] centred = [.. rewards.Select(group => group.Select((reward, i) =>
+            double.IsNaN(reward) ? reward : Math.Round(Centre(group, i), 12)).ToArray())];
+        var all = Present(centred.SelectMany(group => group));
+        return
+        [
+            .. centred.SelectMany((group, g) => group.Select(value => value switch
+            {
+                double.NaN => 0,
+                _ when recipe.ScaleRewards == ScaleRewards.Group => value / (Deviation(Present(rewards[g])) + Offset),
+                _ when recipe.ScaleRewards == ScaleRewards.Batch =>
+                    value / (Deviation(Present(rewards.SelectMany(own => own))) + Offset),
+                _ when recipe.ScaleRewards == ScaleRewards.Whiten =>
+                    (value - all.Average()) / (Deviation(all) + Offset),
+                _ => value,
+            })),
+        ];
     }
 
     private static IEnumerable<double> Centred(double[] group) =>

@@ -2,7 +2,7 @@ using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Collection;
+namespace Rollout.Actors.Training;
 
 /// <summary>
 /// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
