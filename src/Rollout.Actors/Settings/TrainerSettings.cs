@@ -67,7 +67,7 @@ public sealed record TrainerSettings
     /// <summary>Reward computations that may go on although they were told to give up; at more the run ends.</summary>
     public required int MaxStuckRewards { get; init; }
 
-    /// <summary>A step fails when none of its groups got a token or a reward for this long.</summary>
+    /// <summary>A step fails when none of its groups got a token or a reward for this long, unless they wait in line.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
     public static TrainerSettings From(ConfigSection section) => new()
