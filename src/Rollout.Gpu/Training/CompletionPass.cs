@@ -7,8 +7,8 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// Computes the log-probabilities of completion tokens and their gradients. The [targets, vocab] logits never exist
 /// as a whole: the head runs forward and backward over one chunk of rows after another, and the gradients of the
-/// hidden states are collected for one backward pass through the layers. Nothing is computed twice. At its peak a
-/// chunk holds its logits in the model's type, twice in float32, and once as gradient, each of at most <see
+/// hidden states are collected for one backward pass through the layers. Only a loss that needs all log-probabilities at
+/// once makes the head compute its logits twice, where they are more than one chunk. At its peak a chunk holds its logits in the model's type, twice in float32, and once as gradient, each of at most <see
 /// cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements.
 /// </summary>
 /// <param name="model">The policy.</param>
@@ -43,27 +43,26 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var hidden = SourceStates(input); // [targets, hidden]
-        var pieces = new List<Tensor>();
-        for (var start = 0; start < input.TargetCount; start += _rowsAtOnce)
-        {
-            using var piece = NewDisposeScope();
-            var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
-            var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
-            var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
-            pieces.Add(
-                (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
-        }
-
-        return cat(pieces).MoveToOuterDisposeScope();
+        return Logprobs(SourceStates(input), input).MoveToOuterDisposeScope();
     }
 
     /// <summary>Forward and backward: adds dLoss/dweights to the weights' gradients.</summary>
-    public void Backward(MicroBatchInput input, LossGradient lossGradient)
+    /// <param name="input">The rows.</param>
+    /// <param name="atOnce">
+    /// True where the loss of a target needs others: <paramref name="lossGradient"/> is called once, for all.
+    /// </param>
+    /// <param name="lossGradient">Called once for each target, in order.</param>
+    public void Backward(MicroBatchInput input, bool atOnce, LossGradient lossGradient)
     {
         using var withGradient = enable_grad();
         using var scope = NewDisposeScope();
         var hidden = SourceStates(input); // [targets, hidden]
+        if (atOnce && input.TargetCount > _rowsAtOnce)
+        {
+            var slopes = WholeGradient(hidden, input, lossGradient);
+            lossGradient = (logprobs, start) => slopes.narrow(0, start, logprobs.size(0));
+        }
+
         var collected = empty_like(hidden.detach()); // [targets, hidden] dLoss/dhidden
         for (var start = 0; start < input.TargetCount; start += _rowsAtOnce)
         {
@@ -78,6 +77,31 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         }
 
         hidden.backward([collected]);
+    }
+
+    /// <summary>[targets] the gradient of a loss that needs all log-probabilities.</summary>
+    private Tensor WholeGradient(Tensor hidden, MicroBatchInput input, LossGradient lossGradient)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return lossGradient(Logprobs(hidden.detach(), input), 0).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[targets, hidden] → [targets] float32, without gradients.</summary>
+    private Tensor Logprobs(Tensor hidden, MicroBatchInput input)
+    {
+        var pieces = new List<Tensor>();
+        for (var start = 0; start < input.TargetCount; start += _rowsAtOnce)
+        {
+            using var piece = NewDisposeScope();
+            var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
+            var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
+            var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
+            pieces.Add(
+                (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
+        }
+
+        return cat(pieces);
     }
 
     /// <summary>

@@ -88,7 +88,7 @@ public sealed class SupervisedTrainer : IDisposable
         {
             using var input = new MicroBatchInput(
                 [.. microBatch.Sequences.Select(i => sequences[i])], microBatch.Width, _model.Device);
-            _pass.Backward(input, (logprobs, _) =>
+            _pass.Backward(input, atOnce: false, (logprobs, _) =>
             {
                 total.sub_(logprobs.sum(ScalarType.Float64));
                 return full_like(logprobs, slope);

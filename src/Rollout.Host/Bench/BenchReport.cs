@@ -96,7 +96,7 @@ internal sealed record BenchReport
         DeviceMemoryUse? before, DeviceMemoryUse? after) => new()
         {
             Model = options.Shape ?? options.Model!,
-            Workload = Path.GetFileName(options.Workload),
+            Workload = Path.GetFileName(options.Workload!),
             Engine = settings.Engine == CacheEngine.Paged ? "paged" : "contiguous",
             Device = settings.Device,
             DeviceName = deviceName,

@@ -1,11 +1,10 @@
 using System.CommandLine;
-using Rollout.Host.Bench;
 using Rollout.Host.Generate;
 using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>Creates the commands that are described by options: generate and bench.</summary>
+/// <summary>Creates the command generate.</summary>
 internal static class EngineCommands
 {
     public static Command Generate(CommandHandler<GenerateOptions> handler, CommandContext context)
@@ -53,34 +52,6 @@ internal static class EngineCommands
                 Cluster = parsed.GetValue(cluster),
                 Config = parsed.GetValue(config),
                 Set = parsed.GetValue(set)!,
-            },
-            context));
-        return command;
-    }
-
-    public static Command Bench(CommandHandler<BenchOptions> handler, CommandContext context)
-    {
-        var model = OptionKinds.Path("--model", "DIR", "A Hugging Face folder.");
-        var shape = OptionKinds.OneOf(
-            "--shape", "Random weights of a known shape, in place of --model.", [.. ModelShapes.Names]);
-        var workload = OptionKinds.RequiredPath("--workload", "W.jsonl", "The groups, a JSON object a line.");
-        var json = OptionKinds.Path("--json", "OUT.json", "Write the report to a file; without it, it is printed.");
-        var engine = new EngineArguments();
-        var command = new Command("bench", "Measure how fast a workload is generated.") { model, shape, workload, json };
-        engine.AddTo(command);
-        command.Validators.Add(result =>
-        {
-            if ((result.GetResult(model) is null) == (result.GetResult(shape) is null))
-                result.AddError("bench takes either --model or --shape.");
-        });
-        command.SetAction((parsed, _) => handler(
-            new BenchOptions
-            {
-                Model = parsed.GetValue(model),
-                Shape = parsed.GetValue(shape),
-                Workload = parsed.GetRequiredValue(workload),
-                Json = parsed.GetValue(json),
-                Engine = engine.Read(parsed),
             },
             context));
         return command;

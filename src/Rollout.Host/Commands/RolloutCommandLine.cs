@@ -40,7 +40,7 @@ public static class RolloutCommandLine
         if (handlers.Generate is not null)
             root.Subcommands.Add(EngineCommands.Generate(handlers.Generate, context));
         if (handlers.Bench is not null)
-            root.Subcommands.Add(EngineCommands.Bench(handlers.Bench, context));
+            root.Subcommands.Add(BenchCommand.Create(handlers.Bench, context));
         if (handlers.Host is not null)
             root.Subcommands.Add(JobCommands.Host(handlers.Host, context));
         return root;

@@ -96,11 +96,36 @@ public sealed record BenchOptions
     /// <summary>The name of a shape that gets random weights.</summary>
     public string? Shape { get; init; }
 
-    /// <summary>W.jsonl.</summary>
-    public required string Workload { get; init; }
+    /// <summary>W.jsonl; exactly one of this and <see cref="Train"/> is given.</summary>
+    public string? Workload { get; init; }
+
+    /// <summary>The training steps to measure in place of a workload.</summary>
+    public TrainBenchOptions? Train { get; init; }
 
     /// <summary>OUT.json; null prints the report.</summary>
     public string? Json { get; init; }
 
     public required EngineOptions Engine { get; init; }
+}
+
+/// <summary>The options of `rollout bench --train`.</summary>
+public sealed record TrainBenchOptions
+{
+    /// <summary>Sequences of a step, a multiple of <see cref="GroupSize"/>.</summary>
+    public int Sequences { get; init; } = 64;
+
+    /// <summary>Tokens of a prompt.</summary>
+    public int PromptLength { get; init; } = 512;
+
+    /// <summary>Tokens of a completion.</summary>
+    public int CompletionLength { get; init; } = 1024;
+
+    /// <summary>Samples of a prompt, at least 2: a lone sample has no advantage.</summary>
+    public int GroupSize { get; init; } = 16;
+
+    /// <summary>Tokens of a forward and backward pass; null keeps the configuration's.</summary>
+    public int? MicroBatchTokens { get; init; }
+
+    /// <summary>Measured steps.</summary>
+    public int Steps { get; init; } = 3;
 }

@@ -17,7 +17,7 @@ namespace Rollout.Host.Jobs;
 
 /// <summary>
 /// Runs `rollout bench`: a workload through the same actors, allocator and cache as training, end-of-sequence
-/// ignored.
+/// ignored; or training steps (<see cref="TrainBenchJob"/>).
 /// </summary>
 public static class BenchJob
 {
@@ -32,17 +32,24 @@ public static class BenchJob
     {
         var overrides = new EngineOverrides()
             .Add(options.Model, options.Engine)
-            .Add("bench", "decoder.batch-invariant", "off");
+            .Add("bench", "decoder.batch-invariant", "off")
+            .Add("--micro-batch-tokens", "train.micro-batch-tokens", options.Train?.MicroBatchTokens);
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         var shape = options.Shape is { } name && ModelShapes.TryGet(name, out var known)
             ? known
             : ModelConfigReader.ReadFolder(settings.Model.Path);
-        var workload = Workload.Read(
-            options.Workload, new SamplingParams { MaxTokens = 1, Seed = settings.Seed }, shape, context.Stop.Token);
         var json = options.Json is null ? null : OutputPath.OfFile(options.Json, "--json");
         if (json is not null && !OutputPath.IsDevice(json))
             OutputPath.RequireRoomFor(json);
+        if (options.Workload is null)
+        {
+            PolicyModel.PrepareDevice(tree, settings);
+            return await WriteAsync(TrainBenchJob.Run(options, shape, settings), json, context);
+        }
+
+        var workload = Workload.Read(
+            options.Workload, new SamplingParams { MaxTokens = 1, Seed = settings.Seed }, shape, context.Stop.Token);
         PolicyModel.PrepareDevice(tree, settings);
         using var memory = PolicyModel.Memory(settings);
         var loading = TimeProvider.System.GetTimestamp();
@@ -76,8 +83,13 @@ public static class BenchJob
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
         var stats = await decoder.Ask<DecoderStats>(new QueryDecoderStats(Reset: false), context.Stop.Token);
         var times = new BenchTimes(load.TotalSeconds, startup.TotalSeconds, seconds);
-        var report = JsonSerializer.Serialize(
-            BenchReport.Of(options, settings, stats, times, memory?.DeviceName, before, memory?.Read()), Json);
+        return await WriteAsync(
+            BenchReport.Of(options, settings, stats, times, memory?.DeviceName, before, memory?.Read()), json, context);
+    }
+
+    private static async Task<int> WriteAsync<T>(T figures, string? json, CommandContext context)
+    {
+        var report = JsonSerializer.Serialize(figures, Json);
         if (json is null)
             await context.Output.WriteLineAsync(report);
         else

@@ -52,11 +52,40 @@ public sealed class CompletionPassTests
         var expected = TinyModel.Gradients(model);
         model.zero_grad();
         new CompletionPass(model, 0.8, logitElements)
-            .Backward(input, (logprobs, start) => slopes.narrow(0, start, logprobs.size(0)));
+            .Backward(input, atOnce: false, (logprobs, start) => slopes.narrow(0, start, logprobs.size(0)));
 
         foreach (var (one, other) in expected.Zip(TinyModel.Gradients(model)))
             Assert.Equal(one, other, 1e-5);
         Assert.Contains(expected, value => Math.Abs(value) > 0.01);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3 * TinyModel.Vocabulary)]
+    [InlineData(1000 * TinyModel.Vocabulary)]
+    public void A_loss_that_couples_tokens_sees_all_of_them_once_in_any_chunks(int logitElements)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModel.Create();
+        using var input = Input();
+        var given = new List<float[]>();
+        Tensor Product(Tensor logprobs, int start)
+        {
+            given.Add(logprobs.data<float>().ToArray());
+            return ones_like(logprobs) * logprobs.sum().exp(); // of exp(Σ log π)
+        }
+
+        var logprobs = new CompletionPass(model, 0.8, 1000 * TinyModel.Vocabulary).Logprobs(input);
+        var slopes = ones_like(logprobs) * logprobs.sum().exp();
+        new CompletionPass(model, 0.8, 1000 * TinyModel.Vocabulary)
+            .Backward(input, atOnce: false, (_, _) => slopes);
+        var expected = TinyModel.Gradients(model);
+        model.zero_grad();
+        new CompletionPass(model, 0.8, logitElements).Backward(input, atOnce: true, Product);
+
+        Assert.Equal(input.TargetCount, Assert.Single(given).Length);
+        foreach (var (one, other) in expected.Zip(TinyModel.Gradients(model)))
+            Assert.Equal(one, other, 1e-5 * slopes[0].item<float>());
     }
 
     [Fact]
@@ -67,7 +96,7 @@ public sealed class CompletionPassTests
         using var input = Input();
         var pass = new CompletionPass(model, temperature: 0.9, logitElements: 2 * TinyModel.Vocabulary);
 
-        pass.Backward(input, (logprobs, _) => ones_like(logprobs));
+        pass.Backward(input, atOnce: false, (logprobs, _) => ones_like(logprobs));
 
         using var noGradient = no_grad();
         foreach (var parameter in model.parameters())

@@ -118,6 +118,22 @@ public sealed class CommandLineTests : IDisposable
             _called);
     }
 
+    [Fact]
+    public async Task Training_is_measured_with_the_lengths_given_and_the_defaults_for_the_rest()
+    {
+        await Run(
+            "bench", "--shape", "qwen3-0.6b", "--train", "--sequences", "6", "--group-size", "3", "--prompt-length", "7");
+
+        Assert.Equal(
+            new BenchOptions
+            {
+                Shape = "qwen3-0.6b",
+                Train = new TrainBenchOptions { Sequences = 6, GroupSize = 3, PromptLength = 7 },
+                Engine = new EngineOptions(),
+            },
+            _called);
+    }
+
     [Theory]
     [InlineData("rollout train has no option '--confg'; see rollout train --help.", "train", "--confg", "a")]
     [InlineData("rollout has no command 'trian'; see rollout --help.", "trian")]
@@ -138,6 +154,15 @@ public sealed class CommandLineTests : IDisposable
         "bench takes either --model or --shape; see rollout bench --help.",
         "bench", "--workload", "w", "--model", "m", "--shape", "qwen3-8b")]
     [InlineData("bench takes either --model or --shape; see rollout bench --help.", "bench", "--workload", "w")]
+    [InlineData("bench takes either --workload or --train; see rollout bench --help.", "bench", "--model", "m")]
+    [InlineData(
+        "bench takes either --workload or --train; see rollout bench --help.",
+        "bench", "--model", "m", "--workload", "w", "--train")]
+    [InlineData(
+        "--steps needs --train; see rollout bench --help.", "bench", "--model", "m", "--workload", "w", "--steps", "2")]
+    [InlineData(
+        "--sequences is 10, expected a multiple of --group-size, which is 16; see rollout bench --help.",
+        "bench", "--model", "m", "--train", "--sequences", "10")]
     [InlineData(
         "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b or qwen3-8b; see rollout bench --help.",
         "bench", "--workload", "w", "--shape", "gpt")]

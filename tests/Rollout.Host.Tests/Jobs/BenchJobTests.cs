@@ -27,4 +27,38 @@ public sealed class BenchJobTests
         Assert.True(report.GetProperty("load_seconds").GetDouble() > 0);
         Assert.True(report.GetProperty("tokens_per_second").GetDouble() > 0);
     }
+
+    [Fact]
+    public async Task Training_steps_are_measured_and_their_parts_sum_to_the_whole()
+    {
+        using var folder = new TemporaryFolder();
+
+        var (code, output, error) = await RolloutRun.RunAsync(
+            "bench", "--model", TinyModel.Save(folder), "--train", "--sequences", "4", "--group-size", "2",
+            "--prompt-length", "3", "--completion-length", "5", "--micro-batch-tokens", "14", "--steps", "2");
+
+        Assert.True(code == ExitCodes.Ok, error);
+        var report = JsonSerializer.Deserialize<JsonElement>(output);
+        double Number(string name) => report.GetProperty(name).GetDouble();
+        Assert.Equal(32, Number("tokens"));
+        Assert.Equal(28, Number("processed_tokens"));
+        Assert.Equal(14, Number("micro_batch_tokens"));
+        Assert.Equal(32 / Number("seconds"), Number("tokens_per_second"), 6);
+        string[] parts = ["products", "attention", "head", "elementwise", "optimizer", "host"];
+        Assert.All(parts, part => Assert.InRange(Number($"{part}_share"), 0, 1));
+        Assert.Equal(1, parts.Sum(part => Number($"{part}_share")), 6);
+        Assert.True(Number("peak_device_bytes") > 0);
+    }
+
+    [Fact]
+    public async Task Training_beyond_the_models_positions_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+
+        var (code, _, error) = await RolloutRun.RunAsync(
+            "bench", "--model", TinyModel.Save(folder), "--train", "--prompt-length", "100000");
+
+        Assert.Equal(ExitCodes.BadInput, code);
+        Assert.Contains("--prompt-length and --completion-length are 101024 tokens together", error, StringComparison.Ordinal);
+    }
 }

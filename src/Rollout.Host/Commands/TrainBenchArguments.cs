@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Rollout.Host.Invocation;
+
+namespace Rollout.Host.Commands;
+
+/// <summary>The options of `rollout bench --train`.</summary>
+internal sealed class TrainBenchArguments
+{
+    private static readonly TrainBenchOptions Defaults = new();
+
+    private readonly Option<bool> _train =
+        new("--train") { Description = "Measure training steps of random rollouts, in place of --workload." };
+
+    private readonly Option<int?> _sequences = OptionKinds.Number("--sequences", "Sequences of a training step.", least: 2);
+    private readonly Option<int?> _prompt = OptionKinds.Number("--prompt-length", "Tokens of a prompt.", least: 1);
+    private readonly Option<int?> _completion =
+        OptionKinds.Number("--completion-length", "Tokens of a completion.", least: 1);
+
+    private readonly Option<int?> _group = OptionKinds.Number("--group-size", "Sequences that share a prompt.", least: 2);
+    private readonly Option<int?> _microBatch =
+        OptionKinds.Number("--micro-batch-tokens", "The most tokens of a forward and backward pass.", least: 1);
+
+    private readonly Option<int?> _steps = OptionKinds.Number("--steps", "Measured training steps.", least: 1);
+
+    public void AddTo(Command command)
+    {
+        Option<int?>[] numbers = [_sequences, _prompt, _completion, _group, _microBatch, _steps];
+        command.Options.Add(_train);
+        foreach (var option in numbers)
+            command.Options.Add(option);
+        command.Validators.Add(result =>
+        {
+            foreach (var option in numbers.Where(option => !IsGiven(result) && result.GetResult(option) is not null))
+                result.AddError($"{option.Name} needs --train.");
+            var (sequences, group) = (Given(result, _sequences) ?? Defaults.Sequences, Given(result, _group) ?? Defaults.GroupSize);
+            if (sequences % group != 0)
+                result.AddError($"--sequences is {sequences}, expected a multiple of --group-size, which is {group}.");
+        });
+    }
+
+    /// <summary>Whether training is to be measured.</summary>
+    public bool IsGiven(CommandResult result) => result.GetResult(_train) is not null;
+
+    /// <summary>Null where a workload is measured.</summary>
+    public TrainBenchOptions? Read(ParseResult parsed) => !parsed.GetValue(_train) ? null : new TrainBenchOptions
+    {
+        Sequences = parsed.GetValue(_sequences) ?? Defaults.Sequences,
+        PromptLength = parsed.GetValue(_prompt) ?? Defaults.PromptLength,
+        CompletionLength = parsed.GetValue(_completion) ?? Defaults.CompletionLength,
+        GroupSize = parsed.GetValue(_group) ?? Defaults.GroupSize,
+        MicroBatchTokens = parsed.GetValue(_microBatch),
+        Steps = parsed.GetValue(_steps) ?? Defaults.Steps,
+    };
+
+    // Null also for a value that another error refuses.
+    private static int? Given(CommandResult result, Option<int?> option) =>
+        result.GetResult(option) is { } given && !given.Errors.Any() ? given.GetValueOrDefault<int?>() : null;
+}
