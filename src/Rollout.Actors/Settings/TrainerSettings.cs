@@ -60,7 +60,7 @@ public sealed record TrainerSettings
     /// <summary>Deadlines, concurrency and retries of the reward functions.</summary>
     public required RewardLimits RewardLimits { get; init; }
 
-    /// <summary>A step fails when none of its groups got a token or a reward for this long.</summary>
+    /// <summary>A step fails when none of its groups got a token or a reward for this long, unless they wait in line.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
     public static TrainerSettings From(ConfigSection section) => new()
