@@ -169,5 +169,7 @@ public sealed class RunRecord : IDisposable
             TokenIds = completion.Tokens,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             Reward = scored.Rewards[completion.Sample],
+            Rewards = scored.ByFunction.ToDictionary(
+                function => function.Name, function => function.Values[completion.Sample]),
         };
 }

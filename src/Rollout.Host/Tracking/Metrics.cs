@@ -125,7 +125,21 @@ public static class Metrics
                 values.Add(metric.Name, value);
         }
         values[Tokens.Name] += tokensBefore;
+        AddRewardFunctions(step, values);
         return new StepMetrics(step.Step, values);
+    }
+
+    /// <summary>Mean and spread of each reward function's values, over the samples that it judges, as TRL's.</summary>
+    private static void AddRewardFunctions(TrainingStepFinished step, OrderedDictionary<string, double> metrics)
+    {
+        foreach (var function in step.Groups.SelectMany(group => group.ByFunction).GroupBy(values => values.Name))
+        {
+            var values = Given(function.SelectMany(part => part.Values));
+            if (values.Length > 0)
+                metrics[$"rewards/{function.Key}/mean"] = values.Average();
+            if (values.Length > 1)
+                metrics[$"rewards/{function.Key}/std"] = values.StandardDeviation()!.Value;
+        }
     }
 
     private static Metric Define(string name, Func<TrainingStepFinished, double?> of)
