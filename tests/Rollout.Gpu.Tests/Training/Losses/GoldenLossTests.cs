@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Training.Losses;
 using Xunit;
 
@@ -105,14 +106,11 @@ public sealed class GoldenLossTests(ITestOutputHelper output)
     {
         public string[] Names => [.. root.GetProperty("recipes").EnumerateObject().Select(one => one.Name)];
 
-        private const string Path = "fixtures/grpo/golden.json";
-
         /// <summary>Skips the test where the file is not at hand.</summary>
         public static GoldenFile Read()
         {
-            if (TestFiles.WhyMissing(Path) is { } reason)
-                Assert.Skip(reason);
-            return new(JsonDocument.Parse(File.ReadAllText(TestFiles.Shared(Path)!)).RootElement);
+            var path = Path.Combine(SharedFixtures.Require("grpo"), "golden.json");
+            return new(JsonDocument.Parse(File.ReadAllText(path)).RootElement);
         }
 
         public (double Loss, double[][] Gradient) Recipe(string name)
