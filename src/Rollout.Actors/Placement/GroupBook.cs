@@ -58,15 +58,15 @@ public sealed class GroupBook
     public RolloutGroup? Find(GroupId id) => Groups.Find(id);
 
     /// <summary>No decoder is given anything.</summary>
-    public bool IsHeld => Work.IsHeld;
+    public bool IsPaused => Work.IsPaused;
 
-    /// <summary>Gives nothing to anybody until <see cref="Open"/>: decoders are still to say what they hold.</summary>
-    public void Hold() => Work.IsHeld = true;
+    /// <summary>Gives nothing to anybody until <see cref="Resume"/>: decoders are still to say what they hold.</summary>
+    public void Pause() => Work.IsPaused = true;
 
     /// <summary>Gives waiting samples to decoders from now on.</summary>
-    public void Open()
+    public void Resume()
     {
-        Work.IsHeld = false;
+        Work.IsPaused = false;
         Work.PlaceAll();
     }
 
@@ -78,7 +78,7 @@ public sealed class GroupBook
     {
         if (Groups.Find(request.Id) is { } group)
         {
-            _line.Remove(request.Id);
+            _line.Take(request.Id);
             if (group.Outcome is not null)
                 return Submission.Ended;
             if (group.Request is null)
@@ -90,7 +90,7 @@ public sealed class GroupBook
             _line.Offer(new OfferedGroup(request.Id, request.Samples.Length));
             return Submission.NoRoom;
         }
-        _line.Remove(request.Id);
+        _line.Take(request.Id);
         if (Fingerprint is null)
             Decoders.Expect(fingerprint);
         group = Groups.Add(request.Id);
@@ -107,9 +107,10 @@ public sealed class GroupBook
     {
         if (Groups.Find(offered.Id) is { } group && (group.Outcome is not null || group.Request is not null))
             return group.Outcome is null ? Submission.Taken : Submission.Ended;
-        _line.Offer(offered);
-        if (Groups.Find(offered.Id) is not null)
-            _line.Call(offered.Id);
+        if (Groups.Find(offered.Id) is null)
+            _line.Offer(offered);
+        else
+            _line.OfferAndCall(offered);
         return Submission.NoRoom;
     }
 
@@ -117,7 +118,7 @@ public sealed class GroupBook
     public IReadOnlyList<GroupId> TakeCalled() =>
         _line.IsEmpty ? [] : _line.TakeCalled(WaitingSequences, QueueCapacity);
 
-    /// <summary>To be called every second or so: groups that were called, and never came, lose their places.</summary>
+    /// <summary>To be called every second or so: clients that were called, and sent nothing, lose their places.</summary>
     public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
     /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null if one can.</summary>
@@ -157,7 +158,7 @@ public sealed class GroupBook
     public void FailAll(string reason) => FailEach([.. Groups.Wanted.Select(group => (group.Id, reason))]);
 
     /// <summary>Fails groups that are longer than any decoder could run. To be called where no other decoder is expected.</summary>
-    public void FailUnfit() => FailEach(IsHeld ? [] : _unserved.Unfit());
+    public void FailUnfit() => FailEach(IsPaused ? [] : _unserved.Unfit());
 
     /// <summary>Some waiting groups are too long for every decoder that is there.</summary>
     public bool AnyTooLong => _unserved.AnyTooLong;
@@ -169,7 +170,7 @@ public sealed class GroupBook
     /// <param name="now">The time.</param>
     public void FailStranded(TimeSpan now)
     {
-        var stranded = _unserved.Stranded(now, IsHeld);
+        var stranded = _unserved.Stranded(now, IsPaused);
         FailEach(stranded);
         if (stranded.Count == 0 || Decoders.Count > 0)
             return;

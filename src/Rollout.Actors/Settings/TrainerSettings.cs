@@ -15,6 +15,9 @@ public enum LearningRateSchedule
 /// <summary>The section <c>train</c>: the update rule, the optimizer, and the deadlines of a training step.</summary>
 public sealed record TrainerSettings
 {
+    /// <summary>The most samples of a group, and of a step.</summary>
+    private const int MostSamplesOfGroup = 65_536, MostSamplesOfStep = 1 << 20;
+
     /// <summary>Training steps of the run.</summary>
     public required int Steps { get; init; }
 
@@ -54,24 +57,21 @@ public sealed record TrainerSettings
     /// <summary>On a GPU, train with operations that give the same result in every run.</summary>
     public required bool Deterministic { get; init; }
 
-    /// <summary>The time for the rewards of one group.</summary>
-    public required TimeSpan RewardTimeout { get; init; }
+    /// <summary>Deadlines, concurrency and retries of the reward functions.</summary>
+    public required RewardLimits RewardLimits { get; init; }
 
-    /// <summary>Reward computations that may go on although they were told to give up; at more the run ends.</summary>
-    public required int MaxStuckRewards { get; init; }
-
-    /// <summary>A step fails when none of its groups got a token or a reward for this long.</summary>
+    /// <summary>A step fails when none of its groups got a token or a reward for this long, unless they wait in line.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
     public static TrainerSettings From(ConfigSection section) => new()
     {
         Steps = section.Whole("steps", Bounds.AtLeast(1)),
         PromptsPerStep = section.Whole("prompts-per-step", Bounds.AtLeast(1)),
-        NumGenerations = section.Whole("num-generations", Bounds.AtLeast(1)),
+        NumGenerations = section.Whole("num-generations", Bounds.Between(1, MostSamplesOfGroup)),
         Loss = LossSettings.From(section),
         NumIterations = section.Whole("num-iterations", Bounds.AtLeast(1)),
         MicroBatchTokens = section.Whole("micro-batch-tokens", Bounds.AtLeast(1)),
-        LearningRate = section.Number("learning-rate", Bounds.AtLeast(0)),
+        LearningRate = section.Number("learning-rate", Bounds.Between(0, 1)),
         WarmupSteps = section.Whole("warmup-steps", Bounds.AtLeast(0)),
         LrSchedule = section.Choice<LearningRateSchedule>("lr-schedule"),
         WeightDecay = section.Number("weight-decay", Bounds.AtLeast(0)),
@@ -80,10 +80,34 @@ public sealed record TrainerSettings
         AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         Deterministic = section.Bool("deterministic"),
-        RewardTimeout = section.Duration("reward-timeout"),
-        MaxStuckRewards = section.Whole("max-stuck-rewards", Bounds.AtLeast(0)),
+        RewardLimits = RewardLimits.From(section),
         StepTimeout = section.Duration("step-timeout"),
     };
+
+    /// <summary>Refuses a step of more samples than a machine can hold.</summary>
+    /// <param name="section">The section that this was read from.</param>
+    /// <param name="maxTokens">The most tokens of a sample.</param>
+    /// <param name="memory">The machine's memory in bytes.</param>
+    /// <exception cref="ConfigurationException">The step is too large.</exception>
+    public void RequireBoundedStep(ConfigSection section, int maxTokens, long memory)
+    {
+        const int bytesPerToken = sizeof(int) + sizeof(float); // its id and its log-probability
+        var samples = (long)PromptsPerStep * NumGenerations;
+        if (samples > MostSamplesOfStep)
+        {
+            throw section.Invalid(
+                "prompts-per-step",
+                $"at most {MostSamplesOfStep / NumGenerations}, as num-generations is {NumGenerations} and a step has at most"
+                + $" {MostSamplesOfStep} samples");
+        }
+        if (samples > memory / bytesPerToken / maxTokens)
+        {
+            throw section.Invalid(
+                "prompts-per-step",
+                $"fewer, as {samples} samples of {maxTokens} tokens (sampling.max-tokens) need more than the {memory} bytes of"
+                + " this machine");
+        }
+    }
 
     /// <summary>
     /// The options of the trainer, which divides its logits by the temperature that sampled the tokens.

@@ -1,11 +1,10 @@
 using Rollout.Actors.Data;
-using Rollout.Actors.Rewards;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 
 namespace Rollout.Host.Engine;
 
-/// <summary>Creates the dataset and the rewards that the settings name.</summary>
+/// <summary>Creates the dataset that the settings name.</summary>
 internal static class Datasets
 {
     /// <exception cref="ConfigurationException">With these values the dataset has no problem to train on.</exception>
@@ -29,40 +28,10 @@ internal static class Datasets
         }
     }
 
-    /// <summary>Creates the weighted sum of the configured rewards.</summary>
-    /// <exception cref="ConfigurationException">A reward's type is unknown, or one of its options is missing or wrong.</exception>
-    public static WeightedRewards CreateRewards(RolloutSettings settings) =>
-        new(settings.Rewards.Select(reward => new WeightedReward(reward.Type, reward.Weight, CreateReward(reward))));
-
-    private static IRewardFunction CreateReward(RewardSettings reward)
-    {
-        try
-        {
-            return RewardRegistry.Create(reward.Type, reward.Options);
-        }
-        catch (ArgumentException fault)
-        {
-            throw new ConfigurationException($"{reward.Origin}: {fault.Message}");
-        }
-    }
-
     private static JsonlDataset CreateJsonl(
         JsonlSettings jsonl, string modelFolder, long seed, CancellationToken cancellation)
     {
         var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));
-        return new JsonlDataset(
-            new JsonlOptions
-            {
-                TrainPath = jsonl.Train,
-                HeldOutPath = jsonl.HeldOut,
-                PromptField = jsonl.PromptField,
-                AnswerField = jsonl.AnswerField,
-                Prefix = jsonl.Prefix,
-                Suffix = jsonl.Suffix,
-                FormatChat = messages => chat.Value.Format(messages),
-                TextIsUserMessage = jsonl.Chat == ChatWrapping.User,
-            },
-            seed,
-            cancellation);
+        return new JsonlDataset(jsonl, seed, messages => chat.Value.Format(messages), cancellation);
     }
 }

@@ -50,7 +50,7 @@ internal static class RunSummary
             // Math.Max keeps NaN, which Enumerable.Max leaves out.
             ? $"log-probability difference at most {compared.Aggregate(Math.Max):0.0e+0}"
             : "no log-probability was compared";
-        var broken = reports.Count(report => !report.Values.Values.All(double.IsFinite));
+        var broken = reports.Count(report => !report.AreFinite);
         return broken == 0 ? largest : $"{largest}; {Figures.Count(broken, "step")} with NaN or infinite metrics";
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Rollout.Actors.Data;
 using Rollout.Actors.Rewards;
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Tests.Support;
 using Xunit;
@@ -53,10 +54,10 @@ public sealed class Gsm8kJobTests
     {
         var reward = new Gsm8kReward();
         using var dataset = new JsonlDataset(
-            new JsonlOptions
+            RolloutSettings.From(ConfigTree.Load()).Data.Jsonl with
             {
-                TrainPath = TestFiles.Shared($"{Data}/train.jsonl")!,
-                HeldOutPath = TestFiles.Shared($"{Data}/test.jsonl")!,
+                Train = TestFiles.Shared($"{Data}/train.jsonl")!,
+                HeldOut = TestFiles.Shared($"{Data}/test.jsonl")!,
                 PromptField = "question",
             },
             seed: 1);
@@ -64,12 +65,12 @@ public sealed class Gsm8kJobTests
         foreach (var item in dataset.HeldOut)
         {
             var answer = item.Fields["answer"];
-            Assert.Equal(1, await Score(item, answer));
-            Assert.Equal(1, await Score(item, $"So it is {answer[(answer.LastIndexOf(' ') + 1)..]}."));
-            Assert.Equal(0, await Score(item, answer + "1"));
+            Assert.Equal(1.0, await Score(item, answer));
+            Assert.Equal(1.0, await Score(item, $"So it is {answer[(answer.LastIndexOf(' ') + 1)..]}."));
+            Assert.Equal(0.0, await Score(item, answer + "1"));
         }
 
-        ValueTask<double> Score(PromptItem item, string completion) => reward.ScoreAsync(
+        ValueTask<double?> Score(PromptItem item, string completion) => reward.ScoreAsync(
             new ScoredSample(item, completion, [1], FinishReason.Stop, MaxTokens: 8), CancellationToken.None);
     }
 

@@ -12,7 +12,7 @@ internal static class ClientFormats
             static (ref writer, submit) =>
             {
                 WriteRequest(ref writer, submit.Group);
-                WriteOptionalPolicy(ref writer, submit.Required);
+                WriteOptionalPolicy(ref writer, submit.RequiredPolicy);
                 WriteEpoch(ref writer, submit.Seen);
                 writer.OptionalText(submit.Fingerprint);
             },
@@ -58,7 +58,8 @@ internal static class ClientFormats
                 WriteEpoch(ref writer, offer.Seen);
             },
             static (ref reader) => new OfferGroups(
-                ReadEach(ref reader, static (ref reader) => new OfferedGroup(ReadGroup(ref reader), reader.Whole())),
+                ReadEach(ref reader, static (ref reader) => new OfferedGroup(
+                    ReadGroup(ref reader), (int)reader.Within(1, WireLimits.MaxCount))),
                 ReadEpoch(ref reader))),
         new WireFormat<SendGroups>(
             "send-groups:1",

@@ -2,7 +2,7 @@ using Akka.Actor;
 using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 
-namespace Rollout.Actors.Allocation;
+namespace Rollout.Actors.Decoding;
 
 /// <summary>
 /// Owns one device's block ledger, so that its counts change serially. It has one state and never waits. A senseless

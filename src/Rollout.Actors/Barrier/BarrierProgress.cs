@@ -1,7 +1,7 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Collection;
+namespace Rollout.Actors.Barrier;
 
 /// <summary>
 /// One phase of the step barrier: the decoders that it still waits for. It is over when each has arrived or is gone. An

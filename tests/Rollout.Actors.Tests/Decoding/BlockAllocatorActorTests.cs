@@ -1,12 +1,12 @@
 using Akka.Actor;
 using Akka.TestKit.Xunit2;
-using Rollout.Actors.Allocation;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Blocks;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Allocation;
+namespace Rollout.Actors.Tests.Decoding;
 
 public sealed class BlockAllocatorActorTests : TestKit
 {

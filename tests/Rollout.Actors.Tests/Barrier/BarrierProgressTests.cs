@@ -1,10 +1,10 @@
 using FsCheck.Fluent;
-using Rollout.Actors.Collection;
+using Rollout.Actors.Barrier;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Collection;
+namespace Rollout.Actors.Tests.Barrier;
 
 public sealed class BarrierProgressTests
 {

@@ -1,12 +1,12 @@
 using FsCheck.Fluent;
-using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
+using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
-namespace Rollout.Actors.Tests.Collection;
+namespace Rollout.Actors.Tests.Training;
 
 public sealed class RoundGroupsTests
 {

@@ -2,7 +2,7 @@ using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 
-namespace Rollout.Actors.Collection;
+namespace Rollout.Actors.Training;
 
 /// <summary>
 /// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
@@ -56,7 +56,10 @@ public sealed class RoundGroups
         if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
             return;
         member.Scored = new ScoredGroup(
-            member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts);
+            member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts)
+        {
+            ByFunction = scored.ByFunction,
+        };
         _open--;
     }
 
