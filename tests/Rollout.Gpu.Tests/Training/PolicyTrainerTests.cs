@@ -15,7 +15,6 @@ public sealed class PolicyTrainerTests
     [InlineData(LossType.Dapo, 0.1)]
     [InlineData(LossType.Gspo, 0)]
     [InlineData(LossType.Cispo, 0)]
-    [InlineData(LossType.Rloo, 0)]
     public void No_split_into_micro_batches_or_chunks_changes_the_step(LossType type, double beta)
     {
         var recipe = LossRecipe.Of(type) with { Beta = beta };
@@ -28,7 +27,7 @@ public sealed class PolicyTrainerTests
         {
             var (stats, actual) = AfterOneStep(options with { MicroBatchTokens = budget }, elements);
 
-            Assert.Equal(whole.Loss, stats.Loss, 5e-5);
+            Assert.Equal(whole.Loss, stats.Loss, 1e-5);
             Assert.Equal(whole.GradientNorm, stats.GradientNorm, 1e-4);
             Assert.Equal(whole.Entropy, stats.Entropy, 1e-4);
             Assert.Equal(whole.ClipFraction, stats.ClipFraction, 1e-9);
