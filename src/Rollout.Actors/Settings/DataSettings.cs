@@ -78,7 +78,7 @@ public sealed record KeywordSettings
 
     public static KeywordSettings From(ConfigSection section) => new()
     {
-        Prompts = section.Whole("prompts", Bounds.AtLeast(1)),
+        Prompts = section.Whole("prompts", Bounds.Between(1, 1_000_000)),
         Alphabet = section.NonEmptyText("alphabet"),
     };
 }

@@ -88,7 +88,7 @@ public sealed partial record RolloutSettings
             Scheduler = SchedulerSettings.From(section.Section("scheduler")),
             Sampling = SamplingSettings.From(section.Section("sampling")),
             Data = DataSettings.From(section.Section("data")),
-            Rewards = [.. section.Sections("rewards").Select(RewardSettings.From)],
+            Rewards = RewardSettings.From(section.Sections("rewards")),
             Train = TrainerSettings.From(section.Section("train")),
             Eval = EvalSettings.From(section.Section("eval")),
             Pretrain = PretrainSettings.From(section.Section("pretrain")),
@@ -126,6 +126,8 @@ public sealed partial record RolloutSettings
             throw section.Section("sampling").Invalid(
                 "temperature", $"at least {SamplingParams.GreedyBelow:0.#####} for training, as lower ones sample greedily");
         }
+        settings.Train.RequireBoundedStep(
+            section.Section("train"), settings.Sampling.MaxTokens, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         return settings;
     }
 

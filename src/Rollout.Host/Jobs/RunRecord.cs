@@ -17,6 +17,7 @@ public sealed class RunRecord : IDisposable
     private readonly RolloutsWriter _rollouts;
     private readonly int _rolloutsPerStep;
     private readonly Dictionary<IMetricSink, string?> _followers; // with the last warning of each
+    private StepMetrics? _last;
     private double _tokens;
 
     /// <param name="run">The run's folder.</param>
@@ -41,8 +42,10 @@ public sealed class RunRecord : IDisposable
             _rollouts = RolloutsWriter.Create(run);
         }
 
-        _tokens = Earlier is [.., var last] ? last.Find(Metrics.Tokens) ?? 0 : 0;
-        IMetricSink[] followers = [new PlotFile(run, Earlier)];
+        _last = Earlier is [.., var last] ? last : null;
+        _tokens = _last?.Find(Metrics.Tokens) ?? 0;
+        IMetricSink[] followers =
+            [new PlotFile(run, Earlier), .. output.TensorBoard ? [new TensorBoardFile(run, resumedAt)] : (IMetricSink[])[]];
         _followers = followers.ToDictionary(sink => sink, _ => (string?)null);
     }
 
@@ -53,6 +56,15 @@ public sealed class RunRecord : IDisposable
 
     /// <summary>A sentence for each file of a resumed run that lacks some of the earlier steps.</summary>
     public IReadOnlyList<string> Gaps { get; } = [];
+
+    /// <summary>
+    /// Why a run that did all its steps is none that succeeded: its last metrics are NaN or infinite. Null where they are
+    /// numbers.
+    /// </summary>
+    public string? WhyDiverged => _last is { AreFinite: false }
+        ? $"training step {_last.Step}, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate"
+            + " may be too high"
+        : null;
 
     /// <summary>Writes the accuracy before training, as step 0.</summary>
     /// <param name="heldOutAccuracy">0 … 1.</param>
@@ -66,7 +78,8 @@ public sealed class RunRecord : IDisposable
     public StepMetrics Add(TrainingStepFinished step, Action<string> warn)
     {
         var record = StepRecord.Of(step, _tokens);
-        _tokens = record.Metrics[Metrics.Tokens];
+        _last = record.Metrics;
+        _tokens = _last[Metrics.Tokens];
         foreach (var line in ToLines(step).Take(_rolloutsPerStep))
             _rollouts.Write(line);
         Write(record, warn);
@@ -157,5 +170,7 @@ public sealed class RunRecord : IDisposable
             TokenIds = completion.Tokens,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             Reward = scored.Rewards[completion.Sample],
+            Rewards = scored.ByFunction.ToDictionary(
+                function => function.Name, function => function.Values[completion.Sample]),
         };
 }

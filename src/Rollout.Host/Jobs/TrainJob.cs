@@ -4,6 +4,7 @@ using Rollout.Actors.Client;
 using Rollout.Actors.Data;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Rewards;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
@@ -71,7 +72,7 @@ public static class TrainJob
         using var weights = new PolicyWeights(
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
-        var rewards = Datasets.CreateRewards(settings);
+        using var rewards = RewardSet.Create(settings.Rewards, settings.Sampling.MaxTokens);
         var job = new TrainingJob
         {
             Train = settings.Train,
@@ -84,7 +85,7 @@ public static class TrainJob
         };
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
-        RequireFittingGroups(job, pool, maxModelLength, tree);
+        RequireFittingGroups(job, pool, maxModelLength, tree, context.Stop.Token);
 
         await using var topology = await ClusterMembers.StartAsync(
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
@@ -123,7 +124,8 @@ public static class TrainJob
     private static async Task<string?> FollowAsync(
         TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
     {
-        var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
+        var start = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
+        start = start with { Threads = PolicyModel.Threads(settings) };
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
         using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output);
@@ -132,14 +134,16 @@ public static class TrainJob
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
             foreach (var gap in record.Gaps)
                 view.Say(gap);
-            await foreach (var seen in trainer.TrainAsync(from, context.Stop.Token))
+            if (resumed?.ThreadsWarning(settings) is { } warning)
+                view.Say(warning);
+            await foreach (var seen in trainer.TrainAsync(start, context.Stop.Token))
             {
                 switch (seen)
                 {
                     case TrainingStarted { HeldOutAccuracy: { } accuracy }:
-                        if (from.Step == 0)
+                        if (start.Step == 0)
                             record.AddStart(accuracy, view.Say);
-                        view.ReportStart(new HeldOutAccuracy(from.Step, accuracy));
+                        view.ReportStart(new HeldOutAccuracy(start.Step, accuracy));
                         break;
                     case TrainingStepFinished report:
                         view.Report(record.Add(report, view.Say));
@@ -157,13 +161,13 @@ public static class TrainJob
             }
             record.Complete(view.Say);
         }
-        return ended?.Error;
+        return ended?.Error ?? record.WhyDiverged;
     }
 
     private static PolicyTrainer CreateTrainer(
         RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed, IDeviceMemory? memory)
     {
-        var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
+        var grpo = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
         CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
@@ -174,14 +178,19 @@ public static class TrainJob
     /// Encodes every line of a data file once, and measures the prompts of the first step and of the evaluation: a
     /// longer group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
     /// </summary>
-    private static void RequireFittingGroups(TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree)
+    private static void RequireFittingGroups(
+        TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree, CancellationToken cancellation)
     {
         for (var line = 0; job.Dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        {
+            cancellation.ThrowIfCancellationRequested();
             job.Encode(lines.Train(line));
+        }
         var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
             .Concat(job.EvaluationGroups(0).Select(group => group.Request));
         foreach (var group in groups)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (group.Prompt.Length + job.Sampling.MaxTokens > maxModelLength)
             {
                 throw tree.Rollout.Section("sampling").Invalid(

@@ -16,6 +16,9 @@ public sealed class StepMetrics(int step, IReadOnlyDictionary<string, double> va
     /// <summary>In the order of the file.</summary>
     public IReadOnlyDictionary<string, double> Values { get; } = values;
 
+    /// <summary>Whether none is NaN or infinite.</summary>
+    public bool AreFinite => Values.Values.All(double.IsFinite);
+
     /// <summary>True of a line that was written before metrics had TRL's names.</summary>
     public bool HasFormerNames => Values.ContainsKey("reward_mean");
 

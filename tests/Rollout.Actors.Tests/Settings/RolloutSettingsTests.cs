@@ -113,9 +113,14 @@ public sealed class RolloutSettingsTests
         "rewards=[{ typ = keyword }]",
         "--set: rollout.rewards[0] has no type, expected { type = NAME }")]
     [InlineData(
-        "rewards=[{ type = a }, { type = a, weight = x }]",
+        "rewards=[{ type = a }, { type = b, weight = x }]",
         "--set: rollout.rewards[1].weight = \"x\": expected a number")]
-    [InlineData("rewards=[{ type = a, text = [] }]", "--set: rollout.rewards[0].text = […]: expected a text")]
+    [InlineData(
+        "rewards=[{ type = a }, { type = a }]",
+        "--set: rollout.rewards[1].type = \"a\": expected a name that no other reward has, as metrics are written by it")]
+    [InlineData(
+        "rewards=[{ type = a }, { type = b, name = a }]",
+        "--set: rollout.rewards[1].name = \"a\": expected a name that no other reward has, as metrics are written by it")]
     public void A_value_that_does_not_do_is_refused_with_its_place_and_what_was_expected(
         string argument, string message)
     {
@@ -178,7 +183,7 @@ public sealed class RolloutSettingsTests
     {
         var settings = With(
             "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo");
-        var options = settings.Train.ToGrpoOptions(settings.Sampling);
+        var options = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         Assert.Equal((0.7, 9, LossRecipe.Of(LossType.DrGrpo)),
             (options.Temperature, options.MaxCompletionLength, options.Loss));
         Assert.Equal((1, 16384), (options.NumIterations, options.MicroBatchTokens));
@@ -189,11 +194,87 @@ public sealed class RolloutSettingsTests
     }
 
     [Fact]
+    public void A_schedule_is_spread_over_the_optimizer_steps_of_the_run()
+    {
+        var settings = With(
+            "train.steps=10", "train.prompts-per-step=12", "train.mini-batch-prompts=3", "train.num-iterations=2",
+            "train.lr-schedule=cosine", "train.learning-rate=1e-3", "train.min-learning-rate=1e-4");
+        var options = settings.Train.ToGrpoOptions(settings.Sampling, seed: 5);
+
+        Assert.Equal((80, 3, 5UL), (options.TotalSteps, options.MiniBatchPrompts, options.Seed));
+        Assert.Equal(1e-4, options.Rate.After(80), 1e-12);
+    }
+
+    [Fact]
+    public void A_mini_batch_is_the_whole_batch_unless_it_is_set() =>
+        Assert.Equal(24, With("train.prompts-per-step=24").Train.MiniBatchPrompts);
+
+    [Theory]
+    [InlineData(
+        new[] { "train.prompts-per-step=16", "train.mini-batch-prompts=3" },
+        "rollout.train.mini-batch-prompts = 3: expected a divisor of prompts-per-step, which is 16")]
+    [InlineData(
+        new[] { "train.learning-rate=1e-6", "train.min-learning-rate=1e-5" },
+        "rollout.train.min-learning-rate = 1e-5: expected at most learning-rate, which is 1E-06")]
+    [InlineData(
+        new[] { "train.reference-sync-every=10" },
+        "rollout.train.reference-sync-every = 10: expected 0, as beta is 0 and there is no reference")]
+    public void Settings_of_the_updates_that_contradict_each_other_are_refused_with_both_keys(
+        string[] arguments, string message)
+    {
+        var error = Assert.Throws<ConfigurationException>(() => With(arguments));
+        Assert.EndsWith(message, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void End_tokens_stop_a_sequence_unless_they_are_ignored()
     {
         Assert.Equal([2], With().Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
         Assert.True(With("sampling.top-p=1e-300").Sampling.ToSamplingParams([2], seed: 1).TopP > 0);
         Assert.Empty(With("sampling.ignore-eos=on").Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
+    }
+
+    [Theory]
+    [InlineData(
+        "train.num-generations=2147483647",
+        "--set: rollout.train.num-generations = 2147483647: expected a whole number from 1 to 65536")]
+    [InlineData(
+        "train.prompts-per-step=2000000000",
+        "--set: rollout.train.prompts-per-step = 2000000000: expected at most 131072, as num-generations is 8 and a step has at"
+        + " most 1048576 samples")]
+    [InlineData(
+        "train.learning-rate=1e20",
+        "--set: rollout.train.learning-rate = 1e20: expected a number from 0 to 1")]
+    [InlineData(
+        "pretrain.learning-rate=1e20",
+        "--set: rollout.pretrain.learning-rate = 1e20: expected a number above 0 and at most 1")]
+    [InlineData(
+        "pretrain.batch-size=2000000000",
+        "--set: rollout.pretrain.batch-size = 2000000000: expected a whole number from 1 to 1000000")]
+    [InlineData(
+        "data.keyword.prompts=2000000000",
+        "--set: rollout.data.keyword.prompts = 2000000000: expected a whole number from 1 to 1000000")]
+    public void A_number_that_only_a_mistake_can_be_is_refused(string argument, string message)
+    {
+        var error = Assert.Throws<ConfigurationException>(
+            () => RolloutSettings.ForTraining(ConfigTree.Load(null, ["model.path=m", argument])));
+        Assert.Equal(message, error.Message);
+    }
+
+    [Fact]
+    public void A_step_whose_tokens_need_more_than_the_memory_is_refused()
+    {
+        var tree = ConfigTree.Load(null, ["train.prompts-per-step=10", "train.num-generations=5"]);
+        var train = RolloutSettings.From(tree).Train;
+
+        train.RequireBoundedStep(tree.Rollout.Section("train"), maxTokens: 100, memory: 50 * 100 * 8);
+        var error = Assert.Throws<ConfigurationException>(
+            () => train.RequireBoundedStep(tree.Rollout.Section("train"), maxTokens: 101, memory: 50 * 100 * 8));
+
+        Assert.Equal(
+            "--set: rollout.train.prompts-per-step = 10: expected fewer, as 50 samples of 101 tokens (sampling.max-tokens) need"
+            + " more than the 40000 bytes of this machine",
+            error.Message);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using Akka.Event;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
@@ -16,16 +17,54 @@ public sealed class TrainerFaultTests : TrainerActorTest
         var trainer = Start(Job(steps: 5));
         await StartedAsync();
         await StepAsync(trainer, 0, 1);
-        Policy.BeforeTrain = _ => throw new InvalidOperationException("the loss is not a number");
+        Policy.BeforeTrain = _ =>
+        {
+            Policy.IsWhole = false;
+            throw new InvalidOperationException("a weight is not a number");
+        };
         foreach (var group in await SubmittedAsync(2))
             await DecodeAndScoreAsync(trainer, group);
         await ExpectMsgAsync<ParkAll>();
         Tell(trainer, new AllParked(Of(2)));
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
-        Assert.Equal("training step 2: the loss is not a number", ended.Error);
+        Assert.Equal("training step 2: a weight is not a number", ended.Error);
         Assert.Equal((1, null), (ended.Progress.Step, ended.Checkpoint));
         Assert.Empty(Policy.Saved);
+    }
+
+    [Fact]
+    public async Task A_trainer_out_of_memory_before_an_update_ends_the_run_and_saves_what_it_learnt()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        Policy.BeforeTrain = _ => throw new DeviceFaultException("one sequence does not fit");
+        foreach (var group in await SubmittedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        Tell(trainer, new AllParked(Of(2)));
+
+        var ended = await EndAsync();
+        Assert.Equal(("training step 2: one sequence does not fit", "step-1"), (ended.Error, ended.Checkpoint));
+        Assert.Equal(new TrainingProgress(1, 2, 0), ended.Progress with { Seed = 0 });
+    }
+
+    [Fact]
+    public async Task A_trainer_that_can_not_go_on_ends_the_run_with_its_last_step_reported_and_saved()
+    {
+        var trainer = Start(Job(steps: 5));
+        var groups = await StartedAsync(2);
+        Policy.Report = stats => stats with { SkippedUpdates = ["the loss is NaN"], WhyOver = "4 updates in a row" };
+        foreach (var group in groups)
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        Tell(trainer, new AllParked(Of(1)));
+        await ExpectMsgAsync<Trains>();
+
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
+        var ended = await EndAsync();
+        Assert.Equal(("training step 1: 4 updates in a row", "step-1"), (ended.Error, ended.Checkpoint));
     }
 
     [Fact]
@@ -37,6 +76,25 @@ public sealed class TrainerFaultTests : TrainerActorTest
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
         Assert.StartsWith("training step 1: all 2 groups failed, the first with: a sample of up to 600000", ended.Error);
+    }
+
+    [Fact]
+    public async Task Of_groups_that_fail_in_one_round_the_first_is_a_warning()
+    {
+        Sys.EventStream.SetLogLevel(LogLevel.WarningLevel);
+        var job = Job(steps: 5, prompts: 9);
+        var log = CreateTestProbe();
+        Sys.EventStream.Subscribe(log, typeof(Warning));
+
+        Start(job with { Sampling = job.Sampling with { MaxTokens = 600_000 } });
+        await StartedAsync();
+        await ExpectMsgAsync<TrainingEnded>();
+
+        Sys.EventStream.Publish(new Warning("test", GetType(), "the last"));
+        Assert.Contains("others of this round are counted only", await NextAsync());
+        Assert.Equal("the last", await NextAsync());
+
+        async Task<string?> NextAsync() => (await log.ExpectMsgAsync<Warning>()).Message.ToString();
     }
 
     [Fact]

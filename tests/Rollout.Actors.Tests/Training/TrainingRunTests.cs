@@ -60,7 +60,11 @@ public sealed class TrainingRunTests
         TrainOn(run);
         Assert.NotNull(run.TakeReport(DecoderStats.None, accuracy: null));
         Assert.NotNull(run.SaveIfDue());
-        _trainer.BeforeTrain = _ => throw new NotFiniteNumberException("model.norm.weight is not finite after optimizer step 2.");
+        _trainer.BeforeTrain = _ =>
+        {
+            _trainer.IsWhole = false;
+            throw new NotFiniteNumberException("model.norm.weight is not finite after optimizer step 2.");
+        };
 
         Assert.Throws<NotFiniteNumberException>(() => TrainOn(run));
 
@@ -79,6 +83,20 @@ public sealed class TrainingRunTests
         var ended = Assert.IsType<TrainingEnded>(run.End("given up").Last());
 
         Assert.Equal(("given up; and saving failed: no space", null), (ended.Error, ended.Checkpoint));
+    }
+
+    [Fact]
+    public void A_checkpoint_that_fails_twice_for_the_same_reason_tells_it_once()
+    {
+        var run = Run(steps: 5, checkpointEvery: 1);
+        TrainOn(run);
+        _trainer.BeforeSave = _ => throw new IOException("'step-1' cannot be written: No space left on device");
+        var fault = Assert.Throws<IOException>(run.SaveIfDue);
+
+        var ended = Assert.IsType<TrainingEnded>(run.End($"{run.Phase}: {fault.Message}").Last());
+
+        Assert.Equal(
+            "checkpoint of training step 1: 'step-1' cannot be written: No space left on device", ended.Error);
     }
 
     [Fact]

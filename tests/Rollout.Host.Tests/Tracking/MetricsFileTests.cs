@@ -65,6 +65,22 @@ public sealed class MetricsFileTests : IDisposable
         Assert.Equal(3, File.ReadAllLines(run.Metrics).Length);
     }
 
+    [Fact]
+    public void A_file_that_loses_a_broken_line_is_replaced_by_one_that_is_on_the_disk()
+    {
+        var run = RunFolder.Create(_folder.Path);
+        using (var metrics = MetricsFile.Create(run))
+            metrics.Write(new StepRecord(Reports.Step(1)));
+        var whole = new FileInfo(run.Metrics).Length;
+        File.WriteAllLines(run.Metrics, ["broken", .. File.ReadAllLines(run.Metrics)]);
+        using var disk = new DiskLog(run.Path);
+
+        MetricsFile.Resume(run, lastStep: 1).Dispose();
+
+        Assert.Equal(
+            [$"flush metrics.jsonl.*.tmp ({whole} bytes)", "rename metrics.jsonl", "flush folder ."], disk.Lines);
+    }
+
     [Theory]
     [InlineData("[]")]
     [InlineData("{}")]
