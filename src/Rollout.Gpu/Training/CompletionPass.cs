@@ -14,7 +14,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="model">The policy.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
 /// <param name="logitElements">Elements of one chunk of logits at most; a chunk has at least one row.</param>
-internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements)
+internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements) : ICompletionPass
 {
     /// <summary>16 MiB in float32: stays near the cache.</summary>
     public const long LogitElementsOnCpu = 1L << 22;
@@ -27,18 +27,12 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     private readonly int _rowsAtOnce =
         (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
 
-    /// <summary>
-    /// Computes dLoss/dlogprob [rows] from the log-probabilities [rows] of the targets from <paramref name="start"/>
-    /// on.
-    /// </summary>
-    public delegate Tensor LossGradient(Tensor logprobs, int start);
-
     public Device Device => model.Device;
 
     public static long DefaultLogitElements(Device device) =>
         device.type == DeviceType.CPU ? LogitElementsOnCpu : LogitElementsOnGpu;
 
-    /// <summary>[targets] float32, without gradients.</summary>
+    /// <inheritdoc/>
     public Tensor Logprobs(MicroBatchInput input)
     {
         using var noGradient = no_grad();
@@ -46,12 +40,7 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         return Logprobs(SourceStates(input), input).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Forward and backward: adds dLoss/dweights to the weights' gradients.</summary>
-    /// <param name="input">The rows.</param>
-    /// <param name="atOnce">
-    /// True where the loss of a target needs others: <paramref name="lossGradient"/> is called once, for all.
-    /// </param>
-    /// <param name="lossGradient">Called once for each target, in order.</param>
+    /// <inheritdoc/>
     public void Backward(MicroBatchInput input, bool atOnce, LossGradient lossGradient)
     {
         using var withGradient = enable_grad();

@@ -65,7 +65,7 @@ public sealed class SupervisedTrainer : IDisposable
             }
 
             _optimizer.Step(
-                _optimizer.Scheduled(_options.LearningRate, _options.WarmupSteps),
+                _options.Rate.After(_optimizer.Steps),
                 AdamW.ClipFactor(norm, _options.MaxGradNorm));
             return loss;
         }

@@ -21,7 +21,13 @@ public sealed partial class MetricsPageTests
         {
             ByFunction = [new("format", [1, 3])],
         });
-        string[] written = [.. Metrics.All.Select(metric => metric.Name).Union(Metrics.Of(step, 0).Values.Keys)];
+        var record = StepRecord.Of(step, tokensBefore: 0);
+        string[] written =
+        [
+            .. Metrics.All.Select(metric => metric.Name).Union(record.Metrics.Values.Keys),
+            .. record.Histograms.Keys,
+            .. record.Texts.Keys,
+        ];
 
         Assert.Equal([], written.Where(name => !Documented.Any(pattern => Matches(pattern, name))));
         Assert.Equal([], Documented.Where(pattern => !written.Any(name => Matches(pattern, name))));
