@@ -74,6 +74,14 @@ public sealed partial class ArchitectureTests
         where lines > 300
         select $"{Path.GetRelativePath(Source, file)}: {lines}");
 
+    [Fact]
+    public void A_tests_name_says_its_promise_in_at_most_80_characters() => Assert.Empty(
+        from file in Directory.EnumerateFiles(TestFiles.Repository("tests"), "*.cs", SearchOption.AllDirectories)
+        from test in TestMethod().Matches(File.ReadAllText(file))
+        let name = test.Groups["name"].Value
+        where name.Length > 80
+        select $"{Path.GetFileName(file)}: {name} has {name.Length}");
+
     [Theory]
     [InlineData("Rollout.Gpu")]
     [InlineData("Rollout.Actors")]
@@ -105,17 +113,7 @@ public sealed partial class ArchitectureTests
             graph.ToString().ReplaceLineEndings("|"));
     }
 
-    private static string Source
-    {
-        get
-        {
-            var folder = new DirectoryInfo(AppContext.BaseDirectory);
-            while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Rollout.Actors.sln")))
-                folder = folder.Parent;
-            Assert.True(folder is not null, "the tests run outside the repository: its sources can't be read");
-            return Path.Combine(folder.FullName, "src");
-        }
-    }
+    private static string Source => TestFiles.Repository("src");
 
     private static string[] Files(string project, string folder)
     {
@@ -142,4 +140,7 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"^public (\w+ )*(class|record struct|record|struct|interface|enum|delegate \S+) (?<name>\w+)")]
     private static partial Regex PublicType();
+
+    [GeneratedRegex(@"public (static )?(async )?(void|Task|ValueTask) (?<name>[A-Z]\w*)\(")]
+    private static partial Regex TestMethod();
 }

@@ -12,7 +12,7 @@ public sealed class LedgerHistoryTests(ITestOutputHelper output)
         var coverage = new HistoryCoverage();
         Prop.ForAll<byte[]>(tape =>
         {
-            var decoder = new SimulatedDecoder(tape);
+            var decoder = new LedgerDriver(tape);
             decoder.RunToTheEnd();
             coverage.Add(decoder.Coverage);
         }).Holds(runs: 1000, size: 2500);

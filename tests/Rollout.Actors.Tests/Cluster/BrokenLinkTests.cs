@@ -66,7 +66,7 @@ public sealed class BrokenLinkTests : IAsyncLifetime
     [InlineData(ClusterRoles.Client, true, true)]
     [InlineData(ClusterRoles.Client, true, false)]
     [InlineData(ClusterRoles.Client, false, true)]
-    public async Task A_member_that_one_of_three_schedulers_can_not_reach_goes_and_costs_nobody_else_anything(
+    public async Task A_member_that_one_of_three_schedulers_can_not_reach_goes_alone(
         string role, bool toMember, bool toScheduler)
     {
         var oldest = await _cluster.StartAsync(_tape.Say, ClusterRoles.Scheduler);

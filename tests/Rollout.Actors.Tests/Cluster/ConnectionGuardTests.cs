@@ -39,7 +39,7 @@ public sealed class ConnectionGuardTests
     }
 
     [Fact]
-    public async Task Unfinished_messages_of_those_that_spoke_the_protocol_are_held_up_to_a_budget_only()
+    public async Task Unfinished_messages_of_known_connections_are_held_up_to_a_budget_only()
     {
         await using var cluster = new InProcessCluster(LogTape.Akka);
         var member = await cluster.StartAsync(ClusterRoles.Scheduler);

@@ -128,7 +128,7 @@ public sealed class DecodeEngineRunTests
     }
 
     [Fact]
-    public void A_sample_that_arrives_with_a_stop_token_has_stopped_there_though_more_tokens_follow()
+    public void A_sample_that_arrives_with_a_stop_token_is_finished_at_that_token()
     {
         var rig = new EngineRig(new EngineScenario(BlockSize: 4, Blocks: 100, MaxNumSeqs: 8, MaxNumBatchedTokens: 64));
 

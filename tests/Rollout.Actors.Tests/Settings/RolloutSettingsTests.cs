@@ -300,10 +300,9 @@ public sealed class RolloutSettingsTests
     [InlineData("keyword", 100, "models/keyword")]
     public void The_jobs_of_the_product_are_valid(string job, int steps, string model)
     {
-        var root = RepositoryRoot();
-        var settings = RolloutSettings.ForTraining(ConfigTree.Load(Path.Combine(root, "config", job + ".conf")));
+        var settings = RolloutSettings.ForTraining(ConfigTree.Load(TestFiles.Repository($"config/{job}.conf")));
         Assert.Equal(steps, settings.Train.Steps);
-        Assert.Equal(Path.Combine(root, model), settings.Model.Path);
+        Assert.Equal(TestFiles.Repository(model), settings.Model.Path);
     }
 
     private static RolloutSettings With(params string[] arguments) =>
@@ -318,12 +317,4 @@ public sealed class RolloutSettingsTests
         section.Fields.SelectMany(field => field.Value is HoconObject inner
             ? Sections(inner, $"{path}.{field.Key}").Prepend($"{path}.{field.Key}")
             : []);
-
-    private static string RepositoryRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Rollout.Actors.sln")))
-            folder = folder.Parent ?? throw new InvalidOperationException("Not inside the repository.");
-        return folder.FullName;
-    }
 }

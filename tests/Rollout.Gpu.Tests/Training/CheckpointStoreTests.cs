@@ -154,7 +154,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void A_checkpoint_gets_its_name_after_its_data_are_on_the_disk_and_keeps_it_by_a_flush()
+    public void A_checkpoint_is_flushed_before_it_gets_its_name_and_the_name_after()
     {
         using var disk = new DiskLog(_root);
 

@@ -106,7 +106,7 @@ public sealed class MiniBatchTrainingTests
     }
 
     [Fact]
-    public void Truncated_completions_leave_the_loss_where_that_is_set_and_stay_in_the_statistics()
+    public void Masked_truncated_completions_leave_the_loss_and_stay_in_the_statistics()
     {
         var batch = TinyModel.Batch(4, reward: (_, sample) => sample);
         var cut = Mapped(batch, completion =>

@@ -7,7 +7,7 @@ namespace Rollout.Gpu.Tests.Training;
 public sealed class SamplerRatiosTests
 {
     [Fact]
-    public void Each_sampled_token_of_a_step_of_several_updates_has_its_ratio_of_trainer_to_sampler()
+    public void Each_sampled_token_of_several_updates_has_its_ratio_of_trainer_to_sampler()
     {
         var batch = TinyModel.Batch(6);
         var stats = Trained(TinyModel.Options with { MiniBatchPrompts = 1 }, batch);

@@ -17,7 +17,7 @@ public sealed class TrainingFaultTests : IDisposable
     public void Dispose() => _weights.Dispose();
 
     [Fact]
-    public void A_loss_that_is_not_a_number_skips_its_update_names_the_sample_and_keeps_the_others()
+    public void A_loss_that_is_not_a_number_skips_only_its_update_and_names_the_sample()
     {
         var options = TinyModel.Options with { MiniBatchPrompts = 1, MaxSkippedUpdates = 1 };
         using var trainer = Trainer(options);
@@ -97,7 +97,7 @@ public sealed class TrainingFaultTests : IDisposable
     }
 
     [Fact]
-    public void Memory_that_runs_out_in_a_backward_pass_costs_smaller_micro_batches_and_no_gradient()
+    public void Memory_that_runs_out_in_a_backward_pass_changes_no_gradient()
     {
         var options = TinyModel.Options with { MicroBatchTokens = 1000, AdamEpsilon = 1, LearningRate = 1 };
         using var plain = TinyModel.Weights();

@@ -27,7 +27,7 @@ public sealed class MetricsTests
     }
 
     [Fact]
-    public void The_spread_of_rewards_is_that_of_TRL_the_mean_over_groups_with_the_divisor_n_minus_1()
+    public void The_spread_of_rewards_is_the_mean_over_groups_with_divisor_n_minus_1_as_in_TRL()
     {
         var step = Metrics.Of(Two, tokensBefore: 0);
 

@@ -81,7 +81,7 @@ public sealed class TensorBoardFileTests : IDisposable
     }
 
     [Fact]
-    public void A_resumed_run_adds_a_file_and_the_steps_that_are_done_again_replace_the_earlier_ones()
+    public void A_resumed_run_adds_a_file_whose_steps_replace_the_earlier_ones()
     {
         Write(null, [StepRecord.BeforeTraining(0.25), .. Enumerable.Range(1, 5).Select(i => Rewarded(i, reward: i))]);
         Write(resumedAt: 3, [.. Enumerable.Range(4, 3).Select(i => Rewarded(i, reward: 10 * i))]);

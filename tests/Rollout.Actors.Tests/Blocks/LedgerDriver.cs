@@ -10,7 +10,7 @@ namespace Rollout.Actors.Tests.Blocks;
 /// grants on a fake device (on most tapes one step behind, as the real one does) and checks after each step
 /// that every sequence reads exactly its own tokens.
 /// </summary>
-internal sealed class SimulatedDecoder
+internal sealed class LedgerDriver
 {
     private readonly ChoiceTape _tape;
     private readonly SimulatedClient _client;
@@ -28,7 +28,7 @@ internal sealed class SimulatedDecoder
     private PlannedStep _plan = new([], []);
     private long _step;
 
-    public SimulatedDecoder(byte[] tape)
+    public LedgerDriver(byte[] tape)
     {
         _tape = new ChoiceTape(tape);
         _client = new SimulatedClient(_tape);
