@@ -16,11 +16,11 @@ public sealed class BlockLedger
     private readonly BlockPool _pool;
     private readonly PrefixCache _cache;
     private readonly TableGrowth _growth;
+    private readonly DemandCheck _check = new();
     private readonly Dictionary<SequenceId, BlockTable> _tables = [];
 
     // Refilled by each reservation.
     private readonly List<SequenceId> _preempted = [];
-    private readonly HashSet<SequenceId> _asked = [];
     private long _reservations;
 
     public BlockLedger(KvCacheGeometry geometry, PolicyVersion version, bool prefixCaching = true)
@@ -62,7 +62,7 @@ public sealed class BlockLedger
     public StepGrant Reserve(StepDemand demand)
     {
         ArgumentNullException.ThrowIfNull(demand);
-        Check(demand);
+        _check.Require(demand, Version);
         _growth.Clear();
         _preempted.Clear();
         _reservations++;
@@ -90,35 +90,13 @@ public sealed class BlockLedger
 
     /// <summary>
     /// Forgets all cached blocks, because they are of an older policy. Sequences keep their blocks, which are free when
-    /// the last holder is gone. The version may be equal or smaller: another run counts for itself.
+    /// the last holder is gone. The version may be equal or smaller, because each training run starts its own count.
     /// </summary>
     public void ResetPolicy(PolicyVersion version)
     {
         Version = version;
         _cache.Clear();
         Audit();
-    }
-
-    /// <summary>Throws for a senseless demand before anything has changed.</summary>
-    private void Check(StepDemand demand)
-    {
-        if (demand.Version != Version)
-            throw Senseless(demand, $"computes under {demand.Version} but the ledger is at {Version}");
-
-        _asked.Clear();
-        foreach (var request in demand.Admissions)
-        {
-            var (members, tokens) = (request.Members, request.Tokens.Length);
-            if (members.Length == 0)
-                throw Senseless(demand, "admits nobody");
-            if (tokens == 0 || tokens > request.MaxLength)
-                throw Senseless(demand, $"admits {members[0]} with {tokens} of {request.MaxLength} tokens");
-            foreach (var member in members)
-            {
-                if (!_asked.Add(member))
-                    throw Senseless(demand, $"admits {member} twice");
-            }
-        }
     }
 
     /// <summary>
@@ -279,9 +257,6 @@ public sealed class BlockLedger
 
     private bool TryFind(SequenceId sequence, AdmissionId admission, [NotNullWhen(true)] out BlockTable? table) =>
         _tables.TryGetValue(sequence, out table) && table.Prompt.Admission == admission;
-
-    private static InvalidOperationException Senseless(StepDemand demand, string what) =>
-        new($"step {demand.Step} {what}");
 
     private void Audit()
     {

@@ -8,19 +8,15 @@ namespace Rollout.Actors.Rewards;
 /// <summary>
 /// Scores finished groups on the thread pool, many samples at a time, so the actor keeps receiving. A reward function
 /// that throws or is late fails its group: no sample is scored 0 for want of an answer. A late one is told to give up;
-/// .NET can't end one that does not, so the run ends when too many of them keep computing.
+/// .NET can't end one that does not, so the run ends when too many of them keep computing. Lateness is in RewardActor.Late.cs.
 /// </summary>
-public sealed class RewardActor : ReceiveActor, IWithTimers
+public sealed partial class RewardActor : ReceiveActor, IWithTimers
 {
-    /// <summary>The time that a reward function has to give up before it counts as stuck.</summary>
-    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
-
     private readonly ITokenizer _tokenizer;
     private readonly RewardSet _rewards;
     private readonly RewardLimits _limits;
     private readonly RewardQueue[] _queues;
     private readonly HashSet<RewardTry> _underWay = [];
-    private readonly HashSet<RewardTry> _stuck = [];
 
     public RewardActor(ITokenizer tokenizer, RewardSet rewards, RewardLimits limits)
     {
@@ -85,12 +81,6 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
         }
     }
 
-    private void StartDeadline(RewardTry begun)
-    {
-        if (_underWay.Contains(begun))
-            Timers.StartSingleTimer(begun, new Overdue(begun), _limits.Timeout);
-    }
-
     private void Finish(Ended ended)
     {
         Timers.Cancel(ended.Try);
@@ -125,15 +115,6 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
         StartReady();
     }
 
-    private void GiveUpLate(RewardTry late)
-    {
-        if (!_underWay.Contains(late))
-            return;
-        GiveUp(late);
-        Fail(late.Call, $"reward {late.Call.Queue.Reward.Name} took longer than train.reward-timeout, {_limits.Timeout}");
-        StartReady();
-    }
-
     /// <summary>Fails a call's group. A call for several is cut up first, as one of them may be at fault.</summary>
     private void Fail(RewardCall call, string reason)
     {
@@ -149,28 +130,6 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
             GiveUp(moot);
     }
 
-    /// <summary>Tells a function to end. It makes room for others at once, and has a grace period to end in.</summary>
-    private void GiveUp(RewardTry running)
-    {
-        _underWay.Remove(running);
-        running.Call.Queue.Release();
-        // Its callbacks are the reward function's, and may take as long as they like.
-        _ = running.Stop.CancelAsync();
-        Timers.StartSingleTimer(running, new GraceOver(running), Grace);
-    }
-
-    private void CountStuck(RewardTry late)
-    {
-        _stuck.Add(late);
-        if (_stuck.Count > _limits.MaxStuck)
-        {
-            late.Call.First.Asker.Tell(new AbandonTraining(
-                $"{_stuck.Count} reward computations did not end {Grace.TotalSeconds} s after they were told to, more"
-                + $" than train.max-stuck-rewards = {_limits.MaxStuck}; the last one is reward {late.Call.Queue.Reward.Name}"
-                + $" for {late.Call.First.Asked.Item.Id}. A reward function must end when its cancellation token asks it to"));
-        }
-    }
-
     private sealed record BatchWaited(RewardQueue Queue) : INoSerializationVerificationNeeded;
 
     private sealed record Began(RewardTry Try) : INoSerializationVerificationNeeded;
@@ -178,9 +137,5 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
     private sealed record Ended(RewardTry Try, IReadOnlyList<double?> Rewards, Exception? Cause)
         : INoSerializationVerificationNeeded;
 
-    private sealed record Overdue(RewardTry Try) : INoSerializationVerificationNeeded;
-
     private sealed record PauseOver(RewardCall Call) : INoSerializationVerificationNeeded;
-
-    private sealed record GraceOver(RewardTry Try) : INoSerializationVerificationNeeded;
 }
