@@ -4,14 +4,14 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// The commands to one incarnation of a decoder, numbered, and kept until the decoder says that it has carried them out: lost
-/// ones are sent again, and the decoder knows one that comes twice by its number.
+/// The numbered commands to one incarnation of a decoder. Each is kept, and sent again, until the decoder says that it has
+/// carried it out. By the number, the decoder recognizes a command that comes twice.
 /// </summary>
-/// <param name="epoch">The scheduler's.</param>
+/// <param name="epoch">The scheduler's epoch.</param>
 /// <param name="wanted">Called when there is a command to send.</param>
 public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
 {
-    /// <summary>How long an answer may take before what is unanswered is sent again.</summary>
+    /// <summary>How long a command may go without an answer before it is sent again.</summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(2);
 
     private const int ForgetAtOnce = 64;
@@ -41,7 +41,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
         Enqueue(new RecallSamples(epoch, ++_numbers, id, samples, runningToo));
     }
 
-    /// <summary>Has the decoder forget a group: sent with many others, or before the next command.</summary>
+    /// <summary>Notes a group for the decoder to forget. It is told of many groups at once, or before the next command.</summary>
     public void Forget(GroupId id)
     {
         _forgotten.Add(id);
@@ -49,7 +49,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
             EnqueueForgotten();
     }
 
-    /// <summary>Adds the command to forget the groups that were named since the last one.</summary>
+    /// <summary>Enqueues one command to forget the groups noted since the last such command.</summary>
     public void EnqueueForgotten()
     {
         if (_forgotten.Count == 0)
@@ -69,7 +69,7 @@ public sealed class CommandStream(SchedulerEpoch epoch, Action wanted)
     /// <summary>The commands to send now: those without an answer for too long, and then the new ones.</summary>
     public IReadOnlyList<SchedulerCommand> TakeSendable(TimeSpan now)
     {
-        // The decoder takes none after one that is missing: all that follow go again too.
+        // The decoder takes commands in order only: those after a lost one are sent again too.
         var isLate = _unanswered.TryPeek(out var oldest) && now - oldest.SentAt > AnswerTime;
         if (!isLate && _unsent.Count == 0)
             return [];

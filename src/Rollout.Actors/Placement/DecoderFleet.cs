@@ -5,11 +5,11 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// The decoders that the scheduler gives work to, and what they can do together. All have one model and tokenizer, those
-/// of the first: they are kept while there is work that was begun with them, and a new scheduler takes over those that
-/// decoders worked with under the one before.
+/// The decoders that the scheduler gives work to, and their common capacity. All have the model and tokenizer of the first
+/// one, which stay the same while there is work that was begun with them. A new scheduler adopts the model that decoders
+/// worked with under the one before.
 /// </summary>
-/// <param name="epoch">The scheduler's.</param>
+/// <param name="epoch">The scheduler's epoch.</param>
 /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
 public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
 {
@@ -66,8 +66,8 @@ public sealed class DecoderFleet(SchedulerEpoch epoch, bool knowsHosts = true)
     /// <param name="here">The announcement.</param>
     /// <param name="hasWork">Some groups have not ended: they go on with the model they were begun with.</param>
     /// <param name="isTakingOver">
-    /// This scheduler has given nothing to anybody yet: a decoder that worked for an earlier one decides on the model, and
-    /// decoders of another model that worked for nobody make way.
+    /// This scheduler has given out no work yet: a decoder that worked for an earlier one decides on the model, and displaces
+    /// idle decoders of another model.
     /// </param>
     public DecoderArrival Register(DecoderHere here, bool hasWork, bool isTakingOver)
     {

@@ -4,12 +4,12 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// What decoders report, booked as far as it is theirs to say: what became of the samples that they were given, and what
-/// they began for an earlier scheduler. <see cref="DecoderRegistry"/> books who comes and goes.
+/// Books what decoders report: the progress of the samples that are assigned to them, and samples that they began for an
+/// earlier scheduler. <see cref="DecoderRegistry"/> books decoders that come and go.
 /// </summary>
-/// <param name="epoch">The scheduler's.</param>
-/// <param name="book">Who works on what.</param>
-/// <param name="refused">Told, as a sentence, of an entry of a report that can't be right and was left out.</param>
+/// <param name="epoch">The scheduler's epoch.</param>
+/// <param name="book">The scheduler's record of groups.</param>
+/// <param name="refused">Gets a sentence for each entry of a report that was left out because it can't be right.</param>
 internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action<KnownDecoder, string> refused)
 {
     private readonly WorkBalance _balance = new(book.Room, book.Work, book.Decoders.Ranking);
@@ -44,8 +44,8 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
 
     private void AcceptProgress(KnownDecoder decoder, SampleProgress progress, TimeSpan now)
     {
-        // A decoder that has reported all names an unknown group only if its client has the outcome or cancelled it: ForgetGroups is on
-        // its way.
+        // A decoder that has reported all it holds names an unknown group only if ForgetGroups is on its way: the client has the
+        // outcome, or cancelled the group.
         var group = book.Find(progress.Group);
         if (group is null && decoder.HasReported)
             return;
@@ -68,7 +68,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         var before = slot.Count;
         if (!slot.Append(progress))
         {
-            // A hole: never by the protocol. Whoever goes on with it starts where our knowledge ends.
+            // Tokens are missing, which the protocol rules out. The sample continues from the tokens that are known here.
             decoder.Commands.Recall(group.Id, [slot.Sample], runningToo: true);
             Requeue(decoder, group, slot);
             return;

@@ -3,11 +3,11 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Books who is there: decoders that announce themselves, and those that are lost, whose samples go on elsewhere. Used by
-/// the scheduler beside its <see cref="GroupBook"/>.
+/// Books decoders as they come and go: registers those that announce themselves, and reassigns the samples of lost ones.
+/// Used by the scheduler beside its <see cref="GroupBook"/>.
 /// </summary>
-/// <param name="epoch">The scheduler's.</param>
-/// <param name="book">Who works on what.</param>
+/// <param name="epoch">The scheduler's epoch.</param>
+/// <param name="book">The scheduler's record of groups.</param>
 internal sealed class DecoderRegistry(SchedulerEpoch epoch, GroupBook book)
 {
     private readonly WorkBalance _balance = new(book.Room, book.Work, book.Decoders.Ranking);
@@ -53,7 +53,7 @@ internal sealed class DecoderRegistry(SchedulerEpoch epoch, GroupBook book)
         Decoders.Ranking.Update(decoder);
     }
 
-    /// <summary>Removes an incarnation that has ended; what it worked on may be to blame where it is a fault.</summary>
+    /// <summary>Removes an incarnation that has ended. A fault counts as a loss for each group that it worked on.</summary>
     public void Remove(DecoderLost lost, bool isFault = true)
     {
         if (Decoders.Remove(lost) is not { } decoder)
@@ -75,9 +75,9 @@ internal sealed class DecoderRegistry(SchedulerEpoch epoch, GroupBook book)
         here.Capacity is { MaxNumSeqs: > 0, Blocks: > 0, BlockSize: > 0, MaxModelLength: > 0, VocabularySize: > 0 } ? null
             : $"{here.Id} can't be used: it says that its capacity is {here.Capacity}";
 
-    /// <summary>Has the samples of decoders that are out go on elsewhere.</summary>
-    /// <param name="lost">Their samples wait again.</param>
-    /// <param name="faultOf">What each was lost by, where a group of it may be to blame.</param>
+    /// <summary>Queues the samples of lost decoders again.</summary>
+    /// <param name="lost">The decoders that were lost or displaced.</param>
+    /// <param name="faultOf">Why a decoder was lost; null if its groups can't be to blame.</param>
     private void ReassignSamples(IReadOnlyList<KnownDecoder> lost, Func<KnownDecoder, string?> faultOf)
     {
         foreach (var decoder in lost)

@@ -5,18 +5,18 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Who works on what: the scheduler's record of groups. Each sample of a submitted group waits, is on one living decoder, or
-/// has finished. A group ends once, with all its samples or with a reason, and its outcome is kept until its client has it.
-/// Commands gather in <see cref="KnownDecoder.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
+/// The scheduler's record of groups and of the decoders that work on them. Each sample of a submitted group waits, is on one
+/// living decoder, or has finished. A group ends once, with all its samples or with a reason, and its outcome is kept until
+/// its client has it. Commands gather in <see cref="KnownDecoder.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
 /// </summary>
 public sealed class GroupBook
 {
-    private readonly RoomLine _line;
+    private readonly OfferLine _line;
     private readonly double _queueDepth;
     private readonly TimeSpan _decoderTimeout;
     private readonly UnservedGroups _unserved;
 
-    /// <param name="epoch">The scheduler's.</param>
+    /// <param name="epoch">The scheduler's epoch.</param>
     /// <param name="settings">Sizes and deadlines.</param>
     /// <param name="now">The time.</param>
     /// <param name="knowsHosts">False while membership is still to say which hosts are up.</param>
@@ -26,7 +26,7 @@ public sealed class GroupBook
         Room = new RoomEstimate(settings.LookaheadSeqs);
         Groups = new GroupRegister(now, settings.GroupTimeout);
         Work = new WorkDispatch(Room, Decoders.Ranking, Groups.StartClock);
-        _line = new RoomLine(now);
+        _line = new OfferLine(now);
         (_queueDepth, _decoderTimeout) = (settings.QueueDepth, settings.DecoderTimeout);
         _unserved = new UnservedGroups(Work.Waiting, Decoders, _decoderTimeout);
     }
@@ -43,10 +43,10 @@ public sealed class GroupBook
     /// <summary>The groups by id, and when they are overdue.</summary>
     internal GroupRegister Groups { get; }
 
-    /// <summary>The queue, and who is given what of it.</summary>
+    /// <summary>The queue of waiting samples, and their assignment to decoders.</summary>
     internal WorkDispatch Work { get; }
 
-    /// <summary>Where there is room.</summary>
+    /// <summary>Estimates the room of decoders and the needs of groups.</summary>
     internal RoomEstimate Room { get; }
 
     private double QueueCapacity => _queueDepth * Decoders.Places;
@@ -71,54 +71,54 @@ public sealed class GroupBook
     }
 
     /// <summary>
-    /// Accepts a group, or has it wait with its client where enough is waiting here: it then has a place in line, and
+    /// Accepts a group. If the queue is full, its client keeps it instead: it then has a place in line, and
     /// <see cref="TakeCalled"/> names it when there is room. Its clock starts with its first assignment.
     /// </summary>
-    public Submission Submit(GroupRequest request, Policy? required, string? fingerprint = null)
+    public SubmitResult Submit(GroupRequest request, Policy? required, string? fingerprint = null)
     {
         if (Groups.Find(request.Id) is { } group)
         {
-            _line.Take(request.Id);
+            _line.RemoveSubmitted(request.Id);
             if (group.Outcome is not null)
-                return Submission.Ended;
+                return SubmitResult.Ended;
             if (group.Request is null)
                 Adopt(group, request, required, fingerprint);
-            return Submission.Taken;
+            return SubmitResult.Accepted;
         }
         if (!_line.IsCalled(request.Id) && !(_line.IsEmpty && HasRoomFor(request.Samples.Length)))
         {
             _line.Offer(new OfferedGroup(request.Id, request.Samples.Length));
-            return Submission.NoRoom;
+            return SubmitResult.NoRoom;
         }
-        _line.Take(request.Id);
+        _line.RemoveSubmitted(request.Id);
         if (Fingerprint is null)
             Decoders.Expect(fingerprint);
         group = Groups.Add(request.Id);
         group.Attach(request, required, fingerprint);
         Work.Enqueue(group);
-        return Submission.Taken;
+        return SubmitResult.Accepted;
     }
 
     /// <summary>
-    /// A client has a group that may or may not have been submitted here: one that is not here takes a place in line, and
-    /// one that only decoders know of is called at once, since their work on it is wasted otherwise.
+    /// Handles a client's question after a group that may have been submitted here. An unknown group gets a place in line. One
+    /// that only decoders know of is called at once, since their work on it would be wasted otherwise.
     /// </summary>
-    public Submission Offer(OfferedGroup offered)
+    public SubmitResult Offer(OfferedGroup offered)
     {
         if (Groups.Find(offered.Id) is { } group && (group.Outcome is not null || group.Request is not null))
-            return group.Outcome is null ? Submission.Taken : Submission.Ended;
+            return group.Outcome is null ? SubmitResult.Accepted : SubmitResult.Ended;
         if (Groups.Find(offered.Id) is null)
             _line.Offer(offered);
         else
             _line.OfferAndCall(offered);
-        return Submission.NoRoom;
+        return SubmitResult.NoRoom;
     }
 
     /// <summary>Takes the groups that were called since the last time: there is room, and their clients may submit them.</summary>
     public IReadOnlyList<GroupId> TakeCalled() =>
         _line.IsEmpty ? [] : _line.TakeCalled(WaitingSequences, QueueCapacity);
 
-    /// <summary>To be called every second or so: clients that were called, and sent nothing, lose their places.</summary>
+    /// <summary>Takes their places from clients that were called and sent nothing. To be called every second or so.</summary>
     public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
     /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null if one can.</summary>
@@ -275,15 +275,15 @@ public sealed class GroupBook
     }
 }
 
-/// <summary>What a submission came to.</summary>
-public enum Submission
+/// <summary>What happened to a group that a client submitted or offered.</summary>
+public enum SubmitResult
 {
-    /// <summary>It will be answered: it is new, or on its way already.</summary>
-    Taken,
+    /// <summary>It will be answered. It is new, or it was accepted before.</summary>
+    Accepted,
 
-    /// <summary>It has ended, and its outcome is to be told again.</summary>
+    /// <summary>It has ended, and its client is to be told the outcome again.</summary>
     Ended,
 
-    /// <summary>Enough is waiting.</summary>
+    /// <summary>The queue is full: the client keeps the group until it is called.</summary>
     NoRoom,
 }

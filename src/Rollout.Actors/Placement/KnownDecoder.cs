@@ -6,7 +6,7 @@ namespace Rollout.Actors.Placement;
 public sealed class KnownDecoder
 {
     /// <param name="here">Its announcement.</param>
-    /// <param name="epoch">The scheduler's.</param>
+    /// <param name="epoch">The scheduler's epoch.</param>
     /// <param name="arrival">Its place in the order of arrival.</param>
     /// <param name="toTell">Gets this decoder when there are commands to send.</param>
     public KnownDecoder(DecoderHere here, SchedulerEpoch epoch, long arrival, ISet<KnownDecoder> toTell)
@@ -38,7 +38,7 @@ public sealed class KnownDecoder
     /// </summary>
     public bool HasReported { get; set; }
 
-    /// <summary>It was lost or displaced: nothing that it says counts.</summary>
+    /// <summary>It was lost or displaced: its messages are ignored.</summary>
     public bool IsGone { get; set; }
 
     /// <summary>Entries of its reports that could not be right.</summary>
@@ -137,7 +137,7 @@ public sealed class KnownDecoder
         ReservedBlocks -= share.PromptBlocks;
     }
 
-    /// <summary>What of a decoder a group takes.</summary>
+    /// <summary>The part of a decoder's capacity that one group takes.</summary>
     /// <param name="promptBlocks">Blocks of the prompt, which the group's samples there share.</param>
     public sealed class GroupShare(int promptBlocks)
     {

@@ -1,8 +1,8 @@
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Moves work from decoders where samples wait to one that has run dry: it recalls groups that haven't begun, the youngest
-/// first, or parts of one where that pays; else what was preempted. They come back to the queue.
+/// Moves work from decoders where samples wait to an idle one. It recalls groups that have not begun, the youngest first,
+/// or a part of one where that pays, or else preempted samples. What was recalled returns to the queue.
 /// </summary>
 /// <param name="room">Whether splitting pays.</param>
 /// <param name="work">The queue.</param>
@@ -10,10 +10,10 @@ namespace Rollout.Actors.Placement;
 internal sealed class WorkBalance(RoomEstimate room, WorkDispatch work, DecoderRanking ranking)
 {
     /// <summary>
-    /// Gives a decoder that has changed what waits, or has samples recalled where a decoder has places to spare and nothing
-    /// waits for them in the queue.
+    /// Gives waiting work to a decoder that has changed. If a decoder has places to spare and nothing in the queue for them,
+    /// samples are recalled from another one.
     /// </summary>
-    /// <param name="changed">Looked at as the dry one, or as the one where something waits.</param>
+    /// <param name="changed">The decoder that may have become idle, or have waiting samples.</param>
     public void GiveWork(KnownDecoder changed)
     {
         ranking.Update(changed);

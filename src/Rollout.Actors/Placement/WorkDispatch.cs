@@ -6,7 +6,7 @@ namespace Rollout.Actors.Placement;
 /// Hands waiting samples to decoders with room, those of a group together and the oldest group first. While something
 /// waits that nobody has room for, only a decoder that changed is looked at.
 /// </summary>
-/// <param name="room">Where there is room.</param>
+/// <param name="room">Estimates the room of decoders.</param>
 /// <param name="ranking">The decoders.</param>
 /// <param name="begun">Told of a group that is given to a decoder.</param>
 public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Action<RolloutGroup> begun)
@@ -120,8 +120,8 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
     }
 
     /// <summary>
-    /// Gives a group to where its siblings are, if it can run there at once; what was recalled from there for want of room
-    /// would only go back. Else to the emptiest decoder that has room. False if none has.
+    /// Gives a group to a decoder that has samples of it, if it can run there at once: samples that were recalled for want of
+    /// room would otherwise go back. Else gives it to the emptiest decoder with room. False if none has room.
     /// </summary>
     private bool PlaceGroup(RolloutGroup group)
     {
@@ -176,7 +176,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
         }
     }
 
-    /// <summary>Counts samples of a group that wait no more.</summary>
+    /// <summary>Counts samples of a group as no longer waiting.</summary>
     private void CountPlaced(RolloutGroup group, int samples)
     {
         group.Waiting -= samples;

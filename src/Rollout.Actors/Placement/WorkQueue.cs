@@ -53,7 +53,7 @@ public sealed class WorkQueue
     }
 
     /// <summary>Sorts the groups into lines again, after decoders came or went.</summary>
-    /// <param name="reaches">Of the present decoders.</param>
+    /// <param name="reaches">The reach of each present decoder.</param>
     public void Reline(IEnumerable<long> reaches)
     {
         long[] sorted = [.. reaches.Distinct().Order()];
@@ -80,7 +80,7 @@ public sealed class WorkQueue
 /// <param name="reach">
 /// The least reach of a present decoder that can run their longest samples; <see cref="Nowhere"/> where none can.
 /// </param>
-/// <param name="isSuspect">So many decoders were lost with them that no two of them may share one.</param>
+/// <param name="isSuspect">They may be what makes decoders fail, so no two of them may share a decoder.</param>
 public sealed class WorkLine(Policy? required, long reach, bool isSuspect)
 {
     /// <summary>More than any decoder's reach.</summary>

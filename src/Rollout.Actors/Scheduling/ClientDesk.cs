@@ -9,15 +9,15 @@ namespace Rollout.Actors.Scheduling;
 /// The scheduler's side of the talk with clients: what they submit, offer, cancel and acknowledge goes into the book, and
 /// whoever submitted a group last gets its answer. Used inside the scheduler's actor alone.
 /// </summary>
-/// <param name="epoch">The scheduler's.</param>
-/// <param name="book">Who works on what.</param>
+/// <param name="epoch">The scheduler's epoch.</param>
+/// <param name="book">The scheduler's record of groups.</param>
 /// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each client that is gone.</param>
 internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch)
 {
     /// <summary>The most tokens of one answer's samples, unless a single one is longer.</summary>
     private const int AnsweredTokens = 65_536;
 
-    /// <summary>The most groups that a message names.</summary>
+    /// <summary>The most group ids in one message.</summary>
     private const int GroupsAtOnce = 1024;
 
     private readonly ClientRoster _roster = new();
@@ -33,11 +33,11 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             GiveUp(client, request.Id, reason);
             return;
         }
-        var came = book.Submit(request, submit.RequiredPolicy, submit.Fingerprint);
+        var result = book.Submit(request, submit.RequiredPolicy, submit.Fingerprint);
         Register(request.Id, client);
-        if (came == Submission.NoRoom)
+        if (result == SubmitResult.NoRoom)
             client.Tell(new NoRoom(epoch, request.Id));
-        else if (came == Submission.Ended)
+        else if (result == SubmitResult.Ended)
             Answer(book.Find(request.Id)!);
     }
 
@@ -47,11 +47,11 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         var underway = new List<GroupProgress>();
         foreach (var offered in offer.Groups)
         {
-            var came = book.Offer(offered);
+            var result = book.Offer(offered);
             Register(offered.Id, client);
-            if (came == Submission.Ended)
+            if (result == SubmitResult.Ended)
                 Answer(book.Find(offered.Id)!);
-            else if (came == Submission.Taken)
+            else if (result == SubmitResult.Accepted)
                 underway.Add(new GroupProgress(offered.Id, book.Find(offered.Id)!.Tokens));
         }
         client.Tell(new GroupsUnderway(epoch, [.. underway]));
@@ -119,7 +119,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             watch.Unwatch(client);
     }
 
-    /// <summary>Groups by the client that wants them, as many as a message names.</summary>
+    /// <summary>Group ids by the client that wants them, in chunks that fit a message.</summary>
     private IEnumerable<(IActorRef Client, GroupId[] Groups)> GroupIds(IEnumerable<GroupId> groups) =>
         from byClient in groups.GroupBy(_roster.Of)
         where byClient.Key is not null

@@ -81,7 +81,7 @@ public sealed class GroupDeadlineTests
         for (var id = 1; id <= 50; id++)
         {
             var came = rig.Book.Submit(Groups.Of(id, 4, 8), required: null);
-            Assert.Equal(id == 1 ? Submission.Taken : Submission.NoRoom, came);
+            Assert.Equal(id == 1 ? SubmitResult.Accepted : SubmitResult.NoRoom, came);
         }
 
         rig.Book.FailStranded(rig.Now);
@@ -90,7 +90,7 @@ public sealed class GroupDeadlineTests
 
         Assert.Equal(Enumerable.Range(1, 50), rig.Book.TakeEnded().Select(group => (int)group.Id.Value).Order());
         Assert.Equal(rig.Failure(new GroupId(1)), rig.Failure(new GroupId(50)));
-        Assert.Equal(Submission.Ended, rig.Book.Offer(new OfferedGroup(new GroupId(50), 1)));
+        Assert.Equal(SubmitResult.Ended, rig.Book.Offer(new OfferedGroup(new GroupId(50), 1)));
     }
 
     [Fact]

@@ -70,12 +70,12 @@ public sealed class LateClientTests
             _rig.Now += TimeSpan.FromSeconds(15);
             Offer(new GroupId(1, Silent), 4);
             Assert.Single(_rig.Book.TakeCalled());
-            Assert.Equal(Submission.Taken, Submit(new GroupId(1, Silent), 4));
+            Assert.Equal(SubmitResult.Accepted, Submit(new GroupId(1, Silent), 4));
             _rig.Book.Cancel(new GroupId(1, Silent));
         }
     }
 
-    private Submission Submit(GroupId id, int samples) => _rig.Book.Submit(
+    private SubmitResult Submit(GroupId id, int samples) => _rig.Book.Submit(
         Groups.Of(id.Value, 4, [.. Enumerable.Repeat(8, samples)]) with { Id = id }, required: null);
 
     private void Offer(GroupId id, int samples) => _rig.Book.Offer(new OfferedGroup(id, samples));

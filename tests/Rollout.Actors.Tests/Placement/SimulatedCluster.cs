@@ -184,7 +184,7 @@ internal sealed class SimulatedCluster(int seed)
         _required[id] = submit.RequiredPolicy;
         var came = _book.Submit(submit.Group, submit.RequiredPolicy);
         Note(came.ToString());
-        if (came == Submission.Ended)
+        if (came == SubmitResult.Ended)
             Answer(_book.Find(id)!.Outcome!);
         Flush();
     }

@@ -4,16 +4,16 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Placement;
 
 /// <summary>
-/// Groups that clients keep because enough is waiting, in the order in which they came. Each is called when there is room
-/// for it; nothing overtakes it, however large it is.
+/// Groups that clients keep because the scheduler's queue is full, first come first served. Each is called when there is
+/// room for it; no smaller group overtakes a large one.
 /// </summary>
 /// <param name="now">The time.</param>
-internal sealed class RoomLine(Func<TimeSpan> now)
+internal sealed class OfferLine(Func<TimeSpan> now)
 {
     /// <summary>How long a client may take to send a group that was called.</summary>
     private static readonly TimeSpan CallTime = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long a client that took longer gets no place; twice as long each time.</summary>
+    /// <summary>How long a client that took longer gets no new place. The time doubles with each repetition.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(15);
 
     private const int MostDoublings = 6;
@@ -50,8 +50,8 @@ internal sealed class RoomLine(Func<TimeSpan> now)
         Call(offered.Id);
     }
 
-    /// <summary>Removes a group that has come. Its client is forgiven one that did not.</summary>
-    public void Take(GroupId id)
+    /// <summary>Removes a group that was submitted. This makes up for one call that its client did not answer.</summary>
+    public void RemoveSubmitted(GroupId id)
     {
         if (IsCalled(id) && _late.TryGetValue(id.Client, out var late) && --late.Times == 0)
             _late.Remove(id.Client);
@@ -101,7 +101,7 @@ internal sealed class RoomLine(Func<TimeSpan> now)
         return called;
     }
 
-    /// <summary>Groups that have been in line since then or earlier: they lose their places.</summary>
+    /// <summary>Removes and returns the groups that have been in line since this time or longer.</summary>
     public IReadOnlyList<GroupId> DropOfferedBefore(TimeSpan time)
     {
         GroupId[] dropped = [.. _line.TakeWhile(place => place.OfferedAt <= time).Select(place => place.Group.Id)];
@@ -110,8 +110,8 @@ internal sealed class RoomLine(Func<TimeSpan> now)
     }
 
     /// <summary>
-    /// Groups that lose their places: all of a client that has not sent one that was called. It gets others, at the end of
-    /// the line, after a pause, so that the room goes to those that use it.
+    /// Removes and returns all groups of clients that were called and sent nothing. After a pause, such a client gets new
+    /// places at the end of the line, so that the room goes to clients that use it.
     /// </summary>
     public IReadOnlyList<GroupId> DropLate()
     {
@@ -141,7 +141,7 @@ internal sealed class RoomLine(Func<TimeSpan> now)
     /// <summary>A client that was called and sent nothing.</summary>
     private sealed class LateClient
     {
-        /// <summary>How often, less the groups that it has sent in time since.</summary>
+        /// <summary>How often it sent nothing, less the groups that it has sent in time since.</summary>
         public int Times { get; set; }
 
         public TimeSpan PausesUntil { get; set; }
