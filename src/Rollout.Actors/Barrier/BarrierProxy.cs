@@ -5,7 +5,7 @@ using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Barrier;
 
-/// <summary>From the process's own topology, and from a timer: a barrier may be there now.</summary>
+/// <summary>To the proxy, from its process's topology and from its timer: look for the trainer's barrier.</summary>
 public sealed record LookForBarrier;
 
 /// <summary>

@@ -67,7 +67,7 @@ internal sealed class Participants(HostId self)
         ? All.Where(decoder => decoder.HasMissed(policy) && decoder.Holds != policy).Select(decoder => decoder.Id)
         : [];
 
-    /// <summary>Decoders that have not joined again since the last call, or since the policy is a new one.</summary>
+    /// <summary>Decoders that have not repeated their join since the last call, or since the policy changed.</summary>
     public IReadOnlyList<DecoderId> TakeSilent()
     {
         DecoderId[] silent = [.. All.Where(decoder => !decoder.HasSpoken).Select(decoder => decoder.Id)];

@@ -77,8 +77,8 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             phase.Arrive(parked.Id, parked.Until);
             EndParkingIfOver(phase, trainer);
         });
-        // One that joins now runs nothing with the weights that change, and is told the policy with everybody else. The
-        // incarnation that it replaces is gone, whether or not its supervisor's message has come.
+        // A decoder that joins now does not run while the weights change, and is told the policy with all others. The
+        // incarnation that it replaces is gone, even if its supervisor's message has not come yet.
         Receive<JoinBarrier>(join =>
         {
             var before = _participants.Find(join.Id);
@@ -164,7 +164,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         Become(Open);
     }
 
-    /// <summary>What happens to decoders in any state, and what is of no meaning in this one.</summary>
+    /// <summary>Handles what every state handles alike, and ignores what has no meaning in the present one.</summary>
     /// <param name="phase">The phase under way, if there is one.</param>
     /// <param name="released">Called when the phase waits for fewer decoders.</param>
     private void ReceiveInEveryState(BarrierProgress? phase, Action released)

@@ -21,7 +21,8 @@ internal sealed class TableGrowth(KvCacheGeometry geometry, BlockPool pool, Pref
     }
 
     /// <summary>
-    /// Blocks to take for the table to have room for so many tokens. The last holder writes in place.
+    /// The number of blocks to allocate so that the table has room for this many tokens. The only holder of a block writes
+    /// in place.
     /// </summary>
     public int Needed(BlockTable table, int tokens)
     {
@@ -31,7 +32,7 @@ internal sealed class TableGrowth(KvCacheGeometry geometry, BlockPool pool, Pref
         return WritesShared(table) ? appended + 1 : appended;
     }
 
-    /// <summary>Takes them.</summary>
+    /// <summary>Allocates the blocks that <see cref="Needed"/> counts.</summary>
     public void Extend(BlockTable table, int tokens)
     {
         if (tokens <= table.Tokens)

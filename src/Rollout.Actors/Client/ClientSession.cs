@@ -89,6 +89,6 @@ internal sealed class ClientSession : ReceiveActor, IWithTimers
             Context.Stop(Self);
     }
 
-    /// <summary>From the client: whoever enumerates has this outcome.</summary>
+    /// <summary>From the client: the caller has read this outcome.</summary>
     public sealed record OutcomeRead(GroupOutcome Outcome);
 }

@@ -237,7 +237,7 @@ internal sealed class Submissions(int client)
         entry.Tokens = progress.Tokens;
     }
 
-    /// <summary>Follows another scheduler, which knows nothing of what the one before was told.</summary>
+    /// <summary>Follows another scheduler, which has received none of this client's messages.</summary>
     private void FollowEpoch(SchedulerEpoch epoch)
     {
         if (Epoch != default)

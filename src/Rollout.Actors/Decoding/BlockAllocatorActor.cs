@@ -5,8 +5,8 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Decoding;
 
 /// <summary>
-/// Owns one device's block ledger, so that its counts change serially. It has one state and never waits. A senseless
-/// demand throws, and the decoder, its parent, fails with it.
+/// Owns one device's block ledger, so that its counts change serially. It has one state and never waits. A demand
+/// that only a bug can make throws, and the decoder, its parent, fails with it.
 /// </summary>
 public sealed class BlockAllocatorActor : ReceiveActor
 {

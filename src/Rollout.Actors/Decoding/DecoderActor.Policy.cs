@@ -7,7 +7,7 @@ namespace Rollout.Actors.Decoding;
 // How a decoder gets its first policy and changes to the next one.
 public sealed partial class DecoderActor
 {
-    /// <summary>Before it serves, a decoder asks whether there is a trainer, which then says what to decode with.</summary>
+    /// <summary>Before it serves, a decoder asks the trainer, if there is one, for the current policy.</summary>
     private void Joining()
     {
         Receive<TrainerIs>(said =>

@@ -126,7 +126,7 @@ public sealed partial class DecoderActor : ReceiveActor, IWithUnboundedStash, IW
         _link.Announce();
     }
 
-    /// <summary>In every state commands are carried out and progress is reported; samples wait until steps run again.</summary>
+    /// <summary>Every state carries out commands and reports progress. Where no steps run, new samples wait.</summary>
     private void ReceiveFromScheduler(Action afterwards)
     {
         Receive<SchedulerHere>(here => _link.FollowScheduler(here, Sender));

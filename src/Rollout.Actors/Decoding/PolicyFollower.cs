@@ -23,7 +23,7 @@ internal sealed class PolicyFollower(
     IActorRef decoder,
     ILoggingAdapter log) : IDisposable
 {
-    /// <summary>A decoder asks every few seconds: this often is about a minute.</summary>
+    /// <summary>Unanswered joins between two warnings. A decoder joins every five seconds, so this is one a minute.</summary>
     private const int WarnEvery = 12;
 
     private WeightFetch? _fetch;

@@ -15,7 +15,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="decoder">The decoder itself.</param>
 /// <param name="scheduler">A proxy of the current scheduler, wherever it is.</param>
 /// <param name="tickEvery">Has <see cref="Tick"/> called periodically.</param>
-/// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, and at no other.</param>
+/// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, in place of a call still due.</param>
 internal sealed class SchedulerLink(
     DecoderSetup setup,
     int incarnation,
@@ -25,12 +25,12 @@ internal sealed class SchedulerLink(
     Action<TimeSpan> tickEvery,
     Action<TimeSpan> checkAfter)
 {
-    /// <summary>How long a report may go without an answer before it is sent again, and the scheduler looked for.</summary>
+    /// <summary>How long a report may go without an answer before the decoder announces itself and sends it again.</summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The same in report intervals, whichever is longer: a scheduler that asks for few reports has many decoders to
-    /// answer.
+    /// The same time in report intervals; the longer one counts. A scheduler that asks for few reports has many decoders
+    /// to answer.
     /// </summary>
     private const int AnswerIntervals = 4;
 
@@ -46,8 +46,8 @@ internal sealed class SchedulerLink(
     private bool IsLeaving => _drainer is not null;
 
     /// <summary>
-    /// The next steps run under this policy, and none is under way: samples that require another policy are handed back
-    /// with the tokens that they have.
+    /// Notes the policy of the next steps, and hands back samples that require another one, with the tokens that they have.
+    /// No step may be under way.
     /// </summary>
     public void UsePolicy(Policy policy)
     {
@@ -57,7 +57,7 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>Tells the scheduler, whoever it is, that the decoder is there, once it has a policy.</summary>
+    /// <summary>Announces the decoder to the current scheduler; does nothing before the decoder has a policy.</summary>
     public void Announce()
     {
         if (_policy is not { } policy)
@@ -111,7 +111,7 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>The scheduler has a report: the next one may be sent.</summary>
+    /// <summary>Notes that the scheduler has a report, and sends the next one.</summary>
     public void AcknowledgeReport(ReportTaken taken)
     {
         if (!_journal.Acknowledge(taken.Epoch, taken.Number))
@@ -146,7 +146,7 @@ internal sealed class SchedulerLink(
         Report(unfinishedToo: true);
     }
 
-    /// <summary>Hands everything back and takes nothing more. Whoever asked is told when the scheduler has it.</summary>
+    /// <summary>Hands all samples back and accepts no more. Tells the asker when the scheduler has them.</summary>
     public void Drain(IActorRef asker)
     {
         _drainer = asker;

@@ -18,7 +18,7 @@ public sealed class DecodeEngine : IDisposable
 
     /// <param name="runner">The device with its model.</param>
     /// <param name="limits">
-    /// What it may hold. MaxNumSeqs is capped at the runner's MaxCopies: each running sequence may need one copy a step.
+    /// What the engine may hold. MaxNumSeqs is capped at the runner's MaxCopies: each running sequence may need one copy a step.
     /// </param>
     /// <param name="policy">The policy that the runner's weights are; null for weights from disk.</param>
     /// <param name="tokenizer">Finds stop texts; without one, groups that have some fail.</param>
@@ -32,20 +32,20 @@ public sealed class DecodeEngine : IDisposable
         _clock = new StepClock(TimeProvider.System, runner.Geometry.BlockCount);
     }
 
-    /// <summary>What it may hold.</summary>
+    /// <summary>What this engine may hold and compute in a step.</summary>
     public EngineLimits Limits { get; }
 
-    /// <summary>What its device can hold, as the scheduler is told.</summary>
+    /// <summary>The device's capacity, which the decoder announces to the scheduler.</summary>
     public DecoderCapacity Capacity => new(
         Limits.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize, Limits.MaxModelLength, _runner.VocabularySize);
 
-    /// <summary>What samples the next tokens.</summary>
+    /// <summary>The policy that samples the next tokens.</summary>
     public Policy Policy { get; private set; }
 
     /// <summary>Called when a step has failed; its sequences are tried again, or fail with their groups.</summary>
     public Action<Exception>? StepFailed { get; init; }
 
-    /// <summary>A demand is out whose grant has not been run. Without one, no step is under way.</summary>
+    /// <summary>A demand was made and its grant has not been run. While there is none, no step is under way.</summary>
     public bool IsDemandOut => _planner.IsDemandOut;
 
     /// <summary>Samples that were added and have not ended.</summary>
@@ -97,7 +97,7 @@ public sealed class DecodeEngine : IDisposable
     /// <summary>Lends the memory of the KV pool to a trainer until <see cref="SwapPolicy"/>. No demand may be out.</summary>
     public void Sleep() => _runner.Sleep();
 
-    /// <summary>What the next step asks of the ledger; null while such a demand is out, or nothing is to do.</summary>
+    /// <summary>The blocks that the next step needs; null while a demand is out, or if there is no work.</summary>
     public StepDemand? Demand()
     {
         if (_planner.IsDemandOut || !_planner.HasWork)
@@ -120,7 +120,7 @@ public sealed class DecodeEngine : IDisposable
         var hasRows = plan.Batch.RowCount > 0;
         if (hasRows)
             Start(plan.Batch);
-        // A step stays under way while another one follows it. Where nothing follows, its result decides what is next.
+        // A step stays under way if another one follows it. Otherwise its result decides what to do next.
         var mayStay = hasRows && !plan.IsLastTry && reserveAhead is not null && IsDemandOut ? _runner.MaxStepsUnderWay - 1 : 0;
         while (_planner.StepsUnderWay > mayStay)
             Finish();

@@ -2,7 +2,7 @@ using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Engine;
 
-/// <summary>What an engine may hold, and what it computes in one step.</summary>
+/// <summary>The most that an engine holds, and the most that it computes in one step.</summary>
 public sealed record EngineLimits
 {
     /// <summary>The most sequences with blocks.</summary>

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Engine;
 /// <param name="cached">Tokens whose keys and values are cached already.</param>
 internal sealed class Prefill(List<Sequence> members, int cached)
 {
-    /// <summary>Those that still hold the blocks that it is written to.</summary>
+    /// <summary>The sequences that still hold the shared blocks.</summary>
     public List<Sequence> Members { get; } = members;
 
     /// <summary>All tokens to be computed, cached ones included.</summary>

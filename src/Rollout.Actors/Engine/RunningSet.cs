@@ -4,9 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// What holds blocks: unfinished sequences with the prompts that are still being computed, and the finished
-/// rows of the static baseline. Collects what the next demand tells the ledger: who grows, which blocks are released,
-/// which prompts are written.
+/// The sequences that hold blocks: unfinished ones, some with a prompt that is still being computed, and the finished
+/// rows of the static baseline. It makes the next demand of the ledger: growth, releases and written prompts.
 /// </summary>
 internal sealed class RunningSet
 {
@@ -24,7 +23,7 @@ internal sealed class RunningSet
     /// <summary>Finished rows of the static baseline, which are computed until the whole batch has finished.</summary>
     public IReadOnlyList<Sequence> FinishedRows => _finishedRows;
 
-    /// <summary>Nobody holds blocks, and no blocks are waiting to be given back.</summary>
+    /// <summary>No sequence holds blocks, and no release waits for the next demand.</summary>
     public bool IsEmpty => _sequences.Count == 0 && _releases.Count == 0 && _finishedRows.Count == 0;
 
     /// <summary>Prompt tokens that are in no step yet.</summary>
@@ -55,19 +54,19 @@ internal sealed class RunningSet
     /// <summary>A sample of this group holds blocks.</summary>
     public bool Holds(GroupId group) => _sequences.Exists(sequence => sequence.Id.Group == group);
 
-    /// <summary>Blocks that the group's prompt fills are still being computed.</summary>
+    /// <summary>A full block of the group's prompt is still to be computed.</summary>
     public bool IsComputingPromptOf(GroupId group, int blockSize) => Prefills.Exists(prefill =>
         prefill.Members[0].Id.Group == group
         && prefill.Computed / blockSize < prefill.Members[0].PromptLength / blockSize);
 
-    /// <summary>Removes a sequence that needs its blocks no more.</summary>
+    /// <summary>Removes a sequence and releases its blocks with the next demand.</summary>
     public void ReleaseBlocks(Sequence sequence)
     {
         QueueRelease(sequence);
         RemovePreempted(sequence);
     }
 
-    /// <summary>Gives back the blocks of a sequence that isn't in the set.</summary>
+    /// <summary>Releases, with the next demand, the blocks of a sequence that is not in the set.</summary>
     public void QueueRelease(Sequence sequence) => _releases.Add(new SequenceRelease(sequence.Id, sequence.Admission));
 
     /// <summary>Removes a sequence whose blocks the ledger has taken already.</summary>

@@ -92,9 +92,9 @@ internal sealed class StepPlanner(
     public StepPlan Plan(StepGrant grant)
     {
         if (!IsDemandOut || grant.Step != _steps)
-            throw new InvalidOperationException($"grant of step {grant.Step} where step {_steps} was asked for");
+            throw new InvalidOperationException($"got a grant of step {grant.Step}, expected step {_steps}");
         IsDemandOut = false;
-        // Whoever finished or was aborted after the demand was made needs its part of the grant no more.
+        // The grant may name sequences that finished or were aborted after the demand: those parts are ignored.
         foreach (var id in grant.Preempted)
         {
             if (_sequences.FindHolder(id) is { } sequence)
@@ -151,7 +151,7 @@ internal sealed class StepPlanner(
         foreach (var sequence in outOfTries.Where(sequence => !sequence.IsFinished))    // unless with its group
             FailGroup(sequence.Id.Group, $"{sequence.Id} failed in {sequence.Failures} steps: {fault.Message}");
         again.ForEach(Requeue);
-        // The step's copies may not have been made, and others than its members go on from some of them.
+        // The step's copies may not have been made, and sequences without a row in it may use some of them.
         if (plan.CopiesBlocks && fault is not DrawFaultException)
             _running.Sequences.Where(sequence => !members.Contains(sequence)).ToList().ForEach(Requeue);
     }

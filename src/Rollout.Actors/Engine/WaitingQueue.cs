@@ -44,7 +44,7 @@ internal sealed class WaitingQueue(EngineLimits limits, int blockSize)
     /// <summary>
     /// Asks for the blocks of waiting prompts, which stay in the queue until they are granted: first come first served,
     /// as many as there are places and tokens left. Tokens that the last answers found in the cache cost no
-    /// computation, so that as many more are asked for. Where a prompt was deferred, only the first asks again.
+    /// computation, so that as many more are asked for. After a deferral, only the oldest entry asks again.
     /// </summary>
     public AdmissionRequest[] Ask(RunningSet running)
     {
@@ -102,8 +102,8 @@ internal sealed class WaitingQueue(EngineLimits limits, int blockSize)
     }
 
     /// <summary>
-    /// Whether a sample of the same group is computing their prompt, or asks for its blocks in this demand. Where a
-    /// sample with blocks has computed it, all find it in the cache.
+    /// True while a sample of the same group computes the common prompt, or asks for its blocks in this demand. Once it is
+    /// computed, all others find it in the cache.
     /// </summary>
     private bool WaitsForPrompt(Sequence sequence, RunningSet running)
     {
@@ -120,9 +120,7 @@ internal sealed class WaitingQueue(EngineLimits limits, int blockSize)
     {
         public List<Sequence> Members { get; } = members;
 
-        /// <summary>
-        /// Its members hold the same tokens as the other, their prompt alone, and may share a step with it.
-        /// </summary>
+        /// <summary>The other is of the same group, neither has sampled a token, and both may share a step.</summary>
         public bool IsSiblingOf(Sequence other) =>
             Members[0].Id.Group == other.Id.Group
             && Members[0].IsOnLastTry == other.IsOnLastTry

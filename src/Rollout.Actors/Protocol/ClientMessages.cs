@@ -10,7 +10,7 @@ public interface IClientMessage
 }
 
 /// <summary>To a client: samples of a finished group. A large group comes in several of these.</summary>
-/// <param name="Epoch">The scheduler's.</param>
+/// <param name="Epoch">The scheduler's epoch.</param>
 /// <param name="Id">The group.</param>
 /// <param name="Samples">The number of samples of the whole group.</param>
 /// <param name="Completions">Some or all of them.</param>

@@ -24,7 +24,7 @@ public sealed record SampleStart(int Sample, SampledTokens Sampled)
 /// From the scheduler, as the answer to <see cref="DecoderHere"/>: the first one of a higher epoch makes the decoder
 /// report to its sender, from the beginning, everything that it holds.
 /// </summary>
-/// <param name="Epoch">The scheduler's.</param>
+/// <param name="Epoch">The scheduler's epoch.</param>
 /// <param name="ReportEvery">Time between two reports while nothing finishes.</param>
 public sealed record SchedulerHere(SchedulerEpoch Epoch, TimeSpan ReportEvery) : IDecoderMessage, IWireMessage;
 
@@ -36,7 +36,7 @@ public sealed record SchedulerHere(SchedulerEpoch Epoch, TimeSpan ReportEvery) :
 public abstract record SchedulerCommand(SchedulerEpoch Epoch, long Number) : IDecoderMessage;
 
 /// <summary>Work on these samples. Their progress comes in <see cref="DecoderReport"/>s under the same assignment.</summary>
-/// <param name="Epoch">The scheduler's.</param>
+/// <param name="Epoch">The scheduler's epoch.</param>
 /// <param name="Number">The command's.</param>
 /// <param name="Assignment">Names this one: a sample may be assigned to a decoder more than once.</param>
 /// <param name="Group">All of the group.</param>
@@ -53,7 +53,7 @@ public sealed record AssignSamples(
 /// Give samples back, so that another decoder goes on with them: the next report has them as
 /// <see cref="SampleProgress.HandedBack"/>. Those that aren't here, or have finished, are not mentioned.
 /// </summary>
-/// <param name="Epoch">The scheduler's.</param>
+/// <param name="Epoch">The scheduler's epoch.</param>
 /// <param name="Number">The command's.</param>
 /// <param name="Id">The group.</param>
 /// <param name="Samples">Which of its samples.</param>

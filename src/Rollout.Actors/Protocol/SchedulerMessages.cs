@@ -50,7 +50,7 @@ public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 /// <summary>The state of the cluster.</summary>
 /// <param name="Decoders">Decoders that take samples.</param>
 /// <param name="Groups">Groups on their way, of all clients.</param>
-/// <param name="Epoch">The scheduler's.</param>
+/// <param name="Epoch">The scheduler's epoch.</param>
 /// <param name="WaitingSequences">Sequences that no decoder has.</param>
 /// <param name="Fingerprint">
 /// The model and tokenizer that groups are sampled with; null while there is no decoder and no group.

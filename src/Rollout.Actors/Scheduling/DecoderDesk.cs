@@ -24,10 +24,10 @@ internal sealed class DecoderDesk
     private readonly Dictionary<KnownDecoder, int> _stopped = [];        // by their actors' word: ticks since
     private readonly Dictionary<DecoderId, int> _logged = [];           // the last incarnation whose loss was logged
 
-    /// <param name="epoch">The scheduler's.</param>
-    /// <param name="book">Who works on what.</param>
+    /// <param name="epoch">The scheduler's epoch.</param>
+    /// <param name="book">The scheduler's record of groups.</param>
     /// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each decoder that stops.</param>
-    /// <param name="log">The scheduler's.</param>
+    /// <param name="log">The scheduler's log.</param>
     public DecoderDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch, ILoggingAdapter log)
     {
         (_epoch, _book, _watch, _log) = (epoch, book, watch, log);
@@ -79,8 +79,8 @@ internal sealed class DecoderDesk
     }
 
     /// <summary>
-    /// An actor has stopped that may be a decoder's. The decoder's host says so too, with the reason and whether the decoder
-    /// comes back: that is waited for, but it is said once, and may be lost.
+    /// Suspends the decoder, if there is one, whose actor has stopped. Its host reports the reason, and whether the decoder
+    /// comes back, in a message that may be lost: <see cref="Tick"/> waits for it for some seconds.
     /// </summary>
     public void NoteStopped(Terminated stopped)
     {

@@ -63,7 +63,7 @@ public sealed class RolloutTopology : IAsyncDisposable
 
     public ActorSystem System { get; }
 
-    /// <summary>What this process's other links show and expect; null without TLS.</summary>
+    /// <summary>The certificate and check of this process's connections outside of Akka; null without TLS.</summary>
     public ClusterCertificates? Certificates { get; }
 
     /// <summary>Where other members reach this one.</summary>
@@ -79,15 +79,15 @@ public sealed class RolloutTopology : IAsyncDisposable
     public RolloutClient Client => new(System, Scheduler);
 
     /// <summary>
-    /// Starts the actor system, joins the cluster and starts what the process's roles say. Who is given up before that is
-    /// done, as one is that joined through a scheduler which is being given up itself, starts over at once.
+    /// Starts the actor system, joins the cluster and starts the actors of the process's roles. A process that is downed before
+    /// that is done, for example because it joined through a scheduler that is itself being downed, starts over at once.
     /// </summary>
     /// <param name="settings">The whole configuration.</param>
     /// <param name="akka">The configuration's own akka section in HOCON; wins over the product's.</param>
-    /// <param name="fingerprint">Of the decoders' model and tokenizer; all of a cluster have the same.</param>
+    /// <param name="fingerprint">The fingerprint of the decoders' model and tokenizer, equal in the whole cluster.</param>
     /// <param name="say">Told a line for each member that comes or goes; null if nobody reads it.</param>
     /// <param name="waits">
-    /// For seed nodes that nobody answers at, whatever its roles; else who trains or samples ends at once.
+    /// Wait for seed nodes that don't answer, whatever the roles; otherwise a trainer or client fails at once.
     /// </param>
     /// <param name="stop">Ends the start.</param>
     /// <exception cref="OperationCanceledException">It was stopped before it had joined.</exception>

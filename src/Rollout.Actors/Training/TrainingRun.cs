@@ -139,10 +139,10 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// update.
     /// </summary>
     /// <param name="error">Why the run ends early; null if it ends as planned.</param>
-    /// <returns>What the observer is to be told, in this order, each as soon as it is so.</returns>
+    /// <returns>The events for the observer, in order, each as soon as it has happened.</returns>
     public IEnumerable<object> End(string? error)
     {
-        // Nobody will say any more what the decoders did for the last step, and how good it is.
+        // No decoder statistics and no evaluation will come for the last step.
         if (TakeReport(DecoderStats.None, null) is { } report)
             yield return report;
         if (SaveLast(ref error) is { } saved)
@@ -160,7 +160,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         }
         catch (Exception fault)
         {
-            // An error that has been told already, by the checkpoint that was due, is told once.
+            // The same error may have come from the checkpoint that was due: it is told once.
             if (error?.EndsWith(fault.Message, StringComparison.Ordinal) != true)
                 error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
             return null;

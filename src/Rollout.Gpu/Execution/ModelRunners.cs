@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Execution;
 
-/// <summary>Builds what a host decodes with. Call it on the thread that uses the runner.</summary>
+/// <summary>Builds the model runners of a host. Call it on the thread that uses the runner.</summary>
 public static class ModelRunners
 {
     /// <summary>A runner with a paged KV pool on a GPU, whose weights stay where they are in memory.</summary>

@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Gpu.Weights.Transfer;
 
 /// <summary>Fetches a trainer's weights for one device: one <see cref="WeightReceiver"/> serves all devices of a host.</summary>
-/// <param name="receiver">The host's.</param>
-/// <param name="weights">The device's, which no other device shares.</param>
+/// <param name="receiver">The receiver of the host, shared by its devices.</param>
+/// <param name="weights">The weights of this device alone.</param>
 public sealed class DeviceIntake(WeightReceiver receiver, PolicyWeights weights) : IWeightIntake
 {
     public Policy? Held { get; private set; } = new Policy(Run: 0, weights.Version);
@@ -13,7 +13,7 @@ public sealed class DeviceIntake(WeightReceiver receiver, PolicyWeights weights)
     public async Task<IStagedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel) =>
         new Staged(this, offer.Policy, await receiver.FetchAsync(offer, cancel).ConfigureAwait(false));
 
-    private void Take(Policy policy, HostWeights memory)
+    private void Apply(Policy policy, HostWeights memory)
     {
         Held = null;
         try
@@ -32,7 +32,7 @@ public sealed class DeviceIntake(WeightReceiver receiver, PolicyWeights weights)
     {
         public Policy Policy { get; } = policy;
 
-        public void Apply() => device.Take(Policy, received.Memory);
+        public void Apply() => device.Apply(Policy, received.Memory);
 
         public void Dispose() => received.Dispose();
     }

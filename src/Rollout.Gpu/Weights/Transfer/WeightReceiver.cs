@@ -19,7 +19,7 @@ public sealed class WeightReceiver : IDisposable
     private bool _disposed;
 
     /// <param name="expected">The layout of this host's model: what must be offered, but for types.</param>
-    /// <param name="security">Null expects the clear.</param>
+    /// <param name="security">TLS; null for connections without it.</param>
     /// <param name="options">Null takes the defaults.</param>
     internal WeightReceiver(
         TransferLayout expected, TransferSecurity? security = null, TransferOptions? options = null)
@@ -36,7 +36,7 @@ public sealed class WeightReceiver : IDisposable
     }
 
     /// <summary>The weights of an offer, once they are here. The caller gives them back.</summary>
-    /// <exception cref="WeightTransferException">They can't be had, did not come in time, or a newer offer came.</exception>
+    /// <exception cref="WeightTransferException">The transfer failed or timed out, or a newer offer replaced it.</exception>
     /// <exception cref="OperationCanceledException">The caller doesn't want them any more.</exception>
     internal async Task<ReceivedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel)
     {
@@ -126,7 +126,7 @@ public sealed class WeightReceiver : IDisposable
         }
     }
 
-    /// <summary>A user is done with what it got, or gave up waiting: nobody's transfer is cut off.</summary>
+    /// <summary>A user has finished with the weights, or gave up waiting. A transfer that others want goes on.</summary>
     private void Leave(Transfer transfer)
     {
         lock (_gate)
@@ -140,7 +140,7 @@ public sealed class WeightReceiver : IDisposable
         }
     }
 
-    /// <summary>The latest is so no more: it ends if it is under way, and its memory is free when its users are done.</summary>
+    /// <summary>Drops the latest transfer: cancels it if it is under way, and frees its memory once nobody uses it.</summary>
     private void Drop()
     {
         if (_latest is not { } dropped)
