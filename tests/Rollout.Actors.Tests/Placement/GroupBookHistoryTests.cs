@@ -23,7 +23,7 @@ public sealed class GroupBookHistoryTests
         }).Holds(runs: Histories);
 
         Assert.All(
-            ["Taken", "Ended", "NoRoom", "called", "kill", "drain", "hand-over", "recall", "refusal", "lost acknowledgement"],
+            ["Accepted", "Ended", "NoRoom", "called", "kill", "drain", "hand-over", "recall", "refusal", "lost acknowledgement"],
             what => Assert.True(
                 seen.GetValueOrDefault(what) > Histories / 10,
                 $"{what} happened too rarely to be tried: {string.Join(", ", seen)}"));
