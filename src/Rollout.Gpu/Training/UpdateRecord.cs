@@ -16,8 +16,8 @@ internal sealed class UpdateRecord(bool measuresAll)
     private int _measuredTokens;
 
     /// <summary>
-    /// True where forward passes before the updates compute every completion, as several updates, or a KL term of the
-    /// rewards, need π_old of all; else they compute what the only update leaves out.
+    /// True where forward passes before the updates compute every completion, as several updates need π_old of all; else
+    /// they compute what the only update leaves out.
     /// </summary>
     public bool MeasuresAll => measuresAll;
 
