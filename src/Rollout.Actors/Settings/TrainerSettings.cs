@@ -61,6 +61,9 @@ public sealed record TrainerSettings
     /// <summary>On a GPU, train with operations that give the same result in every run.</summary>
     public required bool Deterministic { get; init; }
 
+    /// <summary>On a GPU, compute forward and backward by libtorch's autograd, and not by kernels.</summary>
+    public required bool Autograd { get; init; }
+
     /// <summary>The time for the rewards of one group.</summary>
     public required TimeSpan RewardTimeout { get; init; }
 
@@ -91,6 +94,7 @@ public sealed record TrainerSettings
         AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         Deterministic = section.Bool("deterministic"),
+        Autograd = section.Bool("autograd"),
         RewardTimeout = section.Duration("reward-timeout"),
         MaxStuckRewards = section.Whole("max-stuck-rewards", Bounds.AtLeast(0)),
         StepTimeout = section.Duration("step-timeout"),
@@ -119,5 +123,6 @@ public sealed record TrainerSettings
         AdamEpsilon = AdamEpsilon,
         MaxGradNorm = MaxGradNorm,
         Deterministic = Deterministic,
+        Autograd = Autograd,
     };
 }

@@ -63,7 +63,7 @@ internal sealed record AutogradParts(
         var layers = Seconds(() => model.Hidden(input.Tokens, input.Positions, attention));
         var pass = new CompletionPass(
             model, options.Temperature, CompletionPass.DefaultLogitElements(model.Device));
-        var whole = Fastest(model, () => pass.Backward(input, (logprobs, _) => ones_like(logprobs)));
+        var whole = Fastest(model, () => pass.Backward(input, atOnce: false, (logprobs, _) => ones_like(logprobs)));
         var optimizer = OptimizerSeconds(model, options, prepared.MicroBatches.Count);
 
         var count = shape.LayerCount;

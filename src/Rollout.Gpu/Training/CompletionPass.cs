@@ -7,14 +7,14 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// Computes the log-probabilities of completion tokens and their gradients. The [targets, vocab] logits never exist
 /// as a whole: the head runs forward and backward over one chunk of rows after another, and the gradients of the
-/// hidden states are collected for one backward pass through the layers. Nothing is computed twice. At its peak a
-/// chunk holds its logits in the model's type, twice in float32, and once as gradient, each of at most <see
+/// hidden states are collected for one backward pass through the layers. Only a loss that needs all log-probabilities at
+/// once makes the head compute its logits twice, where they are more than one chunk. At its peak a chunk holds its logits in the model's type, twice in float32, and once as gradient, each of at most <see
 /// cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements.
 /// </summary>
 /// <param name="model">The policy.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
 /// <param name="logitElements">Elements of one chunk of logits at most; a chunk has at least one row.</param>
-internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements)
+internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements) : ICompletionPass
 {
     /// <summary>16 MiB in float32: stays near the cache.</summary>
     public const long LogitElementsOnCpu = 1L << 22;
@@ -27,43 +27,31 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     private readonly int _rowsAtOnce =
         (int)Math.Clamp(logitElements / model.Config.VocabSize, 1, int.MaxValue);
 
-    /// <summary>
-    /// Computes dLoss/dlogprob [rows] from the log-probabilities [rows] of the targets from <paramref name="start"/>
-    /// on.
-    /// </summary>
-    public delegate Tensor LossGradient(Tensor logprobs, int start);
-
     public Device Device => model.Device;
 
     public static long DefaultLogitElements(Device device) =>
         device.type == DeviceType.CPU ? LogitElementsOnCpu : LogitElementsOnGpu;
 
-    /// <summary>[targets] float32, without gradients.</summary>
+    /// <inheritdoc/>
     public Tensor Logprobs(MicroBatchInput input)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var hidden = SourceStates(input); // [targets, hidden]
-        var pieces = new List<Tensor>();
-        for (var start = 0; start < input.TargetCount; start += _rowsAtOnce)
-        {
-            using var piece = NewDisposeScope();
-            var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
-            var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
-            var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
-            pieces.Add(
-                (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
-        }
-
-        return cat(pieces).MoveToOuterDisposeScope();
+        return Logprobs(SourceStates(input), input).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Forward and backward: adds dLoss/dweights to the weights' gradients.</summary>
-    public void Backward(MicroBatchInput input, LossGradient lossGradient)
+    /// <inheritdoc/>
+    public void Backward(MicroBatchInput input, bool atOnce, LossGradient lossGradient)
     {
         using var withGradient = enable_grad();
         using var scope = NewDisposeScope();
         var hidden = SourceStates(input); // [targets, hidden]
+        if (atOnce && input.TargetCount > _rowsAtOnce)
+        {
+            var slopes = WholeGradient(hidden, input, lossGradient);
+            lossGradient = (logprobs, start) => slopes.narrow(0, start, logprobs.size(0));
+        }
+
         var collected = empty_like(hidden.detach()); // [targets, hidden] dLoss/dhidden
         for (var start = 0; start < input.TargetCount; start += _rowsAtOnce)
         {
@@ -78,6 +66,31 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         }
 
         hidden.backward([collected]);
+    }
+
+    /// <summary>[targets] the gradient of a loss that needs all log-probabilities.</summary>
+    private Tensor WholeGradient(Tensor hidden, MicroBatchInput input, LossGradient lossGradient)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return lossGradient(Logprobs(hidden.detach(), input), 0).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[targets, hidden] → [targets] float32, without gradients.</summary>
+    private Tensor Logprobs(Tensor hidden, MicroBatchInput input)
+    {
+        var pieces = new List<Tensor>();
+        for (var start = 0; start < input.TargetCount; start += _rowsAtOnce)
+        {
+            using var piece = NewDisposeScope();
+            var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
+            var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
+            var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
+            pieces.Add(
+                (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
+        }
+
+        return cat(pieces);
     }
 
     /// <summary>

@@ -16,6 +16,7 @@ internal sealed class MicroBatchInput : IDisposable
     /// <param name="device">Where the tensors go.</param>
     public MicroBatchInput(IReadOnlyList<TokenSequence> rows, int width, Device device)
     {
+        Sequences = rows;
         RowCount = rows.Count;
         Width = width;
         _device = device;
@@ -50,6 +51,9 @@ internal sealed class MicroBatchInput : IDisposable
         Sources = OnDevice(sources);
         Targets = OnDevice(targets);
     }
+
+    /// <summary>[rows] the sequences, as they were given.</summary>
+    public IReadOnlyList<TokenSequence> Sequences { get; }
 
     public int RowCount { get; }
 

@@ -38,7 +38,7 @@ internal sealed class PolicyBatch
     /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
     /// or a completion lacks a log-probability for a token.
     /// </exception>
-    public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize)
+    public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize, bool packed = false)
     {
         var completions = batch.Groups.SelectMany(group => group.Completions).ToArray();
         var advantages = new double[completions.Length];
@@ -71,7 +71,7 @@ internal sealed class PolicyBatch
         }
 
         var lengths = samples.Select(sample => sample.Sequence.InputLength).ToArray();
-        return new PolicyBatch(samples, MicroBatcher.Pack(lengths, options.MicroBatchTokens), equal);
+        return new PolicyBatch(samples, MicroBatcher.Pack(lengths, options.MicroBatchTokens, padded: !packed), equal);
     }
 
     private static PolicySample Checked(

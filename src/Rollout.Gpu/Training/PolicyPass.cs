@@ -10,7 +10,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="loss">The token loss.</param>
 /// <param name="optimizer">Collects the gradients of the micro-batches.</param>
 internal sealed class PolicyPass(
-    CompletionPass policy, CompletionPass? reference, GrpoLoss loss, AdamW optimizer)
+    ICompletionPass policy, ICompletionPass? reference, GrpoLoss loss, AdamW optimizer)
 {
     private const int NamedSamples = 8;
 
@@ -57,7 +57,7 @@ internal sealed class PolicyPass(
         var initial =
             reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
         var own = new List<Tensor>();
-        policy.Backward(input, (logprobs, start) =>
+        policy.Backward(input, atOnce: false, (logprobs, start) =>
         {
             memory.AfterLogprobs();
             Tensor Part(Tensor whole) => whole.narrow(0, start, logprobs.size(0));

@@ -24,6 +24,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private readonly GrpoOptions _options;
     private readonly AdamW _optimizer;
     private readonly CausalLm? _reference;
+    private readonly CompletionPasses _passes;
     private readonly PolicyPass _pass;
     private readonly string _tokenizerFolder;
     private readonly MemoryBoundaries _memory;
@@ -74,11 +75,10 @@ public sealed class PolicyTrainer : IPolicyTrainer
             _reference = reference ?? FrozenCopy(weights.Model);
         else
             reference?.Dispose();
-        var elements =
-            logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(weights.Model.Device);
+        _passes = new CompletionPasses(weights.Model, options.Temperature, logitElements, options.Autograd);
         _pass = new PolicyPass(
-            new CompletionPass(weights.Model, options.Temperature, elements),
-            _reference is null ? null : new CompletionPass(_reference, options.Temperature, elements),
+            _passes.Of(weights.Model, _optimizer),
+            _reference is null ? null : _passes.Of(_reference, optimizer: null),
             new GrpoLoss(options.Epsilon, options.EpsilonHigh, options.Beta),
             _optimizer);
     }
@@ -87,6 +87,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
     /// <inheritdoc/>
     public long CheckpointBytes { get; }
+
+    /// <summary>What passes by kernels share; null where autograd computes.</summary>
+    internal TrainingTools? Tools => _passes.Tools;
 
     /// <summary>Optimizer updates so far, over all runs that this one continues.</summary>
     public int OptimizerSteps => _optimizer.Steps;
@@ -106,7 +109,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
         var started = Stopwatch.GetTimestamp();
         _memory.Start();
-        var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize);
+        var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize, _passes.ArePacked);
         try
         {
             var updates =
@@ -180,6 +183,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
     public void Dispose()
     {
+        _passes.Dispose();
         _optimizer.Dispose();
         _reference?.Dispose();
     }
@@ -200,6 +204,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         {
             sums.Add(_pass.Run(batch, kept, _memory));
             _memory.AfterBackward();
+            Tools?.Clock?.Enter(TrainingPart.Optimizer);
             norm = _optimizer.GradientNorm();
             if (!double.IsFinite(norm))
             {
@@ -210,6 +215,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
             rate = NextLearningRate;
             _torn = true; // until the version says that the weights are new
             _optimizer.Step(rate, AdamW.ClipFactor(norm, _options.MaxGradNorm));
+            Tools?.Clock?.Enter(TrainingPart.Host);
             _memory.AfterOptimizer();
         }
 

@@ -22,6 +22,7 @@ public static class TrainingBenchmark
         double seconds;
         long processed;
         DeviceMemoryUse? use;
+        TrainingShares? shares = null;
         using (var trainer = new PolicyTrainer(weights, options, memory: memory))
         {
             trainer.Train(batch);
@@ -30,10 +31,28 @@ public static class TrainingBenchmark
             seconds = measured.Average(step => step.Seconds);
             processed = measured[0].ProcessedTokens;
             use = measured.SelectMany(Uses).MaxBy(boundary => boundary.Peak);
+            if (trainer.Tools is { } tools)
+                shares = Shares(trainer, tools, batch);
         }
 
-        var parts = AutogradParts.Measure(weights.Model, options, batch);
-        return new TrainingMeasurement(seconds, processed, use, parts.Of(seconds));
+        shares ??= AutogradParts.Measure(weights.Model, options, batch).Of(seconds);
+        return new TrainingMeasurement(seconds, processed, use, shares);
+    }
+
+    // Of one more step, which the events between its parts make a little slower.
+    private static TrainingShares Shares(PolicyTrainer trainer, TrainingTools tools, TrainBatch batch)
+    {
+        using var clock = new CudaPartClock();
+        tools.Clock = clock;
+        var whole = trainer.Train(batch).Seconds;
+        tools.Clock = null;
+        var seconds = clock.Seconds();
+        double Share(TrainingPart part) => seconds[part] / whole;
+        TrainingPart[] known =
+            [TrainingPart.Products, TrainingPart.Attention, TrainingPart.Head, TrainingPart.Elementwise, TrainingPart.Optimizer];
+        return new TrainingShares(
+            Share(known[0]), Share(known[1]), Share(known[2]), Share(known[3]), Share(known[4]),
+            Math.Max(0, 1 - known.Sum(Share)));
     }
 
     private static IEnumerable<DeviceMemoryUse> Uses(TrainStats step) => step.Memory is { } memory
@@ -55,6 +74,6 @@ public sealed record TrainingMeasurement(
 /// <param name="Head">Logits, log-probabilities, loss and their gradients.</param>
 /// <param name="Elementwise">Everything else of the layers: norms, rotation, gate, sums, embedding.</param>
 /// <param name="Optimizer">Sums of gradients over micro-batches, their norm, and the update.</param>
-/// <param name="Host">The rest: preparing the batch, and waiting for the host.</param>
+/// <param name="Host">The rest: preparing the batch, and the host's work between the passes.</param>
 public sealed record TrainingShares(
     double Products, double Attention, double Head, double Elementwise, double Optimizer, double Host);

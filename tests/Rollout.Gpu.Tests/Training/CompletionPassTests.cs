@@ -52,7 +52,7 @@ public sealed class CompletionPassTests
         var expected = TinyModel.Gradients(model);
         model.zero_grad();
         new CompletionPass(model, 0.8, logitElements)
-            .Backward(input, (logprobs, start) => slopes.narrow(0, start, logprobs.size(0)));
+            .Backward(input, atOnce: false, (logprobs, start) => slopes.narrow(0, start, logprobs.size(0)));
 
         foreach (var (one, other) in expected.Zip(TinyModel.Gradients(model)))
             Assert.Equal(one, other, 1e-5);
@@ -67,7 +67,7 @@ public sealed class CompletionPassTests
         using var input = Input();
         var pass = new CompletionPass(model, temperature: 0.9, logitElements: 2 * TinyModel.Vocabulary);
 
-        pass.Backward(input, (logprobs, _) => ones_like(logprobs));
+        pass.Backward(input, atOnce: false, (logprobs, _) => ones_like(logprobs));
 
         using var noGradient = no_grad();
         foreach (var parameter in model.parameters())

@@ -43,4 +43,12 @@ public sealed class MicroBatcherTests
         Gen.Choose(1, 40).ListOf().Select(list => list.ToArray()).ToArbitrary();
 
     private static Arbitrary<int> Budgets() => Gen.Choose(1, 200).ToArbitrary();
+
+    [Fact]
+    public void Packed_sequences_fill_the_budget_with_their_own_tokens()
+    {
+        var batches = MicroBatcher.Pack([3, 9, 1, 2, 4, 12], 10, padded: false);
+
+        Assert.Equal([[5], [1], [4, 0, 3, 2]], batches.Select(batch => batch.Sequences));
+    }
 }
