@@ -7,10 +7,10 @@ namespace Rollout.Actors.Tests;
 public sealed partial class ArchitectureTests
 {
     private static readonly string[] PureFolders =
-        ["Blocks", "Engine", "Membership", "Placement", "Collection", "Text", "Data", "Settings"];
+        ["Blocks", "Engine", "Membership", "Placement", "Text", "Data", "Settings"];
 
     private static readonly string[] ActorFolders =
-        ["Allocation", "Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Topology", "Training"];
+        ["Barrier", "Client", "Decoding", "Rewards", "Scheduling", "Topology", "Training"];
 
     [Fact]
     public void The_parts_that_decide_know_no_Akka() =>
@@ -64,6 +64,14 @@ public sealed partial class ArchitectureTests
             ],
             shown.Order(StringComparer.Ordinal));
     }
+
+    [Fact]
+    public void No_file_has_more_than_300_lines() => Assert.Empty(
+        from project in (string[])["Rollout.Gpu", "Rollout.Actors", "Rollout.Host"]
+        from file in Files(project, "")
+        let lines = File.ReadLines(file).Count()
+        where lines > 300
+        select $"{Path.GetRelativePath(Source, file)}: {lines}");
 
     [Theory]
     [InlineData("Rollout.Gpu")]

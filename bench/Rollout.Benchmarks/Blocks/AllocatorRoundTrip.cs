@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Akka.Actor;
-using Rollout.Actors.Allocation;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 
 namespace Rollout.Benchmarks.Blocks;

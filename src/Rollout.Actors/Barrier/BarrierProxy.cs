@@ -26,7 +26,7 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
     private readonly HashSet<IActorRef> _decoders = [];
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private (HostId Host, IActorRef Actor)? _barrier;
-    private bool _isSettled;    // it is known who the trainer is, or that there is none
+    private bool _isTrainerKnown;    // it is known who the trainer is, or that there is none
 
     /// <param name="membership">Asked for the hosts of the trainer's role.</param>
     /// <param name="barrierOf">Where a host's barrier is, if it has one.</param>
@@ -59,7 +59,7 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
     {
         if (_decoders.Add(join.Decoder))
             Context.Watch(join.Decoder);
-        if (_isSettled)
+        if (_isTrainerKnown)
             join.Decoder.Tell(new TrainerIs(_barrier?.Host));
         _barrier?.Actor.Forward(join);
     }
@@ -88,7 +88,7 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
             _barrier = (host, barrier);
             TellDecoders();
         }
-        else if (!_isSettled)
+        else if (!_isTrainerKnown)
         {
             TellDecoders();
         }
@@ -112,7 +112,7 @@ public sealed class BarrierProxy : ReceiveActor, IWithTimers
 
     private void TellDecoders()
     {
-        _isSettled = true;
+        _isTrainerKnown = true;
         foreach (var decoder in _decoders)
             decoder.Tell(new TrainerIs(_barrier?.Host));
     }

@@ -1,6 +1,5 @@
 using Akka.Actor;
 using Akka.Event;
-using Rollout.Actors.Collection;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;

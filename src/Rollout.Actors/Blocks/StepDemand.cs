@@ -75,4 +75,8 @@ public readonly record struct TableChange(SequenceId Sequence, int Index, BlockI
 /// <param name="Cached">Unreferenced blocks kept for prefix hits.</param>
 /// <param name="InUse">Referenced blocks.</param>
 /// <param name="Logical">Entries of all block tables = the sum of reference counts.</param>
-public readonly record struct PoolUsage(int Total, int Free, int Cached, int InUse, int Logical);
+public readonly record struct PoolUsage(int Total, int Free, int Cached, int InUse, int Logical)
+{
+    /// <summary>Blocks that can be allocated: free and cached ones.</summary>
+    public int Available => Free + Cached;
+}

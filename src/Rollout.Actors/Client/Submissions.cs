@@ -20,11 +20,11 @@ internal sealed class Submissions(int client)
     /// <summary>Acknowledgements that make a message at once; fewer wait for the next tick.</summary>
     private const int AcknowledgedAtOnce = 32;
 
-    private readonly Dictionary<GroupId, Entry> _entries = [];
-    private readonly Queue<Entry> _new = [];                // the scheduler has not heard of them
-    private readonly List<Entry> _called = [];              // the scheduler wants them now
-    private readonly List<Entry> _toAsk = [];               // the scheduler is to be asked after them now
-    private readonly LinkedList<Entry> _known = [];         // the scheduler has heard of them: longest ago first
+    private readonly Dictionary<GroupId, PendingGroup> _entries = [];
+    private readonly Queue<PendingGroup> _new = [];                // the scheduler has not heard of them
+    private readonly List<PendingGroup> _called = [];              // the scheduler wants them now
+    private readonly List<PendingGroup> _toAsk = [];               // the scheduler is to be asked after them now
+    private readonly LinkedList<PendingGroup> _known = [];         // the scheduler has heard of them: longest ago first
     private readonly HashSet<GroupId> _unread = [];         // their outcomes were given and not read
     private readonly List<GroupId> _read = [];              // the scheduler does not know that they were read
     private bool _acknowledgesAll;
@@ -54,7 +54,7 @@ internal sealed class Submissions(int client)
     public void Add(GroupRequest group, Policy? required, string? fingerprint = null)
     {
         var own = group with { Id = group.Id with { Client = client } };
-        var entry = new Entry(own, required, fingerprint);
+        var entry = new PendingGroup(own, required, fingerprint);
         if (!_entries.TryAdd(own.Id, entry))
             throw new InvalidOperationException($"{group.Id} is submitted twice");
         _new.Enqueue(entry);
@@ -137,11 +137,11 @@ internal sealed class Submissions(int client)
         _toAsk.Clear();
         return messages;
 
-        void Submit(Entry entry)
+        void Submit(PendingGroup entry)
         {
             SetWaiting(entry, false);
             MarkHeard(entry);
-            messages.Add(new SubmitGroup(entry.Group, entry.Required, Epoch, entry.Fingerprint));
+            messages.Add(new SubmitGroup(entry.Group, entry.RequiredPolicy, Epoch, entry.Fingerprint));
         }
     }
 
@@ -156,10 +156,10 @@ internal sealed class Submissions(int client)
 
     private static GroupId Plain(GroupId id) => id with { Client = 0 };
 
-    private bool IsOpen(Entry entry) => _entries.GetValueOrDefault(entry.Group.Id) == entry;
+    private bool IsOpen(PendingGroup entry) => _entries.GetValueOrDefault(entry.Group.Id) == entry;
 
-    private IEnumerable<Entry> Known(IEnumerable<GroupId> ids) =>
-        ids.Select(id => _entries.GetValueOrDefault(id)).OfType<Entry>();
+    private IEnumerable<PendingGroup> Known(IEnumerable<GroupId> ids) =>
+        ids.Select(id => _entries.GetValueOrDefault(id)).OfType<PendingGroup>();
 
     private void AddOffers(List<ISchedulerMessage> messages)
     {
@@ -240,7 +240,7 @@ internal sealed class Submissions(int client)
         Epoch = epoch;
     }
 
-    private void SetWaiting(Entry entry, bool isWaiting)
+    private void SetWaiting(PendingGroup entry, bool isWaiting)
     {
         if (entry.IsWaiting == isWaiting)
             return;
@@ -249,41 +249,11 @@ internal sealed class Submissions(int client)
     }
 
     /// <summary>Notes that the scheduler hears of a group now.</summary>
-    private void MarkHeard(Entry entry)
+    private void MarkHeard(PendingGroup entry)
     {
         if (entry.Place.List is not null)
             _known.Remove(entry.Place);
         _known.AddLast(entry.Place);
         entry.HeardAt = _now;
-    }
-
-    private sealed class Entry
-    {
-        public Entry(GroupRequest group, Policy? required, string? fingerprint)
-        {
-            (Group, Required, Fingerprint) = (group, required, fingerprint);
-            Completions = new Completion?[group.Samples.Length];
-            Place = new LinkedListNode<Entry>(this);
-        }
-
-        public GroupRequest Group { get; }
-
-        public Policy? Required { get; }
-
-        public string? Fingerprint { get; }
-
-        public Completion?[] Completions { get; }
-
-        /// <summary>Its node in the list of groups that the scheduler has heard of.</summary>
-        public LinkedListNode<Entry> Place { get; }
-
-        /// <summary>The tick of the last message about it.</summary>
-        public int HeardAt { get; set; }
-
-        /// <summary>The scheduler had no room for it.</summary>
-        public bool IsWaiting { get; set; }
-
-        /// <summary>Tokens sampled for it, as the scheduler said last.</summary>
-        public long Tokens { get; set; }
     }
 }

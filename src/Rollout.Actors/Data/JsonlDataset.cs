@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 
 namespace Rollout.Actors.Data;
@@ -13,23 +14,28 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     // The held-out order is the same in every run, whatever its seed.
     private const ulong HeldOutSeed = 0x68656C646F7574;
 
-    private readonly JsonlOptions _options;
+    private readonly JsonlSettings _settings;
+    private readonly Func<IReadOnlyList<ChatMessage>, string>? _formatChat;
     private readonly ulong _seed;
     private readonly JsonLines _train;
     private readonly JsonLines? _heldOut;
 
-    /// <param name="options">The files, and how to read their lines.</param>
+    /// <param name="settings">The files, and how to read their lines.</param>
     /// <param name="seed">Decides the order of training prompts.</param>
+    /// <param name="formatChat">The model's chat format with the assistant's turn opened; null if it has none.</param>
     /// <param name="cancellation">Ends the check of the lines.</param>
     /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE: …</c>.</exception>
-    public JsonlDataset(JsonlOptions options, long seed, CancellationToken cancellation = default)
+    public JsonlDataset(
+        JsonlSettings settings,
+        long seed,
+        Func<IReadOnlyList<ChatMessage>, string>? formatChat = null,
+        CancellationToken cancellation = default)
     {
-        _options = options;
-        _seed = (ulong)seed;
-        _train = new JsonLines(options.TrainPath, cancellation);
+        (_settings, _seed, _formatChat) = (settings, (ulong)seed, formatChat);
+        _train = new JsonLines(settings.Train, cancellation);
         try
         {
-            _heldOut = options.HeldOutPath.Length == 0 ? null : new JsonLines(options.HeldOutPath, cancellation);
+            _heldOut = settings.HeldOut.Length == 0 ? null : new JsonLines(settings.HeldOut, cancellation);
             foreach (var lines in _heldOut is null ? [_train] : (JsonLines[])[_train, _heldOut])
             {
                 for (var index = 0; index < lines.Count; index++)
@@ -85,20 +91,20 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         var fields = new Dictionary<string, string>();
         foreach (var property in line.EnumerateObject())
         {
-            if (!property.NameEquals(_options.PromptField) && Scalar(property.Value) is { } value)
+            if (!property.NameEquals(_settings.PromptField) && Scalar(property.Value) is { } value)
                 fields[property.Name] = value;
         }
-        if (JsonFile.Get(line, _options.AnswerField) is { } answer)
+        if (JsonFile.Get(line, _settings.AnswerField) is { } answer)
             fields["answer"] = Scalar(answer)
-                ?? throw lines.Invalid(index, $"field \"{_options.AnswerField}\" must be text or a number");
+                ?? throw lines.Invalid(index, $"field \"{_settings.AnswerField}\" must be text or a number");
         return fields;
     }
 
     private string Prompt(JsonLines lines, int index, JsonElement line)
     {
-        return JsonFile.Get(line, _options.PromptField) switch
+        return JsonFile.Get(line, _settings.PromptField) switch
         {
-            null => throw lines.Invalid(index, $"has no field \"{_options.PromptField}\""),
+            null => throw lines.Invalid(index, $"has no field \"{_settings.PromptField}\""),
             { ValueKind: JsonValueKind.String } given => FromText(given.GetString()!),
             { ValueKind: JsonValueKind.Array } given => FromMessages(lines, index, given),
             _ => throw PromptKind(lines, index),
@@ -107,10 +113,10 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
 
     private string FromText(string given)
     {
-        var text = _options.Prefix + given + _options.Suffix;
-        if (!_options.TextIsUserMessage)
+        var text = _settings.Prefix + given + _settings.Suffix;
+        if (_settings.Chat != ChatWrapping.User)
             return text;
-        var format = _options.FormatChat
+        var format = _formatChat
             ?? throw new InvalidDataException(
                 "prompts are to be user messages, but the model has no chat format");
         return format([new ChatMessage("user", text)]);
@@ -118,8 +124,8 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
 
     private string FromMessages(JsonLines lines, int index, JsonElement list)
     {
-        var format = _options.FormatChat ?? throw lines.Invalid(
-            index, $"field \"{_options.PromptField}\" is a list of messages, but the model has no "
+        var format = _formatChat ?? throw lines.Invalid(
+            index, $"field \"{_settings.PromptField}\" is a list of messages, but the model has no "
             + "chat format");
         var messages = new List<ChatMessage>();
         foreach (var message in list.EnumerateArray())
@@ -135,12 +141,12 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         }
         catch (ArgumentException wrong)
         {
-            throw lines.Invalid(index, $"field \"{_options.PromptField}\": {wrong.Message}");
+            throw lines.Invalid(index, $"field \"{_settings.PromptField}\": {wrong.Message}");
         }
     }
 
     private InvalidDataException PromptKind(JsonLines lines, int index) => lines.Invalid(
-        index, $"field \"{_options.PromptField}\" must be text or a list of {{role, content}} messages");
+        index, $"field \"{_settings.PromptField}\" must be text or a list of {{role, content}} messages");
 
     private static string? Scalar(JsonElement value) => value.ValueKind switch
     {

@@ -47,7 +47,7 @@ public sealed class DecoderJournal
     public bool HasNews => _ended.Count > 0 || _rejected.Count > 0;
 
     /// <summary>Unfinished samples, and finished ones that are kept.</summary>
-    public int Holding => _entries.Count;
+    public int HeldSamples => _entries.Count;
 
     /// <summary>
     /// Follows a scheduler if it is newer than the last one; then all samples are reported to it from their first
@@ -124,7 +124,7 @@ public sealed class DecoderJournal
     public IReadOnlyList<GroupId> NotUnder(Policy policy) =>
     [
         .. _groups
-            .Where(group => group.Value.Any(entry => entry.End is null && (entry.Required ?? policy) != policy))
+            .Where(group => group.Value.Any(entry => entry.End is null && (entry.RequiredPolicy ?? policy) != policy))
             .Select(group => group.Key),
     ];
 
@@ -223,7 +223,7 @@ public sealed class DecoderJournal
             (entry.Known, entry.IsListed) = (tokens, true);
             if (!ends)
                 continue;
-            Settle(entry);
+            RemoveFromNews(entry);
             if (entry.End is { Finished: null })
                 Remove(entry);
         }
@@ -243,7 +243,7 @@ public sealed class DecoderJournal
     {
         // A late acknowledgement of this entry must not touch another one of the same id.
         entry.Assignment = default;
-        Settle(entry);
+        RemoveFromNews(entry);
         _entries.Remove(entry.Id);
         var members = _groups[entry.Id.Group];
         members.Remove(entry);
@@ -251,38 +251,10 @@ public sealed class DecoderJournal
             _groups.Remove(entry.Id.Group);
     }
 
-    private void Settle(JournalEntry entry)
+    private void RemoveFromNews(JournalEntry entry)
     {
         if (entry.Place is { } place)
             _ended.Remove(place);
         entry.Place = null;
-    }
-
-    /// <param name="Sampled">All of its tokens.</param>
-    /// <param name="Finished">Why it ended; null if it was handed back.</param>
-    private sealed record JournalEnd(SampledTokens Sampled, FinishReason? Finished);
-
-    private sealed class JournalEntry(SequenceId id, AssignmentId assignment, Policy? required)
-    {
-        public SequenceId Id { get; } = id;
-
-        /// <summary>The only weights that it may be sampled with; null for any.</summary>
-        public Policy? Required { get; } = required;
-
-        public AssignmentId Assignment { get; set; } = assignment;
-
-        /// <summary>The scheduler knows that the sample is here.</summary>
-        public bool IsListed { get; set; } = true;
-
-        /// <summary>Tokens that the scheduler knows.</summary>
-        public int Known { get; set; }
-
-        /// <summary>How it ended here; null while it is unfinished.</summary>
-        public JournalEnd? End { get; set; }
-
-        /// <summary>
-        /// Its place among the ended samples that the scheduler doesn't know; null if it is not among them.
-        /// </summary>
-        public LinkedListNode<JournalEntry>? Place { get; set; }
     }
 }

@@ -1,5 +1,6 @@
 using Rollout.Actors.Engine;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 
@@ -30,4 +31,23 @@ public sealed record DecoderSetup(
 
     /// <summary>Decoders that its host runs, this one among them.</summary>
     public int DecodersOfHost { get; init; } = 1;
+
+    /// <summary>Creates the engine, which owns the runner from then on.</summary>
+    /// <param name="runner">From <see cref="CreateRunner"/>.</param>
+    /// <param name="settings">The section decoder.</param>
+    /// <param name="policy">The policy that the runner's weights are; null for weights from disk.</param>
+    /// <param name="stepFailed">Called with the fault of a failed step.</param>
+    public DecodeEngine CreateEngine(
+        IModelRunner runner, DecoderSettings settings, Policy? policy, Action<Exception> stepFailed)
+    {
+        var limits = new EngineLimits
+        {
+            MaxNumSeqs = settings.MaxNumSeqs,
+            MaxNumBatchedTokens = settings.MaxNumBatchedTokens,
+            MaxModelLength = MaxModelLength,
+            MaxStepRetries = settings.MaxStepRetries,
+            StaticBatch = StaticBatch,
+        };
+        return new DecodeEngine(runner, limits, policy, Tokenizer) { StepFailed = stepFailed };
+    }
 }

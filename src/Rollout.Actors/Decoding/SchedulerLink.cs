@@ -9,29 +9,23 @@ namespace Rollout.Actors.Decoding;
 /// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and
 /// reports the engine's progress until the scheduler has it. Used by the decoder's thread alone.
 /// </summary>
-/// <param name="id">The decoder's id.</param>
+/// <param name="setup">The decoder's setup.</param>
 /// <param name="incarnation">The decoder's incarnation.</param>
-/// <param name="capacity">What its device can hold.</param>
-/// <param name="fingerprint">Of its model and tokenizer.</param>
 /// <param name="engine">Works on the samples.</param>
 /// <param name="decoder">The decoder itself.</param>
 /// <param name="scheduler">A proxy of the current scheduler, wherever it is.</param>
 /// <param name="tickEvery">Has <see cref="Tick"/> called periodically.</param>
 /// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, and at no other.</param>
 internal sealed class SchedulerLink(
-    DecoderId id,
+    DecoderSetup setup,
     int incarnation,
-    DecoderCapacity capacity,
-    string fingerprint,
     DecodeEngine engine,
     IActorRef decoder,
     IActorRef scheduler,
     Action<TimeSpan> tickEvery,
     Action<TimeSpan> checkAfter)
 {
-    /// <summary>
-    /// How long a report may go without an answer before it is sent again, and the scheduler looked for.
-    /// </summary>
+    /// <summary>How long a report may go without an answer before it is sent again, and the scheduler looked for.</summary>
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -46,7 +40,7 @@ internal sealed class SchedulerLink(
     private TimeSpan _interval;
     private Policy? _policy;
     private int _handedBack;
-    private int _freeBlocks = capacity.Blocks;
+    private int _availableBlocks = engine.Capacity.Blocks;
     private bool _saidMore;
 
     private bool IsLeaving => _drainer is not null;
@@ -63,26 +57,15 @@ internal sealed class SchedulerLink(
         ReportNews();
     }
 
-    /// <summary>
-    /// Tells the scheduler, whoever it is, that the decoder is there; nothing where it has served nobody yet.
-    /// </summary>
+    /// <summary>Tells the scheduler, whoever it is, that the decoder is there, once it has a policy.</summary>
     public void Announce()
     {
         if (_policy is not { } policy)
             return;
-        scheduler.Tell(
-            new DecoderHere(
-                id,
-                incarnation,
-                decoder,
-                capacity,
-                policy,
-                fingerprint,
-                _journal.Epoch,
-                _journal.CommandsTaken,
-                _journal.Holding,
-                IsLeaving),
-            decoder);
+        var here = new DecoderHere(
+            setup.Id, incarnation, decoder, engine.Capacity, policy, setup.Fingerprint, _journal.Epoch,
+            _journal.CommandsTaken, _journal.HeldSamples, IsLeaving);
+        scheduler.Tell(here, decoder);
     }
 
     /// <summary>Follows the scheduler that answered. A newer one is told everything.</summary>
@@ -95,7 +78,7 @@ internal sealed class SchedulerLink(
         if (!_journal.Follow(here.Epoch))
             return;
         _reportTo = from;
-        if (_journal.Holding > 0)
+        if (_journal.HeldSamples > 0)
             Report(unfinishedToo: true);
         else
             Announce();
@@ -140,10 +123,10 @@ internal sealed class SchedulerLink(
     }
 
     /// <summary>Reports what ended with a step.</summary>
-    /// <param name="freeBlocks">Blocks of the pool that nobody holds.</param>
-    public void StepDone(int freeBlocks)
+    /// <param name="availableBlocks">Blocks of the pool that nobody holds.</param>
+    public void StepDone(int availableBlocks)
     {
-        _freeBlocks = freeBlocks;
+        _availableBlocks = availableBlocks;
         ReportNews();
     }
 
@@ -163,9 +146,7 @@ internal sealed class SchedulerLink(
         Report(unfinishedToo: true);
     }
 
-    /// <summary>
-    /// Hands everything back and takes nothing more. Whoever asked is told when the scheduler has it.
-    /// </summary>
+    /// <summary>Hands everything back and takes nothing more. Whoever asked is told when the scheduler has it.</summary>
     public void Drain(IActorRef asker)
     {
         _drainer = asker;
@@ -182,11 +163,11 @@ internal sealed class SchedulerLink(
         foreach (var start in assign.Samples)
         {
             // The scheduler goes on from what it knows, not from what an earlier assignment has here.
-            if (_journal.Assign(group, start, assign.Assignment, assign.Required))
+            if (_journal.Assign(group, start, assign.Assignment, assign.RequiredPolicy))
                 engine.Recall(group, [start.Sample], runningToo: true);
         }
         engine.Add(assign.Group, assign.Samples);
-        if (IsLeaving || (assign.Required ?? _policy) != _policy)
+        if (IsLeaving || (assign.RequiredPolicy ?? _policy) != _policy)
             HandBack(group, null, runningToo: true);
     }
 
@@ -224,8 +205,8 @@ internal sealed class SchedulerLink(
         if (_policy is not { } policy)
             return;
         var (running, waiting) = engine.CountSequences();
-        var load = new DeviceLoad(running, waiting, _freeBlocks);
-        if (_journal.Report(id, incarnation, policy, unfinishedToo ? engine.Sequences : null, load) is not { } report)
+        var load = new DeviceLoad(running, waiting, _availableBlocks);
+        if (_journal.Report(setup.Id, incarnation, policy, unfinishedToo ? engine.Sequences : null, load) is not { } report)
             return;
         _saidMore = report.More;
         _reportTo.Tell(report, decoder);
@@ -235,6 +216,6 @@ internal sealed class SchedulerLink(
     private void EndDrainIfDone()
     {
         if (_drainer is { } asker && !_journal.HasNews && !_journal.IsReportOut)
-            asker.Tell(new Drained(id, _handedBack), decoder);
+            asker.Tell(new Drained(setup.Id, _handedBack), decoder);
     }
 }

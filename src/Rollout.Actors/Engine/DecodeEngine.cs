@@ -35,6 +35,10 @@ public sealed class DecodeEngine : IDisposable
     /// <summary>What it may hold.</summary>
     public EngineLimits Limits { get; }
 
+    /// <summary>What its device can hold, as the scheduler is told.</summary>
+    public DecoderCapacity Capacity => new(
+        Limits.MaxNumSeqs, _runner.Geometry.BlockCount, _runner.Geometry.BlockSize, Limits.MaxModelLength, _runner.VocabularySize);
+
     /// <summary>What samples the next tokens.</summary>
     public Policy Policy { get; private set; }
 
@@ -90,9 +94,7 @@ public sealed class DecodeEngine : IDisposable
         Policy = policy;
     }
 
-    /// <summary>
-    /// Lends the memory of the KV pool to a trainer until <see cref="SwapPolicy"/>. No demand may be out.
-    /// </summary>
+    /// <summary>Lends the memory of the KV pool to a trainer until <see cref="SwapPolicy"/>. No demand may be out.</summary>
     public void Sleep() => _runner.Sleep();
 
     /// <summary>What the next step needs of the pool; null while such a demand is out, or nothing is to do.</summary>

@@ -15,17 +15,19 @@ public sealed class DecoderRanking
     /// <summary>The decoders where sequences wait for blocks, the most first.</summary>
     public IEnumerable<KnownDecoder> MostWaitingFirst => _byWaiting;
 
-    /// <summary>Ranks a decoder that has changed. One that takes no work is not ranked.</summary>
+    /// <summary>Ranks a decoder that may have changed. One that takes no work is not ranked.</summary>
     public void Update(KnownDecoder decoder)
     {
+        var (fill, waiting, takesWork) = (decoder.Fill, decoder.Load.Waiting, decoder.TakesWork);
+        if (decoder.IsRanked == takesWork && decoder.RankedFill == fill && decoder.RankedWaiting == waiting)
+            return;
         _byFill.Remove(decoder);
         _byWaiting.Remove(decoder);
-        decoder.RankedFill = decoder.Fill;
-        decoder.RankedWaiting = decoder.Load.Waiting;
-        if (!decoder.TakesWork)
+        (decoder.IsRanked, decoder.RankedFill, decoder.RankedWaiting) = (takesWork, fill, waiting);
+        if (!takesWork)
             return;
         _byFill.Add(decoder);
-        if (decoder.RankedWaiting > 0)
+        if (waiting > 0)
             _byWaiting.Add(decoder);
     }
 }

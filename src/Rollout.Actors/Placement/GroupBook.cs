@@ -58,15 +58,15 @@ public sealed class GroupBook
     public RolloutGroup? Find(GroupId id) => Groups.Find(id);
 
     /// <summary>No decoder is given anything.</summary>
-    public bool IsHeld => Work.IsHeld;
+    public bool IsPaused => Work.IsPaused;
 
-    /// <summary>Gives nothing to anybody until <see cref="Open"/>: decoders are still to say what they hold.</summary>
-    public void Hold() => Work.IsHeld = true;
+    /// <summary>Gives nothing to anybody until <see cref="Resume"/>: decoders are still to say what they hold.</summary>
+    public void Pause() => Work.IsPaused = true;
 
     /// <summary>Gives waiting samples to decoders from now on.</summary>
-    public void Open()
+    public void Resume()
     {
-        Work.IsHeld = false;
+        Work.IsPaused = false;
         Work.PlaceAll();
     }
 
@@ -157,7 +157,7 @@ public sealed class GroupBook
     public void FailAll(string reason) => FailEach([.. Groups.Wanted.Select(group => (group.Id, reason))]);
 
     /// <summary>Fails groups that are longer than any decoder could run. To be called where no other decoder is expected.</summary>
-    public void FailUnfit() => FailEach(IsHeld ? [] : _unserved.Unfit());
+    public void FailUnfit() => FailEach(IsPaused ? [] : _unserved.Unfit());
 
     /// <summary>Some waiting groups are too long for every decoder that is there.</summary>
     public bool AnyTooLong => _unserved.AnyTooLong;
@@ -169,7 +169,7 @@ public sealed class GroupBook
     /// <param name="now">The time.</param>
     public void FailStranded(TimeSpan now)
     {
-        var stranded = _unserved.Stranded(now, IsHeld);
+        var stranded = _unserved.Stranded(now, IsPaused);
         FailEach(stranded);
         if (stranded.Count == 0 || Decoders.Count > 0)
             return;

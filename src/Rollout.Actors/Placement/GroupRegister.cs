@@ -24,6 +24,8 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
 
     private long _arrivals;
 
+    public TimeSpan Now => now();
+
     /// <summary>Groups that haven't ended.</summary>
     public int OnTheirWay { get; private set; }
 
@@ -45,20 +47,17 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     public RolloutGroup AddOrphan(GroupId id)
     {
         var group = Add(id);
-        SetDue(group, now() + OrphanTime);
+        SetDue(group, Now + OrphanTime);
         return group;
     }
 
     /// <summary>A decoder has a group from now on: it fails when it makes no token there for too long.</summary>
     public void StartClock(RolloutGroup group)
     {
-        group.ProgressAt = now();
+        group.ProgressAt = Now;
         if (group is { Request: not null, Outcome: null } && Find(group.Id) == group)
             SetDue(group, group.ProgressAt + groupTimeout);
     }
-
-    /// <summary>A decoder has sampled a token of a group.</summary>
-    public void NoteProgress(RolloutGroup group, KnownDecoder decoder) => group.ProgressAt = decoder.ProgressAt = now();
 
     /// <summary>Ends a group; its outcome is kept until it is removed.</summary>
     public void End(RolloutGroup group, GroupOutcome outcome)
@@ -86,7 +85,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
         var ended = _ended.ToArray();
         _ended.Clear();
         foreach (var group in ended.Where(group => Find(group.Id) == group))
-            SetDue(group, now() + KeptTime);
+            SetDue(group, Now + KeptTime);
         return ended;
     }
 
@@ -97,17 +96,17 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     public IReadOnlyList<RolloutGroup> TakeOverdue()
     {
         var overdue = new List<RolloutGroup>();
-        while (_byDue.Min is { } first && first.Due < now())
+        while (_byDue.Min is { } first && first.Due < Now)
         {
             _byDue.Remove(first);
             // A token doesn't move a group in the set: that would cost each report more than looking once a timeout.
-            if (first is { Outcome: null, Request: not null } && LastProgress(first) + groupTimeout is var due && due >= now())
+            if (first is { Outcome: null, Request: not null } && LastProgress(first) + groupTimeout is var due && due >= Now)
             {
                 SetDue(first, due);
                 continue;
             }
             if (first.Outcome is not null)
-                SetDue(first, now() + KeptTime);
+                SetDue(first, Now + KeptTime);
             overdue.Add(first);
         }
         return overdue;
@@ -120,7 +119,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
     private TimeSpan LastProgress(RolloutGroup group)
     {
         var decoders = group.Slots.Select(slot => slot.Decoder).OfType<KnownDecoder>().ToArray();
-        return decoders.Length == 0 ? now() : decoders.Where(decoder => decoder.Load.Waiting > 0)
+        return decoders.Length == 0 ? Now : decoders.Where(decoder => decoder.Load.Waiting > 0)
             .Select(decoder => decoder.ProgressAt).Append(group.ProgressAt).Max();
     }
 

@@ -36,7 +36,7 @@ public sealed class KnownDecoder
     /// <summary>
     /// It follows this scheduler and has reported what it held for the one before. It is given nothing before that.
     /// </summary>
-    public bool IsSettled { get; set; }
+    public bool HasReported { get; set; }
 
     /// <summary>It was lost or displaced: nothing that it says counts.</summary>
     public bool IsGone { get; set; }
@@ -51,7 +51,7 @@ public sealed class KnownDecoder
     public long OrphanedTokens { get; private set; }
 
     /// <summary>It may be given samples.</summary>
-    public bool TakesWork => IsSettled && !IsGone && !Announcement.Leaving;
+    public bool TakesWork => HasReported && !IsGone && !Announcement.Leaving;
 
     /// <summary>The groups whose samples it works on.</summary>
     public Dictionary<RolloutGroup, GroupShare> Groups { get; } = [];
@@ -82,13 +82,16 @@ public sealed class KnownDecoder
     /// </summary>
     public double Fill => Math.Max(
         (double)AssignedSeqs / Math.Max(Capacity.MaxNumSeqs, 1),
-        (double)Math.Max(ReservedBlocks, Capacity.Blocks - Load.FreeBlocks) / Math.Max(Capacity.Blocks, 1));
+        (double)Math.Max(ReservedBlocks, Capacity.Blocks - Load.AvailableBlocks) / Math.Max(Capacity.Blocks, 1));
 
     /// <summary>The decoder from which samples were recalled for this one.</summary>
     public KnownDecoder? FetchesFrom { get; set; }
 
     /// <summary>Samples that were recalled for it may be on their way.</summary>
     public bool IsFetching => FetchesFrom is { IsGone: false, IsRecallOut: true };
+
+    /// <summary><see cref="DecoderRanking"/> ranks it.</summary>
+    public bool IsRanked { get; set; }
 
     /// <summary>How full it was when <see cref="DecoderRanking"/> ranked it.</summary>
     public double RankedFill { get; set; }
@@ -98,13 +101,13 @@ public sealed class KnownDecoder
 
     /// <summary>True for the announcement of a decoder that worked for an earlier scheduler.</summary>
     public static bool WorkedBefore(DecoderHere here, SchedulerEpoch epoch) =>
-        here.Seen != epoch && (here.Seen.Value > 0 || here.Holding > 0);
+        here.Seen != epoch && (here.Seen.Value > 0 || here.HeldSamples > 0);
 
     /// <summary>
     /// It holds the required weights and can run the longest sample. Two groups that may have killed decoders never share one.
     /// </summary>
     public bool MayWorkOn(RolloutGroup group) =>
-        (group.Required is not { } required || required == Announcement.Policy)
+        (group.RequiredPolicy is not { } required || required == Announcement.Policy)
         && group.Longest <= Capacity.Reach
         && !(group.IsSuspect && Groups.Keys.Any(other => other.IsSuspect && other != group));
 
@@ -119,7 +122,7 @@ public sealed class KnownDecoder
         share.Seqs++;
         AssignedSeqs++;
         ReservedBlocks += slot.ReservedBlocks;
-        group.HeldBy(this);
+        group.AddHolder(this);
     }
 
     /// <summary>Removes a sample. To be called before the slot forgets its blocks.</summary>

@@ -64,9 +64,9 @@ internal sealed class UnservedGroups(WorkQueue waiting, DecoderFleet decoders, T
     }
 
     private bool IsServed(WorkLine line) => decoders.All.Any(decoder =>
-        decoder.Capacity.Reach >= line.Reach && (line.Required is not { } policy || policy == decoder.Announcement.Policy));
+        decoder.Capacity.Reach >= line.Reach && (line.RequiredPolicy is not { } policy || policy == decoder.Announcement.Policy));
 
     private string Wanted(RolloutGroup group) => decoders.Count == 0 ? ""
         : group.Line!.Reach == WorkLine.Nowhere ? $"that can run sequences of {group.Longest} tokens "
-        : $"that holds {group.Required} ";
+        : $"that holds {group.RequiredPolicy} ";
 }

@@ -9,10 +9,15 @@ namespace Rollout.Actors.Placement;
 /// <param name="ranking">The decoders.</param>
 internal sealed class WorkBalance(RoomEstimate room, WorkDispatch work, DecoderRanking ranking)
 {
-    /// <summary>Has samples recalled where a decoder has places to spare and nothing waits for them in the queue.</summary>
+    /// <summary>
+    /// Gives a decoder that has changed what waits, or has samples recalled where a decoder has places to spare and nothing
+    /// waits for them in the queue.
+    /// </summary>
     /// <param name="changed">Looked at as the dry one, or as the one where something waits.</param>
-    public void Balance(KnownDecoder changed)
+    public void GiveWork(KnownDecoder changed)
     {
+        ranking.Update(changed);
+        work.FillDecoder(changed);
         if (changed.Load.Waiting == 0)
             FetchFor(changed);
         else if (ranking.EmptiestFirst.FirstOrDefault() is { } emptiest && emptiest != changed)
@@ -22,7 +27,7 @@ internal sealed class WorkBalance(RoomEstimate room, WorkDispatch work, DecoderR
     private void FetchFor(KnownDecoder dry)
     {
         var places = dry.Capacity.MaxNumSeqs - dry.AssignedSeqs;
-        if (work.IsHeld || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching
+        if (work.IsPaused || places <= 0 || !dry.TakesWork || dry.Load.Waiting > 0 || dry.IsFetching
             || IsWaitedFor(dry))
         {
             return;

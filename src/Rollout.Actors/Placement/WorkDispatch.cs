@@ -21,7 +21,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
     private bool _isBlocked;        // for every group at the head of a line it is known that no decoder has room
 
     /// <summary>No decoder is given anything.</summary>
-    public bool IsHeld { get; set; }
+    public bool IsPaused { get; set; }
 
     /// <summary>Samples that no decoder has.</summary>
     public int WaitingSequences { get; private set; }
@@ -80,7 +80,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
     /// <summary>Gives waiting groups to decoders, the oldest to the emptiest.</summary>
     public void PlaceAll()
     {
-        if (IsHeld || Waiting.IsEmpty)
+        if (IsPaused || Waiting.IsEmpty)
             return;
         _stuck.Clear();
         while (Waiting.Oldest(except: _stuck) is { } line)
@@ -99,7 +99,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
             PlaceAll();
             return;
         }
-        if (IsHeld)
+        if (IsPaused)
             return;
         while (OldestFor(decoder) is ({ } group, var samples))
             Assign(group, decoder, samples);
@@ -170,7 +170,7 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
 
         void EnqueueAssignment()
         {
-            decoder.Commands.Assign(new AssignmentId(++_assignments), group.Request!, [.. starts], group.Required);
+            decoder.Commands.Assign(new AssignmentId(++_assignments), group.Request!, [.. starts], group.RequiredPolicy);
             starts.Clear();
             bytes = 0;
         }

@@ -8,7 +8,7 @@ namespace Rollout.Actors.Placement;
 /// </summary>
 public sealed class WorkQueue
 {
-    private readonly Dictionary<(Policy? Required, long Reach, bool IsSuspect), WorkLine> _lines = [];
+    private readonly Dictionary<(Policy? RequiredPolicy, long Reach, bool IsSuspect), WorkLine> _lines = [];
     private long[] _reaches = [];       // of the present decoders, ascending
 
     public bool IsEmpty => _lines.Count == 0;
@@ -32,7 +32,7 @@ public sealed class WorkQueue
     /// <summary>Adds a group, or moves it to the line for what it needs now.</summary>
     public void Add(RolloutGroup group)
     {
-        var (required, reach, isSuspect) = (group.Required, ReachFor(group), group.IsSuspect);
+        var (required, reach, isSuspect) = (group.RequiredPolicy, ReachFor(group), group.IsSuspect);
         if (group.Line is { } before && before.Reach == reach && before.IsSuspect == isSuspect)
             return;
         Remove(group);
@@ -49,7 +49,7 @@ public sealed class WorkQueue
         group.Line = null;
         line.Groups.Remove(group);
         if (line.Groups.Count == 0)
-            _lines.Remove((line.Required, line.Reach, line.IsSuspect));
+            _lines.Remove((line.RequiredPolicy, line.Reach, line.IsSuspect));
     }
 
     /// <summary>Sorts the groups into lines again, after decoders came or went.</summary>
@@ -86,7 +86,7 @@ public sealed class WorkLine(Policy? required, long reach, bool isSuspect)
     /// <summary>More than any decoder's reach.</summary>
     public const long Nowhere = long.MaxValue;
 
-    public Policy? Required { get; } = required;
+    public Policy? RequiredPolicy { get; } = required;
 
     public long Reach { get; } = reach;
 

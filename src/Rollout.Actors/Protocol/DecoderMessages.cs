@@ -41,12 +41,12 @@ public abstract record SchedulerCommand(SchedulerEpoch Epoch, long Number) : IDe
 /// <param name="Assignment">Names this one: a sample may be assigned to a decoder more than once.</param>
 /// <param name="Group">All of the group.</param>
 /// <param name="Samples">Those of its samples that are assigned, with what they have sampled elsewhere.</param>
-/// <param name="Required">
+/// <param name="RequiredPolicy">
 /// The only weights that they may be sampled with, null for any: a decoder that holds others, or takes others, hands them
 /// back with the tokens that they have.
 /// </param>
 public sealed record AssignSamples(
-    SchedulerEpoch Epoch, long Number, AssignmentId Assignment, GroupRequest Group, SampleStart[] Samples, Policy? Required = null)
+    SchedulerEpoch Epoch, long Number, AssignmentId Assignment, GroupRequest Group, SampleStart[] Samples, Policy? RequiredPolicy = null)
     : SchedulerCommand(Epoch, Number), IWireMessage;
 
 /// <summary>
@@ -99,64 +99,3 @@ public sealed record UpdateWeights(HostId Trainer, Policy Policy, WeightOffer? O
 
 /// <summary>From tools: counts since the decoder started or was last asked with reset. Answered by <see cref="DecoderStats"/>.</summary>
 public sealed record QueryDecoderStats(bool Reset) : IDecoderMessage, IWireMessage;
-
-/// <summary>What a decoder did, since its counts were last reset.</summary>
-public sealed record DecoderStats : IWireMessage
-{
-    public static DecoderStats None { get; } = new();
-
-    /// <summary>Forward passes.</summary>
-    public int Steps { get; init; }
-
-    /// <summary>Prompt tokens computed: those found in the prefix cache, or shared by a group, are not among them.</summary>
-    public long PrefillTokens { get; init; }
-
-    /// <summary>Tokens sampled.</summary>
-    public long NewTokens { get; init; }
-
-    /// <summary>Seconds with work at hand, from grant to grant; of several decoders, the sum.</summary>
-    public double BusySeconds { get; init; }
-
-    /// <summary>Busy seconds in the model's forward.</summary>
-    public double ForwardSeconds { get; init; }
-
-    /// <summary>Busy seconds in the sampler.</summary>
-    public double SamplingSeconds { get; init; }
-
-    /// <summary>Busy seconds in steps that computed prompt tokens.</summary>
-    public double PrefillSeconds { get; init; }
-
-    public int BlocksTotal { get; init; }
-
-    /// <summary>The most blocks referenced at once.</summary>
-    public int BlocksInUsePeak { get; init; }
-
-    /// <summary>Block table entries at that time: what the same sequences would have needed without sharing.</summary>
-    public int LogicalBlocksPeak { get; init; }
-
-    /// <summary>Sequences whose blocks were taken from them.</summary>
-    public int Preemptions { get; init; }
-
-    /// <summary>Steps that failed and whose sequences were tried again or failed.</summary>
-    public int StepFailures { get; init; }
-
-    /// <summary>Table entries per referenced block at the peak; 1 where nothing is shared.</summary>
-    public double SharingRatio => BlocksInUsePeak == 0 ? 1 : (double)LogicalBlocksPeak / BlocksInUsePeak;
-
-    /// <summary>Adds up the counts and times of two decoders.</summary>
-    public DecoderStats Plus(DecoderStats other) => new()
-    {
-        Steps = Steps + other.Steps,
-        PrefillTokens = PrefillTokens + other.PrefillTokens,
-        NewTokens = NewTokens + other.NewTokens,
-        BusySeconds = BusySeconds + other.BusySeconds,
-        ForwardSeconds = ForwardSeconds + other.ForwardSeconds,
-        SamplingSeconds = SamplingSeconds + other.SamplingSeconds,
-        PrefillSeconds = PrefillSeconds + other.PrefillSeconds,
-        BlocksTotal = BlocksTotal + other.BlocksTotal,
-        BlocksInUsePeak = BlocksInUsePeak + other.BlocksInUsePeak,
-        LogicalBlocksPeak = LogicalBlocksPeak + other.LogicalBlocksPeak,
-        Preemptions = Preemptions + other.Preemptions,
-        StepFailures = StepFailures + other.StepFailures,
-    };
-}

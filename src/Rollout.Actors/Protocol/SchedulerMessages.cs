@@ -18,11 +18,11 @@ public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Sam
 /// but where the answer goes. One that has ended is answered again until the client says <see cref="OutcomesTaken"/>.
 /// </summary>
 /// <param name="Group">What to sample.</param>
-/// <param name="Required">Only decoders that hold exactly these weights work on it; null takes any.</param>
+/// <param name="RequiredPolicy">Only decoders that hold exactly these weights work on it; null takes any.</param>
 /// <param name="Seen">The highest scheduler epoch that the client has heard of, 0 at first: it listens to no lower one.</param>
 /// <param name="Fingerprint">The only model and tokenizer that it may be sampled with; null takes any.</param>
 public sealed record SubmitGroup(
-    GroupRequest Group, Policy? Required = null, SchedulerEpoch Seen = default, string? Fingerprint = null)
+    GroupRequest Group, Policy? RequiredPolicy = null, SchedulerEpoch Seen = default, string? Fingerprint = null)
     : ISchedulerMessage, IWireMessage;
 
 /// <summary>
@@ -89,7 +89,7 @@ public readonly record struct DecoderCapacity(
 /// <param name="Fingerprint">Its model and tokenizer; decoders of one cluster have the same.</param>
 /// <param name="Seen">The highest scheduler epoch that it knows, whose commands it carries out; 0 at first.</param>
 /// <param name="CommandsTaken">The number of the last command of that epoch that it has carried out.</param>
-/// <param name="Holding">The number of samples that it works on or keeps.</param>
+/// <param name="HeldSamples">The number of samples that it works on or keeps.</param>
 /// <param name="Leaving">It takes no more work and hands back what it has.</param>
 public sealed record DecoderHere(
     DecoderId Id,
@@ -100,7 +100,7 @@ public sealed record DecoderHere(
     string Fingerprint,
     SchedulerEpoch Seen,
     long CommandsTaken,
-    int Holding,
+    int HeldSamples,
     bool Leaving) : ISchedulerMessage, IWireMessage;
 
 /// <summary>
@@ -156,8 +156,8 @@ public sealed record GroupRejection(GroupId Group, AssignmentId Assignment, stri
 /// <summary>How full a device is.</summary>
 /// <param name="Running">Sequences with blocks.</param>
 /// <param name="Waiting">Sequences without.</param>
-/// <param name="FreeBlocks">Blocks that nobody holds, cached ones included.</param>
-public readonly record struct DeviceLoad(int Running, int Waiting, int FreeBlocks);
+/// <param name="AvailableBlocks">Blocks that nobody holds, cached ones included.</param>
+public readonly record struct DeviceLoad(int Running, int Waiting, int AvailableBlocks);
 
 /// <summary>From a decoder's supervisor: an incarnation has ended, and its unfinished samples must go elsewhere. Not answered.</summary>
 /// <param name="Id">The decoder.</param>

@@ -45,25 +45,8 @@ public sealed record TrainingStepFinished
     /// </summary>
     public required DecoderStats Decode { get; init; }
 
-    /// <summary>Of all rollouts of the step.</summary>
-    public required double RewardMean { get; init; }
-
-    /// <summary>Standard deviation of the same.</summary>
-    public required double RewardStd { get; init; }
-
     /// <summary>Share of held-out prompts answered right greedily, where the step ended with an evaluation.</summary>
     public double? HeldOutAccuracy { get; init; }
-
-    /// <summary>Sampled tokens of the step; those of an evaluation are not among them.</summary>
-    public required long NewTokens { get; init; }
-
-    /// <summary>Tokens of a completion.</summary>
-    public required double MeanCompletionLength { get; init; }
-
-    public required int MaxCompletionLength { get; init; }
-
-    /// <summary>Share of completions that ended by length.</summary>
-    public required double TruncatedShare { get; init; }
 
     /// <summary>Groups that failed in decoding or scoring and were left out.</summary>
     public required int FailedGroups { get; init; }
@@ -74,12 +57,8 @@ public sealed record TrainingStepFinished
     /// <summary>Seconds of the whole step with its evaluation; saving its checkpoint is not among them.</summary>
     public required double TotalSeconds { get; init; }
 
-    /// <summary>The step's rollouts.</summary>
+    /// <summary>The step's rollouts; those of an evaluation are not among them.</summary>
     public required IReadOnlyList<ScoredGroup> Groups { get; init; }
-
-    public double RolloutTokensPerSecond => NewTokens / Math.Max(RolloutSeconds, 1e-9);
-
-    public double TrainTokensPerSecond => Train.ProcessedTokens / Math.Max(Train.Seconds, 1e-9);
 }
 
 /// <summary>A finished group with its rewards.</summary>

@@ -33,7 +33,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             GiveUp(client, request.Id, reason);
             return;
         }
-        var came = book.Submit(request, submit.Required, submit.Fingerprint);
+        var came = book.Submit(request, submit.RequiredPolicy, submit.Fingerprint);
         Register(request.Id, client);
         if (came == Submission.NoRoom)
             client.Tell(new NoRoom(epoch, request.Id));

@@ -18,6 +18,7 @@ internal sealed class DecoderDesk
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
     private readonly DecoderIntake _intake;
+    private readonly DecoderRegistry _registry;
     private readonly ICanWatch _watch;
     private readonly ILoggingAdapter _log;
     private readonly Dictionary<KnownDecoder, int> _stopped = [];        // by their actors' word: ticks since
@@ -31,13 +32,14 @@ internal sealed class DecoderDesk
     {
         (_epoch, _book, _watch, _log) = (epoch, book, watch, log);
         _intake = new DecoderIntake(epoch, book, LogRefusedEntry);
+        _registry = new DecoderRegistry(epoch, book);
     }
 
     /// <summary>Registers a decoder that announces itself. Returns it if it is accepted.</summary>
     public KnownDecoder? Register(DecoderHere here, TimeSpan reportEvery)
     {
         var isNew = _book.Decoders.Find(here.Id)?.Announcement.Incarnation != here.Incarnation;
-        var decoder = _intake.RegisterDecoder(here, out var refusal);
+        var decoder = _registry.Register(here, out var refusal);
         if (refusal is not null)
         {
             _log.Warning("{Refusal}", refusal);
@@ -68,7 +70,7 @@ internal sealed class DecoderDesk
     /// <summary>Removes the decoders of a host that has left or died.</summary>
     public void RemoveHost(HostId host)
     {
-        foreach (var decoder in _intake.RemoveHost(host))
+        foreach (var decoder in _registry.Remove(host))
         {
             _log.Warning(
                 "{Decoder} is lost with its host: {Samples} samples continue on other decoders, after {Tokens} tokens",
@@ -90,7 +92,7 @@ internal sealed class DecoderDesk
                 RemoveWithoutReason(decoder, "its process can't be reached", isFault: false);
                 continue;
             }
-            _intake.SuspendDecoder(decoder);
+            _registry.Suspend(decoder);
             _stopped[decoder] = 0;
         }
     }
@@ -135,7 +137,7 @@ internal sealed class DecoderDesk
             _logged[lost.Id] = lost.Incarnation;
             _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
         }
-        _intake.RemoveDecoder(lost, isFault);
+        _registry.Remove(lost, isFault);
     }
 
     /// <summary>Logs the 1st, 2nd, 4th, 8th… bad entry, so that a faulty decoder doesn't fill the log.</summary>

@@ -88,14 +88,14 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<HostLost>(lost =>
         {
             _decoders.RemoveHost(lost.Host);
-            OpenIfSettled();
+            ResumeIfAllReported();
             SendAll();
         });
         Receive<HostsUp>(up =>
         {
             Roster.ExpectHosts(up.Hosts);
             FailWhatNobodyWillRun();
-            OpenIfSettled();
+            ResumeIfAllReported();
             SendAll();
         });
         Receive<Terminated>(stopped =>
@@ -152,7 +152,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _decoders = new DecoderDesk(_epoch, _book, Context, _log);
         if (_membership is null)
             return;
-        _book.Hold();
+        _book.Pause();
         _membership.Tell(new WatchHosts(ClusterRoles.Decoder));
     }
 
@@ -181,7 +181,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private void LookAtTheClock()
     {
-        OpenIfSettled();
+        ResumeIfAllReported();
         _decoders.Tick();
         var overdue = _book.TakeOverdue();
         _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
@@ -199,19 +199,19 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
     private void FollowDecoder(KnownDecoder? decoder)
     {
-        OpenIfSettled();
+        ResumeIfAllReported();
         if (decoder is not null)
             DecoderDesk.Send(decoder, Now);
         SendAll();
     }
 
     /// <summary>A new scheduler gives out work once all decoders have said what they hold, or have had time to.</summary>
-    private void OpenIfSettled()
+    private void ResumeIfAllReported()
     {
-        if (_book.IsHeld && (Now > TakeoverTime
-            || (Roster.AllHeard && _book.Decoders.All.All(decoder => decoder.IsSettled))))
+        if (_book.IsPaused && (Now > TakeoverTime
+            || (Roster.AllHeard && _book.Decoders.All.All(decoder => decoder.HasReported))))
         {
-            _book.Open();
+            _book.Resume();
         }
     }
 

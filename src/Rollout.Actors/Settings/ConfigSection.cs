@@ -84,6 +84,17 @@ public sealed partial class ConfigSection
         return bounds.Contain(number) ? number : throw Invalid(key, $"a number {bounds}");
     }
 
+    /// <summary>A number, or a word that stands for one.</summary>
+    public double Number(string key, Bounds bounds, string word, double meaning)
+    {
+        var text = ScalarOf(key, $"a number or {word}");
+        if (text == word)
+            return meaning;
+        return Units.Number(text) is { } number && bounds.Contain(number)
+            ? number
+            : throw Invalid(key, $"a number {bounds}, or {word}");
+    }
+
     public bool Bool(string key) => ScalarOf(key, "on or off") switch
     {
         "on" or "true" => true,
@@ -93,13 +104,18 @@ public sealed partial class ConfigSection
 
     /// <summary>A value of an enum, written in kebab-case.</summary>
     public T Choice<T>(string key)
-        where T : struct, Enum
-    {
-        var names = Enum.GetValues<T>().ToDictionary(value => Kebab(value.ToString()));
-        var expected = "one of " + string.Join(", ", names.Keys);
-        var known = names.TryGetValue(ScalarOf(key, expected), out var value);
-        return known ? value : throw Invalid(key, expected);
-    }
+        where T : struct, Enum =>
+        Choice(key, Enum.GetValues<T>().ToDictionary(Written));
+
+    /// <summary>A value of an enum, or a word that stands for one.</summary>
+    public T Choice<T>(string key, string word, T meaning)
+        where T : struct, Enum =>
+        Choice(key, new Dictionary<string, T>(Enum.GetValues<T>().ToDictionary(Written)) { [word] = meaning });
+
+    /// <summary>How a value of an enum is written: in kebab-case, <c>PlusPlus</c> as <c>++</c>.</summary>
+    internal static string Written<T>(T value)
+        where T : struct, Enum =>
+        Kebab(value.ToString().Replace("PlusPlus", "++", StringComparison.Ordinal));
 
     /// <summary>A duration with its unit, from 1 ms to 24 days.</summary>
     public TimeSpan Duration(string key)
@@ -158,6 +174,13 @@ public sealed partial class ConfigSection
 
     private string ScalarOf(string key, string expected) =>
         Value(key) is HoconScalar scalar ? scalar.Text : throw Invalid(key, expected);
+
+    private T Choice<T>(string key, Dictionary<string, T> names)
+    {
+        var expected = "one of " + string.Join(", ", names.Keys);
+        var known = names.TryGetValue(ScalarOf(key, expected), out var value);
+        return known ? value! : throw Invalid(key, expected);
+    }
 
     private HoconValue Value(string key)
     {

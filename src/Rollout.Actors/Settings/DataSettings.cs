@@ -78,7 +78,7 @@ public sealed record KeywordSettings
 
     public static KeywordSettings From(ConfigSection section) => new()
     {
-        Prompts = section.Whole("prompts", Bounds.AtLeast(1)),
+        Prompts = section.Whole("prompts", Bounds.Between(1, 1_000_000)),
         Alphabet = section.NonEmptyText("alphabet"),
     };
 }
@@ -92,8 +92,10 @@ public sealed record JsonlSettings
     /// <summary>The absolute path of the held-out file; "" holds no prompt out.</summary>
     public required string HeldOut { get; init; }
 
+    /// <summary>The field of the prompt: a text, or a list of {role, content} messages.</summary>
     public required string PromptField { get; init; }
 
+    /// <summary>The field that rewards read as "answer"; a line may lack it.</summary>
     public required string AnswerField { get; init; }
 
     /// <summary>Text before every prompt that is a text.</summary>

@@ -23,8 +23,8 @@ public sealed record PretrainSettings
     public static PretrainSettings From(ConfigSection section) => new()
     {
         Steps = section.Whole("steps", Bounds.AtLeast(1)),
-        BatchSize = section.Whole("batch-size", Bounds.AtLeast(1)),
-        LearningRate = section.Number("learning-rate", Bounds.Above(0)),
+        BatchSize = section.Whole("batch-size", Bounds.Between(1, 1_000_000)),
+        LearningRate = section.Number("learning-rate", Bounds.AboveUpTo(0, 1)),
         WarmupSteps = section.Whole("warmup-steps", Bounds.AtLeast(0)),
         EvalEvery = section.Whole("eval-every", Bounds.AtLeast(1)),
         StopAt = section.Number("stop-at", Bounds.AboveUpTo(0, 1)),

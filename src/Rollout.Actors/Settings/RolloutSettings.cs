@@ -126,6 +126,8 @@ public sealed partial record RolloutSettings
             throw section.Section("sampling").Invalid(
                 "temperature", $"at least {SamplingParams.GreedyBelow:0.#####} for training, as lower ones sample greedily");
         }
+        settings.Train.RequireBoundedStep(
+            section.Section("train"), settings.Sampling.MaxTokens, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         return settings;
     }
 

@@ -15,6 +15,9 @@ public enum LearningRateSchedule
 /// <summary>The section <c>train</c>: the update rule, the optimizer, and the deadlines of a training step.</summary>
 public sealed record TrainerSettings
 {
+    /// <summary>The most samples of a group, and of a step.</summary>
+    private const int MostSamplesOfGroup = 65_536, MostSamplesOfStep = 1 << 20;
+
     /// <summary>Training steps of the run.</summary>
     public required int Steps { get; init; }
 
@@ -24,15 +27,8 @@ public sealed record TrainerSettings
     /// <summary>Samples in a group.</summary>
     public required int NumGenerations { get; init; }
 
-    public required LossType LossType { get; init; }
-
-    public required double Epsilon { get; init; }
-
-    public required double EpsilonHigh { get; init; }
-
-    public required double Beta { get; init; }
-
-    public required ScaleRewards ScaleRewards { get; init; }
+    /// <summary>Advantages and loss: <c>loss-type</c> with the parts that other keys replace.</summary>
+    public required LossRecipe Loss { get; init; }
 
     /// <summary>Optimizer steps on each batch of rollouts.</summary>
     public required int NumIterations { get; init; }
@@ -77,15 +73,11 @@ public sealed record TrainerSettings
     {
         Steps = section.Whole("steps", Bounds.AtLeast(1)),
         PromptsPerStep = section.Whole("prompts-per-step", Bounds.AtLeast(1)),
-        NumGenerations = section.Whole("num-generations", Bounds.AtLeast(1)),
-        LossType = section.Choice<LossType>("loss-type"),
-        Epsilon = section.Number("epsilon", Bounds.AboveUpTo(0, 1)),
-        EpsilonHigh = section.Number("epsilon-high", Bounds.Above(0)),
-        Beta = section.Number("beta", Bounds.AtLeast(0)),
-        ScaleRewards = section.Choice<ScaleRewards>("scale-rewards"),
+        NumGenerations = section.Whole("num-generations", Bounds.Between(1, MostSamplesOfGroup)),
+        Loss = LossSettings.From(section),
         NumIterations = section.Whole("num-iterations", Bounds.AtLeast(1)),
         MicroBatchTokens = section.Whole("micro-batch-tokens", Bounds.AtLeast(1)),
-        LearningRate = section.Number("learning-rate", Bounds.AtLeast(0)),
+        LearningRate = section.Number("learning-rate", Bounds.Between(0, 1)),
         WarmupSteps = section.Whole("warmup-steps", Bounds.AtLeast(0)),
         LrSchedule = section.Choice<LearningRateSchedule>("lr-schedule"),
         WeightDecay = section.Number("weight-decay", Bounds.AtLeast(0)),
@@ -100,16 +92,37 @@ public sealed record TrainerSettings
         StepTimeout = section.Duration("step-timeout"),
     };
 
+    /// <summary>Refuses a step of more samples than a machine can hold.</summary>
+    /// <param name="section">The section that this was read from.</param>
+    /// <param name="maxTokens">The most tokens of a sample.</param>
+    /// <param name="memory">The machine's memory in bytes.</param>
+    /// <exception cref="ConfigurationException">The step is too large.</exception>
+    public void RequireBoundedStep(ConfigSection section, int maxTokens, long memory)
+    {
+        const int bytesPerToken = sizeof(int) + sizeof(float); // its id and its log-probability
+        var samples = (long)PromptsPerStep * NumGenerations;
+        if (samples > MostSamplesOfStep)
+        {
+            throw section.Invalid(
+                "prompts-per-step",
+                $"at most {MostSamplesOfStep / NumGenerations}, as num-generations is {NumGenerations} and a step has at most"
+                + $" {MostSamplesOfStep} samples");
+        }
+        if (samples > memory / bytesPerToken / maxTokens)
+        {
+            throw section.Invalid(
+                "prompts-per-step",
+                $"fewer, as {samples} samples of {maxTokens} tokens (sampling.max-tokens) need more than the {memory} bytes of"
+                + " this machine");
+        }
+    }
+
     /// <summary>
     /// The options of the trainer, which divides its logits by the temperature that sampled the tokens.
     /// </summary>
     public GrpoOptions ToGrpoOptions(SamplingSettings sampling) => new()
     {
-        LossType = LossType,
-        Epsilon = Epsilon,
-        EpsilonHigh = EpsilonHigh,
-        Beta = Beta,
-        ScaleRewards = ScaleRewards,
+        Loss = Loss,
         NumIterations = NumIterations,
         Temperature = sampling.Temperature,
         MaxCompletionLength = sampling.MaxTokens,

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Rollout.Actors.Text;
@@ -14,6 +15,7 @@ public sealed record ChatMessage(string Role, string Content);
 public abstract class ChatTemplate
 {
     private static readonly string[] Roles = ["system", "user", "assistant"];
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>
     /// Recognises the format of a model folder: its <c>chat_template.jinja</c> or, without one, the
@@ -26,8 +28,8 @@ public abstract class ChatTemplate
         using var config = JsonFile.OpenIfThere(path);
         var jinja = Path.Combine(modelFolder, "chat_template.jinja");
         string? template;
-        if (File.Exists(jinja))
-            (path, template) = (jinja, File.ReadAllText(jinja));
+        if (Path.Exists(jinja))
+            (path, template) = (jinja, ReadText(jinja));
         else
             template = config is null ? null : DefaultTemplate(config);
 
@@ -65,6 +67,20 @@ public abstract class ChatTemplate
 
     private protected abstract string Write(
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, bool enableThinking);
+
+    private static string ReadText(string path)
+    {
+        if (Directory.Exists(path))
+            throw new InvalidDataException($"{path}: is a folder, expected a file with the chat template");
+        try
+        {
+            return File.ReadAllText(path, StrictUtf8);
+        }
+        catch (DecoderFallbackException wrong)
+        {
+            throw new InvalidDataException($"{path}: is not valid UTF-8", wrong);
+        }
+    }
 
     /// <summary>A token in tokenizer_config.json: its text, or an object with its content.</summary>
     private static string? TokenText(JsonFile config, string key) => JsonFile.Get(config.Root, key) switch

@@ -1,6 +1,5 @@
 using Akka.Actor;
 using Rollout.Actors.Client;
-using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;

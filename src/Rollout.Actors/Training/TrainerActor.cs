@@ -154,9 +154,13 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         Underway(run, round);
     }
 
+    /// <summary>One warning a round: a fault of the data or of a reward is often that of all groups.</summary>
     private void Fail(RolloutRound round, GroupFailed failed)
     {
-        _log.Warning("{Group} failed: {Reason}", failed.Id, failed.Reason);
+        if (round.Groups.Failed.Any())
+            _log.Debug("{Group} failed: {Reason}", failed.Id, failed.Reason);
+        else
+            _log.Warning("{Group} failed: {Reason}; others of this round are counted only", failed.Id, failed.Reason);
         round.Groups.Fail(failed.Id, failed.Reason);
     }
 

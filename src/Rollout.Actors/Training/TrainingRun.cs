@@ -1,4 +1,3 @@
-using Rollout.Actors.Collection;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
@@ -15,7 +14,7 @@ namespace Rollout.Actors.Training;
 internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimeProvider time) : IDisposable
 {
     private TrainingProgress _progress = new(0, 0, 0);
-    private TrainedRound? _unreported;
+    private TrainingStepFinished? _unreported;
     private long _stepStarted;
     private bool _stopRequested;
 
@@ -79,12 +78,16 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     public UpdateAll Train(RoundGroups groups, double rolloutSeconds)
     {
         var scored = groups.Scored;
-        _unreported = new TrainedRound
+        _unreported = new TrainingStepFinished
         {
+            Step = _progress.Step + 1,
+            Steps = job.Train.Steps,
             Train = policy.Train(ToTrainBatch(scored)),
-            Groups = scored,
+            Decode = DecoderStats.None,     // until the decoders have the new weights
             FailedGroups = groups.Failed.Count(),
+            Groups = scored,
             RolloutSeconds = rolloutSeconds,
+            TotalSeconds = 0,
         };
         _progress = _progress with
         {
@@ -108,8 +111,12 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     {
         var trained = _unreported;
         _unreported = null;
-        return trained?.ToReport(
-            _progress.Step, job.Train.Steps, decode, accuracy, time.GetElapsedTime(_stepStarted).TotalSeconds);
+        return trained is null ? null : trained with
+        {
+            Decode = decode,
+            HeldOutAccuracy = accuracy,
+            TotalSeconds = time.GetElapsedTime(_stepStarted).TotalSeconds,
+        };
     }
 
     /// <summary>
@@ -144,7 +151,9 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         }
         catch (Exception fault)
         {
-            error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
+            // An error that has been told already, by the checkpoint that was due, is told once.
+            if (error?.EndsWith(fault.Message, StringComparison.Ordinal) != true)
+                error = error is null ? fault.Message : $"{error}; and saving failed: {fault.Message}";
             return null;
         }
     }

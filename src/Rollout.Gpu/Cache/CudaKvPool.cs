@@ -68,7 +68,7 @@ internal sealed class CudaKvPool : IDisposable
         KvCacheShape shape, torch.ScalarType dtype, int blockSize, long bytes, int sequences, int longest)
     {
         var blockBytes = shape.BytesPerToken((int)dtype.ElementSize()) * blockSize;
-        var perSequence = (longest + blockSize - 1) / blockSize;
+        var perSequence = KvCacheGeometry.BlocksFor(longest, blockSize);
         var useful = Math.Min(2L * sequences * perSequence, int.MaxValue / blockSize); // slots are 32-bit
         var blocks = Math.Min(Math.Max(0, bytes) / blockBytes, useful);
         if (blocks < perSequence)

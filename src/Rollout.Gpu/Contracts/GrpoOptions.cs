@@ -1,48 +1,12 @@
 namespace Rollout.Gpu.Contracts;
 
-/// <summary>How per-token losses are aggregated.</summary>
-public enum LossType
-{
-    /// <summary>Mean over sequences of each sequence's mean over its tokens.</summary>
-    Grpo,
-
-    /// <summary>Sum over all tokens, divided by batch size × max completion length (no length bias).</summary>
-    DrGrpo,
-
-    /// <summary>Sum over all tokens, divided by the number of completion tokens of the whole batch.</summary>
-    Dapo,
-}
-
-/// <summary>What the centred rewards of a group are divided by.</summary>
-public enum ScaleRewards
-{
-    /// <summary>The standard deviation of the group, + 1e-4.</summary>
-    Group,
-
-    /// <summary>The standard deviation of all rewards of the batch, + 1e-4.</summary>
-    Batch,
-
-    /// <summary>Nothing (Dr.GRPO).</summary>
-    None,
-}
-
 /// <summary>
 /// The update rule of a training step; names and defaults as in TRL's GRPOConfig, values from the configuration.
 /// </summary>
 public sealed record GrpoOptions
 {
-    public required LossType LossType { get; init; }
-
-    /// <summary>Clips the ratio below at 1 − epsilon.</summary>
-    public required double Epsilon { get; init; }
-
-    /// <summary>Clips the ratio above at 1 + epsilon-high.</summary>
-    public required double EpsilonHigh { get; init; }
-
-    /// <summary>Weight of the KL term (k3) against the initial policy; 0 keeps no reference.</summary>
-    public required double Beta { get; init; }
-
-    public required ScaleRewards ScaleRewards { get; init; }
+    /// <summary>Advantages and loss.</summary>
+    public required LossRecipe Loss { get; init; }
 
     /// <summary>Optimizer steps per batch of rollouts (μ in the GRPO paper).</summary>
     public required int NumIterations { get; init; }

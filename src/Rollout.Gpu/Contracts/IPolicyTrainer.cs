@@ -28,4 +28,5 @@ public interface IPolicyTrainer : IDisposable
 /// <param name="Step">Finished training steps.</param>
 /// <param name="DataCursor">Prompts taken from the training set.</param>
 /// <param name="Seed">The run's seed.</param>
-public sealed record TrainingProgress(int Step, long DataCursor, ulong Seed);
+/// <param name="Threads">Threads that compute one operation on the CPU; 0 where that is not known.</param>
+public sealed record TrainingProgress(int Step, long DataCursor, ulong Seed, int Threads = 0);

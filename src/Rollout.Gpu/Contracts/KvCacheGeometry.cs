@@ -4,5 +4,8 @@ namespace Rollout.Gpu.Contracts;
 public sealed record KvCacheGeometry(int BlockCount, int BlockSize)
 {
     /// <summary>Blocks that hold this many tokens of one sequence.</summary>
-    public int BlocksFor(int tokens) => (int)(((long)tokens + BlockSize - 1) / BlockSize);
+    public int BlocksFor(int tokens) => BlocksFor(tokens, BlockSize);
+
+    /// <inheritdoc cref="BlocksFor(int)"/>
+    public static int BlocksFor(int tokens, int blockSize) => (int)(((long)tokens + blockSize - 1) / blockSize);
 }

@@ -12,5 +12,5 @@ public sealed record TrainGroup(GroupId Id, int[] Prompt, TrainCompletion[] Comp
 /// <summary>One sampled completion.</summary>
 /// <param name="Tokens">Sampled token ids, the stop token included.</param>
 /// <param name="SamplerLogprobs">The sampler's temperature-scaled log-probability of each token.</param>
-/// <param name="Reward">The weighted sum of the reward functions.</param>
+/// <param name="Reward">The weighted sum of the reward functions; NaN where there is none, as in TRL.</param>
 public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward);

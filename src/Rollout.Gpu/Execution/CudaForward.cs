@@ -61,8 +61,8 @@ internal sealed class CudaForward : IDisposable
             new AttentionSchedule(shape, _kernels.Attention.Parts, options.SharesPrompts));
         _products = owned.Add(new MatrixProducts(context, stream, model.Dtype));
 
-        var longest = (Math.Min(options.MaxModelLength, config.MaxPositionEmbeddings) + options.BlockSize - 1)
-            / options.BlockSize;
+        var longest = KvCacheGeometry.BlocksFor(
+            Math.Min(options.MaxModelLength, config.MaxPositionEmbeddings), options.BlockSize);
         StepInputs Layout(int tokens, int rows) => new(
             new StepCapacity(
                 tokens, rows, rows, options.MaxNumSeqs, checked(rows * longest), _kernels.Attention.Parts),

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Interop;
@@ -38,6 +39,19 @@ internal static partial class TorchTensors
                 : throw new LibTorchException(
                     "libtorch cannot make a tensor of this memory; it printed the reason to standard error.");
         }
+    }
+
+    /// <summary>
+    /// The tensor on the device, for which a GPU's queued work is not waited. Disposes of the tensor unless it is there
+    /// already.
+    /// </summary>
+    public static Tensor Upload(Tensor onHost, Device device)
+    {
+        if (device.type == DeviceType.CPU)
+            return onHost;
+        using var source = onHost;
+        using var pinned = source.pin_memory();
+        return pinned.to(device, non_blocking: true);
     }
 
     /// <summary>Waits until the device has done all work, torch's and that of others.</summary>

@@ -59,9 +59,9 @@ public sealed class CheckpointStore(string root)
             .All(entry => Path.GetFileName(entry).StartsWith(Unfinished, StringComparison.Ordinal));
 
     /// <summary>
-    /// Repairs what a killed process left: a checkpoint that it was replacing gets its name back where the new one
-    /// did not get it, and is removed where it did; a checkpoint that it was writing is removed. The caller is the only
-    /// one that writes here.
+    /// Repairs what a killed process left: a checkpoint that it was replacing gets its name back unless the new one has the
+    /// name and is whole, and is removed then; a checkpoint that it was writing is removed. The caller is the only one
+    /// that writes here.
     /// </summary>
     public void Recover()
     {
@@ -72,13 +72,12 @@ public sealed class CheckpointStore(string root)
         foreach (var replaced in Directory.EnumerateDirectories(root, $"{Replaced}{Prefix}*").ToArray())
         {
             var name = Path.GetFileName(replaced)[Replaced.Length..];
-            var final = Path.Combine(root, name[..name.LastIndexOf('-')]);
-            if (Directory.Exists(final))
-                Directory.Delete(replaced, recursive: true);
-            else if (File.Exists(Path.Combine(replaced, ProgressFile)))
-                DurableFiles.MoveFolder(replaced, final);
+            RecoverReplaced(replaced, Path.Combine(root, name[..name.LastIndexOf('-')]));
         }
     }
+
+    /// <summary>True where a checkpoint's files are as they were saved.</summary>
+    public static bool IsWhole(string folder) => IsWhole(folder, StepOf(Path.GetFileName(folder)));
 
     /// <summary>
     /// Reads where the run stood at a checkpoint, after all its files were compared with its manifest.
@@ -86,15 +85,19 @@ public sealed class CheckpointStore(string root)
     /// <exception cref="CheckpointException">
     /// A file is missing, is not as it was saved, or belongs to another step.
     /// </exception>
-    public static TrainingProgress ReadVerified(string folder)
+    public static TrainingProgress ReadVerified(string folder) =>
+        ReadAs(folder, StepOf(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))));
+
+    /// <param name="folder">The checkpoint's folder, also under another name.</param>
+    /// <param name="step">The step that its name says.</param>
+    private static TrainingProgress ReadAs(string folder, int? step)
     {
         var manifest = CheckpointManifest.Read(folder);
         manifest.Verify(
             folder,
             manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, PolicyTrainer.OptimizerFile, ProgressFile]));
         var progress = ReadProgress(Path.Combine(folder, ProgressFile));
-        var named = StepOf(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)));
-        return progress.Step == manifest.Step && progress.Step == named
+        return progress.Step == manifest.Step && progress.Step == step
             ? progress
             : throw new CheckpointException(
                 $"{folder} mixes checkpoints: {ProgressFile} is of step {progress.Step} and "
@@ -129,13 +132,18 @@ public sealed class CheckpointStore(string root)
             CheckpointManifest.Write(unfinished, progress.Step);
             Publish(unfinished, folder, Path.Combine(parent, $"{Replaced}{name}-{unique}"));
         }
-        catch
+        catch (Exception cause)
         {
             if (Directory.Exists(unfinished))
                 Directory.Delete(unfinished, recursive: true);
+            if (cause is IOException or UnauthorizedAccessException)
+                throw new IOException($"'{folder}' cannot be written: {WithoutPath(cause.Message)}", cause);
             throw;
         }
     }
+
+    /// <summary>Drops the path at the end of .NET's message, that of a temporary file that is gone.</summary>
+    private static string WithoutPath(string message) => message.Split(" : '")[0];
 
     /// <summary>Killed between the two renames, <see cref="Recover"/> undoes the first.</summary>
     private static void Publish(string written, string folder, string replaced)
@@ -150,6 +158,33 @@ public sealed class CheckpointStore(string root)
         Directory.Move(folder, replaced);
         DurableFiles.MoveFolder(written, folder);
         Directory.Delete(replaced, recursive: true);
+    }
+
+    private static void RecoverReplaced(string replaced, string final)
+    {
+        if (Directory.Exists(final) && IsWhole(final))
+        {
+            Directory.Delete(replaced, recursive: true);
+            return;
+        }
+        if (!IsWhole(replaced, StepOf(Path.GetFileName(final))))
+            return;
+        if (Directory.Exists(final))
+            Directory.Delete(final, recursive: true);
+        DurableFiles.MoveFolder(replaced, final);
+    }
+
+    private static bool IsWhole(string folder, int? step)
+    {
+        try
+        {
+            _ = ReadAs(folder, step);
+            return true;
+        }
+        catch (CheckpointException)
+        {
+            return false;
+        }
     }
 
     private static int? StepOf(string name) =>

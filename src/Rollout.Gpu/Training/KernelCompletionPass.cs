@@ -8,7 +8,8 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// Log-probabilities of completion tokens and their gradients on a GPU, by kernels over packed sequences. Logits are
 /// float32 and exist one chunk of targets at a time. A chunk leaves one-hot − softmax in the model's type, which gives
-/// the head's gradients once the loss has told each target's factor. Nothing is computed twice.
+/// the head's gradients once the loss has told each target's factor: after the chunk, or where the loss needs all
+/// log-probabilities at once, after the last one.
 /// </summary>
 /// <param name="tools">Kernels and products for the model's shape.</param>
 /// <param name="model">The weights.</param>
@@ -35,7 +36,9 @@ internal sealed class KernelCompletionPass(
         using var scope = NewDisposeScope();
         using var memory = new Memory(tools, model, input);
         var hidden = memory.Sources(memory.Forward(gradients: null));
-        return Logprobs(memory, hidden, keeps: false).Logprobs.MoveToOuterDisposeScope();
+        var logprobs = empty(memory.Input.TargetCount, ScalarType.Float32, model.Device);
+        ComputeHead(memory, hidden, 0, logprobs, LogitsMemory(memory), slopes: 0);
+        return logprobs.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -45,51 +48,59 @@ internal sealed class KernelCompletionPass(
         using var scope = NewDisposeScope();
         using var memory = new Memory(tools, model, input);
         var sums = gradients ?? throw new InvalidOperationException("This pass computes no gradients.");
+        var (targets, width, head) = (memory.Input.TargetCount, model.Config.HiddenSize, model.LogitProjection);
         var result = memory.Forward(sums);
-        var hidden = memory.Sources(result);
-        var (logprobs, slopes) = Logprobs(memory, hidden, keeps: true);
-        using var divisor = temperature.ToScalar();
-        var factors = lossGradient(logprobs, 0).to_type(ScalarType.Float32).div(divisor).contiguous(); // [targets]
-
-        tools.Clock?.Enter(TrainingPart.Head);
-        var (targets, width) = (memory.Input.TargetCount, model.Config.HiddenSize);
-        var (head, pass) = (model.LogitProjection, memory.Pass!);
+        var hidden = memory.Sources(result); // [targets, hidden]
         var states = memory.Arena.Reserve((long)targets * width * sizeof(float)); // dLoss/dhidden over the factor
-        tools.Products.InputGradient(slopes, head, states, targets, wide: true);
-        tools.Kernels.ScaleRows(CudaStream.OfTorch, hidden, TorchTensors.Pointer(factors), targets, width);
-        tools.Products.AddWeightGradient(hidden, slopes, head, TorchTensors.Pointer(sums(head.Weight)), targets);
+        var rowsAtOnce = atOnce ? targets : Math.Min(_rowsAtOnce, targets);
+        var logits = LogitsMemory(memory);
+        var slopes = memory.Arena.Reserve((long)rowsAtOnce * model.Config.VocabSize * tools.ElementBytes);
+        var factors = new List<Tensor>(); // [rows] float32 of each chunk: dLoss/dlogprob over the temperature
+        using var divisor = temperature.ToScalar();
+        for (var start = 0; start < targets; start += rowsAtOnce)
+        {
+            var logprobs = empty(Math.Min(rowsAtOnce, targets - start), ScalarType.Float32, model.Device);
+            var rows = (int)logprobs.size(0);
+            ComputeHead(memory, hidden, start, logprobs, logits, slopes);
+            factors.Add(lossGradient(logprobs, start).to_type(ScalarType.Float32).div(divisor).contiguous());
+            tools.Clock?.Enter(TrainingPart.Head);
+            var part = StatesOf(hidden, start);
+            tools.Products.InputGradient(slopes, head, states + (start * (nint)width * sizeof(float)), rows, wide: true);
+            tools.Kernels.ScaleRows(CudaStream.OfTorch, part, TorchTensors.Pointer(factors[^1]), rows, width);
+            tools.Products.AddWeightGradient(part, slopes, head, TorchTensors.Pointer(sums(head.Weight)), rows);
+        }
+
+        var pass = memory.Pass!;
         var gradient = pass.TakeBuffer();
         tools.Kernels.ScatterRows(
-            CudaStream.OfTorch, states, TorchTensors.Pointer(factors), memory.Input.SourceOrder, memory.Input.SourceStart,
-            gradient, memory.Input.TokenCount, width);
+            CudaStream.OfTorch, states, TorchTensors.Pointer(cat(factors)), memory.Input.SourceOrder,
+            memory.Input.SourceStart, gradient, memory.Input.TokenCount, width);
         pass.Backward(result, gradient);
     }
 
+    private nint LogitsMemory(Memory memory) => memory.Arena.Reserve(
+        (long)Math.Min(_rowsAtOnce, memory.Input.TargetCount) * model.Config.VocabSize * sizeof(float));
+
+    private nint StatesOf(nint hidden, int start) =>
+        hidden + (start * (nint)model.Config.HiddenSize * tools.ElementBytes);
+
     /// <summary>
-    /// [targets] float32 log-probabilities of hidden states [targets, hidden], and if it keeps them, one-hot − softmax
-    /// [targets, vocab].
+    /// Writes the log-probabilities [rows] of the targets from <paramref name="start"/> on, and one-hot − softmax
+    /// [rows, vocab], unless its address is 0.
     /// </summary>
-    private (Tensor Logprobs, nint Slopes) Logprobs(Memory memory, nint hidden, bool keeps)
+    private void ComputeHead(Memory memory, nint hidden, int start, Tensor logprobs, nint logits, nint slopes)
     {
         tools.Clock?.Enter(TrainingPart.Head);
-        var (targets, vocabulary) = (memory.Input.TargetCount, model.Config.VocabSize);
-        var atOnce = Math.Min(_rowsAtOnce, targets);
-        var logprobs = empty(targets, ScalarType.Float32, model.Device);
-        var logits = memory.Arena.Reserve((long)atOnce * vocabulary * sizeof(float));
-        var rowBytes = (nint)vocabulary * tools.ElementBytes;
-        var slopes = keeps ? memory.Arena.Reserve((long)targets * rowBytes) : 0;
-        for (var start = 0; start < targets; start += atOnce)
+        var (all, vocabulary) = ((int)logprobs.size(0), model.Config.VocabSize);
+        for (var first = 0; first < all; first += _rowsAtOnce)
         {
-            var rows = Math.Min(atOnce, targets - start);
-            var states = hidden + (start * (nint)model.Config.HiddenSize * tools.ElementBytes);
-            tools.Products.Forward(states, model.LogitProjection, logits, rows, wide: true);
+            var rows = Math.Min(_rowsAtOnce, all - first);
+            tools.Products.Forward(StatesOf(hidden, start + first), model.LogitProjection, logits, rows, wide: true);
             tools.Kernels.CrossEntropy(
-                CudaStream.OfTorch, logits, memory.Input.Targets + (start * sizeof(int)),
-                TorchTensors.Pointer(logprobs) + (start * sizeof(float)), keeps ? slopes + (start * rowBytes) : 0, rows,
-                vocabulary, temperature);
+                CudaStream.OfTorch, logits, memory.Input.Targets + ((start + first) * sizeof(int)),
+                TorchTensors.Pointer(logprobs) + (first * sizeof(float)),
+                slopes == 0 ? 0 : slopes + (first * (nint)vocabulary * tools.ElementBytes), rows, vocabulary, temperature);
         }
-
-        return (logprobs, slopes);
     }
 
     /// <summary>The sequences and the memory of one micro-batch.</summary>
@@ -124,7 +135,9 @@ internal sealed class KernelCompletionPass(
         {
             var width = _model.Config.HiddenSize;
             var states = Arena.Reserve((long)Input.TargetCount * width * _tools.ElementBytes);
-            _tools.Kernels.Gather.Launch(CudaStream.OfTorch, hidden.Pointer, Input.Sources, states, Input.TargetCount, width);
+            _tools.Kernels.Gather.Launch(
+                CudaStream.OfTorch, hidden.Pointer, Input.Sources, states, Input.TargetCount, width);
+            Pass!.Release(hidden);
             return states;
         }
 

@@ -1,3 +1,4 @@
+using Rollout.Gpu.Interop;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -28,6 +29,7 @@ internal sealed class MicroBatchInput : IDisposable
         var positions = new long[rows.Count * width];
         var sources = new long[TargetCount];
         var targets = new long[TargetCount];
+        var ownRows = new long[TargetCount];
         var next = 0;
         for (var r = 0; r < rows.Count; r++)
         {
@@ -43,6 +45,7 @@ internal sealed class MicroBatchInput : IDisposable
                     tokens[source + 1] = completion[t];
                 sources[next] = source;
                 targets[next] = completion[t];
+                ownRows[next] = r;
             }
         }
 
@@ -50,6 +53,7 @@ internal sealed class MicroBatchInput : IDisposable
         Positions = OnDevice(positions);
         Sources = OnDevice(sources);
         Targets = OnDevice(targets);
+        Rows = OnDevice(ownRows);
     }
 
     /// <summary>[rows] the sequences, as they were given.</summary>
@@ -77,6 +81,9 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>[targets] int64: completion tokens, row after row.</summary>
     public Tensor Targets { get; }
 
+    /// <summary>[targets] int64: each target's row.</summary>
+    public Tensor Rows { get; }
+
     /// <summary>[rows] → [targets] float32 on the device: each row's value for each of its targets.</summary>
     public Tensor ForEachTarget(IEnumerable<float> perRow)
     {
@@ -95,9 +102,10 @@ internal sealed class MicroBatchInput : IDisposable
         Positions.Dispose();
         Sources.Dispose();
         Targets.Dispose();
+        Rows.Dispose();
     }
 
-    private Tensor OnDevice(long[] values) => tensor(values, device: _device).DetachFromDisposeScope();
+    private Tensor OnDevice(long[] values) => TorchTensors.Upload(tensor(values), _device).DetachFromDisposeScope();
 
-    private Tensor OnDevice(float[] values) => tensor(values, device: _device);
+    private Tensor OnDevice(float[] values) => TorchTensors.Upload(tensor(values), _device);
 }

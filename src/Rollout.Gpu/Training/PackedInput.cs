@@ -47,7 +47,7 @@ internal sealed class PackedInput : IDisposable
             TokenStart = Place(Sums(byToken.Select(group => group.Count()))),
             TokenIds = Place([.. byToken.Select(group => group.Key)]),
         };
-        _numbers = tensor(_parts.SelectMany(part => part).ToArray(), ScalarType.Int32, device).DetachFromDisposeScope();
+        _numbers = TorchTensors.Upload(tensor(_parts.SelectMany(part => part).ToArray()), device).DetachFromDisposeScope();
         _memory = TorchTensors.Pointer(_numbers);
         _parts.Clear();
         nint At(int place) => _memory + (place * sizeof(int));

@@ -1,4 +1,5 @@
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Training.Losses;
 
 namespace Rollout.Gpu.Training;
 
@@ -35,7 +36,7 @@ internal sealed class PolicyBatch
     public int InputCount => Samples.Sum(sample => sample.Sequence.InputLength);
 
     /// <exception cref="ArgumentException">
-    /// A reward or a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
+    /// A reward is infinite, a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
     /// or a completion lacks a log-probability for a token.
     /// </exception>
     public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize, bool packed = false)
@@ -46,12 +47,11 @@ internal sealed class PolicyBatch
             [.. completions.Select(completion => completion.Reward)],
             [.. batch.Groups.Select(group => group.Id)],
             [.. batch.Groups.Select(group => group.Completions.Length)],
-            options.ScaleRewards,
+            options.Loss,
             advantages);
-        var weights = new LossWeights(
-            options.LossType,
-            completions.Length,
-            completions.Sum(completion => (long)completion.Tokens.Length),
+        var weights = LossWeights.Of(
+            options.Loss.Aggregation,
+            [.. completions.Select(completion => completion.Tokens.Length)],
             options.MaxCompletionLength);
 
         var samples = new List<PolicySample>();

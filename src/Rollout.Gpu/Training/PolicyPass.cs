@@ -1,3 +1,4 @@
+using Rollout.Gpu.Training.Losses;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -10,7 +11,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="loss">The token loss.</param>
 /// <param name="optimizer">Collects the gradients of the micro-batches.</param>
 internal sealed class PolicyPass(
-    ICompletionPass policy, ICompletionPass? reference, GrpoLoss loss, AdamW optimizer)
+    ICompletionPass policy, ICompletionPass? reference, PolicyLoss loss, AdamW optimizer)
 {
     private const int NamedSamples = 8;
 
@@ -21,7 +22,7 @@ internal sealed class PolicyPass(
     /// <exception cref="NotFiniteNumberException">The loss is not finite; it names the sample.</exception>
     public IterationSums Run(PolicyBatch batch, KeptLogprobs kept, MemoryBoundaries memory)
     {
-        var chunks = new List<Tensor>(); // [6] sums of each chunk of targets
+        var chunks = new List<Tensor>(); // the sums of each chunk of targets
         var ends = new List<int>(); // where each micro-batch ends among the chunks
         try
         {
@@ -57,18 +58,23 @@ internal sealed class PolicyPass(
         var initial =
             reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
         var own = new List<Tensor>();
-        policy.Backward(input, atOnce: false, (logprobs, start) =>
+        policy.Backward(input, loss.Recipe.NeedsWholeCompletions, (logprobs, start) =>
         {
             memory.AfterLogprobs();
             Tensor Part(Tensor whole) => whole.narrow(0, start, logprobs.size(0));
             using var withGradient = enable_grad();
             var leaf = logprobs.detach().requires_grad_();
-            using var terms = loss.Of(
+            using var terms = loss.Of(new TokenLossInput(
                 leaf,
                 old is null ? logprobs : Part(old),
-                initial is null ? null : Part(initial),
                 Part(advantages),
-                Part(weights));
+                Part(weights),
+                Part(input.Rows),
+                samples.Length)
+            {
+                ReferenceLogprobs = initial is null ? null : Part(initial),
+                SamplerLogprobs = Part(sampler),
+            });
             terms.Loss.backward();
             chunks.Add(IterationSums.OnDevice(terms, logprobs, Part(sampler)).DetachFromDisposeScope());
             own.Add(logprobs.alias().DetachFromDisposeScope());

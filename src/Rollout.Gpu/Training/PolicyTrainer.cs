@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
+using Rollout.Gpu.Training.Losses;
 using Rollout.Gpu.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -59,7 +60,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionLength, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Beta);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Loss.Beta);
         ArgumentOutOfRangeException.ThrowIfNegative(options.MaxGradNorm);
         ArgumentOutOfRangeException.ThrowIfNegative(options.WarmupSteps);
         if (options.Deterministic)
@@ -71,7 +72,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _optimizer = Optimizer(weights.Model, options);
         CheckpointBytes = _optimizer.StateBytes
             + weights.Model.parameters().Sum(parameter => parameter.numel() * parameter.element_size());
-        if (options.Beta > 0)
+        if (options.Loss.NeedsReference)
             _reference = reference ?? FrozenCopy(weights.Model);
         else
             reference?.Dispose();
@@ -79,7 +80,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _pass = new PolicyPass(
             _passes.Of(weights.Model, _optimizer),
             _reference is null ? null : _passes.Of(_reference, optimizer: null),
-            new GrpoLoss(options.Epsilon, options.EpsilonHigh, options.Beta),
+            new PolicyLoss(options.Loss),
             _optimizer);
     }
 
@@ -165,7 +166,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         long logitElements = 0,
         IDeviceMemory? memory = null)
     {
-        if (options.Beta > 0 && reference is null)
+        if (options.Loss.NeedsReference && reference is null)
             throw new ArgumentException(
                 "A resumed run with a KL term needs the initial policy as its reference.");
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);
@@ -234,8 +235,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
             Loss = last.Loss,
             GradientNorm = updates.GradientNorm,
             LearningRate = updates.LearningRate,
-            ClipFraction = updates.Sums.Sum(sums => sums.Clipped) / (tokens * _options.NumIterations),
-            Kl = last.Kl / tokens,
+            ClipFraction = updates.Sums.Sum(sums => sums.Statistics.Clipped) / (tokens * _options.NumIterations),
+            Kl = last.Statistics.Kl / tokens,
             Entropy = computed ? first.Surprise / tokens : double.NaN,
             LogprobDifferenceMean = computed ? first.Difference / tokens : double.NaN,
             LogprobDifferenceMax = computed ? first.DifferenceMax : double.NaN,

@@ -8,12 +8,17 @@ namespace Rollout.Gpu.Training;
 
 /// <summary>A value of a training pass.</summary>
 /// <param name="pointer">The address of packed rows, one for each token.</param>
-/// <param name="owner">What holds the memory; null for a buffer of the pass.</param>
-internal sealed class TrainingValue(nint pointer, IDisposable? owner = null)
+/// <param name="owner">What holds the memory; null for memory of the pass.</param>
+/// <param name="compute">
+/// Computes the value into memory of its size: the gradient computes it again, and its memory is free until then.
+/// </param>
+internal sealed class TrainingValue(nint pointer, IDisposable? owner = null, Action<nint>? compute = null)
 {
     public nint Pointer => pointer;
 
     public IDisposable? Owner => owner;
+
+    public Action<nint>? Compute => compute;
 
     /// <summary>The address of dLoss/dvalue during the backward pass, in the value's shape.</summary>
     public nint Gradient { get; set; }
@@ -62,6 +67,15 @@ internal sealed class TrainingPass(
     /// <summary>Memory of one value, for the gradient that <see cref="Backward"/> begins with.</summary>
     public nint TakeBuffer() => _buffers.Take();
 
+    /// <summary>Frees a value that nothing reads any more, except what gradients need.</summary>
+    public void Release(TrainingValue value)
+    {
+        if (value.Owner is null && (gradients is null || value.Compute is not null))
+            _buffers.Give(value.Pointer);
+        else if (gradients is null)
+            value.Owner?.Dispose();
+    }
+
     public TrainingValue Embed(Projection table)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
@@ -81,10 +95,8 @@ internal sealed class TrainingPass(
     public TrainingValue Norm(TrainingValue value, RmsNorm norm)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
-        var result = Value(_config.HiddenSize);
-        _kernels.Norm.Normalize(
-            _stream, value.Pointer, TorchTensors.Pointer(norm.Weight), result.Pointer, _tokens, _config.HiddenSize,
-            _epsilon);
+        var result = NormOf(value, norm);
+        result.Compute!(result.Pointer);
         Note(() => NormBackward(value, norm, result));
         return result;
     }
@@ -92,12 +104,12 @@ internal sealed class TrainingPass(
     public TrainingValue AddAndNorm(ref TrainingValue residual, TrainingValue update, RmsNorm norm)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
-        var result = Value(_config.HiddenSize);
+        var result = NormOf(update, norm);
         // The sum overwrites the update, because the norm before needs the residual.
         _kernels.Norm.AddNormalize(
             _stream, residual.Pointer, update.Pointer, TorchTensors.Pointer(norm.Weight), result.Pointer, _tokens,
             _config.HiddenSize, _epsilon);
-        Done(residual);
+        Release(residual);
         residual = update;
         Note(() =>
         {
@@ -112,7 +124,7 @@ internal sealed class TrainingPass(
         tools.Clock?.Enter(TrainingPart.Products);
         var result = Value((int)projection.Weight.size(0));
         _products.Forward(value.Pointer, projection, result.Pointer, _tokens);
-        Done(value);
+        Release(value);
         Note(() => ProjectBackward(value, projection, result));
         return result;
     }
@@ -131,8 +143,8 @@ internal sealed class TrainingPass(
         var attended = _attention.Forward(
             Heads(rotated[0].Pointer, queryHeads, headDim), Heads(rotated[1].Pointer, kvHeads, headDim),
             Heads(rotated[2].Pointer, kvHeads, headDim));
-        Done(heads);
-        Array.ForEach(rotated, Done);
+        Release(heads);
+        Array.ForEach(rotated, Release);
         var result = new TrainingValue(TorchTensors.Pointer(attended.Output), attended);
         Note(() => AttendBackward(heads, attention, norms, attended, result));
         return result;
@@ -141,9 +153,10 @@ internal sealed class TrainingPass(
     public TrainingValue Gate(TrainingValue halves)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
-        var result = Value(_config.IntermediateSize);
-        _kernels.Gate.Launch(_stream, halves.Pointer, result.Pointer, _tokens, _config.IntermediateSize);
-        Done(halves);
+        void Compute(nint to) => _kernels.Gate.Launch(_stream, halves.Pointer, to, _tokens, _config.IntermediateSize);
+        var result = new TrainingValue(_buffers.Take(), compute: Compute);
+        Compute(result.Pointer);
+        Release(halves);
         Note(() =>
         {
             tools.Clock?.Enter(TrainingPart.Elementwise);
@@ -154,6 +167,12 @@ internal sealed class TrainingPass(
         });
         return result;
     }
+
+    /// <summary>The norm of a value, not computed yet.</summary>
+    private TrainingValue NormOf(TrainingValue value, RmsNorm norm) => new(
+        _buffers.Take(),
+        compute: to => _kernels.Norm.Normalize(
+            _stream, value.Pointer, TorchTensors.Pointer(norm.Weight), to, _tokens, _config.HiddenSize, _epsilon));
 
     private void NormBackward(TrainingValue normed, RmsNorm norm, TrainingValue result)
     {
@@ -167,9 +186,17 @@ internal sealed class TrainingPass(
 
     private void ProjectBackward(TrainingValue projected, Projection projection, TrainingValue result)
     {
+        var input = projected.Pointer;
+        if (projected.Compute is { } compute)
+        {
+            tools.Clock?.Enter(TrainingPart.Elementwise);
+            compute(input = _buffers.Take());
+        }
+
         tools.Clock?.Enter(TrainingPart.Products);
-        _products.AddWeightGradient(
-            projected.Pointer, result.Gradient, projection, Sum(projection.Weight), _tokens);
+        _products.AddWeightGradient(input, result.Gradient, projection, Sum(projection.Weight), _tokens);
+        if (projected.Compute is not null)
+            _buffers.Give(input);
         if (projection.Bias is { } bias)
             _kernels.AddBiasGradient(_stream, result.Gradient, Sum(bias), _tokens, (int)bias.size(0));
         projected.Gradient = _buffers.Take();
@@ -203,17 +230,6 @@ internal sealed class TrainingPass(
 
     private TrainingValue Value(int width) => new(
         gradients is null ? _buffers.Take() : arena.Reserve((long)_tokens * width * tools.ElementBytes));
-
-    // What a gradient needs stays.
-    private void Done(TrainingValue value)
-    {
-        if (gradients is not null)
-            return;
-        if (value.Owner is { } owner)
-            owner.Dispose();
-        else
-            _buffers.Give(value.Pointer);
-    }
 
     private nint Sum(Tensor parameter) => TorchTensors.Pointer(gradients!(parameter));
 

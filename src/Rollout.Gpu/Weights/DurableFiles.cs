@@ -8,6 +8,12 @@ namespace Rollout.Gpu.Weights;
 /// </summary>
 public static class DurableFiles
 {
+    /// <summary>
+    /// Told of each operation once it is done, with the path. A lost flush shows in nothing but their order, which tests
+    /// check by this.
+    /// </summary>
+    internal static AsyncLocal<Action<DiskOperation, string>?> Observer { get; } = new();
+
     /// <summary>Writes a file under a temporary name beside its own, then replaces what has that name.</summary>
     public static void Write(string path, Action<FileStream> write)
     {
@@ -29,7 +35,8 @@ public static class DurableFiles
     {
         FlushFile(written);
         File.Move(written, path, overwrite: true);
-        FolderSync.Flush(ParentOf(path));
+        Note(DiskOperation.Rename, path);
+        FlushNames(ParentOf(path));
     }
 
     /// <summary>
@@ -39,7 +46,8 @@ public static class DurableFiles
     {
         FlushFolder(written);
         Directory.Move(written, path);
-        FolderSync.Flush(ParentOf(path));
+        Note(DiskOperation.Rename, path);
+        FlushNames(ParentOf(path));
     }
 
     /// <summary>Waits until everything in a folder is on the disk.</summary>
@@ -48,15 +56,37 @@ public static class DurableFiles
         foreach (var file in Directory.EnumerateFiles(written, "*", SearchOption.AllDirectories))
             FlushFile(file);
         foreach (var folder in Directory.EnumerateDirectories(written, "*", SearchOption.AllDirectories))
-            FolderSync.Flush(folder);
-        FolderSync.Flush(written);
+            FlushNames(folder);
+        FlushNames(written);
     }
 
     private static void FlushFile(string path)
     {
         using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
         RandomAccess.FlushToDisk(handle);
+        Note(DiskOperation.FlushFile, path);
     }
 
+    private static void FlushNames(string folder)
+    {
+        FolderSync.Flush(folder);
+        Note(DiskOperation.FlushFolder, folder);
+    }
+
+    private static void Note(DiskOperation operation, string path) => Observer.Value?.Invoke(operation, path);
+
     private static string ParentOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+}
+
+/// <summary>What <see cref="DurableFiles"/> has the disk do.</summary>
+internal enum DiskOperation
+{
+    /// <summary>A file's data reach the disk.</summary>
+    FlushFile,
+
+    /// <summary>The names in a folder reach the disk.</summary>
+    FlushFolder,
+
+    /// <summary>A finished file or folder gets its final name.</summary>
+    Rename,
 }

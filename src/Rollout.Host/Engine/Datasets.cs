@@ -50,19 +50,6 @@ internal static class Datasets
         JsonlSettings jsonl, string modelFolder, long seed, CancellationToken cancellation)
     {
         var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));
-        return new JsonlDataset(
-            new JsonlOptions
-            {
-                TrainPath = jsonl.Train,
-                HeldOutPath = jsonl.HeldOut,
-                PromptField = jsonl.PromptField,
-                AnswerField = jsonl.AnswerField,
-                Prefix = jsonl.Prefix,
-                Suffix = jsonl.Suffix,
-                FormatChat = messages => chat.Value.Format(messages),
-                TextIsUserMessage = jsonl.Chat == ChatWrapping.User,
-            },
-            seed,
-            cancellation);
+        return new JsonlDataset(jsonl, seed, messages => chat.Value.Format(messages), cancellation);
     }
 }

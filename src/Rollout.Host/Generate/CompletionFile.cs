@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Rollout.Gpu.Weights;
 using Rollout.Host.Output;
@@ -84,9 +85,14 @@ internal sealed class CompletionFile : IDisposable
             return;
         // The marker comes first: if the process is killed in between, the next run finds the whole part file.
         if (marksRun)
-            File.WriteAllText(Marker(_path), MarkerText(_run, new FileInfo(Part).Length));
+        {
+            var text = MarkerText(_run, new FileInfo(Part).Length);
+            DurableFiles.Write(Marker(_path), file => file.Write(Encoding.UTF8.GetBytes(text)));
+        }
         else
+        {
             File.Delete(Marker(_path));
+        }
         DurableFiles.Replace(Part, _path);
     }
 

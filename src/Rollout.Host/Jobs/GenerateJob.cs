@@ -25,7 +25,7 @@ public static class GenerateJob
     {
         if (options.Set.Count > 0)
             throw new CommandLineException("--set changes the settings of a cluster: name one by --cluster or --config.");
-        var overrides = Overrides(options);
+        var overrides = Sampling(options).Add(options.Model, options.Engine);
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         PolicyModel.RequireSupported(tree, settings);
@@ -136,11 +136,6 @@ public static class GenerateJob
                 + $" of {pool.BlockSize} tokens, and there are {pool.BlockCount} (--kv-blocks)");
         }
     }
-
-    private static EngineOverrides Overrides(GenerateOptions options) => Sampling(options)
-        .Add(options.Model, options.Engine)
-        // A slow device is not a lost one, and there is no other to go on with a group.
-        .Add("generate", "scheduler.group-timeout", "24h");
 
     private static EngineOverrides Sampling(GenerateOptions options) => new EngineOverrides()
         .Add("--seed", "seed", options.Seed)

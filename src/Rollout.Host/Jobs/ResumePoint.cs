@@ -48,6 +48,19 @@ public sealed record ResumePoint
             throw new OutputException($"The run in '{Folder.Path}' has the seed {Progress.Seed}, and rollout.seed is {seed}.");
     }
 
+    /// <summary>
+    /// A warning where the CPU computes with another number of threads than before, whose sums round differently; null
+    /// where it does not.
+    /// </summary>
+    public string? ThreadsWarning(RolloutSettings settings)
+    {
+        var threads = PolicyModel.Threads(settings);
+        return PolicyModel.IsCuda(settings) || Progress.Threads == 0 || Progress.Threads == threads
+            ? null
+            : $"WARNING the run had threads = {Progress.Threads} and goes on with {threads}: its metrics may differ in the"
+                + " last bits from those of a run that was not interrupted";
+    }
+
     public CausalLm LoadModel(RolloutSettings settings) => PolicyModel.Load(Checkpoint, settings);
 
     private static TrainingProgress ReadProgress(CheckpointStore store, string newest)
@@ -58,25 +71,12 @@ public sealed record ResumePoint
         }
         catch (CheckpointException damage)
         {
-            var whole = store.Steps().Reverse().Select(store.FolderOf).FirstOrDefault(IsWhole);
+            var whole = store.Steps().Reverse().Select(store.FolderOf).FirstOrDefault(CheckpointStore.IsWhole);
             throw new OutputException(
                 damage.Message + (whole is null
                     ? " No checkpoint of the run is whole."
                     : $" The newest whole checkpoint is '{whole}': remove the newer ones to continue from it."),
                 damage);
-        }
-    }
-
-    private static bool IsWhole(string checkpoint)
-    {
-        try
-        {
-            _ = CheckpointStore.ReadVerified(checkpoint);
-            return true;
-        }
-        catch (CheckpointException)
-        {
-            return false;
         }
     }
 }

@@ -1,102 +1,142 @@
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Output;
+using Rollout.Host.Tracking;
 
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// What a run writes into its folder while it trains: metrics, rollouts, and a plot that follows them. A plot that
+/// What a run writes into its folder while it trains: metrics, rollouts, and what follows the metrics. A follower that
 /// cannot be written is a warning, and the run goes on.
 /// </summary>
 public sealed class RunRecord : IDisposable
 {
-    private static readonly TimeSpan PlotEvery = TimeSpan.FromSeconds(20);
-
     private readonly RunFolder _run;
-    private readonly MetricsWriter _metrics;
+    private readonly MetricsFile _metrics;
     private readonly RolloutsWriter _rollouts;
     private readonly int _rolloutsPerStep;
-    private readonly List<StepReport> _steps;
-    private long _plotted = TimeProvider.System.GetTimestamp();
-    private string? _plotWarning;
+    private readonly Dictionary<IMetricSink, string?> _followers; // with the last warning of each
+    private StepMetrics? _last;
+    private double _tokens;
 
     /// <param name="run">The run's folder.</param>
     /// <param name="resumedAt">The step that a resumed run goes on after; null for a new run.</param>
-    /// <param name="rolloutsPerStep">Samples written per step; 0 writes all.</param>
-    public RunRecord(RunFolder run, int? resumedAt, int rolloutsPerStep)
+    /// <param name="output">What to write.</param>
+    public RunRecord(RunFolder run, int? resumedAt, OutputSettings output)
     {
         _run = run;
-        _rolloutsPerStep = rolloutsPerStep == 0 ? int.MaxValue : rolloutsPerStep;
+        _rolloutsPerStep = output.RolloutsPerStep == 0 ? int.MaxValue : output.RolloutsPerStep;
         if (resumedAt is { } step)
         {
             var hasRollouts = File.Exists(run.Rollouts);
-            _metrics = MetricsWriter.Resume(run, step);
+            _metrics = MetricsFile.Resume(run, step);
             _rollouts = RolloutsWriter.Resume(run, step);
-            Earlier = MetricsWriter.Read(run);
-            Gaps = [.. GapsBefore(step, hasRollouts)];
+            var recorded = MetricsFile.Read(run);
+            Earlier = [.. recorded.Where(line => !line.HasFormerNames)];
+            Gaps = [.. GapsBefore(step, recorded, hasRollouts)];
         }
         else
         {
-            _metrics = MetricsWriter.Create(run);
+            _metrics = MetricsFile.Create(run);
             _rollouts = RolloutsWriter.Create(run);
         }
 
-        _steps = [.. Earlier];
+        _last = Earlier is [.., var last] ? last : null;
+        _tokens = _last?.Find(Metrics.Tokens) ?? 0;
+        IMetricSink[] followers = [new PlotFile(run, Earlier)];
+        _followers = followers.ToDictionary(sink => sink, _ => (string?)null);
     }
 
-    /// <summary>The steps of a resumed run that are done already, as far as they could be read.</summary>
-    public IReadOnlyList<StepReport> Earlier { get; } = [];
+    /// <summary>
+    /// The recorded steps of a resumed run, as far as they could be read; step 0 is what was measured before training.
+    /// </summary>
+    public IReadOnlyList<StepMetrics> Earlier { get; } = [];
 
     /// <summary>A sentence for each file of a resumed run that lacks some of the earlier steps.</summary>
     public IReadOnlyList<string> Gaps { get; } = [];
 
-    /// <summary>Writes a finished step, and gives it as the view shows it.</summary>
+    /// <summary>
+    /// Why a run that did all its steps is none that succeeded: its last metrics are NaN or infinite. Null where they are
+    /// numbers.
+    /// </summary>
+    public string? WhyDiverged => _last is { AreFinite: false }
+        ? $"training step {_last.Step}, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate"
+            + " may be too high"
+        : null;
+
+    /// <summary>Writes the accuracy before training, as step 0.</summary>
+    /// <param name="heldOutAccuracy">0 … 1.</param>
+    /// <param name="warn">Told once of each reason why a follower can't be written.</param>
+    public void AddStart(double heldOutAccuracy, Action<string> warn) =>
+        Write(StepRecord.BeforeTraining(heldOutAccuracy), warn);
+
+    /// <summary>Writes a finished step, and gives its metrics as the view shows them.</summary>
     /// <param name="step">What the trainer reports.</param>
-    /// <param name="warn">Told once of each reason why the plot can't be written.</param>
-    public StepReport Add(TrainingStepFinished step, Action<string> warn)
+    /// <param name="warn">Told once of each reason why a follower can't be written.</param>
+    public StepMetrics Add(TrainingStepFinished step, Action<string> warn)
     {
-        var report = ToReport(step);
-        _steps.Add(report);
-        _metrics.Write(report);
+        var record = StepRecord.Of(step, _tokens);
+        _last = record.Metrics;
+        _tokens = _last[Metrics.Tokens];
         foreach (var line in ToLines(step).Take(_rolloutsPerStep))
             _rollouts.Write(line);
-        if (TimeProvider.System.GetElapsedTime(_plotted) > PlotEvery)
-            DrawPlot(warn);
-        return report;
+        Write(record, warn);
+        return record.Metrics;
     }
 
-    /// <summary>Draws all steps.</summary>
-    /// <param name="warn">Told once of each reason why the plot can't be written.</param>
-    public void DrawPlot(Action<string> warn)
+    /// <summary>Ends the followers: they write what they still have.</summary>
+    /// <param name="warn">Told once of each reason why a follower can't be written.</param>
+    public void Complete(Action<string> warn)
     {
-        _plotted = TimeProvider.System.GetTimestamp();
-        try
-        {
-            RewardsPlot.Write(_run, _steps);
-        }
-        catch (Exception cause) // an ornament: no fault of it, of its library or of the disk ends a run
-        {
-            var warning = $"WARNING '{_run.RewardsPlot}' was not written: {cause.Message.Split('\n')[0]}";
-            if (warning != _plotWarning)
-                warn(warning);
-            _plotWarning = warning;
-        }
+        foreach (var sink in _followers.Keys.ToArray())
+            Try(sink, follower => follower.Dispose(), warn);
+        _followers.Clear();
     }
 
     public void Dispose()
     {
+        Complete(_ => { });
         _metrics.Dispose();
         _rollouts.Dispose();
     }
 
-    private IEnumerable<string> GapsBefore(int step, bool hasRollouts)
+    private void Write(StepRecord step, Action<string> warn)
     {
-        var missing = Enumerable.Range(1, step).Except(Earlier.Select(report => report.Step)).ToArray();
+        _metrics.Write(step);
+        foreach (var sink in _followers.Keys.ToArray())
+            Try(sink, follower => follower.Write(step), warn);
+    }
+
+    private void Try(IMetricSink sink, Action<IMetricSink> act, Action<string> warn)
+    {
+        try
+        {
+            act(sink);
+        }
+        catch (Exception cause) // an ornament: no fault of it, of its library or of the disk ends a run
+        {
+            var warning = $"WARNING '{sink.Target}' was not written: {cause.Message.Split('\n')[0]}";
+            if (warning != _followers[sink])
+                warn(warning);
+            _followers[sink] = warning;
+        }
+    }
+
+    private IEnumerable<string> GapsBefore(int step, IReadOnlyList<StepMetrics> recorded, bool hasRollouts)
+    {
+        var missing = Enumerable.Range(1, step).Except(recorded.Select(line => line.Step)).ToArray();
         if (missing.Length > 0)
         {
             var lines = _metrics.Unreadable.Count > 0 ? $"; unreadable: {LinesOf(_metrics.Unreadable)}" : "";
             yield return
                 $"WARNING '{_run.Metrics}' lacks {missing.Length} of the {step} steps so far, from step {missing[0]}{lines}";
+        }
+
+        if (recorded.Count > Earlier.Count)
+        {
+            yield return $"WARNING '{_run.Metrics}' has steps with the metric names of an earlier version: plots and summary"
+                + " leave them out, and num_tokens starts at 0";
         }
 
         if (!hasRollouts)
@@ -114,40 +154,6 @@ public sealed class RunRecord : IDisposable
         var more = numbers.Count > shown ? $" and {numbers.Count - shown} more" : "";
         return $"{(numbers.Count == 1 ? "line" : "lines")} {string.Join(", ", numbers.Take(shown))}{more}";
     }
-
-    private static StepReport ToReport(TrainingStepFinished step) => new()
-    {
-        Step = step.Step,
-        Steps = step.Steps,
-        PolicyVersion = step.Train.Version.Value,
-        RewardMean = step.RewardMean,
-        RewardStd = step.RewardStd,
-        HeldOutAccuracy = step.HeldOutAccuracy,
-        RolloutTokensPerSecond = step.RolloutTokensPerSecond,
-        TrainTokensPerSecond = step.TrainTokensPerSecond,
-        MeanCompletionLength = step.MeanCompletionLength,
-        MaxCompletionLength = step.MaxCompletionLength,
-        TruncatedShare = step.TruncatedShare,
-        Kl = step.Train.Kl,
-        ClipFraction = step.Train.ClipFraction,
-        Entropy = step.Train.Entropy,
-        LogprobDifferenceMean = step.Train.LogprobDifferenceMean,
-        LogprobDifferenceMax = step.Train.LogprobDifferenceMax,
-        GradientNorm = step.Train.GradientNorm,
-        LearningRate = step.Train.LearningRate,
-        Loss = step.Train.Loss,
-        EqualRewardGroups = step.Train.EqualRewardGroups,
-        FailedGroups = step.FailedGroups,
-        BlocksInUsePeak = step.Decode.BlocksInUsePeak,
-        BlocksTotal = step.Decode.BlocksTotal,
-        SharingRatio = step.Decode.SharingRatio,
-        Preemptions = step.Decode.Preemptions,
-        StepFailures = step.Decode.StepFailures,
-        RolloutSeconds = step.RolloutSeconds,
-        TrainSeconds = step.Train.Seconds,
-        Memory = step.Train.Memory,
-        TotalSeconds = step.TotalSeconds,
-    };
 
     private static IEnumerable<RolloutLine> ToLines(TrainingStepFinished step) =>
         from scored in step.Groups

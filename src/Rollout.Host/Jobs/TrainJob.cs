@@ -84,7 +84,7 @@ public static class TrainJob
         };
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
-        RequireFittingGroups(job, pool, maxModelLength, tree);
+        RequireFittingGroups(job, pool, maxModelLength, tree, context.Stop.Token);
 
         await using var topology = await ClusterMembers.StartAsync(
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
@@ -123,21 +123,26 @@ public static class TrainJob
     private static async Task<string?> FollowAsync(
         TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
     {
-        var from = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
+        var start = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
+        start = start with { Threads = PolicyModel.Threads(settings) };
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
-        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output.RolloutsPerStep);
-        using (var view = new TrainingView(context, record.Earlier))
+        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output);
+        using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
             foreach (var gap in record.Gaps)
                 view.Say(gap);
-            await foreach (var seen in trainer.TrainAsync(from, context.Stop.Token))
+            if (resumed?.ThreadsWarning(settings) is { } warning)
+                view.Say(warning);
+            await foreach (var seen in trainer.TrainAsync(start, context.Stop.Token))
             {
                 switch (seen)
                 {
                     case TrainingStarted { HeldOutAccuracy: { } accuracy }:
-                        view.ReportStart(new HeldOutAccuracy(from.Step, accuracy));
+                        if (start.Step == 0)
+                            record.AddStart(accuracy, view.Say);
+                        view.ReportStart(new HeldOutAccuracy(start.Step, accuracy));
                         break;
                     case TrainingStepFinished report:
                         view.Report(record.Add(report, view.Say));
@@ -153,9 +158,9 @@ public static class TrainJob
                         break;
                 }
             }
-            record.DrawPlot(view.Say);
+            record.Complete(view.Say);
         }
-        return ended?.Error;
+        return ended?.Error ?? record.WhyDiverged;
     }
 
     private static PolicyTrainer CreateTrainer(
@@ -164,7 +169,7 @@ public static class TrainJob
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
-        CausalLm? reference = grpo.Beta > 0 ? PolicyModel.LoadInitial(settings) : null;
+        CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 
@@ -172,14 +177,19 @@ public static class TrainJob
     /// Encodes every line of a data file once, and measures the prompts of the first step and of the evaluation: a
     /// longer group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
     /// </summary>
-    private static void RequireFittingGroups(TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree)
+    private static void RequireFittingGroups(
+        TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree, CancellationToken cancellation)
     {
         for (var line = 0; job.Dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        {
+            cancellation.ThrowIfCancellationRequested();
             job.Encode(lines.Train(line));
+        }
         var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
             .Concat(job.EvaluationGroups(0).Select(group => group.Request));
         foreach (var group in groups)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (group.Prompt.Length + job.Sampling.MaxTokens > maxModelLength)
             {
                 throw tree.Rollout.Section("sampling").Invalid(

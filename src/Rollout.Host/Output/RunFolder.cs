@@ -1,7 +1,7 @@
 namespace Rollout.Host.Output;
 
 /// <summary>
-/// The folder of one training run: metrics.jsonl, rollouts.jsonl, rewards.png, config.conf and checkpoints/step-N. A
+/// The folder of one training run: metrics.jsonl, rollouts.jsonl, plots.png, config.conf and checkpoints/step-N. A
 /// folder holds one run; a second one is refused.
 /// </summary>
 public sealed class RunFolder
@@ -20,14 +20,14 @@ public sealed class RunFolder
 
     public string Rollouts => System.IO.Path.Combine(Path, RolloutsName);
 
-    public string RewardsPlot => System.IO.Path.Combine(Path, "rewards.png");
+    public string Plots => System.IO.Path.Combine(Path, "plots.png");
 
     public string Checkpoints => System.IO.Path.Combine(Path, CheckpointsName);
 
     /// <summary>
     /// True where the folder has a finished step or a checkpoint. A run that ended before counts as none.
     /// </summary>
-    public bool HoldsRun => new FileInfo(Metrics) is { Exists: true, Length: > 0 } || Directory.Exists(Checkpoints);
+    public bool HoldsRun => Directory.Exists(Checkpoints) || (File.Exists(Metrics) && File.ReadLines(Metrics).Any(IsStep));
 
     /// <summary>The configuration that the run was started with.</summary>
     public string Config => System.IO.Path.Combine(Path, "config.conf");
@@ -106,6 +106,9 @@ public sealed class RunFolder
                 return path;
         }
     }
+
+    /// <summary>False for the line of metrics.jsonl about what was measured before training.</summary>
+    private static bool IsStep(string line) => !line.StartsWith("""{"step":0,""", StringComparison.Ordinal);
 
     private void RequireWritable()
     {

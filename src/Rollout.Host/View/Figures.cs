@@ -1,4 +1,5 @@
-using Rollout.Host.Output;
+using System.Globalization;
+using Rollout.Host.Tracking;
 
 namespace Rollout.Host.View;
 
@@ -18,7 +19,7 @@ internal static class Figures
     public static string Elapsed(TimeSpan time) => time.TotalSeconds < 59.95 ? $"{time.TotalSeconds:0.0} s" : Duration(time);
 
     /// <summary>"1 step", "2 steps".</summary>
-    public static string Count(long count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+    public static string Count(double count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 
     /// <summary>A progress bar in Spectre's markup, with its percentage.</summary>
     public static string Bar(int done, int all)
@@ -28,31 +29,25 @@ internal static class Figures
         return $"[green]{new string('=', filled)}[/][dim]{new string('-', BarWidth - filled)}[/] {share:0%}";
     }
 
-    public static string Reward(StepReport report) => $"{report.RewardMean:0.000} ± {report.RewardStd:0.000}";
+    public static string Reward(StepMetrics report) => $"{report[Metrics.Reward]:0.000} ± {report[Metrics.RewardStd]:0.000}";
 
     public static string Rate(double tokensPerSecond) => $"{tokensPerSecond:#,0} tok/s";
 
-    public static string Length(StepReport report) =>
-        $"{report.MeanCompletionLength:0.0} (max {report.MaxCompletionLength})";
+    public static string Length(StepMetrics report) =>
+        $"{report[Metrics.MeanLength]:0.0} (max {report[Metrics.MaxLength]})";
 
-    public static string Clip(StepReport report) => $"{report.ClipFraction:0.0%}";
+    /// <summary>A metric in a format; "–" where the step did not measure it.</summary>
+    public static string Number(StepMetrics report, Metric metric, string format) =>
+        report.Find(metric)?.ToString(format, CultureInfo.CurrentCulture) ?? "–";
 
-    public static string Blocks(StepReport report) => $"{report.BlocksInUsePeak}/{report.BlocksTotal}";
+    public static string Clip(StepMetrics report) => Number(report, Metrics.ClipFraction, "0.0%");
 
-    public static string Sharing(StepReport report) => $"{report.SharingRatio:0.00}x";
+    public static string Blocks(StepMetrics report) => $"{report[Metrics.BlocksPeak]}/{report[Metrics.BlocksTotal]}";
 
-    public static string LogprobDifference(StepReport report) => HasTrained(report)
-        ? $"{report.LogprobDifferenceMean:0.0e+0} (max {report.LogprobDifferenceMax:0.0e+0})"
+    public static string Sharing(StepMetrics report) => $"{report[Metrics.SharingRatio]:0.00}x";
+
+    public static string LogprobDifference(StepMetrics report) => report.Find(Metrics.LogprobDifferenceMax) is not null
+        ? $"{report[Metrics.LogprobDifferenceMean]:0.0e+0} (max {report[Metrics.LogprobDifferenceMax]:0.0e+0})"
         : "not measured";
 
-    /// <summary>Whether a group had rewards that differ. Without one nothing was compared: those metrics are NaN.</summary>
-    public static bool HasTrained(StepReport report) => report is not { Loss: 0, GradientNorm: 0 };
-
-    /// <summary>Whether every metric of the policy and its update is a finite number.</summary>
-    public static bool AreFinite(StepReport report)
-    {
-        double[] always = [report.RewardMean, report.RewardStd, report.Loss, report.GradientNorm, report.Kl, report.ClipFraction];
-        double[] compared = [report.Entropy, report.LogprobDifferenceMean, report.LogprobDifferenceMax];
-        return always.All(double.IsFinite) && (!HasTrained(report) || compared.All(double.IsFinite));
-    }
 }

@@ -1,4 +1,4 @@
-using Rollout.Host.Output;
+using Rollout.Host.Tracking;
 
 namespace Rollout.Host.View;
 
@@ -11,15 +11,14 @@ internal sealed record HeldOutAccuracy(int Step, double Share)
     public string At => Step == 0 ? "before training" : $"step {Step}";
 
     /// <summary>All measurements of a run, in order.</summary>
-    /// <param name="start">Measured before the first step of this process; null where it was not.</param>
+    /// <param name="starts">Measured before the first step of the run, or of this process.</param>
     /// <param name="reports">The finished steps.</param>
-    public static IReadOnlyList<HeldOutAccuracy> All(HeldOutAccuracy? start, IReadOnlyList<StepReport> reports)
-    {
-        var measured = from report in reports
-                       where report.HeldOutAccuracy is not null && report.Step != start?.Step
-                       select new HeldOutAccuracy(report.Step, report.HeldOutAccuracy!.Value);
-        return [.. (start is null ? measured : measured.Append(start)).OrderBy(one => one.Step)];
-    }
+    public static IReadOnlyList<HeldOutAccuracy> All(IEnumerable<HeldOutAccuracy> starts, IEnumerable<StepMetrics> reports) =>
+        [.. starts.Concat(reports.SelectMany(Of)).DistinctBy(one => one.Step).OrderBy(one => one.Step)];
+
+    /// <summary>The measurement after a step, where there was one.</summary>
+    public static IEnumerable<HeldOutAccuracy> Of(StepMetrics step) =>
+        step.Find(Metrics.HeldOutAccuracy) is { } share ? [new HeldOutAccuracy(step.Step, share)] : [];
 
     public override string ToString() => $"{Share:0.000} ({At})";
 }

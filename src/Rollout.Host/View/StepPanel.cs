@@ -1,4 +1,4 @@
-using Rollout.Host.Output;
+using Rollout.Host.Tracking;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -8,10 +8,11 @@ namespace Rollout.Host.View;
 internal static class StepPanel
 {
     /// <param name="reports">The finished steps in order.</param>
-    /// <param name="start">The accuracy before the first step of this process; null where it was not measured.</param>
-    public static IRenderable Render(IReadOnlyList<StepReport> reports, HeldOutAccuracy? start = null)
+    /// <param name="steps">Training steps of the run.</param>
+    /// <param name="starts">The accuracies before the first step of the run, or of this process.</param>
+    public static IRenderable Render(IReadOnlyList<StepMetrics> reports, int steps, params IEnumerable<HeldOutAccuracy> starts)
     {
-        var accuracy = HeldOutAccuracy.All(start, reports) is [.., var measured]
+        var accuracy = HeldOutAccuracy.All(starts, reports) is [.., var measured]
             ? $"[bold]{measured.Share:0.000}[/] ({measured.At})"
             : "not evaluated yet";
         var rows = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn(new GridColumn());
@@ -22,17 +23,18 @@ internal static class StepPanel
         }
         AddRow(rows, "reward", $"[bold]{Figures.Reward(now)}[/]");
         AddRow(rows, "held-out accuracy", accuracy);
-        AddRow(rows, "rollout", $"{Figures.Rate(now.RolloutTokensPerSecond)}, {now.RolloutSeconds:0.0} s");
-        AddRow(rows, "training", $"{Figures.Rate(now.TrainTokensPerSecond)}, {now.TrainSeconds:0.0} s");
+        AddRow(rows, "rollout", $"{Figures.Rate(now[Metrics.RolloutRate])}, {now[Metrics.RolloutSeconds]:0.0} s");
+        AddRow(rows, "training", $"{Figures.Rate(now[Metrics.TrainRate])}, {now[Metrics.TrainSeconds]:0.0} s");
         AddRow(rows, "completion length", Figures.Length(now));
-        AddRow(rows, "update", $"loss {now.Loss:0.0000}, gradient norm {now.GradientNorm:0.00}, kl {now.Kl:0.0000}, "
-            + $"clipped {Figures.Clip(now)}, learning rate {now.LearningRate:0.0e+0}");
+        AddRow(rows, "update", $"loss {now[Metrics.Loss]:0.0000}, gradient norm {now[Metrics.GradientNorm]:0.00}, kl {Figures.Number(now, Metrics.Kl, "0.0000")}, "
+            + $"clipped {Figures.Clip(now)}, learning rate {now[Metrics.LearningRate]:0.0e+0}");
         AddRow(rows, "kv blocks",
-            $"{Figures.Blocks(now)}, shared {Figures.Sharing(now)}, {Figures.Count(now.Preemptions, "preemption")}");
+            $"{Figures.Blocks(now)}, shared {Figures.Sharing(now)}, {Figures.Count(now[Metrics.Preemptions], "preemption")}");
         AddRow(rows, "logprob difference", Figures.LogprobDifference(now));
-        AddRow(rows, "groups", $"{now.EqualRewardGroups} with equal rewards, {Failed(now)}");
-        AddRow(rows, "time", $"{now.TotalSeconds:0.0} s a step, {Figures.Duration(TimeLeft.Estimate(reports))} left");
-        return Frame($"step {now.Step}/{now.Steps}, policy {now.PolicyVersion}", new Markup(Figures.Bar(now.Step, now.Steps)), rows);
+        AddRow(rows, "groups", $"{now[Metrics.EqualRewards]:0.0%} with equal rewards, {Failed(now)}");
+        AddRow(rows, "time", $"{now[Metrics.StepSeconds]:0.0} s a step, {Figures.Duration(TimeLeft.Estimate(reports, steps))} left");
+        return Frame(
+            $"step {now.Step}/{steps}, policy {now[Metrics.PolicyVersion]}", new Markup(Figures.Bar(now.Step, steps)), rows);
     }
 
     private static Panel Frame(string header, IRenderable first, Grid rows) =>
@@ -41,6 +43,6 @@ internal static class StepPanel
     private static void AddRow(Grid grid, string label, string value) =>
         grid.AddRow(new Text(label, new Style(decoration: Decoration.Dim)), new Markup(value));
 
-    private static string Failed(StepReport report) =>
-        report.FailedGroups > 0 ? $"[red]{report.FailedGroups} failed[/]" : "none failed";
+    private static string Failed(StepMetrics report) =>
+        report[Metrics.FailedGroups] > 0 ? $"[red]{report[Metrics.FailedGroups]} failed[/]" : "none failed";
 }

@@ -1,5 +1,5 @@
 using Rollout.Host.Invocation;
-using Rollout.Host.Output;
+using Rollout.Host.Tracking;
 using Spectre.Console;
 
 namespace Rollout.Host.View;
@@ -12,15 +12,20 @@ internal sealed class TrainingView : IDisposable
 {
     private readonly Lock _turn = new();
     private readonly CommandContext _context;
-    private readonly List<StepReport> _reports;
-    private HeldOutAccuracy? _start;
+    private readonly int _steps;
+    private readonly List<StepMetrics> _reports;
+    private readonly List<HeldOutAccuracy> _starts;
 
     /// <param name="context">The terminal.</param>
-    /// <param name="earlier">The finished steps of a resumed run; the summary counts them.</param>
-    public TrainingView(CommandContext context, IReadOnlyList<StepReport>? earlier = null)
+    /// <param name="steps">Training steps of the run.</param>
+    /// <param name="earlier">The recorded steps of a resumed run, step 0 included; the summary counts them.</param>
+    public TrainingView(CommandContext context, int steps, IReadOnlyList<StepMetrics>? earlier = null)
     {
         _context = context;
-        _reports = [.. earlier ?? []];
+        _steps = steps;
+        var recorded = (earlier ?? []).ToLookup(step => step.Step > 0);
+        _reports = [.. recorded[true]];
+        _starts = [.. recorded[false].SelectMany(HeldOutAccuracy.Of)];
         Draw();
     }
 
@@ -28,20 +33,20 @@ internal sealed class TrainingView : IDisposable
     public void ReportStart(HeldOutAccuracy accuracy)
     {
         lock (_turn)
-            _start = accuracy;
+            _starts.Add(accuracy);
         Say($"held-out accuracy {(accuracy.Step == 0 ? "" : "at ")}{accuracy.At}: {accuracy.Share:P1}");
         Draw();
     }
 
     /// <summary>Shows a finished training step.</summary>
-    public void Report(StepReport report)
+    public void Report(StepMetrics report)
     {
         lock (_turn)
             _reports.Add(report);
         if (_context.Live.CanDraw)
             Draw();
         else
-            Say(StepLine.Format(report, TimeLeft.Estimate(_reports)));
+            Say(StepLine.Format(report, _steps, TimeLeft.Estimate(_reports, _steps)));
     }
 
     /// <summary>Shows a line that stays.</summary>
@@ -54,7 +59,7 @@ internal sealed class TrainingView : IDisposable
     public void Dispose()
     {
         _context.Live.Leave();
-        _context.Console.Write(RunSummary.Render(_reports, _start));
+        _context.Console.Write(RunSummary.Render(_reports, _starts));
         _context.Console.WriteLine();
     }
 
@@ -63,6 +68,6 @@ internal sealed class TrainingView : IDisposable
         if (!_context.Live.CanDraw)
             return;
         lock (_turn)
-            _context.Live.Draw(StepPanel.Render(_reports, _start));
+            _context.Live.Draw(StepPanel.Render(_reports, _steps, _starts));
     }
 }

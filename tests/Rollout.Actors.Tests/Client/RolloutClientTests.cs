@@ -97,7 +97,7 @@ public sealed class RolloutClientTests() : ActorTest(VirtualTime)
         var moving = reader.MoveNextAsync();
 
         var submitted = Submitted();
-        Assert.Equal((required, "tiny"), (submitted.Required, submitted.Fingerprint));
+        Assert.Equal((required, "tiny"), (submitted.RequiredPolicy, submitted.Fingerprint));
         Answer(LastSender, 0);
         Assert.True(await moving);
     }

@@ -1,5 +1,6 @@
 using System.Text;
 using Rollout.Actors.Data;
+using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 using Xunit;
 
@@ -15,9 +16,8 @@ public sealed class JsonlDatasetTests
             {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": [], "yes": true, "no": null}
             """);
         using var dataset = new JsonlDataset(
-            new JsonlOptions
+            Settings(path) with
             {
-                TrainPath = path,
                 PromptField = "question",
                 AnswerField = "solution",
                 Prefix = "Q: ",
@@ -88,19 +88,18 @@ public sealed class JsonlDatasetTests
     public void Held_out_lines_come_in_an_order_of_their_own_that_no_seed_changes()
     {
         using var folder = new TemporaryFolder();
-        var options = new JsonlOptions
+        var settings = Settings(folder.Write("train.jsonl", Lines(3))) with
         {
-            TrainPath = folder.Write("train.jsonl", Lines(3)),
-            HeldOutPath = folder.Write("test.jsonl", Lines(100)),
+            HeldOut = folder.Write("test.jsonl", Lines(100)),
         };
-        using var one = new JsonlDataset(options, seed: 1);
-        using var other = new JsonlDataset(options, seed: 2);
+        using var one = new JsonlDataset(settings, seed: 1);
+        using var other = new JsonlDataset(settings, seed: 2);
         string[] prompts = [.. one.HeldOut.Select(item => item.Prompt)];
         Assert.Equal(prompts, other.HeldOut.Select(item => item.Prompt));
         Assert.Equal(Enumerable.Range(0, 100).Select(i => $"prompt {i}").Order(), prompts.Order());
         Assert.NotEqual(Enumerable.Range(0, 100).Select(i => $"prompt {i}"), prompts);
         Assert.Equal(prompts[7], one.HeldOut[7].Prompt);
-        using var without = Open(options.TrainPath, seed: 1);
+        using var without = Open(settings.Train, seed: 1);
         Assert.Empty(without.HeldOut);
     }
 
@@ -108,21 +107,17 @@ public sealed class JsonlDatasetTests
     public void Messages_and_user_texts_go_through_the_chat_format()
     {
         using var folder = new TemporaryFolder();
-        var options = new JsonlOptions
-        {
-            TrainPath = folder.Write("t.jsonl", """
-                {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}
-                """),
-            Suffix = "!",
-            TextIsUserMessage = true,
-            FormatChat = messages => string.Join(
-                '|', messages.Select(message => $"{message.Role}:{message.Content}")),
-        };
-        using var messages = new JsonlDataset(options, seed: 1);
+        var settings = Settings(folder.Write("t.jsonl", """
+            {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}
+            """)) with { Suffix = "!", Chat = ChatWrapping.User };
+        using var messages = new JsonlDataset(settings, seed: 1, Format);
         Assert.Equal("system:s|user:u", messages.Train(0).Prompt);
         using var text = new JsonlDataset(
-            options with { TrainPath = folder.Write("u.jsonl", """{"prompt": "hi"}""") }, seed: 1);
+            settings with { Train = folder.Write("u.jsonl", """{"prompt": "hi"}""") }, seed: 1, Format);
         Assert.Equal("user:hi!", text.Train(0).Prompt);
+
+        static string Format(IReadOnlyList<ChatMessage> messages) =>
+            string.Join('|', messages.Select(message => $"{message.Role}:{message.Content}"));
     }
 
     [Theory]
@@ -142,8 +137,8 @@ public sealed class JsonlDatasetTests
             ("tokenizer_config.json", """{"chat_template": "<|im_start|>"}"""));
         var path = folder.Write("t.jsonl", $$"""{"prompt": "fine"}{{"\n"}}{{line}}""");
         var chat = ChatTemplate.Load(folder.Path);
-        var options = new JsonlOptions { TrainPath = path, FormatChat = messages => chat.Format(messages) };
-        var wrong = Assert.Throws<InvalidDataException>(() => new JsonlDataset(options, seed: 1));
+        var wrong = Assert.Throws<InvalidDataException>(
+            () => new JsonlDataset(Settings(path), seed: 1, messages => chat.Format(messages)));
         Assert.StartsWith(Path.Combine(folder.Path, complaint), wrong.Message);
     }
 
@@ -175,16 +170,18 @@ public sealed class JsonlDatasetTests
     public void Reading_the_lines_ends_when_it_is_cancelled()
     {
         using var folder = new TemporaryFolder();
-        var options = new JsonlOptions { TrainPath = folder.Write("t.jsonl", Lines(3)) };
+        var settings = Settings(folder.Write("t.jsonl", Lines(3)));
         Assert.Throws<OperationCanceledException>(
-            () => new JsonlDataset(options, seed: 1, new CancellationToken(canceled: true)));
+            () => new JsonlDataset(settings, seed: 1, cancellation: new CancellationToken(canceled: true)));
     }
 
     private static string Wrong(string path) =>
         Assert.Throws<InvalidDataException>(() => Open(path, seed: 1)).Message;
 
     private static JsonlDataset Open(string path, long seed) =>
-        new(new JsonlOptions { TrainPath = path }, seed);
+        new(Settings(path), seed);
+
+    private static JsonlSettings Settings(string path) => RolloutSettings.From(ConfigTree.Load()).Data.Jsonl with { Train = path };
 
     private static string Lines(int count) => string.Join('\n', Enumerable.Range(0, count)
         .Select(i => $$"""{"prompt": "prompt {{i}}", "answer": {{i}}}"""));

@@ -80,7 +80,7 @@ public sealed class DecoderHandOverTests : ActorTest
 
         var here = await HandOverAsync();
 
-        Assert.Equal((_old.Epoch, Second.Samples.Length), (here.Seen, here.Holding));
+        Assert.Equal((_old.Epoch, Second.Samples.Length), (here.Seen, here.HeldSamples));
         while (_new.Reports.Count == 0)
             await _new.NextAsync();
         var report = _new.Reports[0];

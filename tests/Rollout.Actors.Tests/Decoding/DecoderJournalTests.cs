@@ -127,11 +127,11 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         Taken(report);
 
         Assert.False(Journal.HasNews);
-        Assert.Equal(1, Journal.Holding);
+        Assert.Equal(1, Journal.HeldSamples);
         Journal.Forget(new GroupId(77));
-        Assert.Equal(1, Journal.Holding);
+        Assert.Equal(1, Journal.HeldSamples);
         Journal.Forget(Group);
-        Assert.Equal(0, Journal.Holding);
+        Assert.Equal(0, Journal.HeldSamples);
     }
 
     [Fact]
@@ -142,11 +142,11 @@ public sealed class DecoderJournalTests : DecoderJournalTest
         HandBack(sequence);
         var report = Report(everything: false)!;
         Assert.True(Assert.Single(report.Samples).HandedBack);
-        Assert.Equal(1, Journal.Holding);
+        Assert.Equal(1, Journal.HeldSamples);
 
         Taken(report);
 
-        Assert.Equal(0, Journal.Holding);
+        Assert.Equal(0, Journal.HeldSamples);
     }
 
     [Fact]
@@ -241,7 +241,7 @@ public sealed class DecoderJournalTests : DecoderJournalTest
 
         var report = Reported();
         Assert.Equal([new GroupRejection(Group, Assignment, "no block is left")], report.Rejected);
-        Assert.Equal(1, Journal.Holding);
+        Assert.Equal(1, Journal.HeldSamples);
         Assert.True(Journal.HasNews);
         Taken(report);
         Assert.False(Journal.HasNews);

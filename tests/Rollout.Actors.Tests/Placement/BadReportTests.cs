@@ -41,7 +41,7 @@ public sealed class BadReportTests
     [Fact]
     public void A_huge_sample_number_of_a_group_that_no_client_asked_for_costs_one_entry()
     {
-        var decoder = _rig.Join(BookRig.Here(0) with { Seen = default, Holding = 2 })!;
+        var decoder = _rig.Join(BookRig.Here(0) with { Seen = default, HeldSamples = 2 })!;
         var sampled = new SampledTokens([5], [-1], [new VersionSpan(default, 0)]);
         var progress = new SampleProgress(new GroupId(1), 300_000_000, new AssignmentId(1), 0, sampled);
 
@@ -57,7 +57,7 @@ public sealed class BadReportTests
     [Fact]
     public void Samples_that_a_decoder_brings_in_any_order_stay_theirs_when_their_client_asks()
     {
-        var decoder = _rig.Join(BookRig.Here(0) with { Seen = default, Holding = 2 })!;
+        var decoder = _rig.Join(BookRig.Here(0) with { Seen = default, HeldSamples = 2 })!;
         var sampled = new SampledTokens([5], [-1], [new VersionSpan(default, 0)]);
         _rig.Report(decoder,
             [.. new[] { 2, 0 }.Select(sample => new SampleProgress(new GroupId(1), sample, new AssignmentId(1), 0, sampled, FinishReason.Stop))]);
@@ -78,7 +78,7 @@ public sealed class BadReportTests
     {
         var here = BookRig.Here(0) with { Capacity = new DecoderCapacity(seqs, blocks, size, length, vocabulary) };
 
-        Assert.Null(_rig.Intake.RegisterDecoder(here, out var refusal));
+        Assert.Null(_rig.Registry.Register(here, out var refusal));
 
         Assert.StartsWith($"{here.Id} can't be used: it says that its capacity is", refusal);
         Assert.Equal(0, _rig.Book.Decoders.Count);

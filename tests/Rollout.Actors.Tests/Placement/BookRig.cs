@@ -13,6 +13,7 @@ internal sealed class BookRig
         var settings = TestSettings.Scheduler with { LookaheadSeqs = lookahead, QueueDepth = queueDepth };
         Book = new GroupBook(Epoch, settings, () => Now);
         Intake = new DecoderIntake(Epoch, Book, (_, reason) => Refused.Add(reason));
+        Registry = new DecoderRegistry(Epoch, Book);
     }
 
     public static SchedulerEpoch Epoch { get; } = new(7);
@@ -23,6 +24,8 @@ internal sealed class BookRig
     public TimeSpan Now { get; set; }
 
     public DecoderIntake Intake { get; }
+
+    public DecoderRegistry Registry { get; }
 
     /// <summary>Why entries of reports were left out.</summary>
     public List<string> Refused { get; } = [];
@@ -42,7 +45,7 @@ internal sealed class BookRig
             new DecoderCapacity(maxNumSeqs, blocks, 4, maxModelLength, VocabularySize: 1000), policy, model, Epoch, 0, 0, Leaving: false);
 
     /// <summary>A decoder that is ready, or null where it is refused.</summary>
-    public KnownDecoder? Join(DecoderHere here) => Intake.RegisterDecoder(here, out _);
+    public KnownDecoder? Join(DecoderHere here) => Registry.Register(here, out _);
 
     /// <summary>Assignments since the last call.</summary>
     public static AssignSamples[] Assigned(KnownDecoder decoder) =>
@@ -70,7 +73,7 @@ internal sealed class BookRig
 
     /// <summary>A decoder's device fails.</summary>
     public void Lose(DecoderHere here, bool comesBack) =>
-        Intake.RemoveDecoder(new DecoderLost(here.Id, here.Incarnation, "an illegal memory access", comesBack));
+        Registry.Remove(new DecoderLost(here.Id, here.Incarnation, "an illegal memory access", comesBack));
 
     /// <summary>Why a group failed.</summary>
     public string Failure(GroupId id) => ((GroupFailed)Book.Find(id)!.Outcome!).Reason;

@@ -16,9 +16,9 @@ public sealed class CommonModelTests
         var first = BookRig.Here(0);
         _rig.Join(first);
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
-        _rig.Intake.RemoveHost(first.Id.Host);
+        _rig.Registry.Remove(first.Id.Host);
 
-        Assert.Null(_rig.Intake.RegisterDecoder(BookRig.Here(1, model: "another"), out var refusal));
+        Assert.Null(_rig.Registry.Register(BookRig.Here(1, model: "another"), out var refusal));
 
         Assert.Contains("another model or tokenizer", refusal);
         Assert.Equal("tiny", _rig.Book.Fingerprint);
@@ -44,7 +44,7 @@ public sealed class CommonModelTests
         var decoder = _rig.Join(first)!;
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
         _rig.Finish(decoder, Groups.Of(1, 4, 8).Id);
-        _rig.Intake.RemoveHost(first.Id.Host);
+        _rig.Registry.Remove(first.Id.Host);
 
         Assert.Null(_rig.Book.Fingerprint);
         Assert.NotNull(_rig.Join(BookRig.Here(1, model: "another")));
@@ -56,7 +56,7 @@ public sealed class CommonModelTests
     {
         var gone = BookRig.Here(0, model: "another");
         _rig.Join(gone);
-        _rig.Intake.RemoveHost(gone.Id.Host);
+        _rig.Registry.Remove(gone.Id.Host);
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null, fingerprint: "tiny");
 
         Assert.Null(_rig.Join(BookRig.Here(1, model: "another")));
@@ -69,7 +69,7 @@ public sealed class CommonModelTests
     {
         var gone = BookRig.Here(0, model: "another");
         _rig.Join(gone);
-        _rig.Intake.RemoveHost(gone.Id.Host);
+        _rig.Registry.Remove(gone.Id.Host);
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
 
         Assert.Equal([(1, 0)], BookRig.Given(_rig.Join(BookRig.Here(1))!));
@@ -78,12 +78,12 @@ public sealed class CommonModelTests
     [Fact]
     public void A_group_that_names_another_model_than_the_one_of_who_worked_before_fails()
     {
-        _rig.Book.Hold();
+        _rig.Book.Pause();
         _rig.Book.Submit(Groups.Of(1, 4, 8), required: null, fingerprint: "another");
 
         var rightful = _rig.Join(BookRig.Here(0) with { Seen = new SchedulerEpoch(3) })!;
         _rig.Join(BookRig.Here(0));     // and has nothing to tell
-        _rig.Book.Open();
+        _rig.Book.Resume();
 
         var failed = Assert.Single(_rig.Book.TakeEnded());
         Assert.Equal(
@@ -99,24 +99,24 @@ public sealed class CommonModelTests
     [InlineData(0, 2)]
     public void After_a_hand_over_a_decoder_that_worked_before_decides_and_a_new_one_makes_way(long seen, int holding)
     {
-        _rig.Book.Hold();
+        _rig.Book.Pause();
         var stranger = BookRig.Here(0, model: "another");
         var early = _rig.Join(stranger with { Seen = default })!;
         _rig.Join(stranger);        // and it follows this scheduler, as it was told to
 
-        var rightful = BookRig.Here(1) with { Seen = new SchedulerEpoch(seen), Holding = holding };
+        var rightful = BookRig.Here(1) with { Seen = new SchedulerEpoch(seen), HeldSamples = holding };
         Assert.NotNull(_rig.Join(rightful));
 
         Assert.True(early.IsGone);
         Assert.Equal("tiny", _rig.Book.Fingerprint);
-        Assert.Null(_rig.Intake.RegisterDecoder(stranger, out var refusal));
+        Assert.Null(_rig.Registry.Register(stranger, out var refusal));
         Assert.Contains("another model or tokenizer", refusal);
     }
 
     [Fact]
     public void Of_two_that_worked_before_the_first_decides()
     {
-        _rig.Book.Hold();
+        _rig.Book.Pause();
         var veteran = new SchedulerEpoch(3);
         Assert.NotNull(_rig.Join(BookRig.Here(0) with { Seen = veteran }));
         Assert.NotNull(_rig.Join(BookRig.Here(0)));
@@ -128,7 +128,7 @@ public sealed class CommonModelTests
     {
         var decoder = _rig.Join(BookRig.Here(0));
 
-        Assert.Null(_rig.Join(BookRig.Here(1, model: "another") with { Seen = new SchedulerEpoch(3), Holding = 4 }));
+        Assert.Null(_rig.Join(BookRig.Here(1, model: "another") with { Seen = new SchedulerEpoch(3), HeldSamples = 4 }));
 
         Assert.False(decoder!.IsGone);
     }

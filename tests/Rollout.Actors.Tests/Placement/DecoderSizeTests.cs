@@ -77,7 +77,7 @@ public sealed class DecoderSizeTests
         var large = BookRig.Here(1, maxModelLength: 60);
         _rig.Join(large);
         _rig.Book.Submit(Groups.Of(1, 10, 50), required: null);
-        _rig.Intake.RemoveHost(large.Id.Host);
+        _rig.Registry.Remove(large.Id.Host);
 
         _rig.Book.FailUnfit();
         _rig.Book.FailStranded(TimeSpan.FromMinutes(1));

@@ -102,7 +102,7 @@ public sealed class GroupDeadlineTests
         rig.Book.Submit(Groups.Of(1, 4, 8, 8), required: null);
         rig.Book.Submit(Groups.Of(2, 4, 8, 8), required: null);
 
-        var lost = rig.Intake.RemoveHost(new HostId("lost:1", 1));
+        var lost = rig.Registry.Remove(new HostId("lost:1", 1));
 
         Assert.Equal([2, 2], lost.Select(decoder => decoder.OrphanedSeqs));
     }

@@ -35,7 +35,7 @@ public sealed class PoisonGroupTests
             var decoder = _rig.Join(BookRig.Here(i))!;
             _rig.Book.Submit(Groups.Of(1, 4, 8), required: null);
             Assert.Equal([(1, 0)], BookRig.Given(decoder));
-            _rig.Intake.RemoveHost(decoder.Id.Host);
+            _rig.Registry.Remove(decoder.Id.Host);
         }
         Assert.Null(_rig.Book.Find(new GroupId(1))!.Outcome);
     }

@@ -43,6 +43,7 @@ internal sealed class SimulatedCluster(int seed)
     private readonly List<GroupId> _called = [];
     private GroupBook _book = null!;        // made by Run
     private DecoderIntake _intake = null!;
+    private DecoderRegistry _registry = null!;
     private long _epoch = 1;
     private TimeSpan _now;
     private int _groups;
@@ -69,6 +70,7 @@ internal sealed class SimulatedCluster(int seed)
         _book = new GroupBook(new SchedulerEpoch(epoch), Settings, () => _now);
         _intake = new DecoderIntake(
             new SchedulerEpoch(epoch), _book, (_, reason) => Assert.Fail($"seed {seed}: {reason}"));
+        _registry = new DecoderRegistry(new SchedulerEpoch(epoch), _book);
     }
 
     private void Act()
@@ -136,7 +138,7 @@ internal sealed class SimulatedCluster(int seed)
     private void Calm()
     {
         _isCalm = true;
-        for (var round = 0; _wanted.Count > 0 || _decoders.Exists(decoder => decoder.Journal.Holding > 0); round++)
+        for (var round = 0; _wanted.Count > 0 || _decoders.Exists(decoder => decoder.Journal.HeldSamples > 0); round++)
         {
             Assert.True(round < 2000, $"seed {seed}: {_wanted.Count} groups are never answered, {_book.WaitingSequences} sequences wait");
             _now += TimeSpan.FromSeconds(1);
@@ -179,8 +181,8 @@ internal sealed class SimulatedCluster(int seed)
     {
         var id = submit.Group.Id;
         _wanted[id] = submit;
-        _required[id] = submit.Required;
-        var came = _book.Submit(submit.Group, submit.Required);
+        _required[id] = submit.RequiredPolicy;
+        var came = _book.Submit(submit.Group, submit.RequiredPolicy);
         Note(came.ToString());
         if (came == Submission.Ended)
             Answer(_book.Find(id)!.Outcome!);
@@ -250,13 +252,13 @@ internal sealed class SimulatedCluster(int seed)
         _toDecoders.RemoveAll(sent => sent.To == decoder);
         if (hostToo)
         {
-            _intake.RemoveHost(decoder.Id.Host);
+            _registry.Remove(decoder.Id.Host);
         }
         else
         {
             // Word of its end may be lost: the next incarnation says it too.
             if (_random.Next(2) == 0)
-                _intake.RemoveDecoder(new DecoderLost(decoder.Id, decoder.Incarnation, "a fault", ComesBack: true));
+                _registry.Remove(new DecoderLost(decoder.Id, decoder.Incarnation, "a fault", ComesBack: true));
             _decoders.Add(new SimulatedDecoder(
                 decoder.Id, decoder.Incarnation + 1, decoder.Here().Capacity, decoder.Fingerprint)
             {
@@ -272,7 +274,7 @@ internal sealed class SimulatedCluster(int seed)
         Note("hand-over");
         var zombie = _book;
         OpenBook(++_epoch);
-        _book.Hold();
+        _book.Pause();
         _unacknowledged.Clear();
         if (_random.Next(2) == 0)
         {
@@ -322,7 +324,7 @@ internal sealed class SimulatedCluster(int seed)
         if (message is DecoderHere here)
         {
             var before = _book.Decoders.All.Select(known => known.Id).ToArray();
-            if (_intake.RegisterDecoder(here, out var refusal) is { } decoder)
+            if (_registry.Register(here, out var refusal) is { } decoder)
             {
                 if (Array.Exists(before, id => _book.Decoders.Find(id) is null))
                     Note("make way");
@@ -338,10 +340,10 @@ internal sealed class SimulatedCluster(int seed)
             Tell(report.Decoder, report.Incarnation, new ReportTaken(report.Epoch, report.Number));
             Send(decoder);
         }
-        if (_book.IsHeld && _decoders.TrueForAll(decoder => _book.Decoders.Find(decoder.Id) is { IsSettled: true } known
+        if (_book.IsPaused && _decoders.TrueForAll(decoder => _book.Decoders.Find(decoder.Id) is { HasReported: true } known
             && known.Announcement.Incarnation == decoder.Incarnation))
         {
-            _book.Open();
+            _book.Resume();
         }
         Flush();
     }
@@ -395,7 +397,7 @@ internal sealed class SimulatedCluster(int seed)
         if (_decoders.RemoveAll(decoder => decoder.Id == here.Id) == 0)
             return;
         _toDecoders.RemoveAll(sent => sent.To.Id == here.Id);
-        _intake.RemoveHost(here.Id.Host);
+        _registry.Remove(here.Id.Host);
     }
 
     private void Tell(DecoderId id, int incarnation, IDecoderMessage message)

@@ -41,7 +41,7 @@ internal sealed class SimulatedDecoder(
     public static PolicyVersion VersionOf(string model) => new(model == Model ? 0 : 1);
 
     public DecoderHere Here() => new(
-        Id, Incarnation, null!, capacity, Policy, model, Journal.Epoch, Journal.CommandsTaken, Journal.Holding, IsLeaving);
+        Id, Incarnation, null!, capacity, Policy, model, Journal.Epoch, Journal.CommandsTaken, Journal.HeldSamples, IsLeaving);
 
     public void Take(IDecoderMessage message)
     {

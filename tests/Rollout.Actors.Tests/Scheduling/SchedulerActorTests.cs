@@ -320,7 +320,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
         var decoder = await JoinAsync(scheduler, 0);
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8), decoder.Policy));
         var assigned = await decoder.AssignedAsync();
-        Assert.Equal(decoder.Policy, assigned.Required);
+        Assert.Equal(decoder.Policy, assigned.RequiredPolicy);
 
         decoder.Policy = new Policy(Run: 5, new PolicyVersion(3));
         decoder.Report(scheduler, [DecoderDouble.Progress(assigned, assigned.Samples[0], null, 1, 2) with { HandedBack = true }]);

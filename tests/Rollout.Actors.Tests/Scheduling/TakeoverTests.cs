@@ -32,7 +32,7 @@ public sealed class TakeoverTests : SchedulerActorTest
         var scheduler = StartAmong(_here, _there);
         var stranger = new DecoderDouble(CreateTestProbe(), Decoder(0, _there.Address)) { Fingerprint = "another" };
         await stranger.JoinAsync(scheduler);
-        var rightful = new DecoderDouble(CreateTestProbe(), Decoder(0)) { Holding = 1 };
+        var rightful = new DecoderDouble(CreateTestProbe(), Decoder(0)) { HeldSamples = 1 };
         await rightful.JoinAsync(scheduler);
         Tell(scheduler, new SubmitGroup(Groups.Of(1, 4, 8)));
         rightful.Report(scheduler, []);

@@ -18,7 +18,7 @@ public sealed class ConfigTreeTests
             job, ["train.steps=7", "rollout.train.steps=8", "seed = 10"]));
         Assert.Equal(8, settings.Train.Steps);
         Assert.Equal(10ul, settings.Seed);
-        Assert.Equal(0.5, settings.Train.Beta);
+        Assert.Equal(0.5, settings.Train.Loss.Beta);
         Assert.Equal(3, settings.Threads);
         Assert.Equal(16, settings.Train.PromptsPerStep);
     }
@@ -48,7 +48,7 @@ public sealed class ConfigTreeTests
         var job = folder.Write("job.conf", "rollout.train.num-generations = ${rollout.train.prompts-per-step}");
         Assert.Equal(16, RolloutSettings.From(ConfigTree.Load(job)).Train.NumGenerations);
         Assert.Equal(4, RolloutSettings.From(ConfigTree.Load(job, ["train.prompts-per-step=4"])).Train.NumGenerations);
-        Assert.Equal(0.3, RolloutSettings.From(ConfigTree.Load(job, ["train.epsilon=0.3"])).Train.EpsilonHigh);
+        Assert.Equal(0.3, RolloutSettings.From(ConfigTree.Load(job, ["train.epsilon=0.3"])).Train.Loss.EpsilonHigh);
     }
 
     [Fact]

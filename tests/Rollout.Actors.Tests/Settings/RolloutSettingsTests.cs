@@ -30,7 +30,7 @@ public sealed class RolloutSettingsTests
         Assert.True(settings.Blocks.PrefixCaching);
         Assert.Equal(TimeSpan.FromMinutes(30), settings.Scheduler.GroupTimeout);
         Assert.Equal(TimeSpan.FromSeconds(60), settings.Barrier.Timeout);
-        Assert.Equal(LossType.Dapo, settings.Train.LossType);
+        Assert.Equal(LossRecipe.Of(LossType.Dapo), settings.Train.Loss);
         Assert.Equal(1e-8, settings.Train.AdamEpsilon);
         Assert.Equal(["scheduler", "decoder", "trainer"], settings.Cluster.Roles);
         Assert.Equal("", settings.Model.Path);
@@ -71,7 +71,7 @@ public sealed class RolloutSettingsTests
     [InlineData("engine=Paged", "--set: rollout.engine = \"Paged\": expected one of paged, contiguous")]
     [InlineData(
         "train.loss-type=drgrpo",
-        "--set: rollout.train.loss-type = \"drgrpo\": expected one of grpo, dr-grpo, dapo")]
+        "--set: rollout.train.loss-type = \"drgrpo\": expected one of grpo, dr-grpo, bnpo, dapo, gspo, cispo, sapo, rloo, reinforce++, reinforce++-baseline")]
     [InlineData("device=gpu", "--set: rollout.device = \"gpu\": expected cpu, cuda or cuda:N")]
     [InlineData("blocks.prefix-caching=1", "--set: rollout.blocks.prefix-caching = 1: expected on or off")]
     [InlineData(
@@ -177,11 +177,10 @@ public sealed class RolloutSettingsTests
     public void The_update_rule_takes_the_sampling_into_account()
     {
         var settings = With(
-            "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo", "train.scale-rewards=none");
+            "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo");
         var options = settings.Train.ToGrpoOptions(settings.Sampling);
-        Assert.Equal((0.7, 9, LossType.DrGrpo, ScaleRewards.None),
-            (options.Temperature, options.MaxCompletionLength, options.LossType, options.ScaleRewards));
-        Assert.Equal((0.2, 0.2, 0.0), (options.Epsilon, options.EpsilonHigh, options.Beta));
+        Assert.Equal((0.7, 9, LossRecipe.Of(LossType.DrGrpo)),
+            (options.Temperature, options.MaxCompletionLength, options.Loss));
         Assert.Equal((1, 16384), (options.NumIterations, options.MicroBatchTokens));
         Assert.Equal(
             (1e-6, 0, 0.0, 1.0),
@@ -195,6 +194,49 @@ public sealed class RolloutSettingsTests
         Assert.Equal([2], With().Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
         Assert.True(With("sampling.top-p=1e-300").Sampling.ToSamplingParams([2], seed: 1).TopP > 0);
         Assert.Empty(With("sampling.ignore-eos=on").Sampling.ToSamplingParams([2], seed: 1).StopTokenIds);
+    }
+
+    [Theory]
+    [InlineData(
+        "train.num-generations=2147483647",
+        "--set: rollout.train.num-generations = 2147483647: expected a whole number from 1 to 65536")]
+    [InlineData(
+        "train.prompts-per-step=2000000000",
+        "--set: rollout.train.prompts-per-step = 2000000000: expected at most 131072, as num-generations is 8 and a step has at"
+        + " most 1048576 samples")]
+    [InlineData(
+        "train.learning-rate=1e20",
+        "--set: rollout.train.learning-rate = 1e20: expected a number from 0 to 1")]
+    [InlineData(
+        "pretrain.learning-rate=1e20",
+        "--set: rollout.pretrain.learning-rate = 1e20: expected a number above 0 and at most 1")]
+    [InlineData(
+        "pretrain.batch-size=2000000000",
+        "--set: rollout.pretrain.batch-size = 2000000000: expected a whole number from 1 to 1000000")]
+    [InlineData(
+        "data.keyword.prompts=2000000000",
+        "--set: rollout.data.keyword.prompts = 2000000000: expected a whole number from 1 to 1000000")]
+    public void A_number_that_only_a_mistake_can_be_is_refused(string argument, string message)
+    {
+        var error = Assert.Throws<ConfigurationException>(
+            () => RolloutSettings.ForTraining(ConfigTree.Load(null, ["model.path=m", argument])));
+        Assert.Equal(message, error.Message);
+    }
+
+    [Fact]
+    public void A_step_whose_tokens_need_more_than_the_memory_is_refused()
+    {
+        var tree = ConfigTree.Load(null, ["train.prompts-per-step=10", "train.num-generations=5"]);
+        var train = RolloutSettings.From(tree).Train;
+
+        train.RequireBoundedStep(tree.Rollout.Section("train"), maxTokens: 100, memory: 50 * 100 * 8);
+        var error = Assert.Throws<ConfigurationException>(
+            () => train.RequireBoundedStep(tree.Rollout.Section("train"), maxTokens: 101, memory: 50 * 100 * 8));
+
+        Assert.Equal(
+            "--set: rollout.train.prompts-per-step = 10: expected fewer, as 50 samples of 101 tokens (sampling.max-tokens) need"
+            + " more than the 40000 bytes of this machine",
+            error.Message);
     }
 
     [Theory]

@@ -25,7 +25,7 @@ public sealed class DecoderDouble(
     public int VocabularySize { get; set; } = 1000;
 
     /// <summary>Samples that it says it holds from before.</summary>
-    public int Holding { get; set; }
+    public int HeldSamples { get; set; }
 
     public bool IsLeaving { get; set; }
 
@@ -36,7 +36,7 @@ public sealed class DecoderDouble(
 
     public DecoderHere Here => new(
         Id, incarnation, Ref, new DecoderCapacity(maxNumSeqs, blocks, blockSize, maxModelLength, VocabularySize), Policy,
-        Fingerprint, Epoch, CommandsTaken, Holding, IsLeaving);
+        Fingerprint, Epoch, CommandsTaken, HeldSamples, IsLeaving);
 
     /// <summary>Announces itself until it is known and has nothing that the scheduler doesn't know of.</summary>
     public async Task JoinAsync(IActorRef scheduler)
@@ -44,7 +44,7 @@ public sealed class DecoderDouble(
         scheduler.Tell(Here, Ref);
         Epoch = (await probe.FishForMessageAsync<SchedulerHere>(_ => true)).Epoch;
         (CommandsTaken, _reports) = (0, 0);
-        if (Holding > 0)
+        if (HeldSamples > 0)
             return;
         scheduler.Tell(Here, Ref);
         await probe.ExpectMsgAsync<SchedulerHere>();

@@ -148,6 +148,21 @@ public sealed class ChatTemplateTests
     }
 
     [Fact]
+    public void A_template_file_that_is_a_folder_or_no_UTF8_is_refused_by_name()
+    {
+        using var folder = Folder(Qwen25);
+        var jinja = folder.At("chat_template.jinja");
+        Directory.CreateDirectory(jinja);
+        Assert.Equal($"{jinja}: is a folder, expected a file with the chat template", Refusal());
+
+        Directory.Delete(jinja);
+        File.WriteAllBytes(jinja, [.. "<|im_start|>"u8, 0xff]);
+        Assert.Equal($"{jinja}: is not valid UTF-8", Refusal());
+
+        string Refusal() => Assert.Throws<InvalidDataException>(() => ChatTemplate.Load(folder.Path)).Message;
+    }
+
+    [Fact]
     public void An_unknown_role_and_an_empty_conversation_are_refused()
     {
         using var folder = Folder(Qwen25);

@@ -30,7 +30,7 @@ public sealed class TrainerActorTests : TrainerActorTest
             var report = await ExpectMsgAsync<TrainingStepFinished>();
             Assert.Equal((step, 2, 40 + step, 0), (report.Step, report.Steps, report.Decode.Steps, report.FailedGroups));
             Assert.Equal(groups.Select(group => Plain(group.Id)), report.Groups.Select(group => group.Group.Id));
-            Assert.Equal(1.5, report.RewardMean);
+            Assert.Equal(1.5, report.Groups.SelectMany(group => group.Rewards).Average());
         }
 
         var saved = await ExpectMsgAsync<CheckpointSaved>();
@@ -90,7 +90,7 @@ public sealed class TrainerActorTests : TrainerActorTest
         Assert.Equal([Plain(groups[1].Id)], Assert.Single(Policy.Batches).Groups.Select(group => group.Id));
         var report = await ExpectMsgAsync<TrainingStepFinished>();
         Assert.Equal(2, report.FailedGroups);
-        Assert.Equal(1.5, report.RewardMean);
+        Assert.Equal(1.5, report.Groups.SelectMany(group => group.Rewards).Average());
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Akka.Event;
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
@@ -37,6 +38,25 @@ public sealed class TrainerFaultTests : TrainerActorTest
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
         Assert.StartsWith("training step 1: all 2 groups failed, the first with: a sample of up to 600000", ended.Error);
+    }
+
+    [Fact]
+    public async Task Of_groups_that_fail_in_one_round_the_first_is_a_warning()
+    {
+        Sys.EventStream.SetLogLevel(LogLevel.WarningLevel);
+        var job = Job(steps: 5, prompts: 9);
+        var log = CreateTestProbe();
+        Sys.EventStream.Subscribe(log, typeof(Warning));
+
+        Start(job with { Sampling = job.Sampling with { MaxTokens = 600_000 } });
+        await StartedAsync();
+        await ExpectMsgAsync<TrainingEnded>();
+
+        Sys.EventStream.Publish(new Warning("test", GetType(), "the last"));
+        Assert.Contains("others of this round are counted only", await NextAsync());
+        Assert.Equal("the last", await NextAsync());
+
+        async Task<string?> NextAsync() => (await log.ExpectMsgAsync<Warning>()).Message.ToString();
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using Rollout.Actors.Collection;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Actors.Training;
@@ -80,6 +79,20 @@ public sealed class TrainingRunTests
         var ended = Assert.IsType<TrainingEnded>(run.End("given up").Last());
 
         Assert.Equal(("given up; and saving failed: no space", null), (ended.Error, ended.Checkpoint));
+    }
+
+    [Fact]
+    public void A_checkpoint_that_fails_twice_for_the_same_reason_tells_it_once()
+    {
+        var run = Run(steps: 5, checkpointEvery: 1);
+        TrainOn(run);
+        _trainer.BeforeSave = _ => throw new IOException("'step-1' cannot be written: No space left on device");
+        var fault = Assert.Throws<IOException>(run.SaveIfDue);
+
+        var ended = Assert.IsType<TrainingEnded>(run.End($"{run.Phase}: {fault.Message}").Last());
+
+        Assert.Equal(
+            "checkpoint of training step 1: 'step-1' cannot be written: No space left on device", ended.Error);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Training.Losses;
 using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;
@@ -237,7 +238,7 @@ public sealed class AdamWTests : IDisposable
         var preferences = zeros(2).requires_grad_();
         using var optimizer =
             new AdamW([new OptimizedParameter("preferences", preferences, Decays: false)], Options);
-        var loss = new GrpoLoss(0.2, 0.2, 0);
+        var loss = new PolicyLoss(LossRecipe.Of(LossType.Dapo));
         var random = new Random(5);
         double ChanceOfBetter() => preferences.softmax(0)[1].item<float>();
         for (var step = 0; step < 40; step++)
@@ -250,11 +251,12 @@ public sealed class AdamWTests : IDisposable
                 [.. arms.Select(arm => arm + random.NextDouble())],
                 [new GroupId(step)],
                 [16],
-                ScaleRewards.Group,
+                loss.Recipe,
                 advantages);
             var logprobs = preferences.log_softmax(0).index_select(0, tensor(arms));
             var gains = tensor(advantages).to_type(ScalarType.Float32);
-            loss.Of(logprobs, logprobs.detach(), null, gains, full(16, 1f / 16)).Loss.backward();
+            loss.Of(new TokenLossInput(
+                logprobs, logprobs.detach(), gains, full(16, 1f / 16), arange(16), 16)).Loss.backward();
             optimizer.Accumulate();
             optimizer.Step(0.1);
         }

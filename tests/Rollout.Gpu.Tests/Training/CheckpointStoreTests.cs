@@ -123,6 +123,85 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_replaced_checkpoint_comes_back_where_the_new_one_is_damaged()
+    {
+        Write(3);
+        var replaced = Path.Combine(_root, ".replaced-step-3-abc");
+        Directory.Move(_store.FolderOf(3), replaced);
+        CheckpointStore.Write(_store.FolderOf(3), new TrainingProgress(3, 99, 1), FillWith("new weights"));
+        File.AppendAllText(Path.Combine(_store.FolderOf(3), "model.safetensors"), "damage");
+
+        _store.Recover();
+
+        Assert.Equal(3, CheckpointStore.ReadVerified(_store.FolderOf(3)).DataCursor);
+        Assert.Single(Directory.EnumerateFileSystemEntries(_root));
+    }
+
+    [Fact]
+    public void A_replaced_checkpoint_that_is_damaged_takes_no_name_and_removes_nothing()
+    {
+        Write(3);
+        var replaced = Path.Combine(_root, ".replaced-step-3-abc");
+        Directory.Move(_store.FolderOf(3), replaced);
+        Write(3);
+        foreach (var folder in (string[])[replaced, _store.FolderOf(3)])
+            File.AppendAllText(Path.Combine(folder, "model.safetensors"), "damage");
+
+        _store.Recover();
+
+        Assert.True(Directory.Exists(replaced));
+        Assert.StartsWith(_store.FolderOf(3), Refused(3), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_checkpoint_gets_its_name_after_its_data_are_on_the_disk_and_keeps_it_by_a_flush()
+    {
+        using var disk = new DiskLog(_root);
+
+        Write(3);
+
+        Assert.Equal(
+            [
+                "flush .unfinished-step-3-*/manifest.json", "flush .unfinished-step-3-*/model.safetensors",
+                "flush .unfinished-step-3-*/optimizer.safetensors", "flush .unfinished-step-3-*/progress.json",
+                "flush folder .unfinished-step-3-*", "rename step-3", "flush folder .",
+            ],
+            [.. disk.Lines.Take(4).Select(WithoutLength).Order(StringComparer.Ordinal), .. disk.Lines.Skip(4)]);
+        foreach (var file in Directory.GetFiles(_store.FolderOf(3)))
+            Assert.Contains($"/{Path.GetFileName(file)} ({new FileInfo(file).Length} bytes)", string.Join('\n', disk.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_checkpoint_is_removed_only_when_the_one_that_replaces_it_is_on_the_disk()
+    {
+        Write(3);
+        var there = new List<bool>();
+        using var disk = new DiskLog(_root)
+        {
+            Then = (_, _) => there.Add(Directory.EnumerateDirectories(_root)
+                .Any(folder => File.Exists(Path.Combine(folder, "old")))),
+        };
+        File.WriteAllText(Path.Combine(_store.FolderOf(3), "old"), "");
+
+        Write(3);
+
+        Assert.Equal(["rename step-3", "flush folder ."], disk.Lines.TakeLast(2));
+        Assert.All(there, Assert.True);
+        Assert.Contains("flush folder .unfinished-step-3-*", disk.Lines.SkipLast(2));
+    }
+
+    [Fact]
+    public void A_full_disk_is_told_with_the_name_of_the_checkpoint_and_no_temporary_one()
+    {
+        var fault = Assert.Throws<IOException>(() => CheckpointStore.Write(
+            _store.FolderOf(4),
+            new TrainingProgress(4, 0, 0),
+            folder => throw new IOException($"No space left on device : '{folder}/model.safetensors.1f.tmp'")));
+
+        Assert.Equal($"'{_store.FolderOf(4)}' cannot be written: No space left on device", fault.Message);
+    }
+
+    [Fact]
     public void A_checkpoint_that_a_killed_process_was_writing_is_removed()
     {
         Write(3);
@@ -231,6 +310,8 @@ public sealed class CheckpointStoreTests : IDisposable
         File.WriteAllText(Path.Combine(_store.FolderOf(5), "model.safetensors"), "changed");
         Assert.Throws<CheckpointException>(() => CheckpointManifest.VerifyModel(_store.FolderOf(5)));
     }
+
+    private static string WithoutLength(string line) => line[..line.LastIndexOf(" (", StringComparison.Ordinal)];
 
     private string Refused(int step) =>
         Assert.Throws<CheckpointException>(() => CheckpointStore.ReadVerified(_store.FolderOf(step))).Message;

@@ -59,6 +59,35 @@ public sealed class CompletionPassTests
         Assert.Contains(expected, value => Math.Abs(value) > 0.01);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3 * TinyModel.Vocabulary)]
+    [InlineData(1000 * TinyModel.Vocabulary)]
+    public void A_loss_that_couples_tokens_sees_all_of_them_once_in_any_chunks(int logitElements)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModel.Create();
+        using var input = Input();
+        var given = new List<float[]>();
+        Tensor Product(Tensor logprobs, int start)
+        {
+            given.Add(logprobs.data<float>().ToArray());
+            return ones_like(logprobs) * logprobs.sum().exp(); // of exp(Σ log π)
+        }
+
+        var logprobs = new CompletionPass(model, 0.8, 1000 * TinyModel.Vocabulary).Logprobs(input);
+        var slopes = ones_like(logprobs) * logprobs.sum().exp();
+        new CompletionPass(model, 0.8, 1000 * TinyModel.Vocabulary)
+            .Backward(input, atOnce: false, (_, _) => slopes);
+        var expected = TinyModel.Gradients(model);
+        model.zero_grad();
+        new CompletionPass(model, 0.8, logitElements).Backward(input, atOnce: true, Product);
+
+        Assert.Equal(input.TargetCount, Assert.Single(given).Length);
+        foreach (var (one, other) in expected.Zip(TinyModel.Gradients(model)))
+            Assert.Equal(one, other, 1e-5 * slopes[0].item<float>());
+    }
+
     [Fact]
     public void A_gradient_has_the_slope_of_the_loss()
     {

@@ -19,7 +19,7 @@ public sealed class ResumeTests : IDisposable
     public void Two_steps_and_a_restart_and_two_more_are_four_steps_to_the_last_bit(
         ScalarType dtype, double beta)
     {
-        var options = TinyModel.Options with { Beta = beta, WarmupSteps = 3, NumIterations = 2 };
+        var options = TinyModel.Options.WithBeta(beta) with { WarmupSteps = 3, NumIterations = 2 };
         using var straight = TinyModel.Weights(dtype: dtype);
         using var whole = new PolicyTrainer(straight, options);
         var expected =
@@ -96,7 +96,7 @@ public sealed class ResumeTests : IDisposable
         using var weights = TinyModel.Weights();
 
         Assert.Throws<ArgumentException>(
-            () => PolicyTrainer.Resume(_root, weights, TinyModel.Options with { Beta = 0.1 }));
+            () => PolicyTrainer.Resume(_root, weights, TinyModel.Options.WithBeta(0.1)));
     }
 
     [Fact]

@@ -32,11 +32,7 @@ internal static class TinyModel
 
     public static readonly GrpoOptions Options = new()
     {
-        LossType = LossType.Dapo,
-        Epsilon = 0.2,
-        EpsilonHigh = 0.2,
-        Beta = 0,
-        ScaleRewards = ScaleRewards.Group,
+        Loss = LossRecipe.Of(LossType.Dapo) with { EpsilonHigh = 0.2 },
         NumIterations = 1,
         Temperature = 1,
         MaxCompletionLength = 12,
@@ -49,6 +45,10 @@ internal static class TinyModel
         AdamEpsilon = 1e-8,
         MaxGradNorm = 1,
     };
+
+    /// <summary>The options with another KL term.</summary>
+    public static GrpoOptions WithBeta(this GrpoOptions options, double beta) =>
+        options with { Loss = options.Loss with { Beta = beta } };
 
     public static CausalLm Create(ulong seed = 1, ScalarType dtype = ScalarType.Float32, bool tied = true)
     {

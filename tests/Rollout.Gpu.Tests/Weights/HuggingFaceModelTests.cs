@@ -83,6 +83,24 @@ public sealed class HuggingFaceModelTests
     }
 
     [Fact]
+    public void A_saved_model_gets_its_name_after_its_files_are_on_the_disk_and_keeps_it()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = TinyModels.Random(TinyModels.Llama);
+        using var disk = new DiskLog(folder.Path);
+
+        HuggingFaceModel.Save(model, folder.At("model"));
+
+        Assert.Equal(["rename model", "flush folder ."], disk.Lines.TakeLast(2));
+        Assert.Equal("flush folder model.*.tmp", disk.Lines[^3]);
+        foreach (var file in Directory.GetFiles(folder.At("model")))
+        {
+            Assert.Contains(
+                $"flush model.*.tmp/{Path.GetFileName(file)} ({new FileInfo(file).Length} bytes)", disk.Lines);
+        }
+    }
+
+    [Fact]
     public void A_save_that_fails_leaves_nothing()
     {
         using var folder = new TemporaryFolder();

@@ -31,6 +31,23 @@ public sealed class CompletionFileTests : IDisposable
     }
 
     [Fact]
+    public void A_complete_file_is_on_the_disk_before_it_has_its_name_and_its_name_is_too()
+    {
+        using var file = Open(_folder.At("out.jsonl"));
+        file.Write(Line("a"));
+        var length = new FileInfo(file.Part!).Length;
+        using var disk = new DiskLog(_folder.Path);
+
+        file.Complete(marksRun: true);
+
+        Assert.Equal(
+            [$"flush out.jsonl.run.part ({length} bytes)", "rename out.jsonl", "flush folder ."], disk.Lines.TakeLast(3));
+        Assert.Equal(
+            [$"flush .out.jsonl.complete.*.tmp ({new FileInfo(_folder.At(".out.jsonl.complete")).Length} bytes)", "rename .out.jsonl.complete", "flush folder ."],
+            disk.Lines.SkipLast(3));
+    }
+
+    [Fact]
     public void A_file_without_a_line_leaves_nothing_behind()
     {
         Open(_folder.At("out.jsonl")).Dispose();

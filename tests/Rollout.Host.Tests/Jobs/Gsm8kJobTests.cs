@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Rollout.Actors.Data;
 using Rollout.Actors.Rewards;
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Tests.Support;
 using Xunit;
@@ -45,7 +46,7 @@ public sealed class Gsm8kJobTests
             Assert.Equal(
                 (hasLetter ? 0.5 : 0) + (tokens / 6.0), rollout.GetProperty("reward").GetDouble(), 1e-9);
         }
-        Assert.Equal(2, TrainRun.Lines(folder.At("run"), "metrics.jsonl").Length);
+        Assert.Equal([0, 1, 2], TrainRun.Lines(folder.At("run"), "metrics.jsonl").Select(line => line.GetProperty("step").GetInt32()));
     }
 
     [SharedFact(Data)]
@@ -53,10 +54,10 @@ public sealed class Gsm8kJobTests
     {
         var reward = new Gsm8kReward();
         using var dataset = new JsonlDataset(
-            new JsonlOptions
+            RolloutSettings.From(ConfigTree.Load()).Data.Jsonl with
             {
-                TrainPath = TestFiles.Shared($"{Data}/train.jsonl")!,
-                HeldOutPath = TestFiles.Shared($"{Data}/test.jsonl")!,
+                Train = TestFiles.Shared($"{Data}/train.jsonl")!,
+                HeldOut = TestFiles.Shared($"{Data}/test.jsonl")!,
                 PromptField = "question",
             },
             seed: 1);

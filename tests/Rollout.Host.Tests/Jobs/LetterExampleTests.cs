@@ -20,7 +20,8 @@ public sealed class LetterExampleTests
             "train.steps=25");
 
         var rewards = TrainRun.Lines(folder.At("run"), "metrics.jsonl")
-            .Select(step => step.GetProperty("reward_mean").GetDouble()).ToArray();
+            .Where(step => step.GetProperty("step").GetInt32() > 0)
+            .Select(step => step.GetProperty("reward").GetDouble()).ToArray();
         Assert.Equal(25, rewards.Length);
         Assert.True(rewards[^5..].Average() > 2 * rewards[..5].Average(), string.Join(' ', rewards));
         foreach (var rollout in TrainRun.Lines(folder.At("run"), "rollouts.jsonl"))

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
@@ -9,7 +10,7 @@ namespace Rollout.Host.Tests.Jobs;
 public sealed class ResumeTests : IDisposable
 {
     private static readonly string[] Measured =
-        ["rollout_tokens_per_second", "train_tokens_per_second", "rollout_seconds", "train_seconds", "total_seconds"];
+        ["step_time", "time/rollout", "time/train", "time/other", "throughput/rollout", "throughput/train"];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -94,6 +95,37 @@ public sealed class ResumeTests : IDisposable
         Assert.False(Directory.Exists(_folder.At("other")));
     }
 
+    [Fact]
+    public async Task A_run_that_goes_on_with_other_threads_says_that_its_last_bits_may_differ()
+    {
+        await TrainRun.RunAsync(
+            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "threads=2");
+
+        var (_, other, _) = await RolloutRun.RunAsync(
+            "train", "--resume", Run.Path, "--set", "train.steps=2", "--set", "threads=1");
+        var (_, equal, _) = await RolloutRun.RunAsync(
+            "train", "--resume", Run.Path, "--set", "train.steps=3", "--set", "threads=1");
+
+        Assert.Contains("WARNING the run had threads = 2 and goes on with 1: ", other, StringComparison.Ordinal);
+        Assert.DoesNotContain("WARNING", equal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_run_whose_last_metrics_are_no_numbers_exits_with_an_error()
+    {
+        await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0");
+        var lines = File.ReadAllLines(Run.Metrics);
+        var line = JsonNode.Parse(lines[^1])!;
+        line["loss"] = null; // a line of metrics.jsonl cannot say NaN
+        File.WriteAllLines(Run.Metrics, [.. lines[..^1], line.ToJsonString()]);
+
+        var (code, output, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
+
+        Assert.Equal(ExitCodes.Failure, code);
+        Assert.StartsWith("training step 1, the last, has NaN or infinite metrics", error, StringComparison.Ordinal);
+        Assert.Contains("1 step with NaN or infinite metrics", output.ReplaceLineEndings(" "), StringComparison.Ordinal);
+    }
+
     private async Task<string> RefusedAsync()
     {
         var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
@@ -112,5 +144,5 @@ public sealed class ResumeTests : IDisposable
     ];
 
     /// <summary>How many sequences ran at once follows from when their messages came.</summary>
-    private static bool IsTiming(string name) => name is "blocks_in_use_peak" or "sharing_ratio" or "preemptions";
+    private static bool IsTiming(string name) => name is "kv/blocks_peak" or "kv/sharing_ratio" or "kv/preemptions";
 }

@@ -1,7 +1,9 @@
-using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
+using Rollout.Host.Tests.Support;
+using Rollout.Host.Tracking;
 using Xunit;
 
 namespace Rollout.Host.Tests.Jobs;
@@ -9,6 +11,8 @@ namespace Rollout.Host.Tests.Jobs;
 public sealed class RunRecordTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+
+    private static readonly OutputSettings All = new() { CheckpointEvery = 0, RolloutsPerStep = 0 };
 
     private RunFolder Run => RunFolder.For(_folder.Path);
 
@@ -22,7 +26,7 @@ public sealed class RunRecordTests : IDisposable
         lines[1] = "{\"step\": 2, \"rew";
         File.WriteAllLines(Run.Metrics, lines);
 
-        using (var record = new RunRecord(Run, resumedAt: 4, rolloutsPerStep: 0))
+        using (var record = new RunRecord(Run, resumedAt: 4, All))
         {
             Assert.Equal([1, 3, 4], record.Earlier.Select(step => step.Step));
             Assert.Equal(
@@ -36,7 +40,7 @@ public sealed class RunRecordTests : IDisposable
     [Fact]
     public void Files_that_are_missing_are_mentioned()
     {
-        using var record = new RunRecord(Run, resumedAt: 3, rolloutsPerStep: 0);
+        using var record = new RunRecord(Run, resumedAt: 3, All);
 
         Assert.Equal(
             [
@@ -54,7 +58,7 @@ public sealed class RunRecordTests : IDisposable
             rollouts.Write(Sample);
         File.WriteAllLines(Run.Rollouts, ["{}", .. File.ReadAllLines(Run.Rollouts), "[]", "{"]);
 
-        using (var record = new RunRecord(Run, resumedAt: 1, rolloutsPerStep: 0))
+        using (var record = new RunRecord(Run, resumedAt: 1, All))
             Assert.EndsWith("left out: lines 1, 3, 4", Assert.Single(record.Gaps), StringComparison.Ordinal);
 
         Assert.Single(File.ReadAllLines(Run.Rollouts));
@@ -66,7 +70,7 @@ public sealed class RunRecordTests : IDisposable
         WriteMetrics(2);
         File.AppendAllText(Run.Metrics, "{\"step\": 3, \"rew");
 
-        using var record = new RunRecord(Run, resumedAt: 2, rolloutsPerStep: 0);
+        using var record = new RunRecord(Run, resumedAt: 2, All);
 
         Assert.Empty(record.Gaps);
         Assert.Equal([1, 2], record.Earlier.Select(step => step.Step));
@@ -75,24 +79,89 @@ public sealed class RunRecordTests : IDisposable
     [Fact]
     public void A_plot_that_cannot_be_written_is_a_warning_once_and_the_record_goes_on()
     {
-        Directory.CreateDirectory(Path.Combine(Run.RewardsPlot, "in-the-way"));
+        Directory.CreateDirectory(Path.Combine(Run.Plots, "in-the-way"));
         var warnings = new List<string>();
-        using var record = new RunRecord(Run, resumedAt: null, rolloutsPerStep: 0);
+        using var record = new RunRecord(Run, resumedAt: null, All);
 
-        record.DrawPlot(warnings.Add);
-        record.Add(Finished(1), warnings.Add);
-        record.DrawPlot(warnings.Add);
+        record.Add(FinishedSteps.Of(1), warnings.Add);
+        record.Complete(warnings.Add);
 
-        Assert.StartsWith($"WARNING '{Run.RewardsPlot}' was not written: ", Assert.Single(warnings), StringComparison.Ordinal);
-        Assert.Equal([1], MetricsWriter.Read(Run).Select(step => step.Step));
+        Assert.StartsWith($"WARNING '{Run.Plots}' was not written: ", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.Equal([1], MetricsFile.Read(Run).Select(step => step.Step));
         Assert.Empty(Directory.EnumerateFiles(_folder.Path, "*.tmp"));
+    }
+
+    [Fact]
+    public void A_run_whose_last_metrics_are_no_numbers_has_not_succeeded()
+    {
+        using var record = new RunRecord(Run, resumedAt: null, All);
+        Assert.Null(record.WhyDiverged);
+
+        record.Add(FinishedSteps.Of(1) with { Train = FinishedSteps.Of(1).Train with { Loss = double.NaN } }, _ => { });
+        Assert.Equal(
+            "training step 1, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate may be too"
+            + " high",
+            record.WhyDiverged);
+
+        record.Add(FinishedSteps.Of(2), _ => { });
+        Assert.Null(record.WhyDiverged);
+    }
+
+    [Fact]
+    public void The_accuracy_before_training_is_step_0_and_survives_a_resume()
+    {
+        using (var record = new RunRecord(Run, resumedAt: null, All))
+        {
+            record.AddStart(0.25, _ => { });
+            record.Add(FinishedSteps.Of(1), _ => { });
+        }
+
+        Assert.Equal("""{"step":0,"eval_accuracy":0.25}""", File.ReadLines(Run.Metrics).First());
+        using var resumed = new RunRecord(Run, resumedAt: 1, All);
+        Assert.Empty(resumed.Gaps);
+        Assert.Equal([0, 1], resumed.Earlier.Select(step => step.Step));
+    }
+
+    [Fact]
+    public void The_tokens_of_a_resumed_run_are_counted_on()
+    {
+        var group = FinishedSteps.Group(1, (0, 5, FinishReason.Stop), (1, 2, FinishReason.Length));
+        using (var record = new RunRecord(Run, resumedAt: null, All))
+        {
+            record.Add(FinishedSteps.Of(1, group), _ => { });
+            record.Add(FinishedSteps.Of(2, group), _ => { });
+        }
+
+        using var resumed = new RunRecord(Run, resumedAt: 1, All);
+        Assert.Equal(2 * (3 + 5 + 3 + 2), resumed.Add(FinishedSteps.Of(2, group), _ => { })[Metrics.Tokens]);
+    }
+
+    [Fact]
+    public void Steps_with_the_names_of_an_earlier_version_are_mentioned_kept_and_not_shown()
+    {
+        const string former = """{"step":1,"steps":4,"reward_mean":0.5,"memory":{"rollout":{"peak":1}},"kl":null}""";
+        File.WriteAllText(Run.Metrics, former + "\n");
+        File.WriteAllText(Run.Rollouts, "");
+
+        using (var record = new RunRecord(Run, resumedAt: 1, All))
+        {
+            Assert.Empty(record.Earlier);
+            Assert.Equal(
+                $"WARNING '{Run.Metrics}' has steps with the metric names of an earlier version: plots and summary leave them "
+                    + "out, and num_tokens starts at 0",
+                Assert.Single(record.Gaps));
+            record.Add(FinishedSteps.Of(2), _ => { });
+        }
+
+        Assert.Equal(former, File.ReadLines(Run.Metrics).First());
+        Assert.Equal([1, 2], MetricsFile.Read(Run).Select(step => step.Step));
     }
 
     private void WriteMetrics(int steps)
     {
-        using var record = new RunRecord(Run, resumedAt: null, rolloutsPerStep: 0);
+        using var record = new RunRecord(Run, resumedAt: null, All);
         for (var step = 1; step <= steps; step++)
-            record.Add(Finished(step), _ => { });
+            record.Add(FinishedSteps.Of(step), _ => { });
     }
 
     private static RolloutLine Sample => new()
@@ -106,38 +175,5 @@ public sealed class RunRecordTests : IDisposable
         TokenIds = [4, 0],
         FinishReason = "stop",
         Reward = 1,
-    };
-
-    private static TrainingStepFinished Finished(int step) => new()
-    {
-        Step = step,
-        Steps = 9,
-        Train = new TrainStats
-        {
-            Version = new PolicyVersion(step),
-            Loss = 0,
-            GradientNorm = 0,
-            LearningRate = 0,
-            ClipFraction = 0,
-            Kl = 0,
-            Entropy = 0,
-            LogprobDifferenceMean = 0,
-            LogprobDifferenceMax = 0,
-            TrainedTokens = 0,
-            EqualRewardGroups = 0,
-            Seconds = 0,
-            ProcessedTokens = 0,
-        },
-        Decode = DecoderStats.None,
-        RewardMean = 0,
-        RewardStd = 0,
-        NewTokens = 0,
-        MeanCompletionLength = 0,
-        MaxCompletionLength = 0,
-        TruncatedShare = 0,
-        FailedGroups = 0,
-        Groups = [],
-        RolloutSeconds = 0,
-        TotalSeconds = 0,
     };
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
+using Rollout.Host.Tracking;
 using Xunit;
 
 namespace Rollout.Host.Tests.Jobs;
@@ -17,15 +18,15 @@ public sealed class TrainJobTests : IDisposable
     {
         var run = await TrainAsync("first");
 
-        Assert.Equal(3, MetricsWriter.Read(run).Count);
+        Assert.Equal([0, 1, 2, 3], MetricsFile.Read(run).Select(step => step.Step));
         Assert.Equal(3 * 4 * 4, File.ReadLines(run.Rollouts).Count());
-        Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(run.RewardsPlot)[..4]);
+        Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(run.Plots)[..4]);
         Assert.True(File.Exists(Path.Combine(run.Path, "config.conf")));
-        Assert.All(MetricsWriter.Read(run), step =>
+        Assert.All(MetricsFile.Read(run).Skip(1), step =>
         {
-            Assert.InRange(step.LogprobDifferenceMax, 0, 1e-4);
-            Assert.Equal(0, step.FailedGroups);
-            Assert.True(step.SharingRatio >= 1);
+            Assert.InRange(step[Metrics.LogprobDifferenceMax], 0, 1e-4);
+            Assert.Equal(0, step[Metrics.FailedGroups]);
+            Assert.True(step[Metrics.SharingRatio] >= 1);
         });
 
         await TrainAsync("second", $"model.path={run.Checkpoint(3)}");
@@ -61,12 +62,12 @@ public sealed class TrainJobTests : IDisposable
             "train", "--resume", parted.Path, "--set", "train.steps=4");
 
         Assert.Equal((0, ""), (code, error));
-        var expected = MetricsWriter.Read(whole).Select(Learnt).ToArray();
-        Assert.Equal(expected, MetricsWriter.Read(parted).Select(Learnt));
+        var expected = MetricsFile.Read(whole).Select(Learnt).ToArray();
+        Assert.Equal(expected, MetricsFile.Read(parted).Select(Learnt));
         Assert.Equal(Tokens(whole, step: 4), Tokens(parted, step: 4));
 
-        static (int, double, double, double?) Learnt(StepReport step) =>
-            (step.Step, step.RewardMean, step.Loss, step.HeldOutAccuracy);
+        static (int, double, double, double, double?) Learnt(StepMetrics step) =>
+            (step.Step, step[Metrics.Reward], step[Metrics.Loss], step[Metrics.Tokens], step.Find(Metrics.HeldOutAccuracy));
     }
 
     [Fact]
@@ -77,8 +78,8 @@ public sealed class TrainJobTests : IDisposable
             _folder.At("keyword"));
 
         Assert.Equal((0, ""), (code, error));
-        var rewards = MetricsWriter.Read(RunFolder.For(_folder.At("keyword")))
-            .Select(step => step.RewardMean).ToArray();
+        var rewards = MetricsFile.Read(RunFolder.For(_folder.At("keyword")))
+            .Select(step => step.Find(Metrics.Reward)).OfType<double>().ToArray();
         var (early, late) = (rewards[..5].Average(), rewards[^5..].Average());
         Assert.True(late > early + 0.2, $"the mean reward went from {early:0.000} to {late:0.000}");
     }

@@ -1,6 +1,7 @@
 using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
+using Rollout.Host.Tracking;
 using Xunit;
 
 namespace Rollout.Host.Tests.Jobs;
@@ -48,7 +49,7 @@ public sealed class TrainerHostTests : IDisposable
             $"the run in '{Run.Path}' ended before its first checkpoint: it begins again, and its record is replaced\n",
             said, StringComparison.Ordinal);
         Assert.Contains("WARNING no checkpoint before the end (output.checkpoint-every = 0)", said, StringComparison.Ordinal);
-        Assert.Equal([1], MetricsWriter.Read(Run).Select(step => step.Step));
+        Assert.Equal([0, 1], MetricsFile.Read(Run).Select(step => step.Step));
         Assert.Equal(4 * 4, File.ReadLines(Run.Rollouts).Count());
         Assert.True(Directory.Exists(Run.Checkpoint(1)));
     }
@@ -95,6 +96,7 @@ public sealed class TrainerHostTests : IDisposable
 
     private static (int, double, double, double)[] Learnt(string run) =>
     [
-        .. MetricsWriter.Read(RunFolder.For(run)).Select(step => (step.Step, step.RewardMean, step.Loss, step.GradientNorm)),
+        .. MetricsFile.Read(RunFolder.For(run))
+            .Select(step => (step.Step, step[Metrics.Reward], step[Metrics.Loss], step[Metrics.GradientNorm])),
     ];
 }

@@ -66,6 +66,16 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_run_that_was_only_evaluated_before_its_first_step_is_no_run()
+    {
+        File.WriteAllText(_folder.At("metrics.jsonl"), """{"step":0,"eval_accuracy":0.5}""" + "\n");
+        Assert.Equal(_folder.Path, RunFolder.Create(_folder.Path).Path);
+
+        File.AppendAllText(_folder.At("metrics.jsonl"), """{"step":1,"reward":0.5}""" + "\n");
+        Assert.Throws<OutputException>(() => RunFolder.Create(_folder.Path));
+    }
+
+    [Fact]
     public void A_file_in_the_folders_place_is_named()
     {
         var file = _folder.At("file");

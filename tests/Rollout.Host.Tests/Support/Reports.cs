@@ -1,39 +1,53 @@
-using Rollout.Host.Output;
+using Rollout.Host.Tracking;
 
 namespace Rollout.Host.Tests.Support;
 
+/// <summary>Metrics of made-up training steps.</summary>
 internal static class Reports
 {
-    public static StepReport Step(int step, int steps = 40, double? heldOut = null) => new()
+    public static StepMetrics Step(int step, double? heldOut = null)
     {
-        Step = step,
-        Steps = steps,
-        PolicyVersion = step,
-        RewardMean = 0.125 + (0.02 * step),
-        RewardStd = 0.25,
-        HeldOutAccuracy = heldOut,
-        RolloutTokensPerSecond = 12345.6,
-        TrainTokensPerSecond = 6789.4,
-        MeanCompletionLength = 5.25,
-        MaxCompletionLength = 12,
-        TruncatedShare = 0.125,
-        Kl = 0.0012345,
-        ClipFraction = 0.0156,
-        Entropy = 0.5,
-        LogprobDifferenceMean = 1.25e-6,
-        LogprobDifferenceMax = 4.5e-5,
-        GradientNorm = 0.75,
-        LearningRate = 1e-3,
-        Loss = -0.0421,
-        EqualRewardGroups = 3,
-        FailedGroups = 0,
-        BlocksInUsePeak = 96,
-        BlocksTotal = 512,
-        SharingRatio = 2.5,
-        Preemptions = 0,
-        StepFailures = 0,
-        RolloutSeconds = 1.5,
-        TrainSeconds = 0.75,
-        TotalSeconds = 2.5,
-    };
+        var metrics = new StepMetrics(step, new OrderedDictionary<string, double>
+        {
+            [Metrics.Reward.Name] = 0.125 + (0.02 * step),
+            [Metrics.RewardStd.Name] = 0.25,
+            [Metrics.RewardP10.Name] = 0,
+            [Metrics.RewardP90.Name] = 1,
+            [Metrics.EqualRewards.Name] = 0.375,
+            [Metrics.MeanLength.Name] = 5.25,
+            [Metrics.MinLength.Name] = 2,
+            [Metrics.MaxLength.Name] = 12,
+            [Metrics.Loss.Name] = -0.0421,
+            [Metrics.GradientNorm.Name] = 0.75,
+            [Metrics.LearningRate.Name] = 1e-3,
+            [Metrics.Entropy.Name] = 0.5,
+            [Metrics.Kl.Name] = 0.0012345,
+            [Metrics.ClipFraction.Name] = 0.0156,
+            [Metrics.LogprobDifferenceMean.Name] = 1.25e-6,
+            [Metrics.LogprobDifferenceMax.Name] = 4.5e-5,
+            [Metrics.PolicyVersion.Name] = step,
+            [Metrics.FailedGroups.Name] = 0,
+            [Metrics.StepSeconds.Name] = 2.5,
+            [Metrics.RolloutSeconds.Name] = 1.5,
+            [Metrics.TrainSeconds.Name] = 0.75,
+            [Metrics.OtherSeconds.Name] = 0.25,
+            [Metrics.RolloutRate.Name] = 12345.6,
+            [Metrics.TrainRate.Name] = 6789.4,
+            [Metrics.BlocksPeak.Name] = 96,
+            [Metrics.BlocksTotal.Name] = 512,
+            [Metrics.SharingRatio.Name] = 2.5,
+            [Metrics.Preemptions.Name] = 0,
+        });
+        return heldOut is { } share ? metrics.With(Metrics.HeldOutAccuracy, share) : metrics;
+    }
+
+    /// <summary>The same metrics with another value of one; null takes it out.</summary>
+    public static StepMetrics With(this StepMetrics metrics, Metric metric, double? value)
+    {
+        var values = new OrderedDictionary<string, double>(metrics.Values);
+        values.Remove(metric.Name);
+        if (value is { } number)
+            values.Add(metric.Name, number);
+        return new StepMetrics(metrics.Step, values);
+    }
 }

@@ -1,5 +1,5 @@
-using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
+using Rollout.Host.Tracking;
 using Rollout.Host.View;
 using Xunit;
 
@@ -13,27 +13,27 @@ public sealed class StepLineTests
             "step 12/40  reward 0.365 ± 0.250  rollout 12,346 tok/s  train 6,789 tok/s  length 5.3 (max 12)  "
                 + "kl 0.0012  clip 1.6%  blocks 96/512 shared 2.50x  logprob difference 1.3e-6 (max 4.5e-5)  "
                 + "2.5 s  left 0:01:10",
-            StepLine.Format(Reports.Step(12), TimeSpan.FromSeconds(70)));
+            StepLine.Format(Reports.Step(12), steps: 40, TimeSpan.FromSeconds(70)));
 
     [Fact]
     public void Held_out_accuracy_and_failed_groups_are_there_when_there_are_any() =>
         Assert.StartsWith(
             "step 12/40  reward 0.365 ± 0.250  failed groups 2  held-out 0.500  rollout",
-            StepLine.Format(Reports.Step(12, heldOut: 0.5) with { FailedGroups = 2 }, TimeSpan.Zero),
+            StepLine.Format(Reports.Step(12, heldOut: 0.5).With(Metrics.FailedGroups, 2), steps: 40, TimeSpan.Zero),
             StringComparison.Ordinal);
 
     [Fact]
     public void The_time_left_is_that_of_the_latest_steps()
     {
-        StepReport[] slowStart =
+        StepMetrics[] slowStart =
         [
-            Reports.Step(1, steps: 100) with { TotalSeconds = 1000 },
-            .. Enumerable.Range(2, 20).Select(step => Reports.Step(step, steps: 100) with { TotalSeconds = 2 }),
+            Reports.Step(1).With(Metrics.StepSeconds, 1000),
+            .. Enumerable.Range(2, 20).Select(step => Reports.Step(step).With(Metrics.StepSeconds, 2)),
         ];
 
-        Assert.Equal(TimeSpan.FromSeconds(2 * (100 - 21)), TimeLeft.Estimate(slowStart));
-        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([]));
-        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([Reports.Step(40)]));
+        Assert.Equal(TimeSpan.FromSeconds(2 * (100 - 21)), TimeLeft.Estimate(slowStart, steps: 100));
+        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([], steps: 40));
+        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([Reports.Step(40)], steps: 40));
     }
 
     [Theory]

@@ -1,5 +1,5 @@
-using Rollout.Host.Output;
 using Rollout.Host.Tests.Support;
+using Rollout.Host.Tracking;
 using Rollout.Host.View;
 using Spectre.Console.Rendering;
 using Xunit;
@@ -12,12 +12,12 @@ public sealed class TrainingViewTests
     public void Redirected_output_is_a_line_a_step_and_a_summary_without_escape_sequences()
     {
         var output = new StringWriter();
-        using (var view = new TrainingView(Consoles.Context(output)))
+        using (var view = new TrainingView(Consoles.Context(output), steps: 2))
         {
             view.ReportStart(new HeldOutAccuracy(0, 0.05));
-            view.Report(Reports.Step(1, steps: 2, heldOut: 0.1));
+            view.Report(Reports.Step(1, heldOut: 0.1));
             view.Say("Stopping after this step.");
-            view.Report(Reports.Step(2, steps: 2, heldOut: 0.2));
+            view.Report(Reports.Step(2, heldOut: 0.2));
         }
 
         var lines = output.ToString().Split('\n');
@@ -35,7 +35,7 @@ public sealed class TrainingViewTests
     {
         var terminal = new VirtualTerminal();
         var context = Consoles.Context(terminal);
-        using var view = new TrainingView(context);
+        using var view = new TrainingView(context, steps: 40);
         Assert.Contains("│ The first step is under way.", terminal.Rows[1], StringComparison.Ordinal);
 
         view.ReportStart(new HeldOutAccuracy(0, 0.488));
@@ -62,7 +62,7 @@ public sealed class TrainingViewTests
     public void At_the_end_the_last_panel_stays_above_the_summary()
     {
         var terminal = new VirtualTerminal();
-        using (var view = new TrainingView(Consoles.Context(terminal)))
+        using (var view = new TrainingView(Consoles.Context(terminal), steps: 40))
             view.Report(Reports.Step(1));
 
         Assert.Single(terminal.Rows, row => row.StartsWith("╭─step 1/40", StringComparison.Ordinal));
@@ -75,13 +75,13 @@ public sealed class TrainingViewTests
     {
         var start = new HeldOutAccuracy(0, 0.488);
 
-        Assert.Contains("held-out accuracy   not evaluated yet", Rendered(StepPanel.Render([])), StringComparison.Ordinal);
+        Assert.Contains("held-out accuracy   not evaluated yet", Rendered(StepPanel.Render([], steps: 40)), StringComparison.Ordinal);
         Assert.Contains(
-            "held-out accuracy    0.488 (before training)", Rendered(StepPanel.Render([Reports.Step(1)], start)),
+            "held-out accuracy    0.488 (before training)", Rendered(StepPanel.Render([Reports.Step(1)], steps: 40, start)),
             StringComparison.Ordinal);
         Assert.Contains(
             "held-out accuracy    0.600 (step 2)",
-            Rendered(StepPanel.Render([Reports.Step(1), Reports.Step(2, heldOut: 0.6)], start)), StringComparison.Ordinal);
+            Rendered(StepPanel.Render([Reports.Step(1), Reports.Step(2, heldOut: 0.6)], steps: 40, start)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -99,23 +99,23 @@ public sealed class TrainingViewTests
             │ update               loss -0.0421, gradient norm 0.75, kl 0.0012, clipped 1.6%, learning rate 1.0e-3       │
             │ kv blocks            96/512, shared 2.50x, 0 preemptions                                                   │
             │ logprob difference   1.3e-6 (max 4.5e-5)                                                                   │
-            │ groups               3 with equal rewards, 1 failed                                                        │
+            │ groups               37.5% with equal rewards, 1 failed                                                    │
             │ time                 2.5 s a step, 0:01:15 left                                                            │
             ╰────────────────────────────────────────────────────────────────────────────────────────────────────────────╯
 
             """,
-            Rendered(StepPanel.Render([Reports.Step(9, heldOut: 0.5), Reports.Step(10) with { FailedGroups = 1 }])),
+            Rendered(StepPanel.Render([Reports.Step(9, heldOut: 0.5), Reports.Step(10).With(Metrics.FailedGroups, 1)], steps: 40)),
             ignoreLineEndingDifferences: true);
     }
 
     [Fact]
     public void The_summary_compares_the_first_the_last_and_the_best_step()
     {
-        StepReport[] reports =
+        StepMetrics[] reports =
         [
             Reports.Step(1),
-            Reports.Step(2, heldOut: 0.9) with { RewardMean = 0.8, Preemptions = 2 },
-            Reports.Step(3, heldOut: 0.7) with { FailedGroups = 1, RolloutTokensPerSecond = 500 },
+            Reports.Step(2, heldOut: 0.9).With(Metrics.Reward, 0.8).With(Metrics.Preemptions, 2),
+            Reports.Step(3, heldOut: 0.7).With(Metrics.FailedGroups, 1).With(Metrics.RolloutRate, 500),
         ];
 
         Assert.Equal(
@@ -138,17 +138,13 @@ public sealed class TrainingViewTests
     [Fact]
     public void A_step_that_trained_on_nothing_is_no_step_with_broken_metrics()
     {
-        var untrained = Reports.Step(1) with
-        {
-            Loss = 0,
-            GradientNorm = 0,
-            Entropy = double.NaN,
-            LogprobDifferenceMean = double.NaN,
-            LogprobDifferenceMax = double.NaN,
-        };
+        var untrained = Reports.Step(1).With(Metrics.Kl, null).With(Metrics.ClipFraction, null).With(Metrics.Entropy, null)
+            .With(Metrics.LogprobDifferenceMean, null).With(Metrics.LogprobDifferenceMax, null);
 
         Assert.Contains("all; no log-probability was compared; 0 failed", Rendered(RunSummary.Render([untrained])), StringComparison.Ordinal);
-        Assert.Contains("logprob difference not measured  ", StepLine.Format(untrained, TimeSpan.Zero), StringComparison.Ordinal);
+        Assert.Contains(
+            "kl –  clip –  blocks 96/512 shared 2.50x  logprob difference not measured  ",
+            StepLine.Format(untrained, steps: 40, TimeSpan.Zero), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -156,8 +152,8 @@ public sealed class TrainingViewTests
         "at most NaN; 2 steps with NaN or infinite metrics; 0 failed groups",
         Rendered(RunSummary.Render([
             Reports.Step(1),
-            Reports.Step(2) with { Entropy = double.NaN },
-            Reports.Step(3) with { LogprobDifferenceMax = double.NaN },
+            Reports.Step(2).With(Metrics.Entropy, double.NaN),
+            Reports.Step(3).With(Metrics.LogprobDifferenceMax, double.NaN),
         ])).ReplaceLineEndings("").Replace("  ", " ", StringComparison.Ordinal),
         StringComparison.Ordinal);
 
@@ -165,7 +161,7 @@ public sealed class TrainingViewTests
     public void A_run_that_finished_no_step_says_so()
     {
         var output = new StringWriter();
-        new TrainingView(Consoles.Context(output)).Dispose();
+        new TrainingView(Consoles.Context(output), steps: 2).Dispose();
 
         Assert.Equal("No training step was finished.", output.ToString().Trim());
     }

@@ -12,7 +12,7 @@ internal static class ClientFormats
             static (ref writer, submit) =>
             {
                 WriteRequest(ref writer, submit.Group);
-                WriteOptionalPolicy(ref writer, submit.Required);
+                WriteOptionalPolicy(ref writer, submit.RequiredPolicy);
                 WriteEpoch(ref writer, submit.Seen);
                 writer.OptionalText(submit.Fingerprint);
             },

@@ -24,7 +24,7 @@ internal static class CommandFormats
                 writer.Whole(assign.Assignment.Value);
                 WriteRequest(ref writer, assign.Group);
                 WriteEach(ref writer, assign.Samples, WriteStart);
-                WriteOptionalPolicy(ref writer, assign.Required);
+                WriteOptionalPolicy(ref writer, assign.RequiredPolicy);
             },
             static (ref reader) => new AssignSamples(
                 ReadEpoch(ref reader), reader.Whole64(), new AssignmentId(reader.Whole()), ReadRequest(ref reader),

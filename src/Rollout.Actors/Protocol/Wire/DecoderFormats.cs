@@ -24,7 +24,7 @@ internal static class DecoderFormats
                 writer.Text(here.Fingerprint);
                 WriteEpoch(ref writer, here.Seen);
                 writer.Whole(here.CommandsTaken);
-                writer.Whole(here.Holding);
+                writer.Whole(here.HeldSamples);
                 writer.Bool(here.Leaving);
             },
             static (ref reader) => new DecoderHere(
@@ -53,7 +53,7 @@ internal static class DecoderFormats
                 WriteEach(ref writer, report.Rejected, WriteRejection);
                 writer.Whole(report.Load.Running);
                 writer.Whole(report.Load.Waiting);
-                writer.Whole(report.Load.FreeBlocks);
+                writer.Whole(report.Load.AvailableBlocks);
                 writer.Bool(report.More);
             },
             static (ref reader) => new DecoderReport(

@@ -1,0 +1,86 @@
+using Rollout.Actors.Data;
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Actors.Training;
+
+/// <summary>
+/// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
+/// open. An answer that comes twice, or for a group of another round, changes nothing.
+/// </summary>
+public sealed class RoundGroups
+{
+    private readonly Dictionary<GroupId, Member> _members = [];
+    private readonly List<GroupId> _order = [];
+    private int _open;
+
+    /// <summary>Adds a group, as open.</summary>
+    public void Expect(PromptItem item, GroupRequest request)
+    {
+        _members.Add(request.Id, new Member(item, request));
+        _order.Add(request.Id);
+        _open++;
+    }
+
+    /// <summary>Every group is scored or has failed.</summary>
+    public bool IsComplete => _open == 0;
+
+    /// <summary>Groups that are neither scored nor failed, in the order in which they were added.</summary>
+    public IEnumerable<GroupId> Open => _order.Where(id => _members[id].IsOpen);
+
+    /// <summary>Groups that failed, with their reasons.</summary>
+    public IEnumerable<GroupFailed> Failed =>
+        _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));
+
+    /// <summary>The scored groups, in the order in which they were added.</summary>
+    public IReadOnlyList<ScoredGroup> Scored =>
+        [.. _order.Where(id => _members[id].Scored is not null).Select(id => _members[id].Scored!)];
+
+    /// <summary>Keeps a group's samples. Returns its prompt, or null if nobody waits for them.</summary>
+    public PromptItem? Finish(GroupFinished group)
+    {
+        if (!_members.TryGetValue(group.Id, out var member) || !member.IsOpen || member.Finished is not null)
+            return null;
+        if (group.Completions.Length != member.Request.Samples.Length)
+        {
+            throw new InvalidOperationException(
+                $"{group.Id} came with {group.Completions.Length} of {member.Request.Samples.Length} samples");
+        }
+        member.Finished = group;
+        return member.Item;
+    }
+
+    /// <summary>Keeps a finished group's rewards.</summary>
+    public void AddRewards(GroupScored scored)
+    {
+        if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
+            return;
+        member.Scored = new ScoredGroup(
+            member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts);
+        _open--;
+    }
+
+    /// <summary>Records that a group has failed.</summary>
+    public void Fail(GroupId id, string reason)
+    {
+        if (!_members.TryGetValue(id, out var member) || !member.IsOpen)
+            return;
+        member.Failure = reason;
+        _open--;
+    }
+
+    private sealed class Member(PromptItem item, GroupRequest request)
+    {
+        public PromptItem Item { get; } = item;
+
+        public GroupRequest Request { get; } = request;
+
+        public GroupFinished? Finished { get; set; }
+
+        public ScoredGroup? Scored { get; set; }
+
+        public string? Failure { get; set; }
+
+        public bool IsOpen => Scored is null && Failure is null;
+    }
+}

@@ -1,0 +1,40 @@
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training.Losses;
+
+/// <summary>
+/// Tokens whose loss is computed together, flat, without padding. All tensors but <see cref="Sequences"/> have one
+/// floating type.
+/// </summary>
+/// <param name="Logprobs">[tokens] log π; the only tensor that gradients flow to.</param>
+/// <param name="OldLogprobs">
+/// [tokens] log π_old. The detached <paramref name="Logprobs"/> give ρ = 1 with its gradient.
+/// </param>
+/// <param name="Advantages">[tokens] the advantage of each token's completion.</param>
+/// <param name="Weights">[tokens] the factor of each token's loss; 0 masks it, whatever else it holds.</param>
+/// <param name="Sequences">[tokens] int64: which completion each token is of, from 0.</param>
+/// <param name="SequenceCount">Completions. Each is whole where <c>NeedsWholeCompletions</c>.</param>
+internal sealed record TokenLossInput(
+    Tensor Logprobs, Tensor OldLogprobs, Tensor Advantages, Tensor Weights, Tensor Sequences, int SequenceCount)
+{
+    /// <summary>[tokens] log π_ref; needed where a KL term is in the loss.</summary>
+    public Tensor? ReferenceLogprobs { get; init; }
+
+    /// <summary>
+    /// [tokens] log μ of the distribution that was sampled from, after temperature, top-k, top-p and min-p; needed
+    /// where there is an importance correction.
+    /// </summary>
+    public Tensor? SamplerLogprobs { get; init; }
+
+    /// <summary>Some tokens, one after another. Their tensors are of the current dispose scope.</summary>
+    public TokenLossInput Part(int start, int count)
+    {
+        Tensor Of(Tensor whole) => whole.narrow(0, start, count);
+        return new(
+            Of(Logprobs), Of(OldLogprobs), Of(Advantages), Of(Weights), Of(Sequences), SequenceCount)
+        {
+            ReferenceLogprobs = ReferenceLogprobs is null ? null : Of(ReferenceLogprobs),
+            SamplerLogprobs = SamplerLogprobs is null ? null : Of(SamplerLogprobs),
+        };
+    }
+}

@@ -1,0 +1,75 @@
+using ScottPlot;
+using ScottPlot.MultiplotLayouts;
+
+namespace Rollout.Host.Tracking;
+
+/// <summary>
+/// The page of plots of a run: nine panels over the training step. It uses the program's own font, for machines that
+/// have none. A value that is no finite number is left out of its
+/// curve.
+/// </summary>
+public static class PlotPage
+{
+    private const int Width = 1600;
+    private const int Height = 1200;
+    private const int Columns = 3;
+
+    private static readonly PlotPanel[] Panels =
+    [
+        new("Reward", "reward")
+        {
+            Band = new("10 % to 90 % of samples", Metrics.RewardP10, Metrics.RewardP90),
+            Curves = [new("mean", Metrics.Reward)],
+        },
+        new("Held-out accuracy", "share of prompts")
+        {
+            Curves = [new("greedy", Metrics.HeldOutAccuracy)],
+            FromZero = true,
+            WithMarkers = true,
+        },
+        new("Completion length", "tokens")
+        {
+            Band = new("shortest to longest", Metrics.MinLength, Metrics.MaxLength),
+            Curves = [new("mean", Metrics.MeanLength)],
+            FromZero = true,
+        },
+        new("Entropy", "nats per token") { Curves = [new("entropy", Metrics.Entropy)] },
+        new("KL to the reference model", "nats per token") { Curves = [new("kl", Metrics.Kl)], FromZero = true },
+        new("Clipped tokens", "share of tokens")
+        {
+            Curves = [new("clipped", Metrics.ClipFraction)],
+            FromZero = true,
+        },
+        new("Sampler and trainer log-probability", "difference, nats")
+        {
+            Curves = [new("mean", Metrics.LogprobDifferenceMean), new("largest", Metrics.LogprobDifferenceMax)],
+            Logarithmic = true,
+        },
+        new("Time of a step", "seconds")
+        {
+            Curves =
+            [
+                new("rollout", Metrics.RolloutSeconds), new("training", Metrics.TrainSeconds), new("other", Metrics.OtherSeconds),
+            ],
+            Stacked = true,
+            FromZero = true,
+        },
+        new("Gradient norm before clipping", "norm") { Curves = [new("norm", Metrics.GradientNorm)], FromZero = true },
+    ];
+
+    /// <summary>The PNG of any number of steps, none included.</summary>
+    /// <param name="steps">In order; step 0 is what was measured before training.</param>
+    public static byte[] Draw(IReadOnlyList<StepMetrics> steps)
+    {
+        PlotFont.Register();
+        var page = new Multiplot();
+        page.AddPlots(Panels.Length);
+        page.Layout = new Grid(rows: Panels.Length / Columns, columns: Columns);
+        foreach (var (panel, plot) in Panels.Zip(page.GetPlots()))
+            panel.DrawOn(plot, steps);
+        using var image = page.Render(Width, Height);
+        foreach (var plot in page.GetPlots())
+            plot.Dispose();
+        return image.GetImageBytes(ImageFormat.Png);
+    }
+}

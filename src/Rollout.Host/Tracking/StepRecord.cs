@@ -1,0 +1,23 @@
+using Rollout.Actors.Protocol;
+
+namespace Rollout.Host.Tracking;
+
+/// <summary>All that a run records of one training step.</summary>
+/// <param name="Metrics">Its numbers.</param>
+public sealed record StepRecord(StepMetrics Metrics)
+{
+    /// <summary>The values of each distribution, one entry a sample.</summary>
+    public IReadOnlyDictionary<string, double[]> Histograms { get; init; } = new Dictionary<string, double[]>();
+
+    /// <summary>Texts in Markdown.</summary>
+    public IReadOnlyDictionary<string, string> Texts { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The record of a finished step.</summary>
+    /// <param name="step">What the trainer reports.</param>
+    /// <param name="tokensBefore">The tokens of the run's earlier steps.</param>
+    public static StepRecord Of(TrainingStepFinished step, double tokensBefore) => new(Tracking.Metrics.Of(step, tokensBefore));
+
+    /// <summary>The record of step 0: the accuracy before training.</summary>
+    public static StepRecord BeforeTraining(double heldOutAccuracy) => new(
+        new StepMetrics(0, new Dictionary<string, double> { [Tracking.Metrics.HeldOutAccuracy.Name] = heldOutAccuracy }));
+}

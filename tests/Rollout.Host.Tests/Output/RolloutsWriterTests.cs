@@ -1,0 +1,54 @@
+using Rollout.Host.Output;
+using Xunit;
+
+namespace Rollout.Host.Tests.Output;
+
+public sealed class RolloutsWriterTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void Samples_are_written_with_their_text_as_it_is()
+    {
+        var run = RunFolder.Create(_folder.Path);
+        using (var rollouts = RolloutsWriter.Create(run))
+            rollouts.Write(Sample(1));
+
+        Assert.Equal(
+            """
+            {"step":1,"group":9,"sample":0,"policy_version":0,"prompt":"2+2=","completion":"4 – \"ü\"\n",
+            "token_ids":[4,0],"finish_reason":"stop","reward":1}
+            """.ReplaceLineEndings("") + "\n",
+            File.ReadAllText(run.Rollouts));
+    }
+
+    [Fact]
+    public void Samples_of_steps_that_are_done_again_are_dropped()
+    {
+        var run = RunFolder.Create(_folder.Path);
+        using (var rollouts = RolloutsWriter.Create(run))
+        {
+            rollouts.Write(Sample(1));
+            rollouts.Write(Sample(2));
+        }
+
+        RolloutsWriter.Resume(run, lastStep: 1).Dispose();
+
+        Assert.Single(File.ReadAllLines(run.Rollouts));
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static RolloutLine Sample(int step) => new()
+    {
+        Step = step,
+        Group = 9,
+        Sample = 0,
+        PolicyVersion = 0,
+        Prompt = "2+2=",
+        Completion = "4 – \"ü\"\n",
+        TokenIds = [4, 0],
+        FinishReason = "stop",
+        Reward = 1,
+    };
+}

@@ -1,0 +1,43 @@
+using System.Text.RegularExpressions;
+using Rollout.Host.Tracking;
+using Xunit;
+
+namespace Rollout.Host.Tests.Tracking;
+
+/// <summary>docs/metrics.md has a row for every name that the program writes, and none for another.</summary>
+public sealed partial class MetricsPageTests
+{
+    private static readonly string[] Rows =
+        [.. File.ReadLines(TestFiles.Repository("docs/metrics.md")).Where(line => line.StartsWith("| `", StringComparison.Ordinal))];
+
+    private static readonly string[] Documented = [.. Rows.Select(row => Name().Match(row).Groups[1].Value)];
+
+    [Fact]
+    public void Every_name_that_is_written_is_on_the_page_and_the_reverse()
+    {
+        string[] written = [.. Metrics.All.Select(metric => metric.Name)];
+
+        Assert.Equal([], written.Where(name => !Documented.Any(pattern => Matches(pattern, name))));
+        Assert.Equal([], Documented.Where(pattern => !written.Any(name => Matches(pattern, name))));
+        Assert.Equal(Documented.Distinct(), Documented);
+        Assert.Equal(written.Distinct(), written);
+    }
+
+    [Fact]
+    public void Every_row_has_unit_definition_and_the_names_that_TRL_and_verl_use() =>
+        Assert.All(Rows, row =>
+        {
+            var cells = row.Replace(@"\|", "", StringComparison.Ordinal).Split('|')[1..^1];
+            Assert.True(cells.Length == 5 && cells.All(cell => cell.Trim().Length > 0), row);
+        });
+
+    /// <summary>A part in angle brackets stands for any name without a slash.</summary>
+    private static bool Matches(string pattern, string name) =>
+        Regex.IsMatch(name, $"^{Placeholder().Replace(pattern, "[^/]+")}$");
+
+    [GeneratedRegex("^[|] `([^`]+)`")]
+    private static partial Regex Name();
+
+    [GeneratedRegex("<[a-z]+>")]
+    private static partial Regex Placeholder();
+}

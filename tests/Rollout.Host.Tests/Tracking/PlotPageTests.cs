@@ -1,0 +1,63 @@
+using Rollout.Host.Tests.Support;
+using Rollout.Host.Tracking;
+using SkiaSharp;
+using Xunit;
+
+namespace Rollout.Host.Tests.Tracking;
+
+public sealed class PlotPageTests
+{
+    private static readonly SKColor[] Curves = [new(0x1f, 0x77, 0xb4), new(0xd9, 0x5f, 0x02)];
+
+    [Fact]
+    public void Each_of_nine_panels_has_a_title_and_its_curves()
+    {
+        using var picture = Drawn(Enumerable.Range(0, 41).Select(
+            step => step == 0
+                ? StepRecord.BeforeTraining(0.1).Metrics
+                : Reports.Step(step, heldOut: step % 8 == 0 ? step / 45.0 : null)));
+
+        Assert.Equal((1600, 1200), (picture.Width, picture.Height));
+        for (var panel = 0; panel < 9; panel++)
+        {
+            var (left, top) = (panel % 3 * 533, panel / 3 * 400);
+            // Without a font the rows of the title stay empty.
+            Assert.True(Count(picture, left, top, 533, 30, pixel => pixel.Red < 128) > 100, $"title of panel {panel}");
+            Assert.True(
+                Count(picture, left, top, 533, 400, pixel => Curves.Any(color => Near(pixel, color))) > 200, $"panel {panel}");
+        }
+    }
+
+    [Fact]
+    public void No_step_one_step_and_a_thousand_steps_can_be_drawn()
+    {
+        Drawn([]).Dispose();
+        Drawn([StepRecord.BeforeTraining(0.5).Metrics]).Dispose();
+        Drawn([Reports.Step(1, heldOut: 0)]).Dispose();
+        Drawn(Enumerable.Range(1, 1000).Select(step => Reports.Step(step))).Dispose();
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(double.NegativeInfinity)]
+    [InlineData(double.MaxValue)]
+    [InlineData(-1.0)]
+    [InlineData(0.0)]
+    public void Any_value_of_any_metric_can_be_drawn(double value)
+    {
+        foreach (var steps in (StepMetrics[][])[[All(1)], [Reports.Step(1), All(2), Reports.Step(3)]])
+            Drawn(steps).Dispose();
+
+        StepMetrics All(int step) => new(step, Metrics.All.ToDictionary(metric => metric.Name, _ => value));
+    }
+
+    private static SKBitmap Drawn(IEnumerable<StepMetrics> steps) => SKBitmap.Decode(PlotPage.Draw([.. steps]));
+
+    private static int Count(SKBitmap picture, int left, int top, int width, int height, Func<SKColor, bool> counts) =>
+        Enumerable.Range(0, width * height).Count(i => counts(picture.GetPixel(left + (i % width), top + (i / width))));
+
+    private static bool Near(SKColor pixel, SKColor color) =>
+        Math.Abs(pixel.Red - color.Red) < 60 && Math.Abs(pixel.Green - color.Green) < 60
+            && Math.Abs(pixel.Blue - color.Blue) < 60;
+}
