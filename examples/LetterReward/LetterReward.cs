@@ -11,11 +11,11 @@ public sealed class LetterShare(IReadOnlyDictionary<string, string> options) : I
 {
     private readonly double _power = double.Parse(options["power"], CultureInfo.InvariantCulture);
 
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         // A field of the prompt's line, by its name.
         var letter = sample.Require("letter")[0];
         var share = (double)sample.Completion.Count(character => character == letter) / sample.Tokens.Length;
-        return ValueTask.FromResult(Math.Pow(share, _power));
+        return new(Math.Pow(share, _power));
     }
 }

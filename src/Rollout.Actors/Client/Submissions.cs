@@ -43,7 +43,10 @@ internal sealed class Submissions(int client)
     /// <summary>Groups whose outcomes were given and not read.</summary>
     public int Unread => _unread.Count;
 
-    /// <summary>Ticks since a token of any group was sampled, as far as the scheduler has said.</summary>
+    /// <summary>
+    /// Ticks since a token of any group was sampled, as far as the scheduler has said. While groups wait in line, and none has
+    /// begun, the cluster is busy for others: each answer of the scheduler counts as a token.
+    /// </summary>
     public int QuietTicks => _now - _progressAt;
 
     /// <summary>The highest scheduler epoch that this client has heard of.</summary>
@@ -100,6 +103,8 @@ internal sealed class Submissions(int client)
                 return null;
             case GroupsUnderway underway:
                 Array.ForEach(underway.Groups, FollowProgress);
+                if (_waiting > 0 && _entries.Values.All(entry => entry.Tokens == 0))
+                    NoteProgress();
                 return null;
             case OutcomesKept kept:
                 _acknowledgesAll = true;

@@ -23,7 +23,11 @@ internal sealed class PolicyFollower(
     IActorRef decoder,
     ILoggingAdapter log) : IDisposable
 {
+    /// <summary>A decoder asks every few seconds: this often is about a minute.</summary>
+    private const int WarnEvery = 12;
+
     private WeightFetch? _fetch;
+    private int _unanswered;
     private WeightsUpdated? _lastUpdate;    // the last answer, which is given again where it was lost
 
     /// <summary>The policy in use; null while it is unknown, as that of shared weights before the trainer has named it.</summary>
@@ -44,6 +48,12 @@ internal sealed class PolicyFollower(
     /// <param name="serving">It serves with <see cref="Policy"/>; otherwise it waits for a policy to serve with.</param>
     public void Join(bool serving)
     {
+        if (!serving && _fetch is null && setup.Weights is PolicySource.Fetched && ++_unanswered % WarnEvery == 0)
+        {
+            log.Warning(
+                "{Decoder} serves nobody: it waits for {Trainer} to say which weights to serve with",
+                setup.Id, Trainer?.ToString() ?? "the cluster's trainer");
+        }
         if (!IsAlone)
         {
             barrier.Tell(new JoinBarrier(

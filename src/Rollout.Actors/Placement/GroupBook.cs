@@ -78,7 +78,7 @@ public sealed class GroupBook
     {
         if (Groups.Find(request.Id) is { } group)
         {
-            _line.Remove(request.Id);
+            _line.Take(request.Id);
             if (group.Outcome is not null)
                 return Submission.Ended;
             if (group.Request is null)
@@ -90,7 +90,7 @@ public sealed class GroupBook
             _line.Offer(new OfferedGroup(request.Id, request.Samples.Length));
             return Submission.NoRoom;
         }
-        _line.Remove(request.Id);
+        _line.Take(request.Id);
         if (Fingerprint is null)
             Decoders.Expect(fingerprint);
         group = Groups.Add(request.Id);
@@ -107,9 +107,10 @@ public sealed class GroupBook
     {
         if (Groups.Find(offered.Id) is { } group && (group.Outcome is not null || group.Request is not null))
             return group.Outcome is null ? Submission.Taken : Submission.Ended;
-        _line.Offer(offered);
-        if (Groups.Find(offered.Id) is not null)
-            _line.Call(offered.Id);
+        if (Groups.Find(offered.Id) is null)
+            _line.Offer(offered);
+        else
+            _line.OfferAndCall(offered);
         return Submission.NoRoom;
     }
 
@@ -117,7 +118,7 @@ public sealed class GroupBook
     public IReadOnlyList<GroupId> TakeCalled() =>
         _line.IsEmpty ? [] : _line.TakeCalled(WaitingSequences, QueueCapacity);
 
-    /// <summary>To be called every second or so: groups that were called, and never came, lose their places.</summary>
+    /// <summary>To be called every second or so: clients that were called, and sent nothing, lose their places.</summary>
     public IReadOnlyList<GroupId> DropLate() => _line.DropLate();
 
     /// <summary>Why no decoder here can sample a group for this model and tokenizer, in a sentence; null if one can.</summary>

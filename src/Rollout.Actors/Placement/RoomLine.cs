@@ -10,13 +10,19 @@ namespace Rollout.Actors.Placement;
 /// <param name="now">The time.</param>
 internal sealed class RoomLine(Func<TimeSpan> now)
 {
-    /// <summary>How long a client may take to send a group that was called: one that doesn't loses its place.</summary>
+    /// <summary>How long a client may take to send a group that was called.</summary>
     private static readonly TimeSpan CallTime = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long a client that took longer gets no place; twice as long each time.</summary>
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(15);
+
+    private const int MostDoublings = 6;
 
     private readonly Dictionary<GroupId, Place> _places = [];
     private readonly LinkedList<Place> _line = [];          // not called yet, the oldest first
     private readonly LinkedList<Place> _called = [];        // and not sent yet, the oldest call first
     private readonly List<GroupId> _toCall = [];
+    private readonly Dictionary<int, LateClient> _late = [];
 
     /// <summary>No group is in line, and none that was called is still to come.</summary>
     public bool IsEmpty => _places.Count == 0;
@@ -28,16 +34,31 @@ internal sealed class RoomLine(Func<TimeSpan> now)
 
     public bool IsCalled(GroupId id) => _places.TryGetValue(id, out var place) && place.Node.List == _called;
 
-    /// <summary>Gives an offered group a place at the end, unless it has one.</summary>
+    /// <summary>Gives an offered group a place at the end, unless it has one or its client has to pause.</summary>
     public void Offer(OfferedGroup offered)
     {
         if (IsCalled(offered.Id))
             Call(offered.Id);       // the client has not heard of the call
-        else if (_places.TryAdd(offered.Id, new Place(offered, now())))
-            _line.AddLast(_places[offered.Id].Node);
+        else if (!_late.TryGetValue(offered.Id.Client, out var late) || now() >= late.PausesUntil)
+            Add(offered);
     }
 
-    /// <summary>Removes a group that has come, or is not wanted any more.</summary>
+    /// <summary>Calls an offered group, whether or not there is room and its client has to pause.</summary>
+    public void OfferAndCall(OfferedGroup offered)
+    {
+        Add(offered);
+        Call(offered.Id);
+    }
+
+    /// <summary>Removes a group that has come. Its client is forgiven one that did not.</summary>
+    public void Take(GroupId id)
+    {
+        if (IsCalled(id) && _late.TryGetValue(id.Client, out var late) && --late.Times == 0)
+            _late.Remove(id.Client);
+        Remove(id);
+    }
+
+    /// <summary>Removes a group that is not wanted any more.</summary>
     public void Remove(GroupId id)
     {
         if (!_places.Remove(id, out var place))
@@ -49,12 +70,14 @@ internal sealed class RoomLine(Func<TimeSpan> now)
     /// <summary>Calls a group, whether or not there is room.</summary>
     public void Call(GroupId id)
     {
+        _toCall.Add(id);
         var place = _places[id];
-        Promised += place.Node.List == _called ? 0 : place.Group.Samples;
-        place.Node.List!.Remove(place.Node);
+        if (place.Node.List == _called)
+            return;     // its time goes on: a client that asks and asks holds room no longer than others
+        Promised += place.Group.Samples;
+        _line.Remove(place.Node);
         _called.AddLast(place.Node);
         place.CalledAt = now();
-        _toCall.Add(id);
     }
 
     /// <summary>Calls the oldest groups once half of the room is free, as many as it holds.</summary>
@@ -86,16 +109,42 @@ internal sealed class RoomLine(Func<TimeSpan> now)
         return dropped;
     }
 
-    /// <summary>Groups that were called long ago, and that their clients have not sent: they lose their places.</summary>
+    /// <summary>
+    /// Groups that lose their places: all of a client that has not sent one that was called. It gets others, at the end of
+    /// the line, after a pause, so that the room goes to those that use it.
+    /// </summary>
     public IReadOnlyList<GroupId> DropLate()
     {
-        var late = new List<GroupId>();
-        while (_called.First is { Value: var oldest } && now() - oldest.CalledAt > CallTime)
+        var time = now();
+        var clients = _called.TakeWhile(place => time - place.CalledAt > CallTime).Select(place => place.Group.Id.Client).ToHashSet();
+        if (clients.Count == 0)
+            return [];
+        foreach (var gone in _late.Where(late => time > late.Value.PausesUntil + (FirstPause * (1 << MostDoublings))).ToArray())
+            _late.Remove(gone.Key);
+        foreach (var client in clients)
         {
-            late.Add(oldest.Group.Id);
-            Remove(oldest.Group.Id);
+            if (!_late.TryGetValue(client, out var late))
+                _late.Add(client, late = new LateClient());
+            late.PausesUntil = time + (FirstPause * (1 << Math.Min(late.Times++, MostDoublings)));
         }
-        return late;
+        GroupId[] dropped = [.. _places.Keys.Where(id => clients.Contains(id.Client))];
+        Array.ForEach(dropped, Remove);
+        return dropped;
+    }
+
+    private void Add(OfferedGroup offered)
+    {
+        if (_places.TryAdd(offered.Id, new Place(offered, now())))
+            _line.AddLast(_places[offered.Id].Node);
+    }
+
+    /// <summary>A client that was called and sent nothing.</summary>
+    private sealed class LateClient
+    {
+        /// <summary>How often, less the groups that it has sent in time since.</summary>
+        public int Times { get; set; }
+
+        public TimeSpan PausesUntil { get; set; }
     }
 
     private sealed class Place

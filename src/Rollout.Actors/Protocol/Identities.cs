@@ -14,6 +14,9 @@ public readonly record struct HostId(string Address, int Uid)
 /// </summary>
 public readonly record struct SchedulerEpoch(long Value)
 {
+    /// <summary>The end of the year 9999. Larger ones are refused.</summary>
+    public static SchedulerEpoch Largest { get; } = new(DateTimeOffset.MaxValue.ToUnixTimeMilliseconds());
+
     public override string ToString() => $"scheduler epoch {Value}";
 }
 

@@ -61,6 +61,10 @@ public sealed record TrainingStepFinished
     public required IReadOnlyList<ScoredGroup> Groups { get; init; }
 }
 
-/// <summary>A finished group with its rewards.</summary>
+/// <summary>A finished group with its rewards; a reward is NaN where no function judges the sample.</summary>
 public sealed record ScoredGroup(
-    PromptItem Item, int[] Prompt, GroupFinished Group, double[] Rewards, string[] Texts);
+    PromptItem Item, int[] Prompt, GroupFinished Group, double[] Rewards, string[] Texts)
+{
+    /// <summary>What each reward function gave, before weights.</summary>
+    public RewardValues[] ByFunction { get; init; } = [];
+}

@@ -7,7 +7,7 @@ public sealed class ExactAnswerReward : IRewardFunction
 {
     /// <inheritdoc/>
     /// <exception cref="InvalidDataException">The prompt has no field "answer".</exception>
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) =>
-        ValueTask.FromResult(
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation) =>
+        new(
             sample.Completion.Trim() == sample.Require("answer").Trim() ? 1.0 : 0.0);
 }

@@ -12,13 +12,13 @@ public sealed partial class Gsm8kReward : IRewardFunction
 {
     /// <inheritdoc/>
     /// <exception cref="InvalidDataException">The prompt has no field "answer", or no number in it.</exception>
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         var answer = sample.Require("answer");
         var expected = Number(answer)
             ?? throw new InvalidDataException(
                 $"prompt {sample.Item.Id} has no number in its answer \"{answer}\"");
-        return ValueTask.FromResult(Number(sample.Completion) == expected ? 1.0 : 0.0);
+        return new(Number(sample.Completion) == expected ? 1.0 : 0.0);
     }
 
     /// <summary>

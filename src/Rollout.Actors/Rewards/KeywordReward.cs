@@ -16,12 +16,12 @@ public sealed class KeywordReward : IRewardFunction
     }
 
     /// <inheritdoc/>
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         var completion = sample.Completion.AsSpan();
         var longest = 0;
         for (var start = 0; start < completion.Length && longest < _keyword.Length; start++)
             longest = Math.Max(longest, completion[start..].CommonPrefixLength(_keyword));
-        return ValueTask.FromResult((double)longest / _keyword.Length);
+        return new((double)longest / _keyword.Length);
     }
 }

@@ -15,9 +15,9 @@ public sealed class LengthReward : IRewardFunction
     }
 
     /// <inheritdoc/>
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         var distance = Math.Abs(sample.Tokens.Length - _target);
-        return ValueTask.FromResult(Math.Max(0.0, 1.0 - ((double)distance / _target)));
+        return new(Math.Max(0.0, 1.0 - ((double)distance / _target)));
     }
 }

@@ -1,13 +1,14 @@
 using Akka.Actor;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 
 namespace Rollout.Actors.Rewards;
 
 /// <summary>
-/// Scores finished groups on the thread pool, many at a time, so the actor keeps receiving. A reward function that throws
-/// or is late fails its group: no sample is scored 0 for want of an answer. A late one is told to give up; .NET can't end
-/// one that does not, so the run ends when too many of them keep computing.
+/// Scores finished groups on the thread pool, many samples at a time, so the actor keeps receiving. A reward function
+/// that throws or is late fails its group: no sample is scored 0 for want of an answer. A late one is told to give up;
+/// .NET can't end one that does not, so the run ends when too many of them keep computing.
 /// </summary>
 public sealed class RewardActor : ReceiveActor, IWithTimers
 {
@@ -15,113 +16,171 @@ public sealed class RewardActor : ReceiveActor, IWithTimers
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly ITokenizer _tokenizer;
-    private readonly IRewardFunction _reward;
+    private readonly RewardSet _rewards;
     private readonly RewardLimits _limits;
-    private readonly HashSet<Scoring> _underWay = [];
-    private readonly HashSet<Scoring> _stuck = [];
+    private readonly RewardQueue[] _queues;
+    private readonly HashSet<RewardTry> _underWay = [];
+    private readonly HashSet<RewardTry> _stuck = [];
 
-    public RewardActor(ITokenizer tokenizer, IRewardFunction reward, RewardLimits limits)
+    public RewardActor(ITokenizer tokenizer, RewardSet rewards, RewardLimits limits)
     {
         _tokenizer = tokenizer;
-        _reward = reward;
+        _rewards = rewards;
         _limits = limits;
-        Receive<ScoreGroup>(Begin);
-        Receive<Ended>(Answer);
-        Receive<Overdue>(late => GiveUp(late.Scoring));
-        Receive<GraceOver>(over => CountStuck(over.Scoring));
+        _queues = [.. rewards.Functions.Select((reward, i) => new RewardQueue(reward, i, limits.Concurrency))];
+        Receive<ScoreGroup>(Enqueue);
+        Receive<BatchWaited>(waited => CloseBatch(waited.Queue));
+        Receive<Began>(began => StartDeadline(began.Try));
+        Receive<Ended>(Finish);
+        Receive<Overdue>(late => GiveUpLate(late.Try));
+        Receive<PauseOver>(pause => TryAgain(pause.Call));
+        Receive<GraceOver>(over => CountStuck(over.Try));
     }
 
-    public static Props Props(ITokenizer tokenizer, IRewardFunction reward, RewardLimits limits) =>
-        Akka.Actor.Props.Create(() => new RewardActor(tokenizer, reward, limits));
+    public static Props Props(ITokenizer tokenizer, RewardSet rewards, RewardLimits limits) =>
+        Akka.Actor.Props.Create(() => new RewardActor(tokenizer, rewards, limits));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PostStop()
     {
-        foreach (var scoring in _underWay)
-            _ = scoring.Stop.CancelAsync();
+        foreach (var running in _underWay)
+            _ = running.Stop.CancelAsync();
     }
 
-    private void Begin(ScoreGroup asked)
+    private void Enqueue(ScoreGroup asked)
     {
-        var scoring = new Scoring(asked, Sender, new CancellationTokenSource());
-        _underWay.Add(scoring);
-        Timers.StartSingleTimer(scoring, new Overdue(scoring), _limits.Timeout);
-        var cancellation = scoring.Stop.Token;
-        Task.Run(() => ScoreAllAsync(asked, cancellation)).PipeTo(
-            Self,
-            success: scored => new Ended(scoring, scored),
-            failure: cause => new Ended(
-                scoring, new ScoringFailed(asked.Group.Id, $"its reward failed: {cause.Message}")));
+        var samples = asked.Group.Completions.Select(done => new ScoredSample(
+            asked.Item, _tokenizer.Decode(done.Tokens), done.Tokens, done.Reason, asked.MaxTokens));
+        var group = new GroupScoring(asked, Sender, [.. samples], _rewards);
+        foreach (var queue in _queues)
+        {
+            queue.Add(group);
+            if (queue is { IsGathering: true, Reward.Function: IBatchReward batches } && !Timers.IsTimerActive(queue))
+                Timers.StartSingleTimer(queue, new BatchWaited(queue), batches.Limits.Wait);
+        }
+        StartReady();
     }
 
-    private void Answer(Ended ended)
+    private void CloseBatch(RewardQueue queue)
     {
-        Timers.Cancel(ended.Scoring);
-        _stuck.Remove(ended.Scoring);
-        if (_underWay.Remove(ended.Scoring))
-            ended.Scoring.Asker.Tell(ended.Answer);
+        queue.CloseBatch();
+        StartReady();
     }
 
-    private void GiveUp(Scoring late)
+    private void StartReady()
     {
-        if (!_underWay.Remove(late))
+        foreach (var begun in _queues.SelectMany(queue => queue.TakeReady()))
+        {
+            var (self, queue, samples) = (Self, begun.Call.Queue, begun.Call.Samples);
+            _underWay.Add(begun);
+            Task.Run(() =>
+            {
+                self.Tell(new Began(begun));
+                return queue.ScoreAsync(samples, begun.Stop.Token);
+            }).PipeTo(
+                self,
+                success: rewards => new Ended(begun, rewards, null),
+                failure: cause => new Ended(begun, [], cause));
+        }
+    }
+
+    private void StartDeadline(RewardTry begun)
+    {
+        if (_underWay.Contains(begun))
+            Timers.StartSingleTimer(begun, new Overdue(begun), _limits.Timeout);
+    }
+
+    private void Finish(Ended ended)
+    {
+        Timers.Cancel(ended.Try);
+        _stuck.Remove(ended.Try);
+        if (!_underWay.Remove(ended.Try))
             return;
-        // Its callbacks are the reward function's, and may take as long as they like.
-        _ = late.Stop.CancelAsync();
-        late.Asker.Tell(new ScoringFailed(
-            late.Asked.Group.Id, $"its rewards took longer than train.reward-timeout, {_limits.Timeout}"));
-        Timers.StartSingleTimer(late, new GraceOver(late), Grace);
+        var call = ended.Try.Call;
+        call.Queue.Release();
+        if (ended.Cause is RetryableRewardException passing && call.Tries < _limits.Tries)
+            Timers.StartSingleTimer(call, new PauseOver(call), _limits.PauseAfter(call.Tries, passing.After));
+        else if ((ended.Cause ?? Delivered(call, ended.Rewards)) is { } cause)
+            Fail(call, $"reward {call.Queue.Reward.Name} failed: {cause.Message}");
+        StartReady();
     }
 
-    private void CountStuck(Scoring late)
+    private static InvalidOperationException? Delivered(RewardCall call, IReadOnlyList<double?> rewards)
+    {
+        try
+        {
+            call.Deliver(rewards);
+            return null;
+        }
+        catch (InvalidOperationException wrong)
+        {
+            return wrong;
+        }
+    }
+
+    private void TryAgain(RewardCall call)
+    {
+        call.Queue.AddFirst(call);
+        StartReady();
+    }
+
+    private void GiveUpLate(RewardTry late)
+    {
+        if (!_underWay.Contains(late))
+            return;
+        GiveUp(late);
+        Fail(late.Call, $"reward {late.Call.Queue.Reward.Name} took longer than train.reward-timeout, {_limits.Timeout}");
+        StartReady();
+    }
+
+    /// <summary>Fails a call's group. A call for several is cut up first, as one of them may be at fault.</summary>
+    private void Fail(RewardCall call, string reason)
+    {
+        if (call.OpenGroups is { Length: > 1 } groups)
+        {
+            foreach (var group in groups)
+                call.Queue.AddFirst(call.For(group));
+            return;
+        }
+        foreach (var group in call.OpenGroups)
+            group.Fail(reason);
+        foreach (var moot in _underWay.Where(running => running.Call.IsMoot).ToArray())
+            GiveUp(moot);
+    }
+
+    /// <summary>Tells a function to end. It makes room for others at once, and has a grace period to end in.</summary>
+    private void GiveUp(RewardTry running)
+    {
+        _underWay.Remove(running);
+        running.Call.Queue.Release();
+        // Its callbacks are the reward function's, and may take as long as they like.
+        _ = running.Stop.CancelAsync();
+        Timers.StartSingleTimer(running, new GraceOver(running), Grace);
+    }
+
+    private void CountStuck(RewardTry late)
     {
         _stuck.Add(late);
         if (_stuck.Count > _limits.MaxStuck)
         {
-            late.Asker.Tell(new AbandonTraining(
+            late.Call.First.Asker.Tell(new AbandonTraining(
                 $"{_stuck.Count} reward computations did not end {Grace.TotalSeconds} s after they were told to, more"
-                + $" than train.max-stuck-rewards = {_limits.MaxStuck}; the last one is for {late.Asked.Item.Id}. A"
-                + " reward function must end when its cancellation token asks it to"));
+                + $" than train.max-stuck-rewards = {_limits.MaxStuck}; the last one is reward {late.Call.Queue.Reward.Name}"
+                + $" for {late.Call.First.Asked.Item.Id}. A reward function must end when its cancellation token asks it to"));
         }
     }
 
-    private async Task<GroupScored> ScoreAllAsync(ScoreGroup asked, CancellationToken cancellation)
-    {
-        var completions = asked.Group.Completions;
-        var rewards = new double[completions.Length];
-        var texts = new string[completions.Length];
-        for (var i = 0; i < completions.Length; i++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            texts[i] = _tokenizer.Decode(completions[i].Tokens);
-            var sample = new ScoredSample(
-                asked.Item, texts[i], completions[i].Tokens, completions[i].Reason, asked.MaxTokens);
-            rewards[i] = await _reward.ScoreAsync(sample, cancellation).ConfigureAwait(false);
-            if (!double.IsFinite(rewards[i]))
-                throw new InvalidOperationException($"the reward of sample {i} is {rewards[i]}");
-        }
-        return new GroupScored(asked.Group.Id, rewards, texts);
-    }
+    private sealed record BatchWaited(RewardQueue Queue) : INoSerializationVerificationNeeded;
 
-    /// <summary>One group that is scored; compared by reference.</summary>
-    private sealed class Scoring(ScoreGroup asked, IActorRef asker, CancellationTokenSource stop)
-    {
-        public ScoreGroup Asked { get; } = asked;
+    private sealed record Began(RewardTry Try) : INoSerializationVerificationNeeded;
 
-        public IActorRef Asker { get; } = asker;
+    private sealed record Ended(RewardTry Try, IReadOnlyList<double?> Rewards, Exception? Cause)
+        : INoSerializationVerificationNeeded;
 
-        public CancellationTokenSource Stop { get; } = stop;
-    }
+    private sealed record Overdue(RewardTry Try) : INoSerializationVerificationNeeded;
 
-    private sealed record Ended(Scoring Scoring, object Answer) : INoSerializationVerificationNeeded;
+    private sealed record PauseOver(RewardCall Call) : INoSerializationVerificationNeeded;
 
-    private sealed record Overdue(Scoring Scoring) : INoSerializationVerificationNeeded;
-
-    private sealed record GraceOver(Scoring Scoring) : INoSerializationVerificationNeeded;
+    private sealed record GraceOver(RewardTry Try) : INoSerializationVerificationNeeded;
 }
-
-/// <summary>The limits of scoring, from the section <c>train</c>.</summary>
-/// <param name="Timeout">The time for the rewards of one group.</param>
-/// <param name="MaxStuck">Reward computations that may go on after they were told to give up.</param>
-public sealed record RewardLimits(TimeSpan Timeout, int MaxStuck);

@@ -1,6 +1,7 @@
-using System.Globalization;
 using System.Reflection;
+using System.Text.RegularExpressions;
 using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
 
 namespace Rollout.Actors.Rewards;
 
@@ -12,111 +13,121 @@ namespace Rollout.Actors.Rewards;
 /// </summary>
 public static class RewardRegistry
 {
-    private static readonly Dictionary<string, BuiltIn> BuiltIns = new(StringComparer.Ordinal)
+    private const string AssemblyKey = "assembly";
+
+    private static readonly Dictionary<string, Func<RewardOptions, int, IReward>> BuiltIns = new(StringComparer.Ordinal)
     {
-        ["exact-answer"] = new([], _ => new ExactAnswerReward()),
-        ["keyword"] = new(["text"], options => new KeywordReward(options["text"])),
-        ["length"] = new(["target"], options => new LengthReward(Tokens(options["target"]))),
-        ["gsm8k"] = new([], _ => new Gsm8kReward()),
-        ["format"] = new(["pattern"], options => new FormatReward(options["pattern"])),
+        ["exact-answer"] = (_, _) => new ExactAnswerReward(),
+        ["format"] = (options, _) => new FormatReward(options.Read("pattern", (section, key) => Pattern(section, key))),
+        ["gsm8k"] = (_, _) => new Gsm8kReward(),
+        ["keyword"] = (options, _) => new KeywordReward(options.Read("text", (section, key) => section.NonEmptyText(key))),
+        ["length"] = (options, _) => new LengthReward(options.Read("target", Tokens)),
+        ["overlong"] = CreateOverlong,
+        ["regex"] = (options, _) => CreateRegex(options),
     };
 
-    /// <summary>The built-in names, each with the options that it needs in brackets.</summary>
-    public static string Known { get; } = string.Join(", ", BuiltIns.Select(known =>
-        known.Value.Options is [] ? known.Key : $"{known.Key} ({string.Join(", ", known.Value.Options)})"));
+    /// <summary>The built-in names.</summary>
+    public static string Known { get; } = string.Join(", ", BuiltIns.Keys);
 
     /// <summary>Makes the function.</summary>
-    /// <param name="type">The configured type.</param>
-    /// <param name="options">Its other keys but weight.</param>
-    /// <exception cref="ArgumentException">
+    /// <param name="settings">Its type and options.</param>
+    /// <param name="maxTokens">The most tokens of a completion.</param>
+    /// <exception cref="ConfigurationException">
     /// The type is unknown or can't be loaded, or an option is missing, unknown or out of range.
     /// </exception>
-    public static IRewardFunction Create(string type, IReadOnlyDictionary<string, string> options)
+    public static IReward Create(RewardSettings settings, int maxTokens)
     {
-        try
-        {
-            return BuiltIns.TryGetValue(type, out var builtIn)
-                ? builtIn.Create(type, options)
-                : CreateCustom(type, options);
-        }
-        catch (ArgumentException wrong) when (!wrong.Message.StartsWith("reward ", StringComparison.Ordinal))
-        {
-            throw new ArgumentException($"reward {type}: {wrong.Message}", wrong);
-        }
+        var options = settings.Options;
+        var reward = BuiltIns.TryGetValue(settings.Type, out var make)
+            ? make(options, maxTokens)
+            : CreateCustom(settings.Type, options);
+        options.RequireAllRead();
+        return reward;
     }
 
-    private static IRewardFunction CreateCustom(string name, IReadOnlyDictionary<string, string> options)
+    private static IReward CreateCustom(string name, RewardOptions options)
     {
-        var type = Find(name, options.GetValueOrDefault(RewardSettings.AssemblyKey));
-        if (!type.IsAssignableTo(typeof(IRewardFunction)) || type.IsAbstract)
-            throw new ArgumentException(
-                $"reward {name}: {type.FullName} is not a class that implements IRewardFunction");
+        var type = Find(name, options);
+        if (!type.IsAssignableTo(typeof(IReward)) || type.IsAbstract)
+        {
+            throw options.Error(
+                $"is no reward: {type.FullName} implements none of IRewardFunction, IGroupReward and IBatchReward");
+        }
 
-        var rest = options.Where(option => option.Key != RewardSettings.AssemblyKey).ToDictionary();
+        var rest = options.ReadRest();
         object?[]? arguments =
             type.GetConstructor([typeof(IReadOnlyDictionary<string, string>)]) is not null ? [rest]
             : rest.Count == 0 && type.GetConstructor([]) is not null ? []
             : null;
         if (arguments is null)
-            throw new ArgumentException(
-                $"reward {name}: {type.FullName} needs a public constructor that takes its options "
+        {
+            throw options.Error(
+                $"can't be made: {type.FullName} needs a public constructor that takes its options "
                 + "(IReadOnlyDictionary<string, string>)");
+        }
         try
         {
-            return (IRewardFunction)Activator.CreateInstance(type, arguments)!;
+            return (IReward)Activator.CreateInstance(type, arguments)!;
         }
         catch (Exception thrown) when (thrown is TargetInvocationException or TypeInitializationException)
         {
-            var cause = thrown.GetBaseException();
-            throw new ArgumentException($"reward {name}: its constructor says: {cause.Message}", cause);
+            throw options.Error($"can't be made; its constructor says: {thrown.GetBaseException().Message}");
         }
     }
 
-    private static Type Find(string name, string? file)
+    private static Type Find(string name, RewardOptions options)
     {
-        if (file is null)
+        if (!options.Has(AssemblyKey))
         {
             return AppDomain.CurrentDomain.GetAssemblies()
                 .Select(loaded => loaded.GetType(name))
                 .FirstOrDefault(found => found is not null)
-                ?? throw new ArgumentException(
-                    $"reward {name} is unknown; expected {Known}, or a C# type's full name with assembly = FILE");
+                ?? throw options.Error($"is unknown; expected {Known}, or a C# type's full name with assembly = FILE");
         }
+        var file = options.Read(AssemblyKey, (section, key) => section.NonEmptyText(key));
         if (!File.Exists(file))
-        {
-            throw new ArgumentException(
-                $"reward {name}: there is no file {file}; expected the assembly with the reward");
-        }
+            throw options.Error($"has no assembly: there is no file {file}");
         try
         {
             return Assembly.LoadFrom(file).GetType(name)
-                ?? throw new ArgumentException($"reward {name}: {file} has no public type of that full name");
+                ?? throw options.Error($"is unknown: {file} has no public type of that full name");
         }
         catch (Exception wrong) when (wrong is IOException or BadImageFormatException or TypeLoadException)
         {
-            throw new ArgumentException(
-                $"reward {name}: {file} can't be loaded as a .NET assembly: {wrong.Message}", wrong);
+            throw options.Error($"has no assembly: {file} can't be loaded as a .NET assembly: {wrong.Message}");
         }
     }
 
-    private static int Tokens(string value) =>
-        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) && tokens >= 1
-            ? tokens
-            : throw new ArgumentException($"target must be a number of tokens from 1, not \"{value}\"");
-
-    /// <summary>A built-in reward. All of its options must be given.</summary>
-    private sealed record BuiltIn(
-        string[] Options, Func<IReadOnlyDictionary<string, string>, IRewardFunction> Make)
+    private static OverlongReward CreateOverlong(RewardOptions options, int maxTokens)
     {
-        public IRewardFunction Create(string name, IReadOnlyDictionary<string, string> options)
+        var longest = options.Read("max-length", Tokens, maxTokens);
+        return new OverlongReward(
+            longest, options.Read("cache", (section, key) => section.Whole(key, Bounds.Between(1, longest))));
+    }
+
+    private static FormatReward CreateRegex(RewardOptions options)
+    {
+        var timeout = options.Read("timeout", (section, key) => section.Duration(key), BoundedRegex.Timeout);
+        return new FormatReward(
+            options.Read("pattern", (section, key) => Pattern(section, key, timeout)),
+            options.Read("match", (section, key) => section.Number(key, Bounds.Any), 1),
+            options.Read("no-match", NumberOrNone, 0));
+    }
+
+    private static double? NumberOrNone(ConfigSection section, string key) =>
+        section.Text(key) == "none" ? null : section.Number(key, Bounds.Any);
+
+    private static int Tokens(ConfigSection section, string key) => section.Whole(key, Bounds.AtLeast(1));
+
+    private static Regex Pattern(ConfigSection section, string key, TimeSpan? timeout = null)
+    {
+        try
         {
-            if (Array.Find(Options, option => !options.ContainsKey(option)) is { } missing)
-                throw new ArgumentException($"reward {name} needs the option {missing}");
-            if (options.Keys.FirstOrDefault(option => !Options.Contains(option)) is { } unknown)
-                throw new ArgumentException(Options is []
-                    ? $"reward {name} takes no options, but {unknown} is given"
-                    : $"reward {name} takes {string.Join(", ", Options)}, but {unknown} is given");
-            return Make(options);
+            return BoundedRegex.Compile(section.NonEmptyText(key), timeout);
+        }
+        catch (ArgumentException wrong)
+        {
+            throw section.Invalid(key, $"a regular expression ({wrong.Message})");
         }
     }
 }

@@ -100,7 +100,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             client.Tell(new OutcomesKept(epoch, groups));
     }
 
-    /// <summary>Takes their places from groups that were called and that their clients have not sent.</summary>
+    /// <summary>Takes their places from clients that were called and have sent nothing.</summary>
     public void DropLate()
     {
         foreach (var id in book.DropLate())

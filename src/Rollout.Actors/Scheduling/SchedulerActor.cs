@@ -111,15 +111,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="settings">Deadlines and sizes.</param>
     /// <param name="epochs">Gives each one that is built its number.</param>
     /// <param name="membership">See the constructor.</param>
-    /// <param name="time">What deadlines are measured with.</param>
+    /// <param name="time">What deadlines are measured with; null counts the time in which this process is awake.</param>
     public static Props Props(
         SchedulerSettings settings,
         SchedulerEpochs epochs,
         IActorRef? membership = null,
         TimeProvider? time = null)
     {
-        var clock = time ?? TimeProvider.System;
-        return Akka.Actor.Props.Create(() => new SchedulerActor(settings, epochs, clock, membership));
+        return Akka.Actor.Props.Create(() => new SchedulerActor(
+            settings, epochs, time ?? new AwakeTime(TimeProvider.System), membership));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;

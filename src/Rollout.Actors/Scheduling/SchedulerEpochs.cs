@@ -11,13 +11,16 @@ public sealed class SchedulerEpochs(TimeProvider time)
 {
     private long _last;
 
-    /// <summary>Returns a number above all that were given or heard of.</summary>
+    /// <summary>
+    /// Returns a number above all that were given or heard of; <see cref="SchedulerEpoch.Largest"/> where none is.
+    /// </summary>
     public SchedulerEpoch Next()
     {
-        _last = Math.Max(_last + 1, time.GetUtcNow().ToUnixTimeMilliseconds());
+        _last = Math.Min(Math.Max(_last + 1, time.GetUtcNow().ToUnixTimeMilliseconds()), SchedulerEpoch.Largest.Value);
         return new SchedulerEpoch(_last);
     }
 
-    /// <summary>Records the number of another scheduler.</summary>
-    public void Hear(SchedulerEpoch epoch) => _last = Math.Max(_last, epoch.Value);
+    /// <summary>Records the number of another scheduler, up to <see cref="SchedulerEpoch.Largest"/>.</summary>
+    public void Hear(SchedulerEpoch epoch) =>
+        _last = Math.Max(_last, Math.Min(epoch.Value, SchedulerEpoch.Largest.Value));
 }

@@ -11,7 +11,7 @@ public sealed class ConfigTree
 {
     private const string ReferenceName = "reference.conf";
 
-    /// <summary>The keys below <c>rollout</c> whose texts name files; so does the assembly of a reward.</summary>
+    /// <summary>The keys below <c>rollout</c> whose texts name files; so do some options of a reward.</summary>
     private static readonly string[][] PathKeys =
     [
         ["model", "path"],
@@ -149,7 +149,7 @@ public sealed class ConfigTree
         foreach (var path in PathKeys)
             MakeAbsolute(root.Find(["rollout", .. path[..^1]]), path[^1]);
         foreach (var reward in (root.Find("rollout", "rewards") as HoconList)?.Items ?? [])
-            MakeAbsolute(reward, RewardSettings.AssemblyKey);
+            Array.ForEach(RewardSettings.PathKeys, key => MakeAbsolute(reward, key));
     }
 
     private static void MakeAbsolute(HoconValue? section, string key)

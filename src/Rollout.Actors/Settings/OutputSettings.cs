@@ -9,9 +9,13 @@ public sealed record OutputSettings
     /// <summary>Samples per step in rollouts.jsonl; 0 writes all.</summary>
     public required int RolloutsPerStep { get; init; }
 
+    /// <summary>Writes event files for TensorBoard.</summary>
+    public required bool TensorBoard { get; init; }
+
     public static OutputSettings From(ConfigSection section) => new()
     {
         CheckpointEvery = section.Whole("checkpoint-every", Bounds.AtLeast(0)),
         RolloutsPerStep = section.Whole("rollouts-per-step", Bounds.AtLeast(0)),
+        TensorBoard = section.Bool("tensorboard"),
     };
 }

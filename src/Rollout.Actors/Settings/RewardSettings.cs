@@ -5,25 +5,43 @@ namespace Rollout.Actors.Settings;
 /// </summary>
 public sealed record RewardSettings
 {
-    /// <summary>The option that names a file.</summary>
-    internal const string AssemblyKey = "assembly";
+    /// <summary>The options that name files, which start from the folder of the configuration.</summary>
+    internal static readonly string[] PathKeys = ["assembly", "file"];
 
     private const string TypeKey = "type";
+    private const string NameKey = "name";
     private const string WeightKey = "weight";
 
     /// <summary>A built-in name, or the full name of a C# type.</summary>
     public required string Type { get; init; }
 
+    /// <summary>Names the function in metrics and rollouts; its type unless set.</summary>
+    public required string Name { get; init; }
+
     /// <summary>The factor of the reward; 1 unless set.</summary>
     public required double Weight { get; init; }
 
-    /// <summary>All other keys with their texts. The path of an assembly is absolute.</summary>
-    public required IReadOnlyDictionary<string, string> Options { get; init; }
+    /// <summary>All other keys.</summary>
+    public required RewardOptions Options { get; init; }
 
-    /// <summary>The place of the reward in the configuration, <c>FILE:LINE</c>, for messages.</summary>
-    public required string Origin { get; init; }
+    /// <exception cref="ConfigurationException">A key has a wrong value, or two functions have one name.</exception>
+    public static IReadOnlyList<RewardSettings> From(IReadOnlyList<ConfigSection> sections)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var all = sections.Select(From).ToArray();
+        foreach (var (reward, section) in all.Zip(sections))
+        {
+            if (!names.Add(reward.Name))
+            {
+                throw section.Invalid(
+                    section.Keys.Contains(NameKey) ? NameKey : TypeKey,
+                    $"a {NameKey} that no other reward has, as metrics are written by it");
+            }
+        }
+        return all;
+    }
 
-    public static RewardSettings From(ConfigSection section)
+    private static RewardSettings From(ConfigSection section)
     {
         if (!section.Keys.Contains(TypeKey))
         {
@@ -31,13 +49,13 @@ public sealed record RewardSettings
                 $"{section.Origin}: {section.Path} has no {TypeKey}, expected {{ {TypeKey} = NAME }}");
         }
 
-        var options = section.Keys.Where(key => key is not (TypeKey or WeightKey));
+        var type = section.NonEmptyText(TypeKey);
         return new RewardSettings
         {
-            Type = section.NonEmptyText(TypeKey),
+            Type = type,
+            Name = section.Keys.Contains(NameKey) ? section.NonEmptyText(NameKey) : type,
             Weight = section.Keys.Contains(WeightKey) ? section.Number(WeightKey, Bounds.Any) : 1,
-            Options = options.ToDictionary(key => key, section.Text),
-            Origin = section.Origin.ToString(),
+            Options = new RewardOptions(type, section, [TypeKey, NameKey, WeightKey]),
         };
     }
 }

@@ -88,7 +88,7 @@ public sealed partial record RolloutSettings
             Scheduler = SchedulerSettings.From(section.Section("scheduler")),
             Sampling = SamplingSettings.From(section.Section("sampling")),
             Data = DataSettings.From(section.Section("data")),
-            Rewards = [.. section.Sections("rewards").Select(RewardSettings.From)],
+            Rewards = RewardSettings.From(section.Sections("rewards")),
             Train = TrainerSettings.From(section.Section("train")),
             Eval = EvalSettings.From(section.Section("eval")),
             Pretrain = PretrainSettings.From(section.Section("pretrain")),

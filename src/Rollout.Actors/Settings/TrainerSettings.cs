@@ -60,13 +60,10 @@ public sealed record TrainerSettings
     /// <summary>On a GPU, compute forward and backward by libtorch's autograd, and not by kernels.</summary>
     public required bool Autograd { get; init; }
 
-    /// <summary>The time for the rewards of one group.</summary>
-    public required TimeSpan RewardTimeout { get; init; }
+    /// <summary>Deadlines, concurrency and retries of the reward functions.</summary>
+    public required RewardLimits RewardLimits { get; init; }
 
-    /// <summary>Reward computations that may go on although they were told to give up; at more the run ends.</summary>
-    public required int MaxStuckRewards { get; init; }
-
-    /// <summary>A step fails when none of its groups got a token or a reward for this long.</summary>
+    /// <summary>A step fails when none of its groups got a token or a reward for this long, unless they wait in line.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
     public static TrainerSettings From(ConfigSection section) => new()
@@ -87,8 +84,7 @@ public sealed record TrainerSettings
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         Deterministic = section.Bool("deterministic"),
         Autograd = section.Bool("autograd"),
-        RewardTimeout = section.Duration("reward-timeout"),
-        MaxStuckRewards = section.Whole("max-stuck-rewards", Bounds.AtLeast(0)),
+        RewardLimits = RewardLimits.From(section),
         StepTimeout = section.Duration("step-timeout"),
     };
 

@@ -11,17 +11,19 @@ internal static class BoundedRegex
     /// <summary>The longest time of one match; <see cref="RegexMatchTimeoutException"/> follows.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
+    /// <param name="pattern">A regular expression of .NET.</param>
+    /// <param name="timeout">The longest time of one match; null for <see cref="Timeout"/>.</param>
     /// <exception cref="ArgumentException">The pattern is no regular expression.</exception>
-    public static Regex Compile(string pattern)
+    public static Regex Compile(string pattern, TimeSpan? timeout = null)
     {
         try
         {
-            return new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Timeout);
+            return new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, timeout ?? Timeout);
         }
         catch (NotSupportedException)
         {
             // Lookarounds and backreferences need backtracking.
-            return new Regex(pattern, RegexOptions.Compiled | RegexOptions.CultureInvariant, Timeout);
+            return new Regex(pattern, RegexOptions.Compiled | RegexOptions.CultureInvariant, timeout ?? Timeout);
         }
     }
 
@@ -29,6 +31,6 @@ internal static class BoundedRegex
     public static string TooSlow(Regex pattern, int length)
     {
         var shown = pattern.ToString() is { Length: > 200 } text ? text[..200] + "…" : pattern.ToString();
-        return $"the pattern {shown} was not matched within {Timeout.TotalSeconds} s on a text of {length} characters";
+        return $"the pattern {shown} was not matched within {pattern.MatchTimeout.TotalSeconds} s on a text of {length} characters";
     }
 }

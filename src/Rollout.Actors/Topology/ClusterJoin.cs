@@ -102,7 +102,17 @@ internal sealed class ClusterJoin(
         if (settings.SeedNodes.Count == 0)
         {
             using var soon = new CancellationTokenSource(settings.JoinTimeout);
-            await cluster.JoinAsync(cluster.SelfAddress, soon.Token).ConfigureAwait(false);
+            try
+            {
+                await cluster.JoinAsync(cluster.SelfAddress, soon.Token).ConfigureAwait(false);
+            }
+            catch (Exception fault) when (fault is OperationCanceledException or ClusterJoinFailedException)
+            {
+                throw new MembershipException(
+                    $"this process took longer than {settings.JoinTimeout.TotalSeconds:0.###} s (rollout.cluster.join-timeout) to"
+                    + " begin a cluster of its own",
+                    fault);
+            }
             return;
         }
         var probe = new SeedProbe(settings, certificates);

@@ -15,18 +15,21 @@ public sealed class ConnectionGuardProvider : ITransportAdapterProvider
 }
 
 /// <summary>
-/// Bounds the connections that others open to the cluster's port, and with them the memory of half-sent frames, which Akka
-/// keeps up to their full length. A connection is a stranger's until its first frame has arrived whole.
+/// Bounds the connections that others open to the cluster's port, and the memory of half-sent frames on all connections,
+/// which Akka keeps up to their full length. A connection is a stranger's until its first frame has arrived whole.
 /// </summary>
 internal sealed class ConnectionGuard : Transport
 {
-    /// <summary>A half-sent frame takes up to 4 MiB: strangers hold 256 MiB at most, those of one address 64 MiB.</summary>
     private static readonly ConnectionLimits Limits = new(
         Peers: 2048, PeersOfAddress: 256, Strangers: 64, StrangersOfAddress: 16);
+
+    /// <summary>Bytes of unfinished frames. The buffers that Akka keeps them in take up to twice as much.</summary>
+    private const long MostUnfinished = 64 << 20;
 
     private readonly Transport _transport;
     private readonly ILoggingAdapter _log;
     private readonly ConnectionGate _gate;
+    private readonly FrameBudget _frames;
 
     public ConnectionGuard(Transport transport, ExtendedActorSystem system)
     {
@@ -35,11 +38,19 @@ internal sealed class ConnectionGuard : Transport
         (SchemeIdentifier, MaximumPayloadBytes) = (transport.SchemeIdentifier, transport.MaximumPayloadBytes);
         _gate = new ConnectionGate(Limits, TimeProvider.System, count => _log.Warning(
             "connections to the cluster's port were closed because they sent no whole message: {0} so far", count));
+        _frames = new FrameBudget(MostUnfinished, TimeProvider.System, count => _log.Warning(
+            "connections were closed because unfinished messages on all of them took more than {0} MiB: {1} so far",
+            MostUnfinished >> 20, count));
     }
 
     public override bool IsResponsibleFor(Address remote) => _transport.IsResponsibleFor(remote);
 
-    public override Task<AssociationHandle> Associate(Address remoteAddress) => _transport.Associate(remoteAddress);
+    public override async Task<AssociationHandle> Associate(Address remoteAddress)
+    {
+        var wire = await _transport.Associate(remoteAddress).ConfigureAwait(false);
+        FrameMeter.Attach(wire, _frames);
+        return wire;
+    }
 
     public override Task<bool> Shutdown() => _transport.Shutdown();
 
@@ -79,6 +90,7 @@ internal sealed class ConnectionGuard : Transport
             (_guard, _wire) = (guard, wire);
             var address = IPAddress.TryParse(wire.RemoteAddress.Host, out var parsed) ? parsed : IPAddress.None;
             _guest = guard._gate.Enter(address, () => Close("others wait, and it has sent no whole message"));
+            FrameMeter.Attach(wire, guard._frames);
             _ = ReadAsync();
         }
 

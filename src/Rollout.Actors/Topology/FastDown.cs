@@ -12,6 +12,10 @@ namespace Rollout.Actors.Topology;
 /// connection alone proves nothing; a machine that refuses connections to the member's port does. In a partition no machine
 /// answers, and <see cref="Downing.DowningActor"/> decides. Schedulers down any member. Decoders and trainers down the
 /// schedulers, once the processes of all schedulers are gone; clients down nobody.
+/// <para>
+/// It looks at the cluster itself, as <see cref="MembershipActor"/> does for others: it must down members that die before they
+/// are up, which that actor doesn't name, and it runs before this process has joined.
+/// </para>
 /// </summary>
 public sealed class FastDown : ReceiveActor, IWithTimers
 {

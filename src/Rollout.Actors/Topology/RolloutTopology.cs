@@ -158,14 +158,14 @@ public sealed class RolloutTopology : IAsyncDisposable
     /// <param name="version">The policy at the start.</param>
     /// <param name="createTrainer">See <see cref="TrainerSetup"/>.</param>
     /// <param name="tokenizer">Turns completions into texts for the reward.</param>
-    /// <param name="reward">Scores them.</param>
+    /// <param name="rewards">Score them. They must outlive the topology.</param>
     /// <param name="publisher">Offers the weights to decoders of other processes; null if there are none.</param>
     public TrainingClient AddTrainer(
         TrainingJob job,
         PolicyVersion version,
         Func<IPolicyTrainer> createTrainer,
         ITokenizer tokenizer,
-        IRewardFunction reward,
+        RewardSet rewards,
         IWeightPublisher? publisher = null)
     {
         var policy = new Policy(Random.Shared.NextInt64(1, long.MaxValue), version);
@@ -178,11 +178,9 @@ public sealed class RolloutTopology : IAsyncDisposable
                 _membership),
             BarrierProxy.BarrierName);
         _barrierProxy.Tell(new LookForBarrier());
-        var rewards = System.ActorOf(
-            RewardActor.Props(tokenizer, reward, new RewardLimits(job.Train.RewardTimeout, job.Train.MaxStuckRewards)),
-            "rewards");
+        var scorer = System.ActorOf(RewardActor.Props(tokenizer, rewards, job.Train.RewardLimits), "rewards");
         var trainer = System.ActorOf(
-            TrainerActor.Props(new TrainerSetup(job, CreateTrainer, policy.Run, publisher), Scheduler, rewards, barrier),
+            TrainerActor.Props(new TrainerSetup(job, CreateTrainer, policy.Run, publisher), Scheduler, scorer, barrier),
             "trainer");
         _trainer = trainer;
         var training = new TrainingClient(System, trainer);

@@ -56,7 +56,10 @@ public sealed class RoundGroups
         if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
             return;
         member.Scored = new ScoredGroup(
-            member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts);
+            member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts)
+        {
+            ByFunction = scored.ByFunction,
+        };
         _open--;
     }
 

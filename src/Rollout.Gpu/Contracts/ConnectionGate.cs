@@ -19,13 +19,10 @@ public sealed record ConnectionLimits(int Peers, int PeersOfAddress, int Strange
 /// <param name="warn">Told, once a minute at most, how many connections were turned away so far.</param>
 public sealed class ConnectionGate(ConnectionLimits limits, TimeProvider time, Action<long> warn)
 {
-    private static readonly TimeSpan WarnEvery = TimeSpan.FromMinutes(1);
-
     private readonly Lock _gate = new();
     private readonly LinkedList<Guest> _strangers = [];     // the oldest first
     private readonly HashSet<Guest> _peers = [];
-    private long _turnedAway;
-    private long? _warnedAt;
+    private readonly RareCount _turnedAway = new(time);
 
     /// <summary>The number of open connections.</summary>
     public int Count
@@ -38,7 +35,7 @@ public sealed class ConnectionGate(ConnectionLimits limits, TimeProvider time, A
     }
 
     /// <summary>Connections that ended as strangers without having asked for anything.</summary>
-    public long TurnedAway => Volatile.Read(ref _turnedAway);
+    public long TurnedAway => _turnedAway.Total;
 
     /// <summary>Lets a stranger in.</summary>
     /// <param name="address">Where it comes from.</param>
@@ -86,16 +83,8 @@ public sealed class ConnectionGate(ConnectionLimits limits, TimeProvider time, A
     }
 
     /// <summary>Forgets a guest, inside the lock. True when a warning of strangers that were turned away is due.</summary>
-    private bool Remove(Guest guest)
-    {
-        if (_peers.Remove(guest) || !_strangers.Remove(guest) || guest.HasAsked)
-            return false;
-        _turnedAway++;
-        if (_warnedAt is { } last && time.GetElapsedTime(last) < WarnEvery)
-            return false;
-        _warnedAt = time.GetTimestamp();
-        return true;
-    }
+    private bool Remove(Guest guest) =>
+        !_peers.Remove(guest) && _strangers.Remove(guest) && !guest.HasAsked && _turnedAway.Add();
 
     /// <summary>One connection.</summary>
     /// <param name="address">Where it comes from.</param>

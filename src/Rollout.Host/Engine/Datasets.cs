@@ -1,11 +1,10 @@
 using Rollout.Actors.Data;
-using Rollout.Actors.Rewards;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 
 namespace Rollout.Host.Engine;
 
-/// <summary>Creates the dataset and the rewards that the settings name.</summary>
+/// <summary>Creates the dataset that the settings name.</summary>
 internal static class Datasets
 {
     /// <exception cref="ConfigurationException">With these values the dataset has no problem to train on.</exception>
@@ -26,23 +25,6 @@ internal static class Datasets
         catch (ArgumentException fault)
         {
             throw new ConfigurationException($"rollout.data: {fault.Message}");
-        }
-    }
-
-    /// <summary>Creates the weighted sum of the configured rewards.</summary>
-    /// <exception cref="ConfigurationException">A reward's type is unknown, or one of its options is missing or wrong.</exception>
-    public static WeightedRewards CreateRewards(RolloutSettings settings) =>
-        new(settings.Rewards.Select(reward => new WeightedReward(reward.Type, reward.Weight, CreateReward(reward))));
-
-    private static IRewardFunction CreateReward(RewardSettings reward)
-    {
-        try
-        {
-            return RewardRegistry.Create(reward.Type, reward.Options);
-        }
-        catch (ArgumentException fault)
-        {
-            throw new ConfigurationException($"{reward.Origin}: {fault.Message}");
         }
     }
 

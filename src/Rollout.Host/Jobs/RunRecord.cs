@@ -44,7 +44,8 @@ public sealed class RunRecord : IDisposable
 
         _last = Earlier is [.., var last] ? last : null;
         _tokens = _last?.Find(Metrics.Tokens) ?? 0;
-        IMetricSink[] followers = [new PlotFile(run, Earlier)];
+        IMetricSink[] followers =
+            [new PlotFile(run, Earlier), .. output.TensorBoard ? [new TensorBoardFile(run, resumedAt)] : (IMetricSink[])[]];
         _followers = followers.ToDictionary(sink => sink, _ => (string?)null);
     }
 
@@ -169,5 +170,7 @@ public sealed class RunRecord : IDisposable
             TokenIds = completion.Tokens,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             Reward = scored.Rewards[completion.Sample],
+            Rewards = scored.ByFunction.ToDictionary(
+                function => function.Name, function => function.Values[completion.Sample]),
         };
 }

@@ -4,6 +4,7 @@ using Rollout.Actors.Client;
 using Rollout.Actors.Data;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Rewards;
 using Rollout.Actors.Settings;
 using Rollout.Actors.Text;
 using Rollout.Actors.Training;
@@ -71,7 +72,7 @@ public static class TrainJob
         using var weights = new PolicyWeights(
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
-        var rewards = Datasets.CreateRewards(settings);
+        using var rewards = RewardSet.Create(settings.Rewards, settings.Sampling.MaxTokens);
         var job = new TrainingJob
         {
             Train = settings.Train,

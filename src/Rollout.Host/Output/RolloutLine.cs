@@ -25,6 +25,9 @@ public sealed record RolloutLine
     /// <summary>"stop" or "length".</summary>
     public required string FinishReason { get; init; }
 
-    /// <summary>The weighted sum of the reward functions.</summary>
+    /// <summary>The weighted sum of the reward functions; null where none judges the sample.</summary>
     public required double Reward { get; init; }
+
+    /// <summary>What each reward function gave, by its name, before weights; null where it does not judge the sample.</summary>
+    public Dictionary<string, double> Rewards { get; init; } = [];
 }

@@ -1,8 +1,8 @@
 namespace Rollout.Host.Output;
 
 /// <summary>
-/// The folder of one training run: metrics.jsonl, rollouts.jsonl, plots.png, config.conf and checkpoints/step-N. A
-/// folder holds one run; a second one is refused.
+/// The folder of one training run: metrics.jsonl, rollouts.jsonl, plots.png, tensorboard, config.conf and
+/// checkpoints/step-N. A folder holds one run; a second one is refused.
 /// </summary>
 public sealed class RunFolder
 {
@@ -21,6 +21,9 @@ public sealed class RunFolder
     public string Rollouts => System.IO.Path.Combine(Path, RolloutsName);
 
     public string Plots => System.IO.Path.Combine(Path, "plots.png");
+
+    /// <summary>The folder of TensorBoard's event files.</summary>
+    public string TensorBoard => System.IO.Path.Combine(Path, "tensorboard");
 
     public string Checkpoints => System.IO.Path.Combine(Path, CheckpointsName);
 

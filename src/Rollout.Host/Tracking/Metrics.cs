@@ -113,6 +113,14 @@ public static class Metrics
     /// <summary>All metrics, in the order of a line of metrics.jsonl.</summary>
     public static IReadOnlyList<Metric> All => Defined;
 
+    /// <summary>The distributions of a step, for sinks that show histograms.</summary>
+    public static IReadOnlyDictionary<string, Func<TrainingStepFinished, double[]>> Distributions { get; } =
+        new Dictionary<string, Func<TrainingStepFinished, double[]>>
+        {
+            ["distribution/reward"] = Rewards,
+            ["distribution/completion_length"] = step => Lengths(step),
+        };
+
     /// <summary>Computes what a step has measured.</summary>
     /// <param name="step">The finished step.</param>
     /// <param name="tokensBefore">The tokens of the run's earlier steps.</param>
@@ -125,7 +133,21 @@ public static class Metrics
                 values.Add(metric.Name, value);
         }
         values[Tokens.Name] += tokensBefore;
+        AddRewardFunctions(step, values);
         return new StepMetrics(step.Step, values);
+    }
+
+    /// <summary>Mean and spread of each reward function's values, over the samples that it judges, as TRL's.</summary>
+    private static void AddRewardFunctions(TrainingStepFinished step, OrderedDictionary<string, double> metrics)
+    {
+        foreach (var function in step.Groups.SelectMany(group => group.ByFunction).GroupBy(values => values.Name))
+        {
+            var values = Given(function.SelectMany(part => part.Values));
+            if (values.Length > 0)
+                metrics[$"rewards/{function.Key}/mean"] = values.Average();
+            if (values.Length > 1)
+                metrics[$"rewards/{function.Key}/std"] = values.StandardDeviation()!.Value;
+        }
     }
 
     private static Metric Define(string name, Func<TrainingStepFinished, double?> of)

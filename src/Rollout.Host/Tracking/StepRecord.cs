@@ -6,7 +6,7 @@ namespace Rollout.Host.Tracking;
 /// <param name="Metrics">Its numbers.</param>
 public sealed record StepRecord(StepMetrics Metrics)
 {
-    /// <summary>The values of each distribution, one entry a sample.</summary>
+    /// <summary>The values of each distribution.</summary>
     public IReadOnlyDictionary<string, double[]> Histograms { get; init; } = new Dictionary<string, double[]>();
 
     /// <summary>Texts in Markdown.</summary>
@@ -15,7 +15,11 @@ public sealed record StepRecord(StepMetrics Metrics)
     /// <summary>The record of a finished step.</summary>
     /// <param name="step">What the trainer reports.</param>
     /// <param name="tokensBefore">The tokens of the run's earlier steps.</param>
-    public static StepRecord Of(TrainingStepFinished step, double tokensBefore) => new(Tracking.Metrics.Of(step, tokensBefore));
+    public static StepRecord Of(TrainingStepFinished step, double tokensBefore) => new(Tracking.Metrics.Of(step, tokensBefore))
+    {
+        Histograms = Tracking.Metrics.Distributions.ToDictionary(entry => entry.Key, entry => entry.Value(step)),
+        Texts = SampleText.Of(step) is { } text ? new Dictionary<string, string> { [SampleText.Name] = text } : [],
+    };
 
     /// <summary>The record of step 0: the accuracy before training.</summary>
     public static StepRecord BeforeTraining(double heldOutAccuracy) => new(

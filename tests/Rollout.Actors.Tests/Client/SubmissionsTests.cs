@@ -110,6 +110,31 @@ public sealed class SubmissionsTests
         }
     }
 
+    [Fact]
+    public void It_is_not_quiet_while_groups_wait_in_line_and_the_scheduler_answers()
+    {
+        Add(2);
+        var id = Take().OfType<SubmitGroup>().First().Group.Id;
+        _submissions.Receive(new NoRoom(Epoch, id));
+        _submissions.Receive(new NoRoom(Epoch, id with { Value = 1 }));
+        for (var second = 0; second < 10; second++)
+        {
+            _submissions.Tick();
+            _submissions.Receive(new GroupsUnderway(Epoch, []));
+            Assert.Equal(0, _submissions.QuietTicks);
+        }
+        _submissions.Tick();
+        Assert.Equal(1, _submissions.QuietTicks);       // no answer
+
+        // One has begun: its tokens count from now on.
+        foreach (var quiet in new[] { 0, 1, 2 })
+        {
+            _submissions.Receive(new GroupsUnderway(Epoch, [new GroupProgress(id, 5)]));
+            Assert.Equal(quiet, _submissions.QuietTicks);
+            _submissions.Tick();
+        }
+    }
+
     private void Add(int count, int from = 0)
     {
         foreach (var group in Enumerable.Range(from, count).Select(i => Groups.Of(i, 10, 5)))

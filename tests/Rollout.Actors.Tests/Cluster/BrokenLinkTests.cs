@@ -29,6 +29,7 @@ public sealed class BrokenLinkTests : IAsyncLifetime
     [InlineData(ClusterRoles.Decoder, true, true)]
     [InlineData(ClusterRoles.Decoder, true, false)]
     [InlineData(ClusterRoles.Client, true, true)]
+    [InlineData(ClusterRoles.Client, true, false)]
     [InlineData(ClusterRoles.Client, false, true)]
     public async Task Whom_the_scheduler_can_not_reach_goes_and_decoders_need_not_reach_each_other(
         string role, bool toMember, bool toScheduler)
@@ -60,17 +61,22 @@ public sealed class BrokenLinkTests : IAsyncLifetime
         await AssertGoesAloneAsync(younger, oldest, third, decoder);
     }
 
-    [Fact]
-    public async Task A_decoder_that_one_of_three_schedulers_can_not_reach_goes()
+    [Theory]
+    [InlineData(ClusterRoles.Decoder, true, true)]
+    [InlineData(ClusterRoles.Client, true, true)]
+    [InlineData(ClusterRoles.Client, true, false)]
+    [InlineData(ClusterRoles.Client, false, true)]
+    public async Task A_member_that_one_of_three_schedulers_can_not_reach_goes_and_costs_nobody_else_anything(
+        string role, bool toMember, bool toScheduler)
     {
         var oldest = await _cluster.StartAsync(_tape.Say, ClusterRoles.Scheduler);
         var (next, third) = (await _cluster.StartAsync(ClusterRoles.Scheduler), await _cluster.StartAsync(ClusterRoles.Scheduler));
-        var decoder = await _cluster.StartAsync(ClusterRoles.Decoder);
+        var lost = await _cluster.StartAsync(role);
         await _tape.WaitForAsync("4 members");
 
-        await CutAsync(third, decoder, true, true);
+        await CutAsync(third, lost, toMember, toScheduler);
 
-        await AssertGoesAloneAsync(decoder, oldest, next, third);
+        await AssertGoesAloneAsync(lost, oldest, next, third);
     }
 
     private static async Task CutAsync(RolloutTopology from, RolloutTopology to, bool there, bool back)

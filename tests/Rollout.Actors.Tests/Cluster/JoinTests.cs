@@ -32,6 +32,16 @@ public sealed class JoinTests : IAsyncLifetime
             settings, $"nobody answers at rollout.cluster.seed-nodes: {nobody} (ConnectionRefused)");
     }
 
+    [Fact]
+    public async Task A_process_without_seed_nodes_that_is_out_of_time_says_so_in_one_sentence()
+    {
+        var settings = With(ClusterRoles.Scheduler, cluster => cluster with { SeedNodes = [], JoinTimeout = TimeSpan.Zero });
+
+        var refused = await Assert.ThrowsAsync<MembershipException>(() => _cluster.StartAsync(settings));
+        Assert.Equal(
+            "this process took longer than 0 s (rollout.cluster.join-timeout) to begin a cluster of its own", refused.Message);
+    }
+
     [Theory]
     [InlineData(ClusterRoles.Decoder)]
     [InlineData(ClusterRoles.Trainer)]

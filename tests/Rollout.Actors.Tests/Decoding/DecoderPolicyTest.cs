@@ -22,7 +22,7 @@ public abstract class DecoderPolicyTest : ActorTest
     private long _commands;
 
     protected DecoderPolicyTest(Func<FakeWeightIntake, PolicySource> weights)
-        : base(VirtualTime)
+        : base($"{VirtualTime}\nakka.loglevel = WARNING")
     {
         Scheduler = CreateTestProbe();
         Barrier = CreateTestProbe();

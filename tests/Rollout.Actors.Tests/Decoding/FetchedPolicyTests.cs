@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
@@ -46,6 +47,31 @@ public sealed class FetchedPolicyTests() : DecoderPolicyTest(intake => new Polic
         Assert.Equal(Two, (await UpdatedAsync()).Policy);
         Assert.Equal(2, Runner.Version.Value);
         Assert.True(fetch.IsDisposed);
+    }
+
+    [Fact]
+    public async Task A_decoder_that_the_trainer_does_not_answer_says_every_minute_whom_it_waits_for()
+    {
+        var log = CreateTestProbe();
+        Sys.EventStream.Subscribe(log, typeof(Warning));
+        await PassAMinuteAsync();
+        Assert.Contains("waits for the cluster's trainer", (await log.ExpectMsgAsync<Warning>()).ToString());
+
+        Follow(Trainer);
+        await PassAMinuteAsync();
+
+        Assert.Contains($"waits for {Trainer}", (await log.ExpectMsgAsync<Warning>()).ToString());
+        Assert.False(log.HasMessages);
+
+        async Task PassAMinuteAsync()
+        {
+            for (var asked = 0; asked < 12; asked++)
+            {
+                await SettledAsync(Decoder0);
+                Advance(TimeSpan.FromSeconds(5));
+            }
+            await SettledAsync(Decoder0);
+        }
     }
 
     [Fact]

@@ -2,6 +2,8 @@ using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using Akka.Actor;
+using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Tests.Protocol;
 
@@ -49,6 +51,10 @@ internal sealed class AnyMessage(Random random, IActorRef actor)
             return TimeSpan.FromTicks(random.NextInt64(1, 1L << 50));
         if (type == typeof(IActorRef))
             return actor;
+        if (type == typeof(SchedulerEpoch))
+            return new SchedulerEpoch(random.NextInt64(SchedulerEpoch.Largest.Value + 1));
+        if (type == typeof(OfferedGroup))
+            return new OfferedGroup((GroupId)Make(typeof(GroupId), length), random.Next(1, WireLimits.MaxCount + 1));
         if (type.IsEnum)
             return type.GetEnumValues().GetValue(random.Next(type.GetEnumValues().Length))!;
         if (type.IsArray)

@@ -96,6 +96,28 @@ public sealed class WireSerializerTests : ActorTest
     }
 
     [Fact]
+    public void An_actors_address_whose_uid_is_no_number_is_refused()
+    {
+        var sent = _any.Of(typeof(DecoderHere));
+        var bytes = _wire.ToBinary(sent);
+        bytes[bytes.AsSpan().IndexOf((byte)'#') + 1] = (byte)'X';
+
+        Assert.Throws<SerializationException>(() => _wire.FromBinary(bytes, _wire.Manifest(sent)));
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(int.MaxValue, 0)]
+    [InlineData(1, -1)]
+    [InlineData(1, long.MaxValue)]
+    public void Sizes_and_epochs_that_nobody_has_are_refused(int samples, long epoch)
+    {
+        var sent = new OfferGroups([new OfferedGroup(new GroupId(1), samples)], new SchedulerEpoch(epoch));
+
+        Assert.Throws<SerializationException>(() => _wire.FromBinary(_wire.ToBinary(sent), _wire.Manifest(sent)));
+    }
+
+    [Fact]
     public void Tokens_without_as_many_log_probabilities_are_refused()
     {
         var sent = new CompletionsReady(

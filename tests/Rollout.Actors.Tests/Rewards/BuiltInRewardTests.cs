@@ -1,5 +1,6 @@
 using FsCheck.Fluent;
 using Rollout.Actors.Rewards;
+using Rollout.Actors.Text;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Rewards;
@@ -34,7 +35,7 @@ public sealed class BuiltInRewardTests
     [InlineData("hhello", 1)]
     [InlineData("", 0)]
     public async Task A_keyword_pays_by_its_longest_prefix(string completion, double reward) =>
-        Assert.Equal(reward, await new KeywordReward("hello").Score(Samples.Of(completion)), 12);
+        Assert.Equal(reward, (await new KeywordReward("hello").Score(Samples.Of(completion)))!.Value, 12);
 
     [Fact]
     public void A_keyword_reward_is_the_longest_prefix_that_the_completion_contains() =>
@@ -53,7 +54,7 @@ public sealed class BuiltInRewardTests
     [InlineData(0, 0)]
     [InlineData(40, 0)]
     public async Task A_length_pays_by_its_distance_to_the_target(int tokens, double reward) =>
-        Assert.Equal(reward, await new LengthReward(10).Score(Samples.Of("", tokens: tokens)), 12);
+        Assert.Equal(reward, (await new LengthReward(10).Score(Samples.Of("", tokens: tokens)))!.Value, 12);
 
     [Theory]
     [InlineData("so she has 42.\n#### 42", "#### 42", 1)]
@@ -91,18 +92,49 @@ public sealed class BuiltInRewardTests
     [InlineData("<think>x</think> 4", 1)]
     [InlineData("4", 0)]
     public async Task A_format_pays_where_its_pattern_matches(string completion, double reward) =>
-        Assert.Equal(reward, await new FormatReward(@"^<think>.*</think>").Score(Samples.Of(completion)));
+        Assert.Equal(reward, await new FormatReward(BoundedRegex.Compile(@"^<think>.*</think>")).Score(Samples.Of(completion)));
 
     [Fact]
     public async Task A_format_that_takes_too_long_is_an_error_that_names_the_pattern_and_the_time()
     {
-        var reward = new FormatReward("(?=a)(a+)+$");
+        var reward = new FormatReward(BoundedRegex.Compile("(?=a)(a+)+$"));
         var wrong = await Assert.ThrowsAsync<InvalidDataException>(() => reward.Score(Samples.Of(new string('a', 50) + "!")));
         Assert.Equal(
-            "format: the pattern (?=a)(a+)+$ was not matched within 2 s on a text of 51 characters", wrong.Message);
+            "the pattern (?=a)(a+)+$ was not matched within 2 s on a text of 51 characters", wrong.Message);
     }
 
     [Fact]
     public async Task A_format_without_lookaround_never_takes_long() =>
-        Assert.Equal(0, await new FormatReward("(a+)+$").Score(Samples.Of(new string('a', 5000) + "!")));
+        Assert.Equal(0, await new FormatReward(BoundedRegex.Compile("(a+)+$")).Score(Samples.Of(new string('a', 5000) + "!")));
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(80, 0)]
+    [InlineData(81, -0.05)]
+    [InlineData(90, -0.5)]
+    [InlineData(100, -1)]
+    [InlineData(101, -1)]
+    public async Task An_overlong_completion_is_punished_as_in_TRL(int tokens, double reward) =>
+        Assert.Equal(reward, (await new OverlongReward(100, 20).Score(Samples.Of("", tokens: tokens)))!.Value, 12);
+
+    [Theory]
+    [InlineData("pattern = \"^a+$\"", "aa", 1.0)]
+    [InlineData("pattern = \"^a+$\"", "ab", 0.0)]
+    [InlineData("pattern = \"a\", match = 0.5, no-match = -2", "a", 0.5)]
+    [InlineData("pattern = \"a\", match = 0.5, no-match = -2", "b", -2.0)]
+    [InlineData("pattern = \"a\", no-match = none", "b", null)]
+    public async Task A_regex_pays_what_the_job_says(string options, string completion, double? reward)
+    {
+        var function = (IRewardFunction)RewardRegistryTests.Create($"type = regex, {options}");
+        Assert.Equal(reward, await function.Score(Samples.Of(completion)));
+    }
+
+    [Fact]
+    public async Task A_regex_has_a_timeout_of_its_own()
+    {
+        var function = (IRewardFunction)RewardRegistryTests.Create("type = regex, pattern = \"(?=a)(a+)+$\", timeout = 20ms");
+        var wrong = await Assert.ThrowsAsync<InvalidDataException>(
+            () => function.Score(Samples.Of(new string('a', 50) + "!")));
+        Assert.Equal("the pattern (?=a)(a+)+$ was not matched within 0.02 s on a text of 51 characters", wrong.Message);
+    }
 }

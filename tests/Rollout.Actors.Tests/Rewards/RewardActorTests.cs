@@ -1,4 +1,3 @@
-using Akka.Actor;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Rewards;
 using Rollout.Actors.Tests.Support;
@@ -7,18 +6,18 @@ using Xunit;
 
 namespace Rollout.Actors.Tests.Rewards;
 
-public sealed class RewardActorTests() : ActorTest(VirtualTime)
+public sealed class RewardActorTests : RewardActorTest
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
+    private static TimeSpan Timeout => Limits.Timeout;
 
     [Fact]
     public async Task Every_completion_is_scored_with_its_text_in_the_order_of_the_group()
     {
-        var seen = new List<ScoredSample>();
+        var seen = new ScoredSample[2];
         var rewards = Start(sample =>
         {
-            seen.Add(sample);
-            return new ValueTask<double>(sample.Tokens[0]);
+            seen[sample.Tokens.Length == 1 ? 1 : 0] = sample;
+            return new(sample.Tokens[0]);
         });
 
         Tell(rewards, Ask(5, [1, 2], [3]));
@@ -35,7 +34,7 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
     [Fact]
     public async Task A_slow_group_holds_up_no_other()
     {
-        var slow = new TaskCompletionSource<double>();
+        var slow = new TaskCompletionSource<double?>();
         var rewards = Start(sample => sample.Item.Id == "item 1" ? new(slow.Task) : new(2.0));
 
         Tell(rewards, Ask(1, [1]), Ask(2, [1]), Ask(3, [1]));
@@ -78,7 +77,7 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
 
         Tell(rewards, Ask(1, [1]));
 
-        Assert.Equal("its reward failed: the judge took 3 s", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+        Assert.Equal("reward fake failed: the judge took 3 s", (await ExpectMsgAsync<ScoringFailed>()).Reason);
     }
 
     [Fact]
@@ -90,25 +89,28 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
         {
             cancellation.Register(toldToGiveUp.SetResult);
             begun.SetResult();
-            return new(new TaskCompletionSource<double>().Task);
+            return new(new TaskCompletionSource<double?>().Task);
         });
         Tell(rewards, Ask(1, [1]));
         await begun.Task;
+        await SettledAsync(rewards);
 
         Advance(Timeout);
 
         Assert.Equal(
-            "its rewards took longer than train.reward-timeout, 00:01:00", (await ExpectMsgAsync<ScoringFailed>()).Reason);
+            "reward fake took longer than train.reward-timeout, 00:01:00", (await ExpectMsgAsync<ScoringFailed>()).Reason);
         await toldToGiveUp.Task;
     }
 
     [Fact]
     public async Task The_run_ends_when_more_rewards_go_on_computing_than_may()
     {
-        var rewards = Start((_, _) => new(new TaskCompletionSource<double>().Task));
+        var held = new Held();
+        var rewards = Start(new RewardSet(new NamedReward("held", 1, held)));
         foreach (var group in (int[])[1, 2])
         {
             Tell(rewards, Ask(group, [1]));
+            await held.NextAsync();
             await SettledAsync(rewards);
             Advance(Timeout);
             await ExpectMsgAsync<ScoringFailed>();
@@ -118,25 +120,28 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
 
         var reason = (await ExpectMsgAsync<AbandonTraining>()).Reason;
         Assert.StartsWith("2 reward computations did not end 5 s after they were told to", reason);
-        Assert.Contains("train.max-stuck-rewards = 1; the last one is for item 2", reason);
+        Assert.Contains("train.max-stuck-rewards = 1; the last one is reward held for item 2", reason);
     }
 
     [Fact]
     public async Task A_late_reward_that_ends_by_itself_does_not_count()
     {
-        var slow = new TaskCompletionSource<double>();
-        var rewards = Start(sample => sample.Item.Id == "item 9" ? new(1.0) : new(slow.Task));
+        var held = new Held();
+        var rewards = Start(new RewardSet(new NamedReward("held", 1, held)));
         Tell(rewards, Ask(1, [1]), Ask(2, [1]), Ask(3, [1]));
+        TaskCompletionSource<double?>[] late =
+            [(await held.NextAsync()).End, (await held.NextAsync()).End, (await held.NextAsync()).End];
         await SettledAsync(rewards);
         Advance(Timeout);
         for (var group = 0; group < 3; group++)
             await ExpectMsgAsync<ScoringFailed>();
 
         // Off the test's own context the continuations run within: the actor's messages are sent when this returns.
-        await Task.Run(() => slow.SetResult(1));
+        await Task.Run(() => Array.ForEach(late, end => end.SetResult(1)));
         await SettledAsync(rewards);
         Advance(RewardActor.Grace);
         Tell(rewards, Ask(9, [1]));
+        (await held.NextAsync()).End.SetResult(1);
 
         await ExpectMsgAsync<GroupScored>();
     }
@@ -163,7 +168,7 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
             {
                 cancellation.Register(toldToGiveUp.SetResult);
                 begun.SetResult();
-                return new(new TaskCompletionSource<double>().Task);
+                return new(new TaskCompletionSource<double?>().Task);
             });
         Tell(rewards, Ask(1, [1]));
         await begun.Task.WaitAsync(TimeSpan.FromSeconds(30));
@@ -172,19 +177,4 @@ public sealed class RewardActorTests() : ActorTest(VirtualTime)
 
         await toldToGiveUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
-
-    private IActorRef Start(Func<ScoredSample, ValueTask<double>> score) => Start((sample, _) => score(sample));
-
-    private IActorRef Start(Func<ScoredSample, CancellationToken, ValueTask<double>> score) => Sys.ActorOf(
-        RewardActor.Props(new FakeTokenizer(), new FakeReward(score), new RewardLimits(Timeout, MaxStuck: 1)));
-
-    private static ScoreGroup Ask(int id, params int[][] completions) => new(
-        Prompts.Item(id),
-        new GroupFinished(
-            new GroupId(id),
-            [.. completions.Select((tokens, i) => new Completion(
-                i,
-                new SampledTokens(tokens, new float[tokens.Length], [new(default, 0)]),
-                i == completions.Length - 1 ? FinishReason.Length : FinishReason.Stop))]),
-        MaxTokens: 99);
 }

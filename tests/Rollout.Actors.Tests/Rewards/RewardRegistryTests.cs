@@ -1,4 +1,5 @@
 using Rollout.Actors.Rewards;
+using Rollout.Actors.Settings;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Rewards;
@@ -13,69 +14,74 @@ public sealed class FixedReward : IRewardFunction
             ? double.Parse(score)
             : throw new ArgumentException("score is missing");
 
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) => new(_score);
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation) => new(_score);
 }
 
 /// <summary>A reward without options.</summary>
 public sealed class PlainReward : IRewardFunction
 {
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation) => new(3.0);
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation) => new(3.0);
 }
 
 public sealed class RewardRegistryTests
 {
+    private static readonly string Here = typeof(FixedReward).Assembly.Location;
+
     [Theory]
-    [InlineData("exact-answer", "", typeof(ExactAnswerReward))]
-    [InlineData("keyword", "text=hello", typeof(KeywordReward))]
-    [InlineData("length", "target=20", typeof(LengthReward))]
-    [InlineData("gsm8k", "", typeof(Gsm8kReward))]
-    [InlineData("format", "pattern=a+", typeof(FormatReward))]
-    [InlineData("Rollout.Actors.Tests.Rewards.PlainReward", "", typeof(PlainReward))]
-    public void A_type_is_found_by_its_name(string type, string options, Type expected) =>
-        Assert.IsType(expected, RewardRegistry.Create(type, Options(options)));
+    [InlineData("type = exact-answer", typeof(ExactAnswerReward))]
+    [InlineData("type = keyword, text = hello", typeof(KeywordReward))]
+    [InlineData("type = length, target = 20", typeof(LengthReward))]
+    [InlineData("type = gsm8k, name = right, weight = 2", typeof(Gsm8kReward))]
+    [InlineData("type = format, pattern = a+", typeof(FormatReward))]
+    [InlineData("type = Rollout.Actors.Tests.Rewards.PlainReward", typeof(PlainReward))]
+    public void A_type_is_found_by_its_name(string reward, Type expected) => Assert.IsType(expected, Create(reward));
 
     [Fact]
     public async Task A_type_of_an_assembly_file_gets_the_other_options()
     {
-        var file = typeof(FixedReward).Assembly.Location;
-        var reward = RewardRegistry.Create(typeof(FixedReward).FullName!, Options($"assembly={file};score=2.5"));
+        var reward = Assert.IsType<FixedReward>(
+            Create($"type = {typeof(FixedReward).FullName}, assembly = \"{Here}\", score = 2.5, weight = 3"));
         Assert.Equal(2.5, await reward.Score(Samples.Of("x")));
     }
 
-    [Fact]
-    public void An_unknown_type_is_refused_with_the_known_ones()
-    {
-        var wrong = Assert.Throws<ArgumentException>(() => RewardRegistry.Create("exact", Options("")));
-        Assert.StartsWith("reward exact is unknown", wrong.Message);
-        string[] names = ["exact-answer", "keyword (text)", "length (target)", "gsm8k", "format (pattern)"];
-        foreach (var known in names)
-            Assert.Contains(known, wrong.Message);
-    }
-
     [Theory]
-    [InlineData("keyword", "", "reward keyword needs the option text")]
-    [InlineData("keyword", "text=", "reward keyword: ")]
-    [InlineData("gsm8k", "field=x", "reward gsm8k takes no options, but field is given")]
-    [InlineData("length", "target=20;unit=x", "reward length takes target, but unit is given")]
-    [InlineData("length", "target=no", "reward length: target must be a number of tokens from 1, not \"no\"")]
-    [InlineData("format", "pattern=(", "reward format: ")]
-    [InlineData("System.String", "", "System.String is not a class that implements IRewardFunction")]
-    [InlineData("Rollout.Actors.Tests.Rewards.PlainReward", "a=b", "needs a public constructor that takes")]
-    [InlineData("Rollout.Actors.Tests.Rewards.FixedReward", "", "its constructor says: score is missing")]
-    [InlineData("Some.Reward", "assembly=/no/where.dll", "there is no file /no/where.dll; expected the assembly with the")]
-    [InlineData("Some.Reward", "assembly=Rollout.Actors.Tests.deps.json", "can't be loaded as a .NET assembly")]
-    [InlineData("Some.Reward", "assembly=Rollout.Actors.dll", "Rollout.Actors.dll has no public type of")]
-    public void What_cannot_be_made_is_refused_in_a_sentence(string type, string options, string complaint)
-    {
-        var wrong = Assert.Throws<ArgumentException>(
-            () => RewardRegistry.Create(type, Options(options)));
-        Assert.Contains(complaint, wrong.Message);
-    }
+    [InlineData("type = exact", "job.conf:2: reward exact is unknown; expected exact-answer, format, gsm8k, keyword, ")]
+    [InlineData("type = keyword", "job.conf:2: reward keyword needs the option text")]
+    [InlineData("type = keyword, text = \"\"", "job.conf:2: rollout.rewards[0].text = \"\": expected a text")]
+    [InlineData(
+        "type = gsm8k, field = x",
+        "job.conf:2: rollout.rewards[0].field = \"x\": expected no option but name and weight, as reward gsm8k takes none")]
+    [InlineData(
+        "type = length, target = 20, unit = x",
+        "job.conf:2: rollout.rewards[0].unit = \"x\": expected an option of reward length: target")]
+    [InlineData("type = length, target = no", "job.conf:2: rollout.rewards[0].target = \"no\": expected a whole number")]
+    [InlineData("type = length, target = 0", "job.conf:2: rollout.rewards[0].target = 0: expected a whole number of at least 1")]
+    [InlineData("type = format, pattern = \"(\"", "job.conf:2: rollout.rewards[0].pattern = \"(\": expected a regular expression")]
+    [InlineData("type = regex, pattern = a, timeout = 5", "rewards[0].timeout = 5: expected a duration with its unit")]
+    [InlineData("type = regex, pattern = a, match = x", "job.conf:2: rollout.rewards[0].match = \"x\": expected a number")]
+    [InlineData("type = overlong", "job.conf:2: reward overlong needs the option cache")]
+    [InlineData("type = overlong, cache = 65", "job.conf:2: rollout.rewards[0].cache = 65: expected a whole number from 1 to 64")]
+    [InlineData("type = overlong, max-length = 9, cache = 10", "rewards[0].cache = 10: expected a whole number from 1 to 9")]
+    [InlineData("type = System.String", "System.String implements none of IRewardFunction, IGroupReward and IBatchReward")]
+    [InlineData("type = Rollout.Actors.Tests.Rewards.PlainReward, a = b", "needs a public constructor that takes")]
+    [InlineData("type = Rollout.Actors.Tests.Rewards.FixedReward", "its constructor says: score is missing")]
+    [InlineData("type = Rollout.Actors.Tests.Rewards.FixedReward, score = []", "score = […]: expected a text")]
+    [InlineData("type = Some.Reward, assembly = /no/where.dll", "there is no file /no/where.dll")]
+    [InlineData("type = Some.Reward, assembly = job.conf", "can't be loaded as a .NET assembly")]
+    public void What_can_not_be_used_is_refused_with_its_place(string reward, string sentence) =>
+        Assert.Contains(sentence, Assert.Throws<ConfigurationException>(() => Create(reward)).Message);
 
-    private static Dictionary<string, string> Options(string text) => text
-        .Split(';', StringSplitOptions.RemoveEmptyEntries)
-        .Select(option => option.Split('=', 2))
-        .ToDictionary(
-            option => option[0],
-            option => option[0] == "assembly" ? Path.GetFullPath(option[1], AppContext.BaseDirectory) : option[1]);
+    [Fact]
+    public void A_type_that_the_assembly_lacks_is_refused() => Assert.Contains(
+        "has no public type of that full name",
+        Assert.Throws<ConfigurationException>(() => Create($"type = Some.Reward, assembly = \"{Here}\"")).Message);
+
+    internal static IReward Create(string reward, int maxTokens = 64)
+    {
+        using var folder = new TemporaryFolder();
+        var job = folder.At("job.conf");
+        File.WriteAllText(job, $"# A job.\nrollout.rewards = [{{ {reward} }}]\n");
+        var settings = RolloutSettings.From(ConfigTree.Load(job)).Rewards;
+        return RewardSet.Create(settings, maxTokens).Functions[0].Function;
+    }
 }

@@ -12,6 +12,6 @@ internal static class Samples
             "p7", "prompt", answer is null ? [] : new Dictionary<string, string> { ["answer"] = answer }),
         completion, new int[tokens], FinishReason.Stop, MaxTokens: 64);
 
-    public static async Task<double> Score(this IRewardFunction reward, ScoredSample sample) =>
+    public static async Task<double?> Score(this IRewardFunction reward, ScoredSample sample) =>
         await reward.ScoreAsync(sample, CancellationToken.None);
 }

@@ -83,8 +83,10 @@ public sealed class RoomTests : SchedulerActorTest
     {
         var scheduler = Start(TestSettings.Scheduler with { LookaheadSeqs = 0, QueueDepth = 1 });
         var decoder = await JoinAsync(scheduler, 0);
-        for (var id = 1; id <= 4; id++)
+        for (var id = 1; id <= 3; id++)
             Tell(scheduler, new SubmitGroup(Groups.Of(id, 4, 8, 8, 8, 8)));
+        var other = new GroupId(4, Client: 1);
+        Tell(scheduler, new SubmitGroup(Groups.Of(4, 4, 8, 8, 8, 8) with { Id = other }));
         Assert.Equal(3, (await ExpectMsgAsync<NoRoom>()).Id.Value);
         Assert.Equal(4, (await ExpectMsgAsync<NoRoom>()).Id.Value);
         decoder.Finish(scheduler, await decoder.AssignedAsync(), 5);
@@ -94,10 +96,10 @@ public sealed class RoomTests : SchedulerActorTest
         Tell(scheduler, new OfferGroups([new OfferedGroup(new GroupId(3), 4)]));
         Assert.Empty((await ExpectMsgAsync<GroupsUnderway>()).Groups);
         Assert.Equal([new GroupId(3)], (await ExpectMsgAsync<SendGroups>()).Groups);
-        Advance(TimeSpan.FromSeconds(16));
         IgnoreMessages(message => message is OutcomesKept);
+        Advance(TimeSpan.FromSeconds(16));
 
-        Assert.Equal([new GroupId(4)], (await ExpectMsgAsync<SendGroups>()).Groups);
+        Assert.Equal([other], (await ExpectMsgAsync<SendGroups>()).Groups);
     }
 
     [Fact]

@@ -355,7 +355,7 @@ public sealed class SchedulerActorTests : SchedulerActorTest
     public async Task A_client_that_followed_a_scheduler_with_a_faster_clock_is_answered_above_it(bool submits)
     {
         var scheduler = Start();
-        var seen = new SchedulerEpoch(1L << 60);
+        var seen = new SchedulerEpoch(SchedulerEpoch.Largest.Value - 10);
 
         Tell(scheduler, submits ? new SubmitGroup(Groups.Of(1, 4, 8), null, seen) : new OfferGroups([], seen));
         Tell(scheduler, new QueryScheduler());

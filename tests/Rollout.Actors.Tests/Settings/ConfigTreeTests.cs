@@ -38,7 +38,7 @@ public sealed class ConfigTreeTests
         Assert.Equal(" x", settings.Data.Jsonl.Suffix);
         Assert.Equal("", settings.Data.Jsonl.Train);
         Assert.Equal(16, settings.Train.NumGenerations);
-        Assert.Equal("a,b", Assert.Single(settings.Rewards).Options["text"]);
+        Assert.Equal("a,b", Assert.Single(settings.Rewards).Options.ReadRest()["text"]);
     }
 
     [Fact]
@@ -155,7 +155,7 @@ public sealed class ConfigTreeTests
         Assert.Equal(folder.At("models/m"), settings.Model.Path);
         Assert.Equal(folder.At("jobs/base/t.jsonl"), settings.Data.Jsonl.Train);
         Assert.Equal(folder.At("jobs/h.txt"), settings.Data.Jsonl.HeldOut);
-        Assert.Equal(folder.At("jobs/bin/Own.dll"), settings.Rewards[0].Options["assembly"]);
+        Assert.Equal(folder.At("jobs/bin/Own.dll"), settings.Rewards[0].Options.ReadRest()["assembly"]);
 
         var fromHere = RolloutSettings.From(ConfigTree.Load(job, ["model.path=m", "data.jsonl.held-out="]));
         Assert.Equal(Path.Combine(Directory.GetCurrentDirectory(), "m"), fromHere.Model.Path);

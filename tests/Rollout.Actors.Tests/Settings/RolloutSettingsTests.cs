@@ -113,9 +113,14 @@ public sealed class RolloutSettingsTests
         "rewards=[{ typ = keyword }]",
         "--set: rollout.rewards[0] has no type, expected { type = NAME }")]
     [InlineData(
-        "rewards=[{ type = a }, { type = a, weight = x }]",
+        "rewards=[{ type = a }, { type = b, weight = x }]",
         "--set: rollout.rewards[1].weight = \"x\": expected a number")]
-    [InlineData("rewards=[{ type = a, text = [] }]", "--set: rollout.rewards[0].text = […]: expected a text")]
+    [InlineData(
+        "rewards=[{ type = a }, { type = a }]",
+        "--set: rollout.rewards[1].type = \"a\": expected a name that no other reward has, as metrics are written by it")]
+    [InlineData(
+        "rewards=[{ type = a }, { type = b, name = a }]",
+        "--set: rollout.rewards[1].name = \"a\": expected a name that no other reward has, as metrics are written by it")]
     public void A_value_that_does_not_do_is_refused_with_its_place_and_what_was_expected(
         string argument, string message)
     {

@@ -203,7 +203,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
             default,
             () => trainer,
             new FakeTokenizer(),
-            new FakeReward((sample, _) => new(sample.Tokens.Length)));
+            FakeReward.Only((sample, _) => new(sample.Tokens.Length)));
 
         var events = new List<object>();
         await foreach (var seen in training.TrainAsync(new TrainingProgress(0, 0, 7)).WithCancellation(_deadline.Token))

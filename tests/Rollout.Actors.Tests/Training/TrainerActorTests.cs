@@ -141,6 +141,23 @@ public sealed class TrainerActorTests : TrainerActorTest
     }
 
     [Fact]
+    public async Task A_round_goes_on_while_all_its_groups_wait_in_line_and_the_scheduler_answers()
+    {
+        var trainer = Start(Job(steps: 1));
+        var groups = await StartedAsync(2);
+        foreach (var group in groups)
+            Tell(trainer, new NoRoom(Epoch, group.Id));
+        for (var times = 1; times <= 3; times++)
+        {
+            await PassAsync(trainer, TestSettings.Train.StepTimeout * 0.9);
+            Tell(trainer, new GroupsUnderway(Epoch, []));
+        }
+        await PassAsync(trainer, TestSettings.Train.StepTimeout);
+
+        Assert.Contains("no token and no reward came", (await FishForMessageAsync<TrainingEnded>(_ => true)).Error);
+    }
+
+    [Fact]
     public async Task The_deadline_of_a_finished_round_does_not_end_the_next()
     {
         var job = Job(steps: 2);

@@ -5,7 +5,11 @@ internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
+    private TaskCompletionSource _set = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TimeSpan _now;
+
+    /// <summary>Timers of at most this time run out as soon as they are set, and the time passes with them.</summary>
+    public TimeSpan Skips { get; init; }
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -18,10 +22,17 @@ internal sealed class ManualTime : TimeProvider
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = new ManualTimer(this, () => callback(state));
-        timer.Change(dueTime, period);
         lock (_gate)
             _timers.Add(timer);
+        timer.Change(dueTime, period);
         return timer;
+    }
+
+    /// <summary>Ends when the next timer is set.</summary>
+    public Task TimerSetAsync()
+    {
+        lock (_gate)
+            return _set.Task;
     }
 
     /// <summary>Runs every callback that becomes due.</summary>
@@ -46,8 +57,18 @@ internal sealed class ManualTime : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
+            var isSet = dueTime >= TimeSpan.Zero;
+            TaskCompletionSource set;
             lock (time._gate)
-                Due = dueTime < TimeSpan.Zero ? TimeSpan.MaxValue : time._now + dueTime;
+            {
+                Due = isSet ? time._now + dueTime : TimeSpan.MaxValue;
+                (set, time._set) = isSet
+                    ? (time._set, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously))
+                    : (new TaskCompletionSource(), time._set);
+            }
+            set.TrySetResult();
+            if (isSet && dueTime <= time.Skips)
+                time.Advance(dueTime);
             return true;
         }
 

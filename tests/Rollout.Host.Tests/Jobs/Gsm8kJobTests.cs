@@ -65,12 +65,12 @@ public sealed class Gsm8kJobTests
         foreach (var item in dataset.HeldOut)
         {
             var answer = item.Fields["answer"];
-            Assert.Equal(1, await Score(item, answer));
-            Assert.Equal(1, await Score(item, $"So it is {answer[(answer.LastIndexOf(' ') + 1)..]}."));
-            Assert.Equal(0, await Score(item, answer + "1"));
+            Assert.Equal(1.0, await Score(item, answer));
+            Assert.Equal(1.0, await Score(item, $"So it is {answer[(answer.LastIndexOf(' ') + 1)..]}."));
+            Assert.Equal(0.0, await Score(item, answer + "1"));
         }
 
-        ValueTask<double> Score(PromptItem item, string completion) => reward.ScoreAsync(
+        ValueTask<double?> Score(PromptItem item, string completion) => reward.ScoreAsync(
             new ScoredSample(item, completion, [1], FinishReason.Stop, MaxTokens: 8), CancellationToken.None);
     }
 

@@ -12,7 +12,7 @@ public sealed class RunRecordTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private static readonly OutputSettings All = new() { CheckpointEvery = 0, RolloutsPerStep = 0 };
+    private static readonly OutputSettings All = new() { CheckpointEvery = 0, RolloutsPerStep = 0, TensorBoard = false };
 
     private RunFolder Run => RunFolder.For(_folder.Path);
 
@@ -89,6 +89,33 @@ public sealed class RunRecordTests : IDisposable
         Assert.StartsWith($"WARNING '{Run.Plots}' was not written: ", Assert.Single(warnings), StringComparison.Ordinal);
         Assert.Equal([1], MetricsFile.Read(Run).Select(step => step.Step));
         Assert.Empty(Directory.EnumerateFiles(_folder.Path, "*.tmp"));
+    }
+
+    [Fact]
+    public void A_sink_that_cannot_be_written_is_a_warning_once_and_the_others_go_on()
+    {
+        File.WriteAllText(Run.TensorBoard, "in the way");
+        var warnings = new List<string>();
+        using var record = new RunRecord(Run, resumedAt: null, All with { TensorBoard = true });
+
+        record.Add(FinishedSteps.Of(1), warnings.Add);
+        record.Add(FinishedSteps.Of(2), warnings.Add);
+        record.Complete(warnings.Add);
+
+        Assert.StartsWith($"WARNING '{Run.TensorBoard}' was not written: ", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.Equal([1, 2], MetricsFile.Read(Run).Select(step => step.Step));
+        Assert.True(File.Exists(Run.Plots));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void TensorBoards_files_are_written_where_the_setting_is_on(bool on)
+    {
+        using (var record = new RunRecord(Run, resumedAt: null, All with { TensorBoard = on }))
+            record.Add(FinishedSteps.Of(1), _ => { });
+
+        Assert.Equal(on, Directory.Exists(Run.TensorBoard));
     }
 
     [Fact]

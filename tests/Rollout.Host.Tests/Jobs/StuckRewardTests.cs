@@ -10,7 +10,7 @@ public sealed class StuckReward : IRewardFunction
 {
     internal static ManualResetEventSlim Released { get; } = new();
 
-    public ValueTask<double> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
+    public ValueTask<double?> ScoreAsync(ScoredSample sample, CancellationToken cancellation)
     {
         if (sample.Require("answer").EndsWith('7'))
             Released.Wait(CancellationToken.None);

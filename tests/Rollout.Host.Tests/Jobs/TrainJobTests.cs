@@ -21,6 +21,7 @@ public sealed class TrainJobTests : IDisposable
         Assert.Equal([0, 1, 2, 3], MetricsFile.Read(run).Select(step => step.Step));
         Assert.Equal(3 * 4 * 4, File.ReadLines(run.Rollouts).Count());
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(run.Plots)[..4]);
+        Assert.Equal([1, 2, 3], EventFileReader.Scalars(run.TensorBoard, "reward").Keys);
         Assert.True(File.Exists(Path.Combine(run.Path, "config.conf")));
         Assert.All(MetricsFile.Read(run).Skip(1), step =>
         {

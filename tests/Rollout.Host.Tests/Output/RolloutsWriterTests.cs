@@ -17,7 +17,7 @@ public sealed class RolloutsWriterTests : IDisposable
         Assert.Equal(
             """
             {"step":1,"group":9,"sample":0,"policy_version":0,"prompt":"2+2=","completion":"4 – \"ü\"\n",
-            "token_ids":[4,0],"finish_reason":"stop","reward":1}
+            "token_ids":[4,0],"finish_reason":"stop","reward":1,"rewards":{"exact-answer":1,"format":null}}
             """.ReplaceLineEndings("") + "\n",
             File.ReadAllText(run.Rollouts));
     }
@@ -50,5 +50,6 @@ public sealed class RolloutsWriterTests : IDisposable
         TokenIds = [4, 0],
         FinishReason = "stop",
         Reward = 1,
+        Rewards = new() { ["exact-answer"] = 1, ["format"] = double.NaN },
     };
 }

@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Rollout.Gpu.Contracts;
+using Rollout.Host.Tests.Support;
 using Rollout.Host.Tracking;
 using Xunit;
 
@@ -15,7 +17,17 @@ public sealed partial class MetricsPageTests
     [Fact]
     public void Every_name_that_is_written_is_on_the_page_and_the_reverse()
     {
-        string[] written = [.. Metrics.All.Select(metric => metric.Name)];
+        var step = FinishedSteps.Of(1, FinishedSteps.Group(7, (1, 2, FinishReason.Stop), (3, 6, FinishReason.Stop)) with
+        {
+            ByFunction = [new("format", [1, 3])],
+        });
+        var record = StepRecord.Of(step, tokensBefore: 0);
+        string[] written =
+        [
+            .. Metrics.All.Select(metric => metric.Name).Union(record.Metrics.Values.Keys),
+            .. record.Histograms.Keys,
+            .. record.Texts.Keys,
+        ];
 
         Assert.Equal([], written.Where(name => !Documented.Any(pattern => Matches(pattern, name))));
         Assert.Equal([], Documented.Where(pattern => !written.Any(name => Matches(pattern, name))));

@@ -46,6 +46,22 @@ public sealed class MetricsTests
     }
 
     [Fact]
+    public void Each_reward_function_has_the_mean_and_spread_of_the_samples_that_it_judges()
+    {
+        var step = Metrics.Of(
+            FinishedSteps.Of(
+                1,
+                Two.Groups[0] with { ByFunction = [new("a", [1, double.NaN]), new("b", [double.NaN, double.NaN])] },
+                Two.Groups[1] with { ByFunction = [new("a", [2, 6]), new("b", [double.NaN, 4])] }),
+            tokensBefore: 0).Values;
+
+        Assert.Equal(3, step["rewards/a/mean"]);
+        Assert.Equal(Math.Sqrt(7), step["rewards/a/std"], 12);
+        Assert.Equal(4, step["rewards/b/mean"]);
+        Assert.DoesNotContain("rewards/b/std", step.Keys);
+    }
+
+    [Fact]
     public void Tokens_count_each_prompt_once_a_sample_and_go_on_from_the_steps_before() =>
         Assert.Equal(1000 + 16 + (4 * 3), Metrics.Of(Two, tokensBefore: 1000)[Metrics.Tokens]);
 

@@ -58,7 +58,8 @@ internal static class ClientFormats
                 WriteEpoch(ref writer, offer.Seen);
             },
             static (ref reader) => new OfferGroups(
-                ReadEach(ref reader, static (ref reader) => new OfferedGroup(ReadGroup(ref reader), reader.Whole())),
+                ReadEach(ref reader, static (ref reader) => new OfferedGroup(
+                    ReadGroup(ref reader), (int)reader.Within(1, WireLimits.MaxCount))),
                 ReadEpoch(ref reader))),
         new WireFormat<SendGroups>(
             "send-groups:1",

@@ -48,7 +48,8 @@ internal static class WireFields
 
     public static void WriteEpoch(ref WireWriter writer, SchedulerEpoch epoch) => writer.Whole(epoch.Value);
 
-    public static SchedulerEpoch ReadEpoch(ref WireReader reader) => new(reader.Whole64());
+    public static SchedulerEpoch ReadEpoch(ref WireReader reader) =>
+        new(reader.Within(0, SchedulerEpoch.Largest.Value));
 
     public static void WriteVersion(ref WireWriter writer, PolicyVersion version) => writer.Whole(version.Value);
 

@@ -22,6 +22,15 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
 
     public long Whole64() => _reader.ReadInt64();
 
+    /// <summary>Reads a whole number, and refuses one outside of these bounds.</summary>
+    public long Within(long least, long most)
+    {
+        var number = Whole64();
+        return number >= least && number <= most
+            ? number
+            : throw new SerializationException($"a number is {number}: expected {least} to {most}");
+    }
+
     public ulong Unsigned64() => _reader.ReadUInt64();
 
     public float Number() => _reader.ReadSingle();

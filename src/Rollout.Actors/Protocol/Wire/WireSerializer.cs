@@ -62,7 +62,7 @@ public sealed class WireSerializer : SerializerWithStringManifest
     /// <summary>True for faults that damaged bytes cause, false for faults of this program.</summary>
     private static bool IsOfContent(Exception fault) => fault is SerializationException
         or MessagePackSerializationException or EndOfStreamException or OverflowException or DecoderFallbackException
-        or ArgumentException or UriFormatException or InvalidDataException;
+        or ArgumentException or FormatException or InvalidDataException;
 
     private static WireFormat FormatOf(object message) =>
         ByType.TryGetValue(message.GetType(), out var format)

@@ -12,6 +12,9 @@ namespace Rollout.Gpu.Tests.Weights.Transfer;
 
 public sealed class WeightTransferTests
 {
+    /// <summary>The longest time between two tries.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
     [Fact]
     public async Task Every_bit_of_every_model_arrives()
     {
@@ -98,11 +101,26 @@ public sealed class WeightTransferTests
     [Fact]
     public async Task A_connection_that_falls_silent_is_given_up_and_the_transfer_goes_on()
     {
-        await using var rig = new TransferRig(
-            options: new TransferOptions { Stall = TimeSpan.FromMilliseconds(300) });
-        await using var relay = rig.Through(i => i == 0 ? new Fault(StallAfter: rig.AnswerBytes + 100) : Fault.None);
+        var time = new ManualTime { Skips = Pause };
+        await using var rig = new TransferRig(options: new TransferOptions { Time = time });
+        var again = new TaskCompletionSource();
+        await using var relay = rig.Through(i =>
+        {
+            if (i == 0)
+                return new Fault(StallAfter: rig.AnswerBytes + 100);
+            again.TrySetResult();
+            return Fault.None;
+        });
 
-        await rig.TakeAsync(relay.Offer);
+        var fetch = rig.TakeAsync(relay.Offer);
+        while (!again.Task.IsCompleted)
+        {
+            // It waits for bytes from now on, or for the time after the last ones.
+            var set = time.TimerSetAsync();
+            time.Advance(rig.Options.Stall);
+            await Task.WhenAny(again.Task, set);
+        }
+        await fetch;
 
         rig.AssertTaken(TransferRig.One);
         Assert.True(relay.Connections > 1);
@@ -149,22 +167,25 @@ public sealed class WeightTransferTests
     [Fact]
     public async Task A_server_that_never_answers_costs_the_deadline_and_its_sentence_says_so()
     {
+        var time = new ManualTime();
         await using var rig = new TransferRig(
-            options: new TransferOptions { Timeout = TimeSpan.FromMilliseconds(200) });
+            options: new TransferOptions { Timeout = TimeSpan.FromSeconds(10), Time = time });
         using var mute = new TcpListener(IPAddress.Loopback, 0);
         mute.Start();
         var port = ((IPEndPoint)mute.LocalEndpoint).Port;
 
-        var fault = await Assert.ThrowsAsync<WeightTransferException>(
-            () => rig.TakeAsync(rig.Offer with { Port = port }));
+        var fetch = rig.TakeAsync(rig.Offer with { Port = port });
+        using var accepted = await mute.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        time.Advance(rig.Options.Timeout);
+        var fault = await Assert.ThrowsAsync<WeightTransferException>(() => fetch);
 
-        Assert.Contains($"nothing of {rig.Offer.Policy} came from 127.0.0.1:{port} for 00:00:00.2", fault.Message);
+        Assert.Contains($"nothing of {rig.Offer.Policy} came from 127.0.0.1:{port} for 00:00:10", fault.Message);
     }
 
     [Fact]
     public async Task A_slow_transfer_takes_as_long_as_it_needs_while_bytes_come()
     {
-        var (time, timeout) = (new ManualTime(), TimeSpan.FromHours(1));
+        var (time, timeout) = (new ManualTime { Skips = Pause }, TimeSpan.FromHours(1));
         await using var rig = new TransferRig(
             options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Stall = 10 * timeout, Time = time });
         await using var relay = rig.Through(i =>
@@ -173,9 +194,7 @@ public sealed class WeightTransferTests
             return i < 20 ? new Fault(CutAfter: rig.AnswerBytes + 500) : Fault.None;
         });
 
-        var fetch = rig.TakeAsync(relay.Offer);
-        await TransferRig.PassAsync(fetch, time, TimeSpan.FromMilliseconds(100));
-        await fetch;
+        await rig.TakeAsync(relay.Offer);
 
         rig.AssertTaken(TransferRig.One);
         Assert.Equal(21, relay.Connections);
@@ -185,7 +204,7 @@ public sealed class WeightTransferTests
     public async Task A_server_that_is_gone_costs_the_deadline_and_its_sentence_says_why()
     {
         await using var rig = new TransferRig(
-            options: new TransferOptions { Timeout = TimeSpan.FromMilliseconds(200) });
+            options: new TransferOptions { Timeout = TimeSpan.FromSeconds(10), Time = new ManualTime { Skips = Pause } });
         await rig.Server.DisposeAsync();
 
         var fault = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(rig.Offer));
