@@ -21,11 +21,14 @@ internal sealed class KernelCompletionPass(
     // 512 MiB of float32 logits: rows enough to keep the matrix units busy.
     private const long LogitElements = 1L << 27;
 
+    // Slopes that the loss is asked for at once, 768 MiB in bfloat16. Each time costs a pass over the head's gradient.
+    private const long SlopeElements = 3L << 27;
+
     // Whole multiples, so that the states of every chunk are aligned as the products want.
     private const int RowMultiple = 128;
 
-    private readonly int _rowsAtOnce =
-        (int)Math.Clamp(LogitElements / model.Config.VocabSize / RowMultiple, 1, int.MaxValue / RowMultiple) * RowMultiple;
+    private readonly int _rowsAtOnce = Rows(LogitElements, model);
+    private readonly int _slopesAtOnce = Rows(SlopeElements, model);
 
     public Device Device => model.Device;
 
@@ -52,7 +55,7 @@ internal sealed class KernelCompletionPass(
         var result = memory.Forward(sums);
         var hidden = memory.Sources(result); // [targets, hidden]
         var states = memory.Arena.Reserve((long)targets * width * sizeof(float)); // dLoss/dhidden over the factor
-        var rowsAtOnce = atOnce ? targets : Math.Min(_rowsAtOnce, targets);
+        var rowsAtOnce = atOnce ? targets : EqualParts(targets);
         var logits = LogitsMemory(memory);
         var slopes = memory.Arena.Reserve((long)rowsAtOnce * model.Config.VocabSize * tools.ElementBytes);
         var factors = new List<Tensor>(); // [rows] float32 of each chunk: dLoss/dlogprob over the temperature
@@ -76,6 +79,17 @@ internal sealed class KernelCompletionPass(
             CudaStream.OfTorch, states, TorchTensors.Pointer(cat(factors)), memory.Input.SourceOrder,
             memory.Input.SourceStart, gradient, memory.Input.TokenCount, width);
         pass.Backward(result, gradient);
+    }
+
+    private static int Rows(long elements, CausalLm model) =>
+        (int)Math.Clamp(elements / model.Config.VocabSize / RowMultiple, 1, int.MaxValue / RowMultiple) * RowMultiple;
+
+    /// <summary>The targets of a part, where all are divided into as few as can be, all of about one size.</summary>
+    private int EqualParts(int targets)
+    {
+        var parts = (targets + _slopesAtOnce - 1) / _slopesAtOnce;
+        var rows = (targets + parts - 1) / parts;
+        return Math.Min(targets, (rows + RowMultiple - 1) / RowMultiple * RowMultiple);
     }
 
     private nint LogitsMemory(Memory memory) => memory.Arena.Reserve(

@@ -83,7 +83,7 @@ public sealed class KernelCompletionPassTests : IDisposable
         var autograd = All(Gradients(model, autograd: true, Groups));
         var kernels = All(Gradients(model, autograd: false, Groups));
 
-        Assert.InRange(Distance(kernels, exact), 0, 1.1 * Distance(autograd, exact));
+        Assert.InRange(Distance(kernels, exact), 0, 1.25 * Distance(autograd, exact));
     }
 
     [Theory]
@@ -96,7 +96,7 @@ public sealed class KernelCompletionPassTests : IDisposable
         var exact = Gradients(wide, autograd: true);
         var (autograd, kernels) = (Gradients(model, autograd: true), Gradients(model, autograd: false));
 
-        Assert.InRange(Distance(All(kernels), All(exact)), 0, 1.1 * Distance(All(autograd), All(exact)));
+        Assert.InRange(Distance(All(kernels), All(exact)), 0, 1.25 * Distance(All(autograd), All(exact)));
         Assert.All(exact.Keys, parameter => Assert.InRange(
             Distance(kernels[parameter], exact[parameter]), 0,
             0.01 + (2 * Distance(autograd[parameter], exact[parameter]))));
