@@ -13,7 +13,7 @@ internal static class KernelSource
     /// <summary>The files of a training step, without extension.</summary>
     public static readonly string[] Training =
         ["gather_rows", "rms_norm", "qk_norm_rope_write_kv", "silu_mul", "rms_norm_backward", "qk_norm_rope_backward",
-            "silu_mul_backward", "cross_entropy", "training_rows"];
+            "silu_mul_backward", "cross_entropy", "training_rows", "merge_shared"];
 
     /// <summary>The file of the optimizer's step, without extension.</summary>
     public const string Optimizer = "adamw";

@@ -25,6 +25,7 @@ internal sealed class TrainingKernels : IDisposable
     private readonly CudaFunction _addEmbedding;
     private readonly CudaFunction _addColumnSums;
     private readonly CudaFunction _addBiasGradient;
+    private readonly CudaFunction _mergeShared;
     private readonly KernelShape _shape;
     private readonly int _blocks;
 
@@ -45,6 +46,7 @@ internal sealed class TrainingKernels : IDisposable
             _rotateBackward = Of("qk_norm_rope_backward").Function("qk_norm_rope_backward");
             _gateBackward = Of("silu_mul_backward").Function("silu_mul_backward");
             _crossEntropy = Of("cross_entropy").Function("cross_entropy");
+            _mergeShared = Of("merge_shared").Function("merge_shared");
             var rows = Of("training_rows");
             _angles = rows.Function("training_angles");
             _scaleRows = rows.Function("scale_rows");
@@ -189,6 +191,14 @@ internal sealed class TrainingKernels : IDisposable
     /// <summary>sum [width] float32 += the column sums of [rows, width].</summary>
     public void AddBiasGradient(CudaStream stream, nint gradient, nint sum, int rows, int width) =>
         _addBiasGradient.Launch(((width + 31) / 32, 1), Threads, 0, stream, Arguments(gradient, sum).And(rows, width));
+
+    /// <summary>
+    /// Merges attention over a shared prompt into that over own tokens: results [tokens, heads, head_dim] and their
+    /// log-sum-exp [heads, tokens] float32, +inf where a token shares nothing.
+    /// </summary>
+    public void MergeShared(CudaStream stream, nint own, nint ownSum, nint shared, nint sharedSum, int tokens) =>
+        _mergeShared.Launch(
+            (tokens, (_shape.QueryHeads + 3) / 4), 128, 0, stream, Arguments(own, ownSum, shared, sharedSum).And(tokens));
 
     public void Dispose() => _modules.ForEach(module => module.Dispose());
 

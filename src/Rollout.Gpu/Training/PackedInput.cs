@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// One micro-batch on a GPU without padding: the tokens of its sequences one after another, the targets, and which rows
+/// One micro-batch on a GPU without padding: the tokens of its <see cref="PackedLayout"/>, the targets, and which rows
 /// the gradients of hidden states and embeddings sum. One copy brings all numbers, int32 each, to the device.
 /// </summary>
 internal sealed class PackedInput : IDisposable
@@ -18,31 +18,26 @@ internal sealed class PackedInput : IDisposable
     /// <param name="device">The GPU.</param>
     public PackedInput(IReadOnlyList<TokenSequence> rows, Device device)
     {
-        TokenCount = rows.Sum(row => row.InputLength);
-        TargetCount = rows.Sum(row => row.Completion.Length);
-        SequenceCount = rows.Count;
-        Longest = rows.Max(row => row.InputLength);
-        int[] tokens = [.. rows.SelectMany(row => row.Prompt.Concat(row.Completion.SkipLast(1)))];
-        var starts = new int[rows.Count + 1];
-        for (var i = 0; i < rows.Count; i++)
-            starts[i + 1] = starts[i] + rows[i].InputLength;
-        int[] sources =
-        [
-            .. rows.SelectMany((row, i) => Enumerable.Range(starts[i] + row.Prompt.Length - 1, row.Completion.Length)),
-        ];
-        var byToken = Enumerable.Range(0, TokenCount).GroupBy(i => tokens[i]).ToArray();
+        var layout = new PackedLayout(rows);
+        Layout = layout;
+        TokenCount = layout.Tokens.Count;
+        TargetCount = layout.Sources.Length;
+        int[] byTarget = [.. Enumerable.Range(0, TargetCount).OrderBy(target => layout.Sources[target])]; // stable
+        var byToken = Enumerable.Range(0, TokenCount).GroupBy(i => layout.Tokens[i]).ToArray();
         DistinctTokens = byToken.Length;
 
         var places = new
         {
-            Tokens = Place(tokens),
-            Positions = Place([.. rows.SelectMany(row => Enumerable.Range(0, row.InputLength))]),
+            Tokens = Place([.. layout.Tokens]),
+            Positions = Place([.. layout.Positions]),
             Slots = Place([.. Enumerable.Range(0, TokenCount)]),
-            Starts = Place(starts),
-            Sources = Place(sources),
+            Starts = Place([.. layout.Starts]),
+            QueryStarts = Place([.. layout.QueryStarts]),
+            KeyStarts = Place([.. layout.KeyStarts]),
+            Sources = Place(layout.Sources),
             Targets = Place([.. rows.SelectMany(row => row.Completion)]),
-            SourceOrder = Place([.. Enumerable.Range(0, TargetCount)]),
-            SourceStart = Place(FirstOf(sources, TokenCount)),
+            SourceOrder = Place(byTarget),
+            SourceStart = Place(FirstOf(layout.Sources, TokenCount)),
             TokenOrder = Place([.. byToken.SelectMany(group => group)]),
             TokenStart = Place(Sums(byToken.Select(group => group.Count()))),
             TokenIds = Place([.. byToken.Select(group => group.Key)]),
@@ -54,18 +49,19 @@ internal sealed class PackedInput : IDisposable
         (Tokens, Positions, Slots, Sources) = (At(places.Tokens), At(places.Positions), At(places.Slots), At(places.Sources));
         (Targets, SourceOrder, SourceStart) = (At(places.Targets), At(places.SourceOrder), At(places.SourceStart));
         (TokenOrder, TokenStart, TokenIds) = (At(places.TokenOrder), At(places.TokenStart), At(places.TokenIds));
-        Starts = TorchTensors.At(At(places.Starts), [rows.Count + 1], ScalarType.Int32, device).DetachFromDisposeScope();
-        StartsOnHost = starts;
+        Tensor View(int place, int count) =>
+            TorchTensors.At(At(place), [count], ScalarType.Int32, device).DetachFromDisposeScope();
+        Starts = View(places.Starts, layout.Starts.Count);
+        QueryStarts = View(places.QueryStarts, layout.QueryStarts.Count);
+        KeyStarts = View(places.KeyStarts, layout.KeyStarts.Count);
     }
+
+    /// <summary>Where the tokens are, on the host.</summary>
+    public PackedLayout Layout { get; }
 
     public int TokenCount { get; }
 
     public int TargetCount { get; }
-
-    public int SequenceCount { get; }
-
-    /// <summary>Tokens of the longest sequence.</summary>
-    public int Longest { get; }
 
     /// <summary>Token ids that occur.</summary>
     public int DistinctTokens { get; }
@@ -73,17 +69,20 @@ internal sealed class PackedInput : IDisposable
     /// <summary>[tokens].</summary>
     public nint Tokens { get; }
 
-    /// <summary>[tokens], from 0 in each sequence.</summary>
+    /// <summary>[tokens] places in their sequences, from 0.</summary>
     public nint Positions { get; }
 
     /// <summary>[tokens] 0, 1, 2, …</summary>
     public nint Slots { get; }
 
-    /// <summary>[sequences + 1] the first token of each sequence.</summary>
+    /// <summary><see cref="PackedLayout.Starts"/>.</summary>
     public Tensor Starts { get; }
 
-    /// <summary>[sequences + 1] the same on the host.</summary>
-    public IReadOnlyList<int> StartsOnHost { get; }
+    /// <summary><see cref="PackedLayout.QueryStarts"/>.</summary>
+    public Tensor QueryStarts { get; }
+
+    /// <summary><see cref="PackedLayout.KeyStarts"/>.</summary>
+    public Tensor KeyStarts { get; }
 
     /// <summary>[targets] the token whose hidden state predicts the target.</summary>
     public nint Sources { get; }
@@ -109,6 +108,8 @@ internal sealed class PackedInput : IDisposable
     public void Dispose()
     {
         Starts.Dispose();
+        QueryStarts.Dispose();
+        KeyStarts.Dispose();
         _numbers.Dispose();
     }
 
@@ -120,7 +121,7 @@ internal sealed class PackedInput : IDisposable
         return place;
     }
 
-    /// <summary>[tokens + 1] how many of the ascending sources are below each token.</summary>
+    /// <summary>[tokens + 1] how many of the sources are below each token.</summary>
     private static int[] FirstOf(int[] sources, int tokens)
     {
         var first = new int[tokens + 1];

@@ -71,7 +71,7 @@ internal sealed class PolicyBatch
         }
 
         var lengths = samples.Select(sample => sample.Sequence.InputLength).ToArray();
-        return new PolicyBatch(samples, MicroBatcher.Pack(lengths, options.MicroBatchTokens, padded: !packed), equal);
+        return new PolicyBatch(samples, packed ? MicroBatcher.PackGroups([.. samples.Select(sample => sample.Sequence)], options.MicroBatchTokens) : MicroBatcher.Pack(lengths, options.MicroBatchTokens), equal);
     }
 
     private static PolicySample Checked(

@@ -43,7 +43,7 @@ internal sealed class TrainingPass(
     private readonly ModelConfig _config = model.Config;
     private readonly float _epsilon = (float)model.Config.RmsNormEps;
     private readonly int _tokens = input.TokenCount;
-    private readonly PackedAttention _attention = new(input);
+    private readonly PackedAttention _attention = new(input, tools.Kernels);
     private readonly TrainingBuffers _buffers = new(arena, (long)input.TokenCount * tools.WidestRow);
     private readonly nint _partials = arena.Reserve(tools.Kernels.PartialBytes(model.Config.HiddenSize));
     private readonly nint _angles = tools.Angles(input, arena);

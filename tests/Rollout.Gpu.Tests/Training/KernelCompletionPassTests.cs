@@ -25,6 +25,20 @@ public sealed class KernelCompletionPassTests : IDisposable
         new([14, 15, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3], [16]),
     ];
 
+    private static readonly int[] OtherPrompt = [.. Enumerable.Range(0, 64).Select(i => (i * 5 % 30) + 1)];
+
+    private static readonly int[] SharedPrompt = [.. Enumerable.Range(0, 70).Select(i => (i * 7 % 30) + 1)];
+
+    // Two groups with prompts that are computed once, one sequence by itself between them.
+    private static readonly TokenSequence[] Groups =
+    [
+        new(SharedPrompt, [6, 7, 8, 1, 1, 1, 2]),
+        new([9, 3], [10, 4]),
+        new(SharedPrompt, [5]), // nothing is read beyond the prompt
+        new(SharedPrompt, [.. Enumerable.Repeat(4, 90)]),
+        .. Enumerable.Range(0, 3).Select(i => new TokenSequence(OtherPrompt, [i + 1, 2, 3])),
+    ];
+
     private readonly DisposeScope? _scope;
 
     public KernelCompletionPassTests()
@@ -46,6 +60,30 @@ public sealed class KernelCompletionPassTests : IDisposable
 
         Assert.All(expected.Keys, parameter =>
             Assert.InRange(Distance(actual[parameter], expected[parameter]), 0, 1e-5));
+    }
+
+    [Fact]
+    public void Gradients_of_shared_prompts_in_float32_are_autograds()
+    {
+        using var model = Model("qwen3", ScalarType.Float32);
+
+        var (expected, actual) = (Gradients(model, autograd: true, Groups), Gradients(model, autograd: false, Groups));
+
+        Assert.All(expected.Keys, parameter =>
+            Assert.InRange(Distance(actual[parameter], expected[parameter]), 0, 1e-5));
+    }
+
+    [Fact]
+    public void Gradients_of_shared_prompts_in_bfloat16_are_as_near_to_float32_as_autograds()
+    {
+        using var model = Model("qwen3", ScalarType.BFloat16);
+        using var wide = Model("qwen3", ScalarType.Float32, rounded: true);
+
+        var exact = All(Gradients(wide, autograd: true, Groups));
+        var autograd = All(Gradients(model, autograd: true, Groups));
+        var kernels = All(Gradients(model, autograd: false, Groups));
+
+        Assert.InRange(Distance(kernels, exact), 0, 1.25 * Distance(autograd, exact));
     }
 
     [Theory]
@@ -134,12 +172,14 @@ public sealed class KernelCompletionPassTests : IDisposable
     }
 
     // The weighted sum of all log-probabilities; the weights differ, and some are 0.
-    private static Dictionary<string, float[]> Gradients(CausalLm model, bool autograd, int times = 1)
+    private static Dictionary<string, float[]> Gradients(
+        CausalLm model, bool autograd, TokenSequence[]? sequences = null, int times = 1)
     {
+        var rows = sequences ?? Sequences;
         using var passes = new CompletionPasses(model, Temperature, autograd: autograd);
         Assert.Equal(autograd, passes.Tools is null);
         using var optimizer = new AdamW(OptimizedParameter.Of(model), new AdamWOptions(0.9, 0.999, 1e-8, 0));
-        using var input = new MicroBatchInput(Sequences, Sequences.Max(row => row.InputLength), model.Device);
+        using var input = new MicroBatchInput(rows, rows.Max(row => row.InputLength), model.Device);
         for (var i = 0; i < times; i++)
         {
             passes.Of(model, optimizer).Backward(
