@@ -43,6 +43,11 @@ public sealed record TrainStats
     /// <summary>Tokens that the forward and backward passes processed, prompts included.</summary>
     public required int ProcessedTokens { get; init; }
 
+    /// <summary>
+    /// The same tokens as the passes computed them: with padding, or with a prompt that samples share once a micro-batch.
+    /// </summary>
+    public long ComputedTokens { get; init; }
+
     /// <summary>The device's memory during the step; null on a CPU.</summary>
     public TrainingMemory? Memory { get; init; }
 }

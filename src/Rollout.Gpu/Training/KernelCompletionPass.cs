@@ -18,8 +18,8 @@ namespace Rollout.Gpu.Training;
 internal sealed class KernelCompletionPass(
     TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor>? gradients) : ICompletionPass
 {
-    // 512 MiB of float32 logits: rows enough to keep the matrix units busy.
-    private const long LogitElements = 1L << 27;
+    // 384 MiB of float32 logits: rows enough to keep the matrix units busy.
+    private const long LogitElements = 3L << 25;
 
     // Slopes that the loss is asked for at once, 768 MiB in bfloat16. Each time costs a pass over the head's gradient.
     private const long SlopeElements = 3L << 27;

@@ -29,7 +29,10 @@ internal static class MicroBatcher
                     break;
             }
 
-            batches.Add(new MicroBatch(order[start..(start + rows)], width));
+            batches.Add(new MicroBatch(order[start..(start + rows)], width)
+            {
+                ComputedTokens = padded ? (long)rows * width : order[start..(start + rows)].Sum(i => (long)lengths[i]),
+            });
             start += rows;
         }
 
@@ -55,7 +58,13 @@ internal static class MicroBatcher
         void Close()
         {
             if (filling.Count > 0)
-                batches.Add(new MicroBatch([.. filling], filling.Max(i => sequences[i].InputLength)));
+            {
+                batches.Add(new MicroBatch([.. filling], filling.Max(i => sequences[i].InputLength))
+                {
+                    ComputedTokens = tokens,
+                });
+            }
+
             filling.Clear();
             tokens = 0;
         }
@@ -90,4 +99,7 @@ internal sealed record MicroBatch(int[] Sequences, int Width)
 {
     /// <summary>Tokens of the pass, padding included.</summary>
     public long PaddedTokens => (long)Sequences.Length * Width;
+
+    /// <summary>Tokens that the pass computes: padding included, or a shared prompt counted once.</summary>
+    public long ComputedTokens { get; init; } = (long)Sequences.Length * Width;
 }

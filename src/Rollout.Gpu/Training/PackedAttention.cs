@@ -55,6 +55,7 @@ internal sealed class PackedAttention(PackedInput input, TrainingKernels kernels
         kernels.MergeShared(
             CudaStream.OfTorch, TorchTensors.Pointer(own[0]), TorchTensors.Pointer(own[1]),
             TorchTensors.Pointer(shared[0]), TorchTensors.Pointer(shared[1]), input.TokenCount);
+        shared[0].Dispose(); // the gradient needs the merged one only
         return new Attended(query, key, value, own, shared);
     }
 

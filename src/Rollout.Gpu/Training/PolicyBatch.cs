@@ -35,6 +35,9 @@ internal sealed class PolicyBatch
     /// <summary>Tokens that one forward pass reads, without padding.</summary>
     public int InputCount => Samples.Sum(sample => sample.Sequence.InputLength);
 
+    /// <summary>Tokens that one forward pass computes: with padding, or with prompts that samples share counted once.</summary>
+    public long ComputedCount => MicroBatches.Sum(batch => batch.ComputedTokens);
+
     /// <exception cref="ArgumentException">
     /// A reward is infinite, a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
     /// or a completion lacks a log-probability for a token.
@@ -70,8 +73,11 @@ internal sealed class PolicyBatch
             start += own.Length;
         }
 
-        var lengths = samples.Select(sample => sample.Sequence.InputLength).ToArray();
-        return new PolicyBatch(samples, packed ? MicroBatcher.PackGroups([.. samples.Select(sample => sample.Sequence)], options.MicroBatchTokens) : MicroBatcher.Pack(lengths, options.MicroBatchTokens), equal);
+        TokenSequence[] sequences = [.. samples.Select(sample => sample.Sequence)];
+        var microBatches = packed
+            ? MicroBatcher.PackGroups(sequences, options.MicroBatchTokens)
+            : MicroBatcher.Pack([.. sequences.Select(sequence => sequence.InputLength)], options.MicroBatchTokens);
+        return new PolicyBatch(samples, microBatches, equal);
     }
 
     private static PolicySample Checked(

@@ -244,6 +244,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
             EqualRewardGroups = batch.EqualRewardGroups,
             Seconds = seconds,
             ProcessedTokens = batch.InputCount * updates.Sums.Count,
+            ComputedTokens = batch.ComputedCount * updates.Sums.Count,
             Memory = _memory.Take(),
         };
     }

@@ -20,7 +20,7 @@ public static class TrainingBenchmark
         PolicyWeights weights, GrpoOptions options, TrainBatch batch, int steps, IDeviceMemory? memory)
     {
         double seconds;
-        long processed;
+        TrainStats last;
         DeviceMemoryUse? use;
         TrainingShares? shares = null;
         using (var trainer = new PolicyTrainer(weights, options, memory: memory))
@@ -29,14 +29,14 @@ public static class TrainingBenchmark
             memory?.StartPeak();
             var measured = Enumerable.Range(0, steps).Select(_ => trainer.Train(batch)).ToArray();
             seconds = measured.Average(step => step.Seconds);
-            processed = measured[0].ProcessedTokens;
+            last = measured[^1];
             use = measured.SelectMany(Uses).MaxBy(boundary => boundary.Peak);
             if (trainer.Tools is { } tools)
                 shares = Shares(trainer, tools, batch);
         }
 
         shares ??= AutogradParts.Measure(weights.Model, options, batch).Of(seconds);
-        return new TrainingMeasurement(seconds, processed, use, shares);
+        return new TrainingMeasurement(seconds, last.ProcessedTokens, last.ComputedTokens, use, shares);
     }
 
     // Of one more step, which the events between its parts make a little slower.
@@ -63,10 +63,11 @@ public static class TrainingBenchmark
 /// <summary>What a training step took.</summary>
 /// <param name="Seconds">The mean time of a step.</param>
 /// <param name="ProcessedTokens">Tokens that its forward and backward passes processed, prompts included.</param>
+/// <param name="ComputedTokens">The same with padding, or with shared prompts counted once.</param>
 /// <param name="Memory">The device's memory at the boundary with the highest peak; null on a CPU.</param>
 /// <param name="Shares">Where the time went.</param>
 public sealed record TrainingMeasurement(
-    double Seconds, long ProcessedTokens, DeviceMemoryUse? Memory, TrainingShares Shares);
+    double Seconds, long ProcessedTokens, long ComputedTokens, DeviceMemoryUse? Memory, TrainingShares Shares);
 
 /// <summary>Shares of a training step's time, which sum to 1.</summary>
 /// <param name="Products">The layers' matrix products and their gradients.</param>
