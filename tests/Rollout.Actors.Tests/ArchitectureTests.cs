@@ -59,7 +59,8 @@ public sealed partial class ArchitectureTests
             [
                 "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "GreedyAccuracy", "HuggingFaceModel",
                 "LibTorch", "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng",
-                "SupervisedOptions", "SupervisedTrainer", "TransferOptions", "TransferSecurity", "WeightFingerprint",
+                "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",
+                "TransferOptions", "TransferSecurity", "WeightFingerprint",
                 "WeightPublisher", "WeightReceiver", "WeightServer",
             ],
             shown.Order(StringComparer.Ordinal));

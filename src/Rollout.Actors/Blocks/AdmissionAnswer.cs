@@ -3,7 +3,7 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Numbers a decoder's admissions to the pool. Messages that name an older admission of a sequence are stale.
+/// Numbers the admissions of a decoder's ledger. Messages that name an older admission of a sequence are stale.
 /// </summary>
 public readonly record struct AdmissionId(long Value)
 {

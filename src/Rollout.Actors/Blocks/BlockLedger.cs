@@ -55,9 +55,9 @@ public sealed class BlockLedger
     public string? Imbalance() => LedgerAudit.Imbalance(_pool, _cache, _tables.Values);
 
     /// <summary>
-    /// Grants the blocks of one step: handles written tokens, releases, growth and admissions, in that order. No block
-    /// is the destination of two copies. All sources are read before anything is written: a block may be the source of one copy and, once its last holder was preempted, the destination of
-    /// another.
+    /// Grants the blocks of one step: handles written tokens, releases, growth and admissions, in that order. No block is
+    /// the destination of two copies. All sources are read before anything is written: a block may be the source of one
+    /// copy and, once its last holder was preempted, the destination of another.
     /// </summary>
     public StepGrant Reserve(StepDemand demand)
     {
@@ -103,7 +103,7 @@ public sealed class BlockLedger
     private void Check(StepDemand demand)
     {
         if (demand.Version != Version)
-            throw Senseless(demand, $"computes under {demand.Version} but the pool is at {Version}");
+            throw Senseless(demand, $"computes under {demand.Version} but the ledger is at {Version}");
 
         _asked.Clear();
         foreach (var request in demand.Admissions)

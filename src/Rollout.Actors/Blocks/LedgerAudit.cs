@@ -2,9 +2,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>
-/// Recounts the pool and the cache from the block tables, and compares.
-/// </summary>
+/// <summary>Recounts the pool and the cache from the block tables, and compares.</summary>
 internal static class LedgerAudit
 {
     /// <summary>The first difference, in a sentence; null if there is none.</summary>

@@ -66,9 +66,7 @@ public sealed class PrefixCache
         return block;
     }
 
-    /// <summary>
-    /// Removes one reference. With the last one, a registered block is cached and any other is free.
-    /// </summary>
+    /// <summary>Removes one reference. With the last one, a registered block is cached and any other is free.</summary>
     public void Release(BlockId block) => _pool.Release(block, Contains(block));
 
     /// <summary>Forgets all blocks; cached ones are free.</summary>

@@ -2,13 +2,13 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>What one decoder needs of the pool for one step. Whoever gets it owns its arrays.</summary>
+/// <summary>What one decoder asks of its ledger for one step. Whoever gets it owns its arrays.</summary>
 public sealed record StepDemand
 {
     /// <summary>Counts demands of this decoder.</summary>
     public required long Step { get; init; }
 
-    /// <summary>The policy under which the step computes; must be the pool's.</summary>
+    /// <summary>The policy under which the step computes; must be the ledger's.</summary>
     public required PolicyVersion Version { get; init; }
 
     /// <summary>

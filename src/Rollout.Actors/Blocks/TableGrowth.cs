@@ -3,9 +3,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Blocks;
 
 /// <summary>
-/// Gives a sequence slots for more tokens: appends blocks, and replaces its last block by a copy when that is
-/// partly filled and others hold it too. Registered blocks are full, so nothing is ever written to them
-/// again.
+/// Gives a sequence slots for more tokens: appends blocks, and replaces its last block by a copy when that is partly
+/// filled and others hold it too. Registered blocks are full, so nothing is ever written to them again.
 /// </summary>
 internal sealed class TableGrowth(KvCacheGeometry geometry, BlockPool pool, PrefixCache cache)
 {

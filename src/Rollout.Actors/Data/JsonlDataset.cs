@@ -127,14 +127,7 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         var format = _formatChat ?? throw lines.Invalid(
             index, $"field \"{_settings.PromptField}\" is a list of messages, but the model has no "
             + "chat format");
-        var messages = new List<ChatMessage>();
-        foreach (var message in list.EnumerateArray())
-        {
-            if (JsonFile.Text(message, "role") is not { } role
-                || JsonFile.Text(message, "content") is not { } content)
-                throw PromptKind(lines, index);
-            messages.Add(new ChatMessage(role, content));
-        }
+        var messages = ChatMessage.ReadAll(list) ?? throw PromptKind(lines, index);
         try
         {
             return format(messages);

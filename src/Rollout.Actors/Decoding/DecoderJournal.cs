@@ -81,9 +81,7 @@ public sealed class DecoderJournal
         return true;
     }
 
-    /// <summary>
-    /// Adds a sample that the decoder works on from now on. True if it replaces one that was held.
-    /// </summary>
+    /// <summary>Adds a sample that the decoder works on from now on. True if it replaces one that was held.</summary>
     /// <param name="group">The sample's group.</param>
     /// <param name="start">What the scheduler knows of it.</param>
     /// <param name="assignment">The assignment that it is reported under.</param>

@@ -97,7 +97,7 @@ public sealed class DecodeEngine : IDisposable
     /// <summary>Lends the memory of the KV pool to a trainer until <see cref="SwapPolicy"/>. No demand may be out.</summary>
     public void Sleep() => _runner.Sleep();
 
-    /// <summary>What the next step needs of the pool; null while such a demand is out, or nothing is to do.</summary>
+    /// <summary>What the next step asks of the ledger; null while such a demand is out, or nothing is to do.</summary>
     public StepDemand? Demand()
     {
         if (_planner.IsDemandOut || !_planner.HasWork)

@@ -4,8 +4,8 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// What holds blocks of the pool: unfinished sequences with the prompts that are still being computed, and the finished
-/// rows of the static baseline. Collects what the next demand tells the pool: who grows, which blocks are released,
+/// What holds blocks: unfinished sequences with the prompts that are still being computed, and the finished
+/// rows of the static baseline. Collects what the next demand tells the ledger: who grows, which blocks are released,
 /// which prompts are written.
 /// </summary>
 internal sealed class RunningSet
@@ -70,7 +70,7 @@ internal sealed class RunningSet
     /// <summary>Gives back the blocks of a sequence that isn't in the set.</summary>
     public void QueueRelease(Sequence sequence) => _releases.Add(new SequenceRelease(sequence.Id, sequence.Admission));
 
-    /// <summary>Removes a sequence whose blocks the pool has taken already.</summary>
+    /// <summary>Removes a sequence whose blocks the ledger has taken already.</summary>
     public void RemovePreempted(Sequence sequence)
     {
         sequence.DropBlocks();

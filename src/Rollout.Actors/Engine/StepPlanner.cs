@@ -6,7 +6,7 @@ using Rollout.Gpu.Contracts;
 namespace Rollout.Actors.Engine;
 
 /// <summary>
-/// Decides what each step of one engine computes. <see cref="Demand"/> asks the pool for the next step's blocks,
+/// Decides what each step of one engine computes. <see cref="Demand"/> asks the ledger for the next step's blocks,
 /// <see cref="Plan"/> turns the grant into a batch, <see cref="Complete"/> or <see cref="Fail"/> takes the result of
 /// the oldest planned step. Two steps may be planned at once: rows of the second name the tokens of the first by their
 /// draws.

@@ -3,7 +3,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>The mailbox of a BlockAllocatorActor: one per device, owner of its pool.</summary>
+/// <summary>The mailbox of a BlockAllocatorActor: one per device, owner of its ledger.</summary>
 public interface IBlockAllocatorMessage;
 
 /// <summary>

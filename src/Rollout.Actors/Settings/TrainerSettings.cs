@@ -2,16 +2,6 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Settings;
 
-/// <summary>The learning rate after the warm-up.</summary>
-public enum LearningRateSchedule
-{
-    /// <summary>It stays the same.</summary>
-    Constant,
-
-    /// <summary>It falls linearly to 0 at the end of the run.</summary>
-    Linear,
-}
-
 /// <summary>The section <c>train</c>: the update rule, the optimizer, and the deadlines of a training step.</summary>
 public sealed record TrainerSettings
 {
@@ -30,8 +20,20 @@ public sealed record TrainerSettings
     /// <summary>Advantages and loss: <c>loss-type</c> with the parts that other keys replace.</summary>
     public required LossRecipe Loss { get; init; }
 
-    /// <summary>Optimizer steps on each batch of rollouts.</summary>
+    /// <summary>Passes over each batch of rollouts.</summary>
     public required int NumIterations { get; init; }
+
+    /// <summary>Groups of one optimizer step; it divides <see cref="PromptsPerStep"/>.</summary>
+    public required int MiniBatchPrompts { get; init; }
+
+    /// <summary>Leave completions that reached their token limit out of the loss.</summary>
+    public required bool MaskTruncated { get; init; }
+
+    /// <summary>Updates in a row that may be skipped because they are not finite; one more ends the run.</summary>
+    public required int MaxSkippedUpdates { get; init; }
+
+    /// <summary>The reference policy of the KL term.</summary>
+    public required ReferenceOptions Reference { get; init; }
 
     /// <summary>Tokens of one forward and backward pass, padding included.</summary>
     public required int MicroBatchTokens { get; init; }
@@ -42,6 +44,9 @@ public sealed record TrainerSettings
     public required int WarmupSteps { get; init; }
 
     public required LearningRateSchedule LrSchedule { get; init; }
+
+    /// <summary>What the learning rate falls to.</summary>
+    public required double MinLearningRate { get; init; }
 
     public required double WeightDecay { get; init; }
 
@@ -66,17 +71,35 @@ public sealed record TrainerSettings
     /// <summary>A step fails when none of its groups got a token or a reward for this long, unless they wait in line.</summary>
     public required TimeSpan StepTimeout { get; init; }
 
-    public static TrainerSettings From(ConfigSection section) => new()
+    /// <exception cref="ConfigurationException">
+    /// A value is of the wrong type or out of its range, or two contradict each other.
+    /// </exception>
+    public static TrainerSettings From(ConfigSection section)
+    {
+        var settings = Read(section);
+        settings.RequireAgreement(section);
+        return settings;
+    }
+
+    private static TrainerSettings Read(ConfigSection section) => new()
     {
         Steps = section.Whole("steps", Bounds.AtLeast(1)),
         PromptsPerStep = section.Whole("prompts-per-step", Bounds.AtLeast(1)),
         NumGenerations = section.Whole("num-generations", Bounds.Between(1, MostSamplesOfGroup)),
         Loss = LossSettings.From(section),
         NumIterations = section.Whole("num-iterations", Bounds.AtLeast(1)),
+        MiniBatchPrompts = section.Whole("mini-batch-prompts", Bounds.AtLeast(1)),
+        MaskTruncated = section.Bool("mask-truncated"),
+        MaxSkippedUpdates = section.Whole("max-skipped-updates", Bounds.AtLeast(0)),
+        Reference = new ReferenceOptions(
+            section.Whole("reference-sync-every", Bounds.AtLeast(0)),
+            section.Number("reference-mixup-alpha", Bounds.AboveUpTo(0, 1)),
+            section.Bool("reference-offload")),
         MicroBatchTokens = section.Whole("micro-batch-tokens", Bounds.AtLeast(1)),
         LearningRate = section.Number("learning-rate", Bounds.Between(0, 1)),
         WarmupSteps = section.Whole("warmup-steps", Bounds.AtLeast(0)),
         LrSchedule = section.Choice<LearningRateSchedule>("lr-schedule"),
+        MinLearningRate = section.Number("min-learning-rate", Bounds.AtLeast(0)),
         WeightDecay = section.Number("weight-decay", Bounds.AtLeast(0)),
         AdamBeta1 = section.Number("adam-beta1", Bounds.FromBelow(0, 1)),
         AdamBeta2 = section.Number("adam-beta2", Bounds.FromBelow(0, 1)),
@@ -116,16 +139,25 @@ public sealed record TrainerSettings
     /// <summary>
     /// The options of the trainer, which divides its logits by the temperature that sampled the tokens.
     /// </summary>
-    public GrpoOptions ToGrpoOptions(SamplingSettings sampling) => new()
+    /// <param name="sampling">How tokens are sampled.</param>
+    /// <param name="seed">The run's seed.</param>
+    public GrpoOptions ToGrpoOptions(SamplingSettings sampling, ulong seed) => new()
     {
         Loss = Loss,
         NumIterations = NumIterations,
+        MiniBatchPrompts = MiniBatchPrompts,
+        Seed = seed,
+        MaskTruncated = MaskTruncated,
+        MaxSkippedUpdates = MaxSkippedUpdates,
+        Reference = Reference,
         Temperature = sampling.Temperature,
         MaxCompletionLength = sampling.MaxTokens,
         MicroBatchTokens = MicroBatchTokens,
         LearningRate = LearningRate,
         WarmupSteps = WarmupSteps,
-        TotalSteps = LrSchedule == LearningRateSchedule.Linear ? Steps * NumIterations : 0,
+        LrSchedule = LrSchedule,
+        TotalSteps = Steps * StepsOfBatch,
+        MinLearningRate = MinLearningRate,
         WeightDecay = WeightDecay,
         AdamBeta1 = AdamBeta1,
         AdamBeta2 = AdamBeta2,
@@ -134,4 +166,27 @@ public sealed record TrainerSettings
         Deterministic = Deterministic,
         Autograd = Autograd,
     };
+
+    /// <summary>Optimizer steps on each batch of rollouts.</summary>
+    private int StepsOfBatch => NumIterations * (PromptsPerStep / MiniBatchPrompts);
+
+    private void RequireAgreement(ConfigSection section)
+    {
+        if (PromptsPerStep % MiniBatchPrompts != 0)
+            throw section.Invalid("mini-batch-prompts", $"a divisor of prompts-per-step, which is {PromptsPerStep}");
+        if (MinLearningRate > LearningRate)
+        {
+            throw section.Invalid(
+                "min-learning-rate", FormattableString.Invariant($"at most learning-rate, which is {LearningRate}"));
+        }
+        if (Reference.SyncEvery > 0 && !Loss.NeedsReference)
+            throw section.Invalid("reference-sync-every", "0, as beta is 0 and there is no reference");
+        if (Loss.Surrogate == Surrogate.PolicyGradient && MiniBatchPrompts < PromptsPerStep)
+        {
+            throw section.Invalid(
+                "mini-batch-prompts",
+                $"prompts-per-step, which is {PromptsPerStep}, as surrogate is policy-gradient, which has no ratio to older"
+                + " weights");
+        }
+    }
 }

@@ -6,7 +6,23 @@ namespace Rollout.Actors.Text;
 /// <summary>One turn of a conversation.</summary>
 /// <param name="Role">system, user or assistant.</param>
 /// <param name="Content">The text of the turn.</param>
-public sealed record ChatMessage(string Role, string Content);
+public sealed record ChatMessage(string Role, string Content)
+{
+    /// <summary>The messages of a JSON list of {role, content}, both texts; null for any other value.</summary>
+    public static ChatMessage[]? ReadAll(JsonElement list)
+    {
+        if (list.ValueKind != JsonValueKind.Array)
+            return null;
+        var messages = new List<ChatMessage>();
+        foreach (var message in list.EnumerateArray())
+        {
+            if (JsonFile.Text(message, "role") is not { } role || JsonFile.Text(message, "content") is not { } content)
+                return null;
+            messages.Add(new ChatMessage(role, content));
+        }
+        return [.. messages];
+    }
+}
 
 /// <summary>
 /// Writes a conversation in the format that the model was trained on. The format is recognised from the model's Jinja

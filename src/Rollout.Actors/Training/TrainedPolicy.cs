@@ -15,8 +15,8 @@ internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPub
 
     public Policy Next => new(run, trainer.Version.Next());
 
-    /// <summary>False once a training step has failed: its weights must not be saved.</summary>
-    public bool IsWhole { get; private set; } = true;
+    /// <summary>False once an update was interrupted halfway: such weights must not be saved.</summary>
+    public bool IsWhole => trainer.IsWhole;
 
     /// <summary>
     /// The last checkpoint's folder, which may be the one that the run was resumed from; null before the first.
@@ -27,13 +27,7 @@ internal sealed class TrainedPolicy(IPolicyTrainer trainer, long run, IWeightPub
     public void ContinueFrom(string checkpoint) => LastCheckpoint = checkpoint;
 
     /// <summary>Trains one step.</summary>
-    public TrainStats Train(TrainBatch batch)
-    {
-        IsWhole = false;
-        var stats = trainer.Train(batch);
-        IsWhole = true;
-        return stats;
-    }
+    public TrainStats Train(TrainBatch batch) => trainer.Train(batch);
 
     /// <summary>
     /// Offers the current weights to other processes, if any. Returns what the barrier is to distribute.

@@ -189,7 +189,15 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         Receive<AllParked>(parked => parked.Next == run.NextPolicy, _ =>
         {
             Timers.Cancel(nameof(BarrierSilent));
-            _barrier.Tell(run.Train(round.Groups, rolloutSeconds));
+            var update = run.Train(round.Groups, rolloutSeconds);
+            foreach (var skipped in run.SkippedUpdates)
+                _log.Warning("training step {Step} skipped an update: {Reason}", run.Policy.Version.Value, skipped);
+            if (run.WhyOver is { } why)
+            {
+                End(run, $"training step {run.Policy.Version.Value}: {why}");
+                return;
+            }
+            _barrier.Tell(update);
             Become(() => Updating(run, round));
         });
         AwaitBarrier(run, round);

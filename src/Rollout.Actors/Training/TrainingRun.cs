@@ -31,6 +31,12 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     /// <summary>True if an evaluation follows the step that was trained last.</summary>
     public bool EvaluatesNow => job.EvaluatesAfter(_progress.Step);
 
+    /// <summary>Updates of the step that was trained last that were not made, and why.</summary>
+    public IReadOnlyList<string> SkippedUpdates => _unreported?.Train.SkippedUpdates ?? [];
+
+    /// <summary>Why the run can't go on after the step that was trained last; null where it can.</summary>
+    public string? WhyOver => _unreported?.Train.WhyOver;
+
     /// <summary>Starts the run, or continues it after the step of a checkpoint that is there already.</summary>
     public void Begin(TrainingProgress from)
     {
@@ -104,7 +110,10 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             group.Group.Id,
             group.Prompt,
             [.. group.Group.Completions.Select((completion, i) =>
-                new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i]))]))]);
+                new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i])
+                {
+                    Reason = completion.Reason,
+                })]))]);
 
     /// <summary>The report of the step that was trained last; null if it was reported already.</summary>
     public TrainingStepFinished? TakeReport(DecoderStats decode, double? accuracy)
@@ -126,8 +135,8 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0 ? Save() : null;
 
     /// <summary>
-    /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of a
-    /// step.
+    /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of an
+    /// update.
     /// </summary>
     /// <param name="error">Why the run ends early; null if it ends as planned.</param>
     /// <returns>What the observer is to be told, in this order, each as soon as it is so.</returns>

@@ -8,8 +8,27 @@ public sealed record GrpoOptions
     /// <summary>Advantages and loss.</summary>
     public required LossRecipe Loss { get; init; }
 
-    /// <summary>Optimizer steps per batch of rollouts (μ in the GRPO paper).</summary>
+    /// <summary>Passes over each batch of rollouts (μ in the GRPO paper).</summary>
     public required int NumIterations { get; init; }
+
+    /// <summary>Groups of one optimizer step; 0 takes the whole batch.</summary>
+    public int MiniBatchPrompts { get; init; }
+
+    /// <summary>Shuffles the groups of a batch into mini-batches.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>
+    /// Leave completions that reached their token limit out of the loss (TRL's mask_truncated_completions).
+    /// </summary>
+    public bool MaskTruncated { get; init; }
+
+    /// <summary>
+    /// The most updates in a row that may be skipped because their loss or gradient is not finite; one more ends the run.
+    /// </summary>
+    public int MaxSkippedUpdates { get; init; }
+
+    /// <summary>How the reference policy follows the policy, and where it waits.</summary>
+    public ReferenceOptions Reference { get; init; } = ReferenceOptions.Initial;
 
     /// <summary>The sampling temperature: the trainer's logits are divided by it too.</summary>
     public required double Temperature { get; init; }
@@ -20,15 +39,23 @@ public sealed record GrpoOptions
     /// <summary>The most tokens of one forward and backward pass: prompts, completions and padding.</summary>
     public required int MicroBatchTokens { get; init; }
 
+    /// <summary>The highest learning rate.</summary>
     public required double LearningRate { get; init; }
 
     /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
     public required int WarmupSteps { get; init; }
 
-    /// <summary>
-    /// Optimizer steps, warm-up included, after which the rate has fallen linearly to 0; 0 keeps it constant.
-    /// </summary>
+    /// <summary>The course of the learning rate after that.</summary>
+    public LearningRateSchedule LrSchedule { get; init; }
+
+    /// <summary>Optimizer steps of the run, which a schedule that falls is spread over.</summary>
     public int TotalSteps { get; init; }
+
+    /// <summary>What the learning rate falls to.</summary>
+    public double MinLearningRate { get; init; }
+
+    /// <summary>The learning rate of each optimizer step.</summary>
+    public LearningRate Rate => new(LearningRate, WarmupSteps, LrSchedule, TotalSteps, MinLearningRate);
 
     public required double WeightDecay { get; init; }
 

@@ -7,11 +7,20 @@ public interface IPolicyTrainer : IDisposable
     PolicyVersion Version { get; }
 
     /// <summary>
-    /// Runs one training step: advantages, num_iterations passes of clipped token loss, optimizer steps. Publishes the
-    /// weights as the next version. Decoders that share the weights must be parked, which the step barrier ensures.
+    /// False once an update was interrupted halfway, or made a weight infinite or NaN: such weights can't be saved.
     /// </summary>
-    /// <exception cref="DeviceFaultException">The device can no longer be trusted.</exception>
-    /// <exception cref="NotFiniteNumberException">A loss, gradient or weight is not finite.</exception>
+    bool IsWhole { get; }
+
+    /// <summary>
+    /// Runs one training step: advantages, then an optimizer step for each mini-batch of each iteration. Publishes the
+    /// weights as the next version. Decoders that share the weights must be parked, which the step barrier ensures.
+    /// An update whose loss or gradient is not finite is skipped; <see cref="TrainStats.WhyOver"/> says when that ends
+    /// the run.
+    /// </summary>
+    /// <exception cref="DeviceFaultException">
+    /// The device can no longer be trusted, or has too little memory for a single sequence. Nothing was published.
+    /// </exception>
+    /// <exception cref="NotFiniteNumberException">A weight is not finite after an update.</exception>
     TrainStats Train(TrainBatch batch);
 
     /// <summary>Bytes that <see cref="Save"/> writes, except small files. Any thread may ask.</summary>

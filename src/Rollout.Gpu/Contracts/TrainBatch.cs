@@ -10,7 +10,19 @@ public sealed record TrainBatch(IReadOnlyList<TrainGroup> Groups);
 public sealed record TrainGroup(GroupId Id, int[] Prompt, TrainCompletion[] Completions);
 
 /// <summary>One sampled completion.</summary>
-/// <param name="Tokens">Sampled token ids, the stop token included.</param>
-/// <param name="SamplerLogprobs">The sampler's temperature-scaled log-probability of each token.</param>
+/// <param name="Tokens">Token ids, the stop token included.</param>
+/// <param name="SamplerLogprobs">
+/// The sampler's temperature-scaled log-probability of each token; anything where a token was not sampled.
+/// </param>
 /// <param name="Reward">The weighted sum of the reward functions; NaN where there is none, as in TRL.</param>
-public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward);
+public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward)
+{
+    /// <summary>
+    /// True for each token that the policy sampled. Others, such as a tool's output, are read but not learnt. Null where
+    /// all were sampled.
+    /// </summary>
+    public bool[]? Sampled { get; init; }
+
+    /// <summary>Why the completion ended.</summary>
+    public FinishReason Reason { get; init; } = FinishReason.Stop;
+}

@@ -100,16 +100,7 @@ internal sealed class ModelRunner : IModelRunner
     }
 
     /// <exception cref="InvalidOperationException">The shared weights are of another version.</exception>
-    public void LoadWeights(PolicyVersion version)
-    {
-        if (_weights.Version != version)
-        {
-            throw new InvalidOperationException(
-                $"Asked to load {version}, but the weights published are {_weights.Version}.");
-        }
-
-        Version = version;
-    }
+    public void LoadWeights(PolicyVersion version) => Version = _weights.Require(version);
 
     public void Dispose()
     {

@@ -35,6 +35,9 @@ internal sealed class AdamW : IDisposable
     /// <summary>Updates so far.</summary>
     public int Steps { get; private set; }
 
+    /// <summary>False while an update is made, and after one that failed halfway or made a weight infinite or NaN.</summary>
+    public bool IsWhole { get; private set; } = true;
+
     /// <summary>Bytes of the state that <see cref="Save"/> writes.</summary>
     public long StateBytes => State().Sum(state => state.Value.numel() * state.Value.element_size());
 
@@ -43,20 +46,6 @@ internal sealed class AdamW : IDisposable
     /// </summary>
     public static double ClipFactor(double norm, double limit) =>
         limit > 0 ? Math.Min(1, limit / (norm + 1e-6)) : 1;
-
-    /// <summary>
-    /// The next update's rate. It rises linearly from 1/n of the highest to all of it at update n, then falls
-    /// linearly and would be 0 in the update after <paramref name="totalSteps"/>.
-    /// </summary>
-    /// <param name="learningRate">The highest rate.</param>
-    /// <param name="warmupSteps">n.</param>
-    /// <param name="totalSteps">Updates of the run; 0 keeps the rate.</param>
-    public double Scheduled(double learningRate, int warmupSteps, int totalSteps = 0)
-    {
-        var rise = (Steps + 1.0) / Math.Max(warmupSteps, 1);
-        var fall = totalSteps == 0 ? 1 : (totalSteps - Steps) / Math.Max(totalSteps - warmupSteps + 1.0, 1);
-        return learningRate * Math.Clamp(Math.Min(rise, fall), 0, 1);
-    }
 
     /// <summary>Forgets all gradients.</summary>
     public void ZeroGradients()
@@ -118,10 +107,12 @@ internal sealed class AdamW : IDisposable
         if (!float.IsFinite((float)(learningRate / (1 - _options.Beta1))))
             throw new NotFiniteNumberException($"A step at learning rate {learningRate} is beyond float32.", learningRate);
         Steps++;
+        IsWhole = false;
         var factors = new AdamWFactors(_options, learningRate, gradientScale, Steps);
         var broken = UsesFused ? UpdateFused(factors) : UpdateEach(factors);
         if (broken is not null)
             throw new NotFiniteNumberException($"{broken} is not finite after optimizer step {Steps}.");
+        IsWhole = true;
     }
 
     /// <summary>
@@ -142,25 +133,9 @@ internal sealed class AdamW : IDisposable
     public void Load(string path)
     {
         using var noGradient = no_grad();
-        using var file = SafetensorsFile.Open(path);
         using var steps = empty(1, ScalarType.Int64);
-        var targets = State().Prepend((Name: StepTensor, Value: steps)).ToArray();
-        var entries = targets.Select(target => Matching(file, target.Name, target.Value)).ToArray();
-        foreach (var (entry, target) in entries.Zip(targets))
-            file.CopyTo(entry, target.Value);
-        if (FiniteCheck.FirstBroken(State()) is { } broken)
-            throw new CheckpointException($"{path}: tensor {broken} holds a number that is not finite.");
+        TensorFile.Read(path, [(StepTensor, steps), .. State()]);
         Steps = (int)steps.item<long>();
-    }
-
-    private static SafetensorsEntry Matching(SafetensorsFile file, string name, Tensor expected)
-    {
-        var entry = file.Find(name) ?? throw new CheckpointException($"{file.Path} has no tensor {name}.");
-        return entry.Shape.SequenceEqual(expected.shape) && entry.Dtype == expected.dtype
-            ? entry
-            : throw new CheckpointException(
-                $"{file.Path}: {name} is {entry.Dtype} {SafetensorsEntry.Shown(entry.Shape)}; "
-                + $"expected {expected.dtype} {SafetensorsEntry.Shown(expected.shape)}.");
     }
 
     // A parameter without a gradient stays as it is, which the fused step can't do.

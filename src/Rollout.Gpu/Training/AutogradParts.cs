@@ -32,10 +32,13 @@ internal sealed record AutogradParts(
     public static AutogradParts Measure(CausalLm model, GrpoOptions options, TrainBatch batch)
     {
         using var scope = NewDisposeScope();
-        var prepared = PolicyBatch.From(batch, options, model.Config.VocabSize);
-        var first = prepared.MicroBatches[0];
-        using var input = new MicroBatchInput(
-            [.. prepared.SamplesOf(0).Select(sample => sample.Sequence)], first.Width, model.Device);
+        var prepared = PolicyBatch.From(batch, options.MaskTruncated, model.Config.VocabSize);
+        prepared.ComputeAdvantages(options.Loss);
+        PolicySample[] samples = [.. prepared.Samples.Where(sample => sample.HasGradient)];
+        int[] lengths = [.. samples.Select(sample => sample.Sequence.InputLength)];
+        var microBatches = MicroBatcher.Pack(lengths, options.MicroBatchTokens);
+        var first = microBatches[0];
+        using var input = MicroBatchInput.Of(first.Sequences.Select(i => samples[i]), first.Width, model.Device);
         var attention = new SdpaAttention(input.RowCount, input.Width);
         var layer = model.Stack.Layers[0];
         Projection[] projections =
@@ -64,10 +67,10 @@ internal sealed record AutogradParts(
         var pass = new CompletionPass(
             model, options.Temperature, CompletionPass.DefaultLogitElements(model.Device));
         var whole = Fastest(model, () => pass.Backward(input, atOnce: false, (logprobs, _) => ones_like(logprobs)));
-        var optimizer = OptimizerSeconds(model, options, prepared.MicroBatches.Count);
+        var optimizer = OptimizerSeconds(model, options, microBatches.Count);
 
         var count = shape.LayerCount;
-        var passes = (double)prepared.InputCount / Math.Max(first.Sequences.Sum(i => prepared.Samples[i].Sequence.InputLength), 1);
+        var passes = (double)lengths.Sum() / Math.Max(first.Sequences.Sum(i => lengths[i]), 1);
         return new AutogradParts(
             passes * count * products,
             passes * count * attending,

@@ -30,14 +30,13 @@ internal sealed class CompletionPasses : IDisposable
     /// <summary>What passes by kernels share; null where passes are autograd's.</summary>
     public TrainingTools? Tools { get; }
 
-    /// <summary>Passes take any lengths without padding.</summary>
-    public bool ArePacked => Tools is not null;
+    /// <summary>Collects the gradients of passes by kernels; set before any is computed.</summary>
+    public AdamW? Optimizer { get; set; }
 
     /// <param name="model">The weights.</param>
-    /// <param name="optimizer">Collects the gradients; null where only log-probabilities are computed.</param>
-    public ICompletionPass Of(CausalLm model, AdamW? optimizer) => Tools is null
+    public ICompletionPass Of(CausalLm model) => Tools is null
         ? new CompletionPass(model, _temperature, _logitElements)
-        : new KernelCompletionPass(Tools, model, _temperature, optimizer is null ? null : optimizer.GradientSum);
+        : new KernelCompletionPass(Tools, model, _temperature, parameter => Optimizer!.GradientSum(parameter));
 
     public void Dispose() => Tools?.Dispose();
 

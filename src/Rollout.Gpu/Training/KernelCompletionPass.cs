@@ -14,9 +14,9 @@ namespace Rollout.Gpu.Training;
 /// <param name="tools">Kernels and products for the model's shape.</param>
 /// <param name="model">The weights.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
-/// <param name="gradients">The float32 sum that a parameter's gradient is added to; null where none is computed.</param>
+/// <param name="gradients">The float32 sum that a parameter's gradient is added to.</param>
 internal sealed class KernelCompletionPass(
-    TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor>? gradients) : ICompletionPass
+    TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor> gradients) : ICompletionPass
 {
     // 384 MiB of float32 logits: rows enough to keep the matrix units busy.
     private const long LogitElements = 3L << 25;
@@ -31,6 +31,13 @@ internal sealed class KernelCompletionPass(
     private readonly int _slopesAtOnce = Rows(SlopeElements, model);
 
     public Device Device => model.Device;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MicroBatch> Pack(IReadOnlyList<TokenSequence> sequences, int tokens) =>
+        MicroBatcher.PackGroups(sequences, tokens);
+
+    /// <inheritdoc/>
+    public void Enter(TrainingPart part) => tools.Clock?.Enter(part);
 
     /// <inheritdoc/>
     public Tensor Logprobs(MicroBatchInput input)
@@ -50,9 +57,8 @@ internal sealed class KernelCompletionPass(
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         using var memory = new Memory(tools, model, input);
-        var sums = gradients ?? throw new InvalidOperationException("This pass computes no gradients.");
         var (targets, width, head) = (memory.Input.TargetCount, model.Config.HiddenSize, model.LogitProjection);
-        var result = memory.Forward(sums);
+        var result = memory.Forward(gradients);
         var hidden = memory.Sources(result); // [targets, hidden]
         var states = memory.Arena.Reserve((long)targets * width * sizeof(float)); // dLoss/dhidden over the factor
         var rowsAtOnce = atOnce ? targets : EqualParts(targets);
@@ -70,7 +76,7 @@ internal sealed class KernelCompletionPass(
             var part = StatesOf(hidden, start);
             tools.Products.InputGradient(slopes, head, states + (start * (nint)width * sizeof(float)), rows, wide: true);
             tools.Kernels.ScaleRows(CudaStream.OfTorch, part, TorchTensors.Pointer(factors[^1]), rows, width);
-            tools.Products.AddWeightGradient(part, slopes, head, TorchTensors.Pointer(sums(head.Weight)), rows);
+            tools.Products.AddWeightGradient(part, slopes, head, TorchTensors.Pointer(gradients(head.Weight)), rows);
         }
 
         var pass = memory.Pass!;

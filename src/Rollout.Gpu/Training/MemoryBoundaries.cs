@@ -30,6 +30,9 @@ internal sealed class MemoryBoundaries(IDeviceMemory? memory)
 
     public void AfterOptimizer() => _optimizer = Read();
 
+    /// <summary>Gives memory that allocators keep for reuse back to the device.</summary>
+    public void Trim() => memory?.Trim();
+
     /// <summary>
     /// The step's figures; null where memory is not read. A boundary that the step did not reach has the current
     /// figures.

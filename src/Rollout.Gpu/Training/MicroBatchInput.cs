@@ -1,4 +1,5 @@
 using Rollout.Gpu.Interop;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
@@ -56,6 +57,10 @@ internal sealed class MicroBatchInput : IDisposable
         Rows = OnDevice(ownRows);
     }
 
+    /// <summary>The micro-batch of these completions.</summary>
+    public static MicroBatchInput Of(IEnumerable<PolicySample> samples, int width, Device device) =>
+        new([.. samples.Select(sample => sample.Sequence)], width, device);
+
     /// <summary>[rows] the sequences, as they were given.</summary>
     public IReadOnlyList<TokenSequence> Sequences { get; }
 
@@ -95,6 +100,22 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>One value a target, row after row → [targets] float32 on the device.</summary>
     public Tensor ForEachTarget(IEnumerable<float[]> perToken) =>
         OnDevice([.. perToken.SelectMany(values => values)]);
+
+    /// <summary>The same of values that are known of all rows or of none; null of none.</summary>
+    public Tensor? ForEachTargetIfKnown(IEnumerable<float[]?> perToken)
+    {
+        float[][] known = [.. perToken.OfType<float[]>()];
+        return known.Length == 0 ? null : ForEachTarget(known);
+    }
+
+    /// <summary>[targets] bool on the device: true where a token was not sampled; null where all were.</summary>
+    public Tensor? Inserted(IReadOnlyList<PolicySample> samples)
+    {
+        if (samples.All(sample => sample.Sampled is null))
+            return null;
+        using var zero = 0.0.ToScalar();
+        return ForEachTarget(samples.Select(sample => sample.WeightOfEach(1))).eq(zero);
+    }
 
     public void Dispose()
     {

@@ -3,118 +3,108 @@ using Rollout.Gpu.Training.Losses;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>
-/// The completions of a <see cref="TrainBatch"/> that the model computes, checked, with advantages and weights. Groups
-/// with equal rewards are left out, also where there is a KL term, but count in the loss's denominators.
-/// </summary>
+/// <summary>The completions of a <see cref="TrainBatch"/>, checked, with their advantages.</summary>
 internal sealed class PolicyBatch
 {
-    private PolicyBatch(
-        IReadOnlyList<PolicySample> samples, IReadOnlyList<MicroBatch> microBatches, int equalRewardGroups)
+    private readonly TrainBatch _batch;
+    private readonly PolicySample[][] _groups;
+
+    private PolicyBatch(TrainBatch batch, PolicySample[][] groups)
     {
-        Samples = samples;
-        MicroBatches = microBatches;
-        EqualRewardGroups = equalRewardGroups;
+        _batch = batch;
+        _groups = groups;
     }
 
-    /// <summary>The completions to compute, each of at least one token.</summary>
-    public IReadOnlyList<PolicySample> Samples { get; }
+    public int GroupCount => _groups.Length;
 
-    /// <summary>How <see cref="Samples"/> are divided into forward passes.</summary>
-    public IReadOnlyList<MicroBatch> MicroBatches { get; }
+    /// <summary>Groups whose rewards are equal; known with the advantages.</summary>
+    public int EqualRewardGroups { get; private set; }
 
-    public int EqualRewardGroups { get; }
+    /// <summary>All completions, group after group.</summary>
+    public IEnumerable<PolicySample> Samples => _groups.SelectMany(group => group);
 
-    /// <summary>The rows of a micro-batch.</summary>
-    public PolicySample[] SamplesOf(int microBatch) =>
-        [.. MicroBatches[microBatch].Sequences.Select(i => Samples[i])];
+    /// <summary>The completions of these groups.</summary>
+    public PolicySample[] SamplesOf(IEnumerable<int> groups) => [.. groups.SelectMany(group => _groups[group])];
 
-    /// <summary>Completion tokens of <see cref="Samples"/>.</summary>
-    public int TargetCount => Samples.Sum(sample => sample.Sequence.Completion.Length);
-
-    /// <summary>Tokens that one forward pass reads, without padding.</summary>
-    public int InputCount => Samples.Sum(sample => sample.Sequence.InputLength);
-
-    /// <summary>Tokens that one forward pass computes: with padding, or with prompts that samples share counted once.</summary>
-    public long ComputedCount => MicroBatches.Sum(batch => batch.ComputedTokens);
-
+    /// <param name="batch">The rollouts.</param>
+    /// <param name="masksTruncated">Leave completions that reached their token limit out of the loss.</param>
+    /// <param name="vocabularySize">Token ids are below it.</param>
     /// <exception cref="ArgumentException">
-    /// A reward is infinite, a log-probability is not finite, a token is outside of the vocabulary, a prompt is empty,
-    /// or a completion lacks a log-probability for a token.
+    /// A log-probability is not finite, a token is outside of the vocabulary, a prompt is empty, or a completion lacks
+    /// a log-probability or a mask for a token.
     /// </exception>
-    public static PolicyBatch From(TrainBatch batch, GrpoOptions options, int vocabularySize, bool packed = false)
-    {
-        var completions = batch.Groups.SelectMany(group => group.Completions).ToArray();
-        var advantages = new double[completions.Length];
-        var equal = GroupAdvantages.Compute(
-            [.. completions.Select(completion => completion.Reward)],
-            [.. batch.Groups.Select(group => group.Id)],
-            [.. batch.Groups.Select(group => group.Completions.Length)],
-            options.Loss,
-            advantages);
-        var weights = LossWeights.Of(
-            options.Loss.Aggregation,
-            [.. completions.Select(completion => completion.Tokens.Length)],
-            options.MaxCompletionLength);
+    public static PolicyBatch From(TrainBatch batch, bool masksTruncated, int vocabularySize) =>
+        new(batch,
+        [
+            .. batch.Groups.Select(group => Enumerable.Range(0, group.Completions.Length)
+                .Select(index => Checked(group, index, masksTruncated, vocabularySize))
+                .ToArray()),
+        ]);
 
-        var samples = new List<PolicySample>();
+    /// <summary>
+    /// Computes the advantages over the whole batch, and which completions have a gradient: those of groups with an
+    /// advantage that is not 0, and all of them where a KL term is in the loss.
+    /// </summary>
+    /// <exception cref="ArgumentException">A reward is infinite.</exception>
+    public void ComputeAdvantages(LossRecipe recipe)
+    {
+        var samples = Samples.ToArray();
+        var advantages = new double[samples.Length];
+        EqualRewardGroups = GroupAdvantages.Compute(
+            [.. _batch.Groups.SelectMany(group => group.Completions).Select(completion => completion.Reward)],
+            [.. _batch.Groups.Select(group => group.Id)],
+            [.. _groups.Select(group => group.Length)],
+            recipe,
+            advantages);
         var start = 0;
-        foreach (var group in batch.Groups)
+        foreach (var group in _groups)
         {
-            var own = advantages.AsSpan(start, group.Completions.Length);
-            var computed = own.ContainsAnyExcept(0.0);
-            for (var i = 0; i < own.Length; i++)
+            var own = advantages.AsSpan(start, group.Length);
+            var learns = recipe is { Beta: > 0, KlIn: KlIn.Loss } || own.ContainsAnyExcept(0.0);
+            for (var i = 0; i < group.Length; i++)
             {
-                var sample = Checked(group, i, own[i], weights, vocabularySize);
-                if (computed && sample.Sequence.Completion.Length > 0)
-                    samples.Add(sample);
+                group[i].Advantage = (float)own[i];
+                group[i].HasGradient = learns && group[i].LossTokens > 0;
             }
 
-            start += own.Length;
+            start += group.Length;
         }
-
-        TokenSequence[] sequences = [.. samples.Select(sample => sample.Sequence)];
-        var microBatches = packed
-            ? MicroBatcher.PackGroups(sequences, options.MicroBatchTokens)
-            : MicroBatcher.Pack([.. sequences.Select(sequence => sequence.InputLength)], options.MicroBatchTokens);
-        return new PolicyBatch(samples, microBatches, equal);
     }
 
-    private static PolicySample Checked(
-        TrainGroup group, int index, double advantage, LossWeights weights, int vocabularySize)
+    private static PolicySample Checked(TrainGroup group, int index, bool masksTruncated, int vocabularySize)
     {
         var id = new SequenceId(group.Id, index);
         var completion = group.Completions[index];
-        if (completion.SamplerLogprobs.Length != completion.Tokens.Length)
+        var tokens = completion.Tokens.Length;
+        if (completion.SamplerLogprobs.Length != tokens)
         {
             throw new ArgumentException(
-                $"{id} has {completion.Tokens.Length} tokens and {completion.SamplerLogprobs.Length} " +
-                "log-probabilities; expected one for each.");
+                $"{id} has {tokens} tokens and {completion.SamplerLogprobs.Length} log-probabilities; "
+                + "expected one for each.");
         }
 
-        var broken =
-            completion.SamplerLogprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
-        if (broken >= 0)
-        {
-            throw new ArgumentException(
-                $"The sampler's log-probability of token {broken} of {id} is " +
-                $"{completion.SamplerLogprobs[broken]}; expected a finite number.");
-        }
+        if (completion.Sampled is { } mask && mask.Length != tokens)
+            throw new ArgumentException($"{id} has {tokens} tokens and a mask of {mask.Length}; expected one for each.");
 
         return new PolicySample(
             id,
             TokenSequence.Checked(id.ToString(), group.Prompt, completion.Tokens, vocabularySize),
-            completion.SamplerLogprobs,
-            (float)advantage,
-            (float)weights.OfTokenIn(completion.Tokens.Length));
+            Finite(id, completion),
+            completion.Sampled,
+            isInLoss: !(masksTruncated && completion.Reason == FinishReason.Length));
+    }
+
+    private static float[] Finite(SequenceId id, TrainCompletion completion)
+    {
+        float[] logprobs =
+        [
+            .. completion.SamplerLogprobs.Select((value, t) => completion.Sampled?[t] == false ? 0 : value),
+        ];
+        var broken = logprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
+        return broken < 0
+            ? logprobs
+            : throw new ArgumentException(
+                $"The sampler's log-probability of token {broken} of {id} is {logprobs[broken]}; "
+                + "expected a finite number.");
     }
 }
-
-/// <summary>One completion to learn from.</summary>
-/// <param name="Id">Names it in errors.</param>
-/// <param name="Sequence">Prompt and completion.</param>
-/// <param name="SamplerLogprobs">[completion tokens] the sampler's log-probabilities.</param>
-/// <param name="Advantage">The advantage of each of its tokens.</param>
-/// <param name="Weight">The factor of each token's loss.</param>
-internal sealed record PolicySample(
-    SequenceId Id, TokenSequence Sequence, float[] SamplerLogprobs, float Advantage, float Weight);

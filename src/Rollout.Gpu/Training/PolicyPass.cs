@@ -4,60 +4,38 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Runs one forward and backward pass over a batch and leaves the batch's gradient with the optimizer.
+/// The forward and backward passes of one mini-batch. Their sums stay on the device until <see cref="Read"/>.
 /// </summary>
 /// <param name="policy">The weights that learn.</param>
-/// <param name="reference">The initial weights, where there is a KL term.</param>
 /// <param name="loss">The token loss.</param>
 /// <param name="optimizer">Collects the gradients of the micro-batches.</param>
-internal sealed class PolicyPass(
-    ICompletionPass policy, ICompletionPass? reference, PolicyLoss loss, AdamW optimizer)
+/// <param name="memory">Reads the device's memory after the first log-probabilities.</param>
+internal sealed class PolicyPass(ICompletionPass policy, PolicyLoss loss, AdamW optimizer, MemoryBoundaries memory)
+    : IDisposable
 {
-    private const int NamedSamples = 8;
+    private readonly List<Tensor> _chunks = []; // the sums of each chunk of targets
 
-    /// <param name="batch">All micro-batches.</param>
-    /// <param name="kept">Keeps the log-probabilities that later passes need.</param>
-    /// <param name="memory">Reads the device's memory after the first log-probabilities.</param>
-    /// <returns>The batch's sums. The pass waits for the device once, at its end.</returns>
-    /// <exception cref="NotFiniteNumberException">The loss is not finite; it names the sample.</exception>
-    public IterationSums Run(PolicyBatch batch, KeptLogprobs kept, MemoryBoundaries memory)
+    /// <summary>Forgets sums and gradients.</summary>
+    public void Begin()
     {
-        var chunks = new List<Tensor>(); // the sums of each chunk of targets
-        var ends = new List<int>(); // where each micro-batch ends among the chunks
-        try
-        {
-            for (var m = 0; m < batch.MicroBatches.Count; m++)
-            {
-                Backward(batch, m, kept, chunks, memory);
-                optimizer.Accumulate();
-                ends.Add(chunks.Count);
-            }
-
-            var sums = IterationSums.Read(chunks);
-            var broken = Array.FindIndex(sums, sum => !double.IsFinite(sum.Loss));
-            return broken < 0
-                ? sums.Aggregate(IterationSums.None, (left, right) => left + right)
-                : throw NotFinite(batch, ends.FindIndex(end => broken < end), sums[broken].Loss);
-        }
-        finally
-        {
-            chunks.ForEach(chunk => chunk.Dispose());
-        }
+        optimizer.ZeroGradients();
+        Dispose();
     }
 
-    private void Backward(
-        PolicyBatch batch, int microBatch, KeptLogprobs kept, List<Tensor> chunks, MemoryBoundaries memory)
+    /// <summary>Adds the gradient of one micro-batch.</summary>
+    /// <param name="miniBatch">Weighs the tokens.</param>
+    /// <param name="microBatch">Rows of its samples.</param>
+    public void Backward(MiniBatch miniBatch, MicroBatch microBatch)
     {
         using var scope = NewDisposeScope();
-        var samples = batch.SamplesOf(microBatch);
-        using var input = Input(samples, batch.MicroBatches[microBatch].Width);
+        var samples = microBatch.Sequences.Select(i => miniBatch.Samples[i]).ToArray();
+        using var input = MicroBatchInput.Of(samples, microBatch.Width, policy.Device);
         var advantages = input.ForEachTarget(samples.Select(sample => sample.Advantage));
-        var weights = input.ForEachTarget(samples.Select(sample => sample.Weight));
+        var weights = input.ForEachTarget(samples.Select(miniBatch.WeightsOf));
         var sampler = input.ForEachTarget(samples.Select(sample => sample.SamplerLogprobs));
-        var old = kept.OldOf(microBatch);
-        var initial =
-            reference is null ? null : kept.ReferenceOf(microBatch, () => reference.Logprobs(input));
-        var own = new List<Tensor>();
+        var old = input.ForEachTargetIfKnown(samples.Select(sample => sample.OldLogprobs));
+        var reference = input.ForEachTargetIfKnown(samples.Select(sample => sample.ReferenceLogprobs));
+        var inserted = input.Inserted(samples);
         policy.Backward(input, loss.Recipe.NeedsWholeCompletions, (logprobs, start) =>
         {
             memory.AfterLogprobs();
@@ -72,39 +50,28 @@ internal sealed class PolicyPass(
                 Part(input.Rows),
                 samples.Length)
             {
-                ReferenceLogprobs = initial is null ? null : Part(initial),
+                ReferenceLogprobs = reference is null ? null : Part(reference),
                 SamplerLogprobs = Part(sampler),
             });
             terms.Loss.backward();
-            chunks.Add(IterationSums.OnDevice(terms, logprobs, Part(sampler)).DetachFromDisposeScope());
-            own.Add(logprobs.alias().DetachFromDisposeScope());
+            var seen = LogprobSums.OnDevice(logprobs, Part(sampler), inserted is null ? null : Part(inserted));
+            _chunks.Add(PassSums.OnDevice(terms, seen).DetachFromDisposeScope());
             return leaf.grad!;
         });
-        kept.KeepOld(microBatch, own);
-        own.ForEach(chunk => chunk.Dispose());
+        optimizer.Accumulate();
     }
 
-    /// <summary>
-    /// Names the samples. The weights have not changed, so running each sample again shows which is not finite.
-    /// </summary>
-    private NotFiniteNumberException NotFinite(PolicyBatch batch, int microBatch, double value)
+    /// <summary>The sums since <see cref="Begin"/>, which are forgotten. Waits for the device.</summary>
+    public PassSums Read()
     {
-        var samples = batch.SamplesOf(microBatch);
-        PolicySample[] broken = [.. samples.Where(sample => !HasFiniteLogprobs(sample))];
-        var named = broken.Length > 0 ? broken : samples;
-        var more = named.Length > NamedSamples ? $" and {named.Length - NamedSamples} more" : "";
-        var names = string.Join(", ", named.Take(NamedSamples).Select(sample => sample.Id));
-        return new NotFiniteNumberException(
-            $"The loss is {value} over {names}{more}; no weight was changed by it.", value);
+        var sums = PassSums.Read(_chunks);
+        Dispose();
+        return sums;
     }
 
-    private bool HasFiniteLogprobs(PolicySample sample)
+    public void Dispose()
     {
-        using var scope = NewDisposeScope();
-        using var input = Input([sample], sample.Sequence.InputLength);
-        return policy.Logprobs(input).isfinite().all().cpu().item<bool>();
+        _chunks.ForEach(chunk => chunk.Dispose());
+        _chunks.Clear();
     }
-
-    private MicroBatchInput Input(IReadOnlyList<PolicySample> samples, int width) =>
-        new([.. samples.Select(sample => sample.Sequence)], width, policy.Device);
 }

@@ -3,18 +3,15 @@ using System.Runtime.InteropServices;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
-using Rollout.Gpu.Training.Losses;
 using Rollout.Gpu.Weights;
 using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// GRPO on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the shared weights.
-/// π_old of the first iteration is π itself (ρ = 1 by detach, as in TRL); later iterations keep the first one's
-/// log-probabilities on the device. The first iteration compares the log-probabilities of sampler and trainer over
-/// all completion tokens that are computed. On a CPU the same batches give the same weights to the last bit.
+/// GRPO and its relatives on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the
+/// shared weights. <see cref="PolicyUpdates"/> makes the optimizer steps of a batch; this class owns what outlives it.
+/// On a CPU the same batches give the same weights to the last bit.
 /// </summary>
 public sealed class PolicyTrainer : IPolicyTrainer
 {
@@ -24,12 +21,11 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private readonly PolicyWeights _weights;
     private readonly GrpoOptions _options;
     private readonly AdamW _optimizer;
-    private readonly CausalLm? _reference;
-    private readonly CompletionPasses _passes;
-    private readonly PolicyPass _pass;
+    private readonly ReferenceModel? _reference;
+    private readonly PolicyUpdates _updates;
     private readonly string _tokenizerFolder;
     private readonly MemoryBoundaries _memory;
-    private bool _torn;
+    private readonly CompletionPasses? _passes;
 
     /// <param name="weights">
     /// The policy, shared with decoders that are parked while this trains; stays the caller's.
@@ -55,14 +51,40 @@ public sealed class PolicyTrainer : IPolicyTrainer
         CausalLm? reference = null,
         long logitElements = 0,
         IDeviceMemory? memory = null)
+        : this(
+            weights, options, tokenizerFolder, reference,
+            new CompletionPasses(weights.Model, options.Temperature, logitElements, options.Autograd), memory)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.Temperature, SamplingParams.GreedyBelow);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionLength, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Loss.Beta);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxGradNorm);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.WarmupSteps);
+    }
+
+    private PolicyTrainer(
+        PolicyWeights weights,
+        GrpoOptions options,
+        string tokenizerFolder,
+        CausalLm? reference,
+        CompletionPasses passes,
+        IDeviceMemory? memory)
+        : this(weights, options, tokenizerFolder, reference, passes.Of, memory)
+    {
+        _passes = passes;
+        passes.Optimizer = _optimizer;
+    }
+
+    /// <param name="weights">The policy.</param>
+    /// <param name="options">The update rule.</param>
+    /// <param name="tokenizerFolder">Where the tokenizer's files are.</param>
+    /// <param name="reference">The initial policy.</param>
+    /// <param name="passOf">How a model's log-probabilities and gradients are computed.</param>
+    /// <param name="memory">The device's memory.</param>
+    internal PolicyTrainer(
+        PolicyWeights weights,
+        GrpoOptions options,
+        string tokenizerFolder,
+        CausalLm? reference,
+        Func<CausalLm, ICompletionPass> passOf,
+        IDeviceMemory? memory)
+    {
+        RequireInRange(options);
         if (options.Deterministic)
             DeterministicAlgorithms.Set(enabled: true);
         _weights = weights;
@@ -70,27 +92,32 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _tokenizerFolder = tokenizerFolder;
         _memory = new MemoryBoundaries(memory);
         _optimizer = Optimizer(weights.Model, options);
-        CheckpointBytes = _optimizer.StateBytes
-            + weights.Model.parameters().Sum(parameter => parameter.numel() * parameter.element_size());
         if (options.Loss.NeedsReference)
-            _reference = reference ?? FrozenCopy(weights.Model);
+        {
+            var initial = reference ?? ReferenceModel.Copy(weights.Model, weights.Model.Device);
+            _reference = new ReferenceModel(initial, options.Reference, passOf);
+        }
         else
+        {
             reference?.Dispose();
-        _passes = new CompletionPasses(weights.Model, options.Temperature, logitElements, options.Autograd);
-        _pass = new PolicyPass(
-            _passes.Of(weights.Model, _optimizer),
-            _reference is null ? null : _passes.Of(_reference, optimizer: null),
-            new PolicyLoss(options.Loss),
-            _optimizer);
+        }
+
+        CheckpointBytes = _optimizer.StateBytes
+            + weights.Model.parameters().Sum(parameter => parameter.numel() * parameter.element_size())
+            + (_reference?.CheckpointBytes ?? 0);
+        _updates = new PolicyUpdates(passOf(weights.Model), _reference, _optimizer, options, _memory);
     }
 
     public PolicyVersion Version => _weights.Version;
 
     /// <inheritdoc/>
+    public bool IsWhole => _optimizer.IsWhole;
+
+    /// <inheritdoc/>
     public long CheckpointBytes { get; }
 
     /// <summary>What passes by kernels share; null where autograd computes.</summary>
-    internal TrainingTools? Tools => _passes.Tools;
+    internal TrainingTools? Tools => _passes?.Tools;
 
     /// <summary>Optimizer updates so far, over all runs that this one continues.</summary>
     public int OptimizerSteps => _optimizer.Steps;
@@ -99,39 +126,37 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// <exception cref="ArgumentException">
     /// The batch can't be trained on; it says which sequence and why.
     /// </exception>
-    /// <exception cref="NotFiniteNumberException">
-    /// A loss or gradient is not finite, and the weights are as before that update; or a weight is not finite after it,
-    /// and nothing can be saved any more.
-    /// </exception>
     public TrainStats Train(TrainBatch batch)
     {
-        if (_torn)
-            throw Torn();
-
+        RequireWhole();
         var started = Stopwatch.GetTimestamp();
         _memory.Start();
-        var prepared = PolicyBatch.From(batch, _options, _weights.Model.Config.VocabSize, _passes.ArePacked);
+        var prepared = PolicyBatch.From(batch, _options.MaskTruncated, _weights.Model.Config.VocabSize);
         try
         {
-            var updates =
-                prepared.Samples.Count == 0 ? new Updates([], 0, NextLearningRate) : Update(prepared);
+            var next = Version.Next();
+            var updates = _updates.Run(prepared, next);
+            _reference?.Follow(_weights.Model, next);
             // A decoder reads the weights on another stream, which does not wait for this one.
             if (_weights.Model.Device.type == DeviceType.CUDA)
                 TorchTensors.Synchronize(_weights.Model.Device);
-            _weights.Publish(_weights.Version.Next());
-            _torn = false;
-            return StatsOf(prepared, updates, Stopwatch.GetElapsedTime(started).TotalSeconds);
+            _weights.Publish(next);
+            return updates.ToStats(
+                prepared,
+                next,
+                _options.Rate.After(_optimizer.Steps),
+                Stopwatch.GetElapsedTime(started).TotalSeconds,
+                _memory.Take());
         }
-        catch (ExternalException cause) when (IsFaultOfDevice(cause))
+        catch (Exception cause) when (cause is MicroBatchMemoryException || IsFaultOfDevice(cause))
         {
-            _torn = true;
             var reason = cause.Message.Split('\n')[0];
             throw new DeviceFaultException(
                 $"The training step after {Version} failed on {_weights.Model.Device}: {reason}", cause);
         }
         finally
         {
-            if (!_torn)
+            if (IsWhole)
                 _optimizer.ZeroGradients();
         }
     }
@@ -139,8 +164,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// <inheritdoc/>
     public void Save(string folder, TrainingProgress progress)
     {
-        if (_torn)
-            throw Torn();
+        RequireWhole();
         if (_optimizer.FirstBrokenState() is { } broken)
             throw new NotFiniteNumberException($"{broken} is not finite, and no such checkpoint is saved.");
         CheckpointStore.Write(folder, progress, unfinished =>
@@ -148,6 +172,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
             HuggingFaceModel.WriteInto(
                 _weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
             _optimizer.Save(Path.Combine(unfinished, OptimizerFile));
+            _reference?.Save(unfinished);
         });
     }
 
@@ -156,7 +181,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step.
     /// </summary>
     /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
-    /// <exception cref="CheckpointException">The optimizer's state is not of this model.</exception>
+    /// <exception cref="CheckpointException">The state of optimizer or reference is not of this model.</exception>
     public static PolicyTrainer Resume(
         string folder,
         PolicyWeights weights,
@@ -173,6 +198,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         try
         {
             trainer._optimizer.Load(Path.Combine(folder, OptimizerFile));
+            trainer._reference?.Load(folder);
             return trainer;
         }
         catch
@@ -184,69 +210,31 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
     public void Dispose()
     {
-        _passes.Dispose();
+        _updates.Dispose();
+        _passes?.Dispose();
         _optimizer.Dispose();
         _reference?.Dispose();
     }
 
-    private static InvalidOperationException Torn() =>
-        new("An earlier training step failed halfway through its updates; continue from a checkpoint.");
-
-    private double NextLearningRate =>
-        _optimizer.Scheduled(_options.LearningRate, _options.WarmupSteps, _options.TotalSteps);
-
-    /// <summary>num_iterations times: gradients of the whole batch, checked, clipped, applied.</summary>
-    private Updates Update(PolicyBatch batch)
+    private static void RequireInRange(GrpoOptions options)
     {
-        using var kept = new KeptLogprobs(batch.MicroBatches.Count, _options.NumIterations > 1);
-        var sums = new List<IterationSums>();
-        var (rate, norm) = (0.0, 0.0);
-        for (var iteration = 0; iteration < _options.NumIterations; iteration++)
-        {
-            sums.Add(_pass.Run(batch, kept, _memory));
-            _memory.AfterBackward();
-            Tools?.Clock?.Enter(TrainingPart.Optimizer);
-            norm = _optimizer.GradientNorm();
-            if (!double.IsFinite(norm))
-            {
-                var name = _optimizer.FirstBrokenGradient();
-                throw new NotFiniteNumberException($"The gradient of {name} is not finite after {Version}.");
-            }
-
-            rate = NextLearningRate;
-            _torn = true; // until the version says that the weights are new
-            _optimizer.Step(rate, AdamW.ClipFactor(norm, _options.MaxGradNorm));
-            Tools?.Clock?.Enter(TrainingPart.Host);
-            _memory.AfterOptimizer();
-        }
-
-        return new Updates(sums, norm, rate);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Temperature, SamplingParams.GreedyBelow);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MiniBatchPrompts);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionLength, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxSkippedUpdates);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Reference.SyncEvery);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Loss.Beta);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxGradNorm);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.WarmupSteps);
     }
 
-    private TrainStats StatsOf(PolicyBatch batch, Updates updates, double seconds)
+    private void RequireWhole()
     {
-        var first = updates.Sums.FirstOrDefault(IterationSums.None);
-        var last = updates.Sums.LastOrDefault(IterationSums.None);
-        var tokens = (double)Math.Max(batch.TargetCount, 1);
-        var computed = batch.TargetCount > 0;      // else nothing was compared, which is not a difference of 0
-        return new TrainStats
-        {
-            Version = Version,
-            Loss = last.Loss,
-            GradientNorm = updates.GradientNorm,
-            LearningRate = updates.LearningRate,
-            ClipFraction = updates.Sums.Sum(sums => sums.Statistics.Clipped) / (tokens * _options.NumIterations),
-            Kl = last.Statistics.Kl / tokens,
-            Entropy = computed ? first.Surprise / tokens : double.NaN,
-            LogprobDifferenceMean = computed ? first.Difference / tokens : double.NaN,
-            LogprobDifferenceMax = computed ? first.DifferenceMax : double.NaN,
-            TrainedTokens = batch.TargetCount,
-            EqualRewardGroups = batch.EqualRewardGroups,
-            Seconds = seconds,
-            ProcessedTokens = batch.InputCount * updates.Sums.Count,
-            ComputedTokens = batch.ComputedCount * updates.Sums.Count,
-            Memory = _memory.Take(),
-        };
+        if (!IsWhole)
+            throw new InvalidOperationException(
+                "An earlier training step failed halfway through an update; continue from a checkpoint.");
     }
 
     private static AdamW Optimizer(CausalLm model, GrpoOptions options)
@@ -262,30 +250,10 @@ public sealed class PolicyTrainer : IPolicyTrainer
         }
     }
 
-    private static CausalLm FrozenCopy(CausalLm model)
-    {
-        using var noGradient = no_grad();
-        using var scope = NewDisposeScope();
-        var copy = new CausalLm(model.Config, model.Dtype, model.Device);
-        foreach (var (own, other) in copy.named_parameters().Zip(model.named_parameters()))
-        {
-            own.parameter.requires_grad_(false);
-            own.parameter.copy_(other.parameter);
-        }
-
-        return copy;
-    }
-
     /// <summary>
     /// True for a failure that no later step survives. libtorch reports all native failures as one type.
     /// </summary>
-    private static bool IsFaultOfDevice(ExternalException cause) =>
-        ((string[])["CUDA", "out of memory", "can't allocate memory"])
-            .Any(sign => cause.Message.Contains(sign, StringComparison.OrdinalIgnoreCase));
-
-    /// <param name="Sums">One entry an iteration.</param>
-    /// <param name="GradientNorm">The last one's, before clipping.</param>
-    /// <param name="LearningRate">The last one's.</param>
-    private sealed record Updates(
-        IReadOnlyList<IterationSums> Sums, double GradientNorm, double LearningRate);
+    private static bool IsFaultOfDevice(Exception cause) =>
+        MicroBatchBudget.IsOutOfMemory(cause)
+        || (cause is ExternalException && cause.Message.Contains("CUDA", StringComparison.OrdinalIgnoreCase));
 }

@@ -1,3 +1,5 @@
+using Rollout.Gpu.Contracts;
+
 namespace Rollout.Gpu.Training;
 
 /// <summary>How <see cref="SupervisedTrainer"/> learns.</summary>
@@ -7,6 +9,8 @@ public sealed record SupervisedOptions
 
     /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
     public int WarmupSteps { get; init; }
+
+    internal LearningRate Rate => new(LearningRate, WarmupSteps, LearningRateSchedule.Constant, TotalSteps: 0, Lowest: 0);
 
     internal AdamWOptions Optimizer { get; init; } =
         new(Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0);

@@ -25,8 +25,8 @@ public sealed class SupervisedTrainer : IDisposable
         _model = model;
         _options = options;
         _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
-        _passes = new CompletionPasses(model, temperature: 1);
-        _pass = _passes.Of(model, _optimizer);
+        _passes = new CompletionPasses(model, temperature: 1) { Optimizer = _optimizer };
+        _pass = _passes.Of(model);
     }
 
     /// <summary>Optimizer updates so far.</summary>
@@ -67,7 +67,7 @@ public sealed class SupervisedTrainer : IDisposable
             }
 
             _optimizer.Step(
-                _optimizer.Scheduled(_options.LearningRate, _options.WarmupSteps),
+                _options.Rate.After(_optimizer.Steps),
                 AdamW.ClipFactor(norm, _options.MaxGradNorm));
             return loss;
         }
@@ -89,8 +89,7 @@ public sealed class SupervisedTrainer : IDisposable
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
         using var slope = (-weight).ToScalar();
         var total = zeros(1, ScalarType.Float64, _model.Device);
-        int[] lengths = [.. sequences.Select(sequence => sequence.InputLength)];
-        foreach (var microBatch in MicroBatcher.Pack(lengths, _options.MicroBatchTokens, padded: !_passes.ArePacked))
+        foreach (var microBatch in _pass.Pack(sequences, _options.MicroBatchTokens))
         {
             using var input = new MicroBatchInput(
                 [.. microBatch.Sequences.Select(i => sequences[i])], microBatch.Width, _model.Device);

@@ -17,6 +17,12 @@ public sealed class PolicyWeights(CausalLm model, PolicyVersion version) : IDisp
     /// <summary>The version published last. Any thread may read it.</summary>
     public PolicyVersion Version => new(Volatile.Read(ref _version));
 
+    /// <summary>The version, if it is the one that was published last.</summary>
+    /// <exception cref="InvalidOperationException">Another one was.</exception>
+    public PolicyVersion Require(PolicyVersion version) => version == Version
+        ? version
+        : throw new InvalidOperationException($"Asked to load {version}, but the weights published are {Version}.");
+
     /// <summary>Declares the present tensors to be this version. Versions only increase.</summary>
     /// <exception cref="ArgumentOutOfRangeException">This version, or a later one, is already published.</exception>
     public void Publish(PolicyVersion next)

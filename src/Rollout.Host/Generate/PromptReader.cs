@@ -61,14 +61,9 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
 
     private int[] EncodeMessages(JsonElement value)
     {
-        const string Expected = "messages must be a list of {role, content}, both texts";
-        if (value.ValueKind != JsonValueKind.Array)
-            throw new InvalidDataException(Expected);
+        var messages = ChatMessage.ReadAll(value)
+            ?? throw new InvalidDataException("messages must be a list of {role, content}, both texts");
         var tokenizer = model.RequireTokenizer("messages need");
-        var messages = value.EnumerateArray().Select(message =>
-            ReadText(message, "role") is { } role && ReadText(message, "content") is { } content
-                ? new ChatMessage(role, content)
-                : throw new InvalidDataException(Expected)).ToArray();
         if (messages.Length == 0)
             return [];
         try
@@ -146,10 +141,4 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
         }
         return samples;
     }
-
-    private static string? ReadText(JsonElement message, string field) =>
-        message.ValueKind == JsonValueKind.Object && message.TryGetProperty(field, out var value)
-        && value.ValueKind == JsonValueKind.String
-            ? value.GetString()
-            : null;
 }

@@ -34,7 +34,7 @@ internal static class TrainBenchJob
             options.Shape is null ? PolicyModel.LoadInitial(settings) : PolicyModel.Random(shape, settings),
             new PolicyVersion(0));
         var measured = TrainingBenchmark.Run(
-            weights, settings.Train.ToGrpoOptions(settings.Sampling), Batch(train, shape.VocabSize, settings.Seed),
+            weights, settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed), Batch(train, shape.VocabSize, settings.Seed),
             train.Steps, memory);
         var all = (long)train.Sequences * tokens;
         return new TrainBenchReport

@@ -167,7 +167,7 @@ public static class TrainJob
     private static PolicyTrainer CreateTrainer(
         RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed, IDeviceMemory? memory)
     {
-        var grpo = settings.Train.ToGrpoOptions(settings.Sampling);
+        var grpo = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
         CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;

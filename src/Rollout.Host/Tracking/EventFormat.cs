@@ -19,7 +19,8 @@ internal static class EventFormat
         Event(time, 0, message => message.Bytes(3, "brain.Event:2"u8));
 
     /// <summary>
-    /// Tells that a process starts with a step: TensorBoard drops what earlier files have of this step and later ones.
+    /// Tells that a process starts with a step. At every such record but a run's first, TensorBoard drops what it has read
+    /// of this step and later ones.
     /// </summary>
     public static byte[] SessionStart(DateTimeOffset time, int step) =>
         Event(time, step, message => message.Bytes(7, Message(log => log.Whole(1, 1))));

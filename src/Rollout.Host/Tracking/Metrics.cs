@@ -54,18 +54,46 @@ public static class Metrics
 
     public static readonly Metric LearningRate = Define("learning_rate", step => step.Train.LearningRate);
 
-    public static readonly Metric Entropy = Define("entropy", step => Trained(step, step.Train.Entropy));
+    public static readonly Metric Entropy = Define("entropy", step => Measured(step, step.Train.Entropy));
 
     public static readonly Metric Kl = Define("kl", step => Trained(step, step.Train.Kl));
 
     public static readonly Metric ClipFraction = Define(
         "clip_ratio/region_mean", step => Trained(step, step.Train.ClipFraction));
 
+    public static readonly Metric ClipFractionLow = Define(
+        "clip_ratio/low_mean", step => Trained(step, step.Train.ClipFractionLow));
+
+    public static readonly Metric ClipFractionHigh = Define(
+        "clip_ratio/high_mean", step => Trained(step, step.Train.ClipFractionHigh));
+
+    public static readonly Metric RatioMean = Define("ratio/mean", step => Trained(step, step.Train.RatioMean));
+
+    public static readonly Metric RatioMin = Define("ratio/min", step => Trained(step, step.Train.RatioMin));
+
+    public static readonly Metric RatioMax = Define("ratio/max", step => Trained(step, step.Train.RatioMax));
+
+    public static readonly Metric OptimizerSteps = Define("updates/made", step => step.Train.OptimizerSteps);
+
+    public static readonly Metric SkippedUpdates = Define("updates/skipped", step => step.Train.SkippedUpdates.Count);
+
+    public static readonly Metric MicroBatchSplits = Define(
+        "updates/micro_batch_splits", step => step.Train.MicroBatchSplits);
+
+    public static readonly Metric ImportanceWeightMean = Define(
+        "sampling/importance_sampling_ratio/mean", step => Corrected(step, step.Train.ImportanceWeightMean));
+
+    public static readonly Metric ImportanceWeightMax = Define(
+        "sampling/importance_sampling_ratio/max", step => Corrected(step, step.Train.ImportanceWeightMax));
+
+    public static readonly Metric ImportanceOutside = Define(
+        "sampling/importance_sampling_ratio/outside", step => Corrected(step, step.Train.ImportanceOutside));
+
     public static readonly Metric LogprobDifferenceMean = Define(
-        "sampling/sampling_logp_difference/mean", step => Trained(step, step.Train.LogprobDifferenceMean));
+        "sampling/sampling_logp_difference/mean", step => Measured(step, step.Train.LogprobDifferenceMean));
 
     public static readonly Metric LogprobDifferenceMax = Define(
-        "sampling/sampling_logp_difference/max", step => Trained(step, step.Train.LogprobDifferenceMax));
+        "sampling/sampling_logp_difference/max", step => Measured(step, step.Train.LogprobDifferenceMax));
 
     /// <summary>Of the step alone; <see cref="Of"/> adds the tokens of the steps before.</summary>
     public static readonly Metric Tokens = Define(
@@ -174,6 +202,14 @@ public static class Metrics
 
     /// <summary>A statistic over the tokens that were trained on; null where there were none.</summary>
     private static double? Trained(TrainingStepFinished step, double value) => step.Train.TrainedTokens > 0 ? value : null;
+
+    /// <summary>A statistic over all sampled tokens; null where there were none.</summary>
+    private static double? Measured(TrainingStepFinished step, double value) =>
+        step.Train.ProcessedTokens + step.Train.MeasuredTokens > 0 ? value : null;
+
+    /// <summary>A statistic of the importance correction; null without one.</summary>
+    private static double? Corrected(TrainingStepFinished step, double value) =>
+        step.Train.ImportanceWeightMax > 0 ? value : null;
 
     private static double[] Rewards(TrainingStepFinished step) => Given(step.Groups.SelectMany(group => group.Rewards));
 

@@ -130,9 +130,13 @@ internal sealed record PlotPanel(string Title, string Unit)
             AddNote(plot, "not measured");
             return;
         }
-        var bottom = FromZero ? Math.Min(0, heights.Min()) : heights.Min();
-        var range = heights.Max() > bottom ? heights.Max() - bottom : 1;
-        plot.Axes.SetLimitsY(FromZero ? bottom : bottom - (0.08 * range), bottom + (range * (HasLegend ? 1.3 : 1.08)));
+        var (bottom, top) = (heights.Min(), heights.Max());
+        if (FromZero)
+            bottom = Math.Min(0, bottom);
+        if (Logarithmic)
+            (bottom, top) = (Math.Floor(bottom), Math.Ceiling(top)); // whole powers of ten, which have the ticks
+        var range = top > bottom ? top - bottom : 1;
+        plot.Axes.SetLimitsY(bottom - (0.03 * range), bottom + (range * (HasLegend ? 1.3 : 1.08)));
     }
 
     private static void AddNote(Plot plot, string text)

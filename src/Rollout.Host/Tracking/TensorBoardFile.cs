@@ -25,8 +25,7 @@ public sealed class TensorBoardFile(RunFolder run, int? resumedAt) : IMetricSink
         var now = TimeProvider.System.GetUtcNow();
         byte[] bytes =
         [
-            .. _end == 0 ? EventFormat.FileVersion(now) : [],
-            .. _end == 0 && resumedAt is { } last ? EventFormat.SessionStart(now, last + 1) : [],
+            .. _end == 0 ? [.. EventFormat.FileVersion(now), .. EventFormat.SessionStart(now, (resumedAt + 1) ?? 0)] : (byte[])[],
             .. EventFormat.Step(now, step),
         ];
         _file.Position = _end;

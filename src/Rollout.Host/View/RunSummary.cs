@@ -34,6 +34,7 @@ internal static class RunSummary
         return new Rows(table, new Text(
             $"{Figures.Elapsed(TimeSpan.FromSeconds(reports.Sum(report => report[Metrics.StepSeconds])))} in all; "
             + $"{Difference(reports)}; "
+            + Skipped(reports)
             + $"{Figures.Count(reports.Sum(report => report[Metrics.FailedGroups]), "failed group")}, "
             + $"{Figures.Count(reports.Sum(report => report[Metrics.Preemptions]), "preemption")}."));
     }
@@ -41,6 +42,12 @@ internal static class RunSummary
     private static void AddRate(
         Table table, string name, IReadOnlyList<StepMetrics> reports, Func<StepMetrics, double> rate) =>
         table.AddRow(name, $"{rate(reports[0]):#,0}", $"{rate(reports[^1]):#,0}", $"{reports.Max(rate):#,0}");
+
+    /// <summary>How many updates were skipped; nothing where none was.</summary>
+    private static string Skipped(IReadOnlyList<StepMetrics> reports) =>
+        reports.Sum(report => report.Find(Metrics.SkippedUpdates) ?? 0) is > 0 and var skipped
+            ? $"{Figures.Count(skipped, "skipped update")}, "
+            : "";
 
     /// <summary>The largest difference, NaN if that of a step is NaN, and the number of steps with such a metric.</summary>
     private static string Difference(IReadOnlyList<StepMetrics> reports)

@@ -138,7 +138,7 @@ public sealed class LedgerAdmissionTests
         var user = new LedgerUser(blocks: 4);
         var error = Assert.Throws<InvalidOperationException>(
             () => user.Ledger.Reserve(user.Demand() with { Version = new PolicyVersion(2) }));
-        Assert.Equal("step 1 computes under policy 2 but the pool is at policy 1", error.Message);
+        Assert.Equal("step 1 computes under policy 2 but the ledger is at policy 1", error.Message);
     }
 
     [Fact]

@@ -94,7 +94,7 @@ public sealed class BlockAllocatorActorTests : TestKit
     public void A_demand_under_another_policy_fails_the_actor_and_its_parent_hears_both_versions()
     {
         var allocator = Allocator(blocks: 8);
-        const string Reason = "step 5 computes under policy 3 but the pool is at policy 0";
+        const string Reason = "step 5 computes under policy 3 but the ledger is at policy 0";
         EventFilter.Exception<InvalidOperationException>(Reason).ExpectOne(
             () => Ask(allocator, Demand(5) with { Version = new PolicyVersion(3) }));
     }

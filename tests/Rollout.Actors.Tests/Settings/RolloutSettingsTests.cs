@@ -183,7 +183,7 @@ public sealed class RolloutSettingsTests
     {
         var settings = With(
             "sampling.temperature=0.7", "sampling.max-tokens=9", "train.loss-type=dr-grpo");
-        var options = settings.Train.ToGrpoOptions(settings.Sampling);
+        var options = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         Assert.Equal((0.7, 9, LossRecipe.Of(LossType.DrGrpo)),
             (options.Temperature, options.MaxCompletionLength, options.Loss));
         Assert.Equal((1, 16384), (options.NumIterations, options.MicroBatchTokens));
@@ -191,6 +191,39 @@ public sealed class RolloutSettingsTests
             (1e-6, 0, 0.0, 1.0),
             (options.LearningRate, options.WarmupSteps, options.WeightDecay, options.MaxGradNorm));
         Assert.Equal((0.9, 0.999, 1e-8), (options.AdamBeta1, options.AdamBeta2, options.AdamEpsilon));
+    }
+
+    [Fact]
+    public void A_schedule_is_spread_over_the_optimizer_steps_of_the_run()
+    {
+        var settings = With(
+            "train.steps=10", "train.prompts-per-step=12", "train.mini-batch-prompts=3", "train.num-iterations=2",
+            "train.lr-schedule=cosine", "train.learning-rate=1e-3", "train.min-learning-rate=1e-4");
+        var options = settings.Train.ToGrpoOptions(settings.Sampling, seed: 5);
+
+        Assert.Equal((80, 3, 5UL), (options.TotalSteps, options.MiniBatchPrompts, options.Seed));
+        Assert.Equal(1e-4, options.Rate.After(80), 1e-12);
+    }
+
+    [Fact]
+    public void A_mini_batch_is_the_whole_batch_unless_it_is_set() =>
+        Assert.Equal(24, With("train.prompts-per-step=24").Train.MiniBatchPrompts);
+
+    [Theory]
+    [InlineData(
+        new[] { "train.prompts-per-step=16", "train.mini-batch-prompts=3" },
+        "rollout.train.mini-batch-prompts = 3: expected a divisor of prompts-per-step, which is 16")]
+    [InlineData(
+        new[] { "train.learning-rate=1e-6", "train.min-learning-rate=1e-5" },
+        "rollout.train.min-learning-rate = 1e-5: expected at most learning-rate, which is 1E-06")]
+    [InlineData(
+        new[] { "train.reference-sync-every=10" },
+        "rollout.train.reference-sync-every = 10: expected 0, as beta is 0 and there is no reference")]
+    public void Settings_of_the_updates_that_contradict_each_other_are_refused_with_both_keys(
+        string[] arguments, string message)
+    {
+        var error = Assert.Throws<ConfigurationException>(() => With(arguments));
+        Assert.EndsWith(message, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -9,6 +9,11 @@ public sealed class FakePolicyTrainer : IPolicyTrainer
 
     public long CheckpointBytes => 0;
 
+    public bool IsWhole { get; set; } = true;
+
+    /// <summary>Changes what a training step reports.</summary>
+    public Func<TrainStats, TrainStats> Report { get; set; } = stats => stats;
+
     /// <summary>Called before each training step; may throw.</summary>
     public Action<TrainBatch>? BeforeTrain { get; set; }
 
@@ -30,7 +35,7 @@ public sealed class FakePolicyTrainer : IPolicyTrainer
         BeforeTrain?.Invoke(batch);
         Batches.Add(batch);
         Version = Version.Next();
-        return new TrainStats
+        return Report(new TrainStats
         {
             Version = Version,
             Loss = 0,
@@ -45,7 +50,7 @@ public sealed class FakePolicyTrainer : IPolicyTrainer
             EqualRewardGroups = 0,
             Seconds = 0,
             ProcessedTokens = 0,
-        };
+        });
     }
 
     public void Save(string folder, TrainingProgress progress)

@@ -17,16 +17,54 @@ public sealed class TrainerFaultTests : TrainerActorTest
         var trainer = Start(Job(steps: 5));
         await StartedAsync();
         await StepAsync(trainer, 0, 1);
-        Policy.BeforeTrain = _ => throw new InvalidOperationException("the loss is not a number");
+        Policy.BeforeTrain = _ =>
+        {
+            Policy.IsWhole = false;
+            throw new InvalidOperationException("a weight is not a number");
+        };
         foreach (var group in await SubmittedAsync(2))
             await DecodeAndScoreAsync(trainer, group);
         await ExpectMsgAsync<ParkAll>();
         Tell(trainer, new AllParked(Of(2)));
 
         var ended = await ExpectMsgAsync<TrainingEnded>();
-        Assert.Equal("training step 2: the loss is not a number", ended.Error);
+        Assert.Equal("training step 2: a weight is not a number", ended.Error);
         Assert.Equal((1, null), (ended.Progress.Step, ended.Checkpoint));
         Assert.Empty(Policy.Saved);
+    }
+
+    [Fact]
+    public async Task A_trainer_out_of_memory_before_an_update_ends_the_run_and_saves_what_it_learnt()
+    {
+        var trainer = Start(Job(steps: 5));
+        await StartedAsync();
+        await StepAsync(trainer, 0, 1);
+        Policy.BeforeTrain = _ => throw new DeviceFaultException("one sequence does not fit");
+        foreach (var group in await SubmittedAsync(2))
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        Tell(trainer, new AllParked(Of(2)));
+
+        var ended = await EndAsync();
+        Assert.Equal(("training step 2: one sequence does not fit", "step-1"), (ended.Error, ended.Checkpoint));
+        Assert.Equal(new TrainingProgress(1, 2, 0), ended.Progress with { Seed = 0 });
+    }
+
+    [Fact]
+    public async Task A_trainer_that_can_not_go_on_ends_the_run_with_its_last_step_reported_and_saved()
+    {
+        var trainer = Start(Job(steps: 5));
+        var groups = await StartedAsync(2);
+        Policy.Report = stats => stats with { SkippedUpdates = ["the loss is NaN"], WhyOver = "4 updates in a row" };
+        foreach (var group in groups)
+            await DecodeAndScoreAsync(trainer, group);
+        await ExpectMsgAsync<ParkAll>();
+        Tell(trainer, new AllParked(Of(1)));
+        await ExpectMsgAsync<Trains>();
+
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStepFinished>()).Step);
+        var ended = await EndAsync();
+        Assert.Equal(("training step 1: 4 updates in a row", "step-1"), (ended.Error, ended.Checkpoint));
     }
 
     [Fact]

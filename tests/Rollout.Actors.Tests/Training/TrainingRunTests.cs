@@ -60,7 +60,11 @@ public sealed class TrainingRunTests
         TrainOn(run);
         Assert.NotNull(run.TakeReport(DecoderStats.None, accuracy: null));
         Assert.NotNull(run.SaveIfDue());
-        _trainer.BeforeTrain = _ => throw new NotFiniteNumberException("model.norm.weight is not finite after optimizer step 2.");
+        _trainer.BeforeTrain = _ =>
+        {
+            _trainer.IsWhole = false;
+            throw new NotFiniteNumberException("model.norm.weight is not finite after optimizer step 2.");
+        };
 
         Assert.Throws<NotFiniteNumberException>(() => TrainOn(run));
 

@@ -108,19 +108,19 @@ public sealed class KernelCompletionPassTests : IDisposable
     public void Logprobs_without_gradients_are_those_that_the_loss_is_told(ScalarType dtype, double tolerance)
     {
         using var model = Model("qwen3", dtype);
-        using var passes = new CompletionPasses(model, Temperature);
         using var optimizer = new AdamW(OptimizedParameter.Of(model), new AdamWOptions(0.9, 0.999, 1e-8, 0));
+        using var passes = new CompletionPasses(model, Temperature) { Optimizer = optimizer };
         using var input = new MicroBatchInput(Sequences, Sequences.Max(row => row.InputLength), model.Device);
         float[]? told = null;
 
-        passes.Of(model, optimizer).Backward(input, atOnce: true, (logprobs, start) =>
+        passes.Of(model).Backward(input, atOnce: true, (logprobs, start) =>
         {
             Assert.Equal((0, input.TargetCount), (start, (int)logprobs.size(0)));
             told = Numbers(logprobs);
             return zeros_like(logprobs);
         });
 
-        Assert.Equal(told, Numbers(passes.Of(model, null).Logprobs(input)));
+        Assert.Equal(told, Numbers(passes.Of(model).Logprobs(input)));
         var expected = Numbers(new CompletionPass(model, Temperature, 1 << 20).Logprobs(input));
         Assert.All(expected.Zip(told!), pair => Assert.Equal(pair.First, pair.Second, tolerance));
         Assert.Equal(0, optimizer.GradientNorm());
@@ -176,13 +176,13 @@ public sealed class KernelCompletionPassTests : IDisposable
         CausalLm model, bool autograd, TokenSequence[]? sequences = null, int times = 1)
     {
         var rows = sequences ?? Sequences;
-        using var passes = new CompletionPasses(model, Temperature, autograd: autograd);
-        Assert.Equal(autograd, passes.Tools is null);
         using var optimizer = new AdamW(OptimizedParameter.Of(model), new AdamWOptions(0.9, 0.999, 1e-8, 0));
+        using var passes = new CompletionPasses(model, Temperature, autograd: autograd) { Optimizer = optimizer };
+        Assert.Equal(autograd, passes.Tools is null);
         using var input = new MicroBatchInput(rows, rows.Max(row => row.InputLength), model.Device);
         for (var i = 0; i < times; i++)
         {
-            passes.Of(model, optimizer).Backward(
+            passes.Of(model).Backward(
                 input, atOnce: true,
                 (logprobs, start) => arange(start, start + logprobs.size(0), ScalarType.Float32, model.Device).remainder(Three));
             optimizer.Accumulate();

@@ -45,14 +45,6 @@ public sealed class MicroBatcherTests
     private static Arbitrary<int> Budgets() => Gen.Choose(1, 200).ToArbitrary();
 
     [Fact]
-    public void Packed_sequences_fill_the_budget_with_their_own_tokens()
-    {
-        var batches = MicroBatcher.Pack([3, 9, 1, 2, 4, 12], 10, padded: false);
-
-        Assert.Equal([[5], [1], [4, 0, 3, 2]], batches.Select(batch => batch.Sequences));
-    }
-
-    [Fact]
     public void A_prompt_counts_once_in_a_micro_batch_and_again_in_the_next()
     {
         int[] prompt = new int[100], other = new int[70];

@@ -13,13 +13,24 @@ public sealed class ResumeTests : IDisposable
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Theory]
-    [InlineData(ScalarType.Float32, 0)]
-    [InlineData(ScalarType.Float32, 0.1)]
-    [InlineData(ScalarType.BFloat16, 0)]
+    [InlineData(ScalarType.Float32, 0, 0)]
+    [InlineData(ScalarType.Float32, 0.1, 0)]
+    [InlineData(ScalarType.Float32, 0.1, 2)]
+    [InlineData(ScalarType.BFloat16, 0, 0)]
+    [InlineData(ScalarType.BFloat16, 0.1, 1)]
     public void Two_steps_and_a_restart_and_two_more_are_four_steps_to_the_last_bit(
-        ScalarType dtype, double beta)
+        ScalarType dtype, double beta, int syncEvery)
     {
-        var options = TinyModel.Options.WithBeta(beta) with { WarmupSteps = 3, NumIterations = 2 };
+        var options = TinyModel.Options.WithBeta(beta) with
+        {
+            WarmupSteps = 3,
+            LrSchedule = LearningRateSchedule.Cosine,
+            TotalSteps = 30,
+            NumIterations = 2,
+            MiniBatchPrompts = 2,
+            Seed = 5,
+            Reference = new ReferenceOptions(syncEvery, MixupAlpha: 0.6, Offload: true),
+        };
         using var straight = TinyModel.Weights(dtype: dtype);
         using var whole = new PolicyTrainer(straight, options);
         var expected =

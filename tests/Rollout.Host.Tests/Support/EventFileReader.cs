@@ -94,16 +94,17 @@ internal static class EventFileReader
     }
 
     /// <summary>
-    /// A tag's scalars by step as TensorBoard shows them: files in the order of their names, and a start of a session
-    /// drops the steps from its own on.
+    /// A tag's scalars by step as TensorBoard shows them: files in the order of their names, and each start of a session
+    /// but the first drops the steps from its own on (plugin_event_accumulator.py).
     /// </summary>
     public static SortedDictionary<long, float> Scalars(string folder, string tag)
     {
         var shown = new SortedDictionary<long, float>();
+        var starts = 0;
         foreach (var one in Directory.GetFiles(folder, "*tfevents*").Order(StringComparer.Ordinal).SelectMany(Read))
         {
             var step = one.Has(2) ? one.Whole(2) : 0;
-            if (one.Has(7) && one.Of(7).Whole(1) == 1)
+            if (one.Has(7) && one.Of(7).Whole(1) == 1 && starts++ > 0)
             {
                 foreach (var again in shown.Keys.Where(earlier => earlier >= step).ToArray())
                     shown.Remove(again);

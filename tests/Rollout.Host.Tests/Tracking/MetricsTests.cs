@@ -78,7 +78,8 @@ public sealed class MetricsTests
     [Fact]
     public void What_a_step_did_not_measure_is_absent()
     {
-        var step = Metrics.Of(Two with { Train = Two.Train with { TrainedTokens = 0, Entropy = double.NaN } }, tokensBefore: 0);
+        var train = Two.Train with { TrainedTokens = 0, ProcessedTokens = 0, Entropy = double.NaN };
+        var step = Metrics.Of(Two with { Train = train }, tokensBefore: 0);
 
         Metric[] absent =
         [
@@ -88,6 +89,16 @@ public sealed class MetricsTests
         Assert.All(absent, metric => Assert.Null(step.Find(metric)));
         Assert.DoesNotContain(step.Values.Keys, name => name.StartsWith("memory/", StringComparison.Ordinal));
         Assert.Equal(0.25, step[Metrics.Loss]);
+    }
+
+    [Fact]
+    public void A_step_that_trains_on_nothing_measures_its_tokens_nevertheless()
+    {
+        var train = Two.Train with { TrainedTokens = 0, ProcessedTokens = 0, MeasuredTokens = 9 };
+        var step = Metrics.Of(Two with { Train = train }, tokensBefore: 0);
+
+        Assert.Equal((0.75, 1e-6), (step[Metrics.Entropy], step[Metrics.LogprobDifferenceMean]));
+        Assert.Null(step.Find(Metrics.ClipFraction));
     }
 
     [Fact]

@@ -19,20 +19,21 @@ public sealed class TensorBoardFileTests : IDisposable
         Assert.Equal(0xe3069283, EventFileReader.Checksum("123456789"u8.ToArray()));
 
     [Fact]
-    public void A_file_begins_with_its_version_and_has_every_metric_of_a_step_as_a_scalar()
+    public void A_file_begins_with_version_and_start_and_has_every_metric_of_a_step_as_a_scalar()
     {
         var step = Reports.Step(3, heldOut: 0.5).With(Metrics.Loss, double.NaN);
         Write(resumedAt: null, new StepRecord(step));
 
         var events = EventFileReader.Read(Assert.Single(Files()));
 
-        Assert.Equal(2, events.Length);
+        Assert.Equal(3, events.Length);
         Assert.Equal("brain.Event:2", events[0].Text(3));
-        Assert.True(events[1].Double(1) > 1.7e9, "seconds since 1970");
-        Assert.Equal(3, events[1].Whole(2));
+        Assert.Equal((0, 1), (events[1].Whole(2), events[1].Of(7).Whole(1)));
+        Assert.True(events[2].Double(1) > 1.7e9, "seconds since 1970");
+        Assert.Equal(3, events[2].Whole(2));
         Assert.Equal(
             step.Values.Select(metric => (metric.Key, (float)metric.Value)),
-            events[1].Of(5).All(1).Select(value => (value.Text(1), value.Single(2))));
+            events[2].Of(5).All(1).Select(value => (value.Text(1), value.Single(2))));
     }
 
     [Fact]

@@ -38,13 +38,11 @@ internal sealed class PolicyLoss(LossRecipe recipe)
             loss *= importance.Values;
         }
 
-        Tensor? kl = null;
-        if (recipe.Beta > 0 && recipe.KlIn == KlIn.Loss)
-        {
-            var reference = Required(input.ReferenceLogprobs, "the reference");
-            kl = KlEstimates.Of(recipe.KlEstimator, Clean(reference) - logprobs);
-            loss = loss.add(kl.mul(beta), Scalars.One);
-        }
+        var inLoss = recipe is { NeedsReference: true, KlIn: KlIn.Loss };
+        var reference = inLoss ? Required(input.ReferenceLogprobs, "the reference") : input.ReferenceLogprobs;
+        var kl = reference is null ? null : KlEstimates.Of(recipe.KlEstimator, Clean(reference) - logprobs);
+        if (inLoss)
+            loss = loss.add(kl!.mul(beta), Scalars.One);
 
         return new TokenLoss(
             (loss * input.Weights).sum().MoveToOuterDisposeScope(),

@@ -17,7 +17,7 @@ namespace Rollout.Gpu.Training.Losses;
 internal sealed record TokenLossInput(
     Tensor Logprobs, Tensor OldLogprobs, Tensor Advantages, Tensor Weights, Tensor Sequences, int SequenceCount)
 {
-    /// <summary>[tokens] log π_ref; needed where a KL term is in the loss.</summary>
+    /// <summary>[tokens] log π_ref; needed where a KL term is in the loss, else only for the statistics.</summary>
     public Tensor? ReferenceLogprobs { get; init; }
 
     /// <summary>
@@ -25,16 +25,4 @@ internal sealed record TokenLossInput(
     /// where there is an importance correction.
     /// </summary>
     public Tensor? SamplerLogprobs { get; init; }
-
-    /// <summary>Some tokens, one after another. Their tensors are of the current dispose scope.</summary>
-    public TokenLossInput Part(int start, int count)
-    {
-        Tensor Of(Tensor whole) => whole.narrow(0, start, count);
-        return new(
-            Of(Logprobs), Of(OldLogprobs), Of(Advantages), Of(Weights), Of(Sequences), SequenceCount)
-        {
-            ReferenceLogprobs = ReferenceLogprobs is null ? null : Of(ReferenceLogprobs),
-            SamplerLogprobs = SamplerLogprobs is null ? null : Of(SamplerLogprobs),
-        };
-    }
 }

@@ -1,0 +1,41 @@
+using Rollout.Gpu.Contracts;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>One completion of a batch, and what becomes known of it during its training step.</summary>
+/// <param name="id">Names it in errors.</param>
+/// <param name="sequence">Prompt and completion.</param>
+/// <param name="samplerLogprobs">[completion] the sampler's log-probabilities; 0 where a token was not sampled.</param>
+/// <param name="sampled">[completion] false where a token is not the policy's; null where all are.</param>
+/// <param name="isInLoss">False for a completion that is masked as a whole, because it was truncated.</param>
+internal sealed class PolicySample(
+    SequenceId id, TokenSequence sequence, float[] samplerLogprobs, bool[]? sampled, bool isInLoss)
+{
+    public SequenceId Id => id;
+
+    public TokenSequence Sequence => sequence;
+
+    public float[] SamplerLogprobs => samplerLogprobs;
+
+    public bool[]? Sampled => sampled;
+
+    /// <summary>L: tokens in the loss.</summary>
+    public int LossTokens { get; } = isInLoss ? sampled?.Count(one => one) ?? sequence.Completion.Length : 0;
+
+    /// <summary>The advantage of each of its tokens.</summary>
+    public float Advantage { get; set; }
+
+    /// <summary>True if it adds to the gradient.</summary>
+    public bool HasGradient { get; set; }
+
+    /// <summary>[completion] log π before the batch's first update; null where one update needs no copy of it.</summary>
+    public float[]? OldLogprobs { get; set; }
+
+    /// <summary>[completion] log π_ref; null without a reference.</summary>
+    public float[]? ReferenceLogprobs { get; set; }
+
+    /// <summary>[completion] the factor of each token's loss: 0 where a token was not sampled.</summary>
+    public float[] WeightOfEach(float weight) => sampled is null
+        ? [.. Enumerable.Repeat(weight, sequence.Completion.Length)]
+        : [.. sampled.Select(one => one ? weight : 0)];
+}
