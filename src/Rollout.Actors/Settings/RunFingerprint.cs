@@ -28,7 +28,7 @@ public static class RunFingerprint
     [
         "device", "dtype", Threads, "engine", "decoder.batch-invariant",
         Steps, "train.learning-rate", "train.min-learning-rate", "train.warmup-steps", Schedule, "train.weight-decay",
-        "train.max-grad-norm", "train.micro-batch-tokens", "train.deterministic",
+        "train.max-grad-norm", "train.micro-batch-tokens", "train.deterministic", "train.autograd",
         "eval.prompts", "eval.right-at",
     ];
 
