@@ -1,5 +1,5 @@
 #!/bin/sh
-# Publishes the host, the GPU tests and the kernels' benchmarks for a machine with an NVIDIA GPU and no .NET SDK:
+# Publishes the host, the GPU tests, the kernels' benchmarks and the chaos harness for a machine with an NVIDIA GPU and no .NET SDK:
 # self-contained, without libtorch, which is found there (docs/gpu.md).
 # Usage: build/publish-gpu.sh [ARCHIVE], artifacts/rollout-gpu.tar.xz unless named.
 set -eu
@@ -18,6 +18,7 @@ publish() {
 publish src/Rollout.Host
 publish tests/Rollout.Gpu.Tests
 publish bench/Rollout.KernelBenchmarks
+publish bench/Rollout.Chaos
 rm -f "$folder"/Rollout.*.xml "$folder"/rollout.xml
 # What the test SDK brings for code coverage, of every platform and in every language.
 for part in alpine arm64 macos ubuntu x64 x86 CodeCoverage cs de es fr it ja ko pl pt-BR ru tr zh-Hans zh-Hant; do
@@ -31,6 +32,7 @@ On a machine with an NVIDIA driver and a CUDA build of PyTorch 2.10 or newer (or
   tar -xf $(basename "$archive") && cd rollout-gpu
   ./Rollout.Gpu.Tests
   ./Rollout.KernelBenchmarks
+  ./chaos --seeds 1..3
   ./rollout bench --shape qwen3-0.6b --workload W.jsonl --device cuda --dtype bfloat16
   ./rollout train --config config/arithmetic.conf --set device=cuda
 docs/gpu.md says more.

@@ -40,10 +40,11 @@ internal sealed partial class ChildProcess : IDisposable
     /// <param name="arguments">The program's.</param>
     public static ChildProcess Start(string name, string folder, Action<string> heard, params string[] arguments)
     {
-        var program = Path.Combine(AppContext.BaseDirectory, "rollout.dll");
+        // A published harness has the executable beside it, and needs no SDK.
+        var program = Path.Combine(AppContext.BaseDirectory, "rollout");
         var process = new Process
         {
-            StartInfo = new ProcessStartInfo("dotnet", [program, .. arguments])
+            StartInfo = new ProcessStartInfo(program, arguments)
             {
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,

@@ -62,6 +62,11 @@ public sealed record TrainStats
     /// <summary>The largest such difference.</summary>
     public required double LogprobDifferenceMax { get; init; }
 
+    /// <summary>
+    /// The ratio π_old/μ, trainer to sampler, of each of these tokens; empty where a step of one update kept no copy of π_old.
+    /// </summary>
+    public double[] SamplerRatios { get; init; } = [];
+
     /// <summary>Completion tokens that have a gradient.</summary>
     public required int TrainedTokens { get; init; }
 

@@ -27,7 +27,8 @@ internal sealed class PolicyUpdates(
     public UpdateRecord Run(PolicyBatch batch, PolicyVersion step)
     {
         var budget = new MicroBatchBudget(options.MicroBatchTokens, memory);
-        var record = new UpdateRecord(measuresAll: options.NumIterations * _order.Count(batch.GroupCount) > 1);
+        var record = new UpdateRecord(
+            measuresAll: options.Loss.PenalizesRewards || options.NumIterations * _order.Count(batch.GroupCount) > 1);
         Measure(batch, budget, record);
         try
         {

@@ -87,6 +87,7 @@ internal sealed class UpdateRecord(bool measuresAll)
             Entropy = _logprobs.Surprise / _logprobs.Tokens,
             LogprobDifferenceMean = _logprobs.Difference / _logprobs.Tokens,
             LogprobDifferenceMax = _logprobs.Tokens > 0 ? _logprobs.DifferenceMax : double.NaN,
+            SamplerRatios = [.. batch.Samples.SelectMany(sample => sample.SamplerRatios)],
             TrainedTokens = batch.Samples.Where(sample => sample.HasGradient).Sum(sample => sample.LossTokens),
             EqualRewardGroups = batch.EqualRewardGroups,
             Seconds = seconds,

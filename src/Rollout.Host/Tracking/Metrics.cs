@@ -147,6 +147,7 @@ public static class Metrics
         {
             ["distribution/reward"] = Rewards,
             ["distribution/completion_length"] = step => Lengths(step),
+            ["distribution/importance_sampling_ratio"] = step => step.Train.SamplerRatios,
         };
 
     /// <summary>Computes what a step has measured.</summary>
