@@ -63,7 +63,7 @@ public sealed record TrainStats
     public required double LogprobDifferenceMax { get; init; }
 
     /// <summary>
-    /// The ratio π_old/μ, trainer to sampler, of each of these tokens; empty where a step of one update kept no copy of π_old.
+    /// The ratio π_old/p, trainer to sampler, of each of these tokens; empty where a step of one update kept no copy of π_old.
     /// </summary>
     public double[] SamplerRatios { get; init; } = [];
 
