@@ -79,6 +79,11 @@ public sealed record TrainStats
     /// <summary>Tokens that the forward and backward passes processed, prompts included.</summary>
     public required int ProcessedTokens { get; init; }
 
+    /// <summary>
+    /// The same tokens as the passes computed them: with padding, or with a prompt that samples share once a micro-batch.
+    /// </summary>
+    public long ComputedTokens { get; init; }
+
     /// <summary>Tokens that forward passes of the policy alone processed, prompts included.</summary>
     public int MeasuredTokens { get; init; }
 
