@@ -115,6 +115,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             [.. group.Group.Completions.Select((completion, i) =>
                 new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i])
                 {
+                    SamplingLogprobs = completion.SamplingLogprobs,
                     Reason = completion.Reason,
                 })]))]);
 
