@@ -9,9 +9,6 @@ namespace Rollout.Host.Tests.Jobs;
 /// <summary>Runs that go on from a checkpoint, and those that cannot.</summary>
 public sealed class ResumeTests : IDisposable
 {
-    private static readonly string[] Measured =
-        ["step_time", "time/rollout", "time/train", "time/other", "throughput/rollout", "throughput/train"];
-
     private readonly TemporaryFolder _folder = new();
 
     private RunFolder Run => RunFolder.For(_folder.At("run"));
@@ -38,7 +35,7 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal((ExitCodes.Ok, ""), (code, error));
         foreach (var run in (string[])[_folder.At("second"), Run.Path])
         {
-            Assert.Equal(Metrics(_folder.At("first")), Metrics(run));
+            Assert.Equal(TrainRun.TimelessMetrics(_folder.At("first")), TrainRun.TimelessMetrics(run));
             Assert.Equal(
                 File.ReadAllLines(Path.Combine(_folder.At("first"), "rollouts.jsonl")),
                 File.ReadAllLines(Path.Combine(run, "rollouts.jsonl")));
@@ -172,17 +169,4 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal(ExitCodes.BadInput, code);
         return error.Trim();
     }
-
-    /// <summary>The lines of metrics.jsonl without what a clock measured.</summary>
-    private static string[] Metrics(string run) =>
-    [
-        .. TrainRun.Lines(run, "metrics.jsonl").Select(line => string.Join(
-            ", ",
-            line.EnumerateObject()
-                .Where(metric => !Measured.Contains(metric.Name) && !IsTiming(metric.Name))
-                .Select(metric => metric.ToString()))),
-    ];
-
-    /// <summary>How many sequences ran at once follows from when their messages came.</summary>
-    private static bool IsTiming(string name) => name is "kv/blocks_peak" or "kv/sharing_ratio" or "kv/preemptions";
 }
