@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Rollout.Host.Output;
 
 /// <summary>One sample with its reward: a line of rollouts.jsonl.</summary>
@@ -13,6 +15,10 @@ public sealed record RolloutLine
 
     /// <summary>The version that sampled its last token.</summary>
     public required int PolicyVersion { get; init; }
+
+    /// <summary>The prompt's dataset in a mix; absent without a mix.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Dataset { get; init; }
 
     public required string Prompt { get; init; }
 
