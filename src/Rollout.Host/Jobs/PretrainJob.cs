@@ -49,7 +49,7 @@ public static class PretrainJob
     }
 
     private static void Learn(
-        CausalLm model, IPromptDataset dataset, AnswerTokens answers, RolloutSettings settings, CommandContext context)
+        CausalLm model, PromptMix dataset, AnswerTokens answers, RolloutSettings settings, CommandContext context)
     {
         var pretrain = settings.Pretrain;
         using var trainer = new SupervisedTrainer(model, new SupervisedOptions
