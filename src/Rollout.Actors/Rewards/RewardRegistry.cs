@@ -20,9 +20,13 @@ public static class RewardRegistry
         ["exact-answer"] = (_, _) => new ExactAnswerReward(),
         ["format"] = (options, _) => new FormatReward(options.Read("pattern", (section, key) => Pattern(section, key))),
         ["gsm8k"] = (_, _) => new Gsm8kReward(),
+        ["http"] = (options, _) => JudgeOptions.CreateHttp(options),
         ["keyword"] = (options, _) => new KeywordReward(options.Read("text", (section, key) => section.NonEmptyText(key))),
         ["length"] = (options, _) => new LengthReward(options.Read("target", Tokens)),
+        ["math"] = (options, _) => new MathReward(options.Read("only-boxed", (section, key) => section.Bool(key), false)),
         ["overlong"] = CreateOverlong,
+        ["program"] = (options, _) => JudgeOptions.CreateProgram(options),
+        ["python"] = (options, _) => JudgeOptions.CreatePython(options),
         ["regex"] = (options, _) => CreateRegex(options),
     };
 

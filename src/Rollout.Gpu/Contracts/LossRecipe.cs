@@ -63,6 +63,9 @@ public sealed record LossRecipe
     /// <summary>True where log-probabilities of a reference policy are needed.</summary>
     public bool NeedsReference => Beta > 0;
 
+    /// <summary>True where the KL term is subtracted from the rewards.</summary>
+    public bool PenalizesRewards => Beta > 0 && KlIn == KlIn.Reward;
+
     /// <summary>The parts that a loss type stands for, with the values of its paper.</summary>
     public static LossRecipe Of(LossType type) => type switch
     {

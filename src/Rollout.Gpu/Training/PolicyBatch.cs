@@ -43,7 +43,8 @@ internal sealed class PolicyBatch
 
     /// <summary>
     /// Computes the advantages over the whole batch, and which completions have a gradient: those of groups with an
-    /// advantage that is not 0, and all of them where a KL term is in the loss.
+    /// advantage that is not 0, and all of them where a KL term is in the loss. Where it is in the rewards, the samples
+    /// have their log-probabilities already.
     /// </summary>
     /// <exception cref="ArgumentException">A reward is infinite.</exception>
     public void ComputeAdvantages(LossRecipe recipe)
@@ -51,7 +52,10 @@ internal sealed class PolicyBatch
         var samples = Samples.ToArray();
         var advantages = new double[samples.Length];
         EqualRewardGroups = GroupAdvantages.Compute(
-            [.. _batch.Groups.SelectMany(group => group.Completions).Select(completion => completion.Reward)],
+            [
+                .. _batch.Groups.SelectMany(group => group.Completions)
+                    .Zip(samples, (completion, sample) => RewardOf(completion, sample, recipe)),
+            ],
             [.. _batch.Groups.Select(group => group.Id)],
             [.. _groups.Select(group => group.Length)],
             recipe,
@@ -70,6 +74,13 @@ internal sealed class PolicyBatch
             start += group.Length;
         }
     }
+
+    /// <summary>A completion without a token in the loss has no KL term, as in TRL.</summary>
+    private static double RewardOf(TrainCompletion completion, PolicySample sample, LossRecipe recipe) =>
+        recipe.PenalizesRewards && sample.LossTokens > 0
+            ? KlEstimates.PenalizedReward(
+                recipe, completion.Reward, sample.OldLogprobs, sample.ReferenceLogprobs, sample.Sampled)
+            : completion.Reward;
 
     private static PolicySample Checked(TrainGroup group, int index, bool masksTruncated, int vocabularySize)
     {

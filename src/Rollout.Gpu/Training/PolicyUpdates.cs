@@ -27,7 +27,8 @@ internal sealed class PolicyUpdates(
     public UpdateRecord Run(PolicyBatch batch, PolicyVersion step)
     {
         var budget = new MicroBatchBudget(options.MicroBatchTokens, memory);
-        var record = new UpdateRecord(measuresAll: options.NumIterations * _order.Count(batch.GroupCount) > 1);
+        var record = new UpdateRecord(
+            measuresAll: options.Loss.PenalizesRewards || options.NumIterations * _order.Count(batch.GroupCount) > 1);
         Measure(batch, budget, record);
         try
         {
@@ -74,12 +75,18 @@ internal sealed class PolicyUpdates(
 
     private void Update(MiniBatch miniBatch, MicroBatchBudget budget, UpdateRecord record)
     {
+        TokenSequence[] sequences = [.. miniBatch.Samples.Select(sample => sample.Sequence)];
         budget.ForEach(
-            [.. miniBatch.Samples.Select(sample => sample.Sequence.InputLength)],
+            tokens => policy.Pack(sequences, tokens),
             _pass.Begin,
-            microBatch => _pass.Backward(miniBatch, microBatch));
+            microBatch =>
+            {
+                _pass.Backward(miniBatch, microBatch);
+                record.Computed(microBatch);
+            });
         var sums = _pass.Read();
         memory.AfterBackward();
+        policy.Enter(TrainingPart.Optimizer);
         var norm = optimizer.GradientNorm();
         record.Processed(miniBatch);
         if (!double.IsFinite(sums.Loss) || !double.IsFinite(norm))
@@ -90,6 +97,7 @@ internal sealed class PolicyUpdates(
 
         var rate = options.Rate.After(optimizer.Steps);
         optimizer.Step(rate, AdamW.ClipFactor(norm, options.MaxGradNorm));
+        policy.Enter(TrainingPart.Host);
         memory.AfterOptimizer();
         _skippedInRow = 0;
         record.Updated(miniBatch, sums, norm, rate);

@@ -1,4 +1,7 @@
 using FsCheck.Fluent;
+using Rollout.Actors.Protocol;
+using Rollout.Actors.Tests.Support;
+using Rollout.Gpu.Contracts;
 using Xunit;
 
 namespace Rollout.Actors.Tests.Placement;
@@ -27,6 +30,23 @@ public sealed class GroupBookHistoryTests
     }
 
     [Fact]
-    public void A_group_is_judged_by_all_samples_where_both_models_draw_the_same_first_one() =>
-        new SimulatedCluster(461_538_846).Run(events: 800);
+    public void A_group_is_judged_by_all_samples_where_both_models_draw_the_same_first_one()
+    {
+        var other = SimulatedDecoder.VersionOf(SimulatedCluster.OtherModel);
+        var group = Enumerable.Range(1, 100_000).Select(id => Groups.Of(id, 3, 1, 4)).First(group =>
+            Tokens(group, 0, default).SequenceEqual(Tokens(group, 0, other))
+            && !Tokens(group, 1, default).SequenceEqual(Tokens(group, 1, other)));
+
+        foreach (var model in (string[])[SimulatedDecoder.Model, SimulatedCluster.OtherModel])
+        {
+            Completion[] drawn = [.. Enumerable.Range(0, 2).Select(sample => new Completion(
+                sample,
+                new SampledTokens(Tokens(group, sample, SimulatedDecoder.VersionOf(model)), [], []),
+                FinishReason.Length))];
+            Assert.Equal(model, SimulatedCluster.ModelOf(group, drawn));
+        }
+
+        static int[] Tokens(GroupRequest group, int sample, PolicyVersion version) =>
+            Groups.Expected(group, sample, SimulatedCluster.KeyOf, version);
+    }
 }

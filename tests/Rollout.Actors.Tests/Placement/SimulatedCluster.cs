@@ -13,7 +13,7 @@ namespace Rollout.Actors.Tests.Placement;
 /// </summary>
 internal sealed class SimulatedCluster(int seed)
 {
-    private const string OtherModel = "other";
+    internal const string OtherModel = "other";
 
     /// <summary>No group is longer.</summary>
     private const int Longest = 28;
@@ -406,6 +406,18 @@ internal sealed class SimulatedCluster(int seed)
             _toDecoders.Add((decoder, message));
     }
 
+    /// <summary>
+    /// The model that drew a group's samples, which is one for all. A single sample can't tell which: both models may draw
+    /// the same tokens for it.
+    /// </summary>
+    internal static string ModelOf(GroupRequest group, Completion[] completions) =>
+        completions.All(one => Groups.Expected(group, one.Sample, KeyOf).SequenceEqual(one.Tokens))
+            ? SimulatedDecoder.Model
+            : OtherModel;
+
+    /// <summary>The key of a sequence's draws: no group's samples depend on a seed here.</summary>
+    internal static ulong KeyOf(ulong seed, SequenceId id) => Groups.Key(0, id);
+
     /// <summary>The client takes an answer: each group once, with the tokens that nothing has disturbed.</summary>
     private void Answer(GroupOutcome outcome)
     {
@@ -420,13 +432,8 @@ internal sealed class SimulatedCluster(int seed)
         }
         var finished = Assert.IsType<GroupFinished>(outcome);
         var group = submitted.Group;
-        var key = (ulong _, SequenceId id) => Groups.Key(0, id);
-        // All samples come from one model. A single sample can't tell which: both models may draw the same tokens for it.
-        var model = Enumerable.Range(0, group.Samples.Length)
-            .All(sample => Groups.Expected(group, sample, key).SequenceEqual(finished.Completions[sample].Tokens))
-            ? SimulatedDecoder.Model
-            : OtherModel;
-        Groups.AssertExpected(group, finished.Completions, key, SimulatedDecoder.VersionOf(model));
+        Groups.AssertExpected(
+            group, finished.Completions, KeyOf, SimulatedDecoder.VersionOf(ModelOf(group, finished.Completions)));
     }
 
     private void Check()

@@ -45,7 +45,7 @@ public sealed class RewardRegistryTests
     }
 
     [Theory]
-    [InlineData("type = exact", "job.conf:2: reward exact is unknown; expected exact-answer, format, gsm8k, keyword, ")]
+    [InlineData("type = exact", "job.conf:2: reward exact is unknown; expected exact-answer, format, gsm8k, http, keyword, ")]
     [InlineData("type = keyword", "job.conf:2: reward keyword needs the option text")]
     [InlineData("type = keyword, text = \"\"", "job.conf:2: rollout.rewards[0].text = \"\": expected a text")]
     [InlineData(
