@@ -170,6 +170,8 @@ public sealed class RunRecord : IDisposable
             Prompt = scored.Item.Prompt,
             Completion = scored.Texts[completion.Sample],
             TokenIds = completion.Tokens,
+            Logprobs = completion.Logprobs,
+            SamplingLogprobs = completion.SamplingLogprobs,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             Reward = scored.Rewards[completion.Sample],
             Rewards = scored.ByFunction.ToDictionary(

@@ -56,7 +56,6 @@ public static class TrainJob
             ClusterMembers.Override(options.Cluster));
         var settings = ClusterMembers.WithRoles(RolloutSettings.ForTraining(tree), ClusterRoles.Trainer);
         var decodes = settings.Cluster.Roles.Contains(ClusterRoles.Decoder);
-        resumed?.RequireSeed(settings.Seed);
         if (decodes && settings.Cluster.Devices.Count > 0)
         {
             throw tree.Rollout.Section("cluster").Invalid(
@@ -64,6 +63,9 @@ public static class TrainJob
         }
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        var fingerprint = RunFingerprint.Of(
+            tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
+        var changed = resumed?.RequireSameRun(fingerprint);
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(
@@ -82,6 +84,7 @@ public static class TrainJob
             Tokenizer = tokenizer,
             Dataset = dataset,
             CheckpointEvery = settings.Output.CheckpointEvery,
+            KeepBest = settings.Output.KeepBest,
             CheckpointFolder = place.Checkpoint,
         };
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
@@ -113,7 +116,9 @@ public static class TrainJob
             tokenizer,
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
-        var error = await FollowAsync(trainer, run, settings, resumed, context);
+        var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
+        string[] notices = [$"{DiskNeed.Of(run, job, settings, start, weights.Model)}", .. changed is null ? [] : (string[])[changed]];
+        var error = await FollowAsync(trainer, run, settings, start, notices, context);
         if ((topology.WhyEnded() ?? error) is not { } why)
             return ExitCodes.Ok;
         await context.Error.WriteLineAsync(why);
@@ -123,20 +128,21 @@ public static class TrainJob
     /// <summary>Shows and writes what the trainer reports until it ends.</summary>
     /// <returns>Why the run ended early; null where it ended as planned.</returns>
     private static async Task<string?> FollowAsync(
-        TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
+        TrainingClient trainer,
+        RunFolder run,
+        RolloutSettings settings,
+        TrainingProgress start,
+        IEnumerable<string> notices,
+        CommandContext context)
     {
-        var start = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
-        start = start with { Threads = PolicyModel.Threads(settings) };
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
-        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output);
+        using var record = new RunRecord(run, start.Step == 0 ? null : start.Step, settings.Output);
         using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
-            foreach (var gap in record.Gaps)
-                view.Say(gap);
-            if (resumed?.ThreadsWarning(settings) is { } warning)
-                view.Say(warning);
+            foreach (var notice in notices.Concat(record.Gaps))
+                view.Say(notice);
             await foreach (var seen in trainer.TrainAsync(start, context.Stop.Token))
             {
                 switch (seen)
@@ -152,17 +158,35 @@ public static class TrainJob
                     case CheckpointSaved saved:
                         last = saved;
                         view.Say(CheckpointLine.Of(saved));
+                        RemoveOlder(run, settings.Output, saved, view.Say);
                         break;
                     case TrainingEnded end:
                         ended = end;
                         if (CheckpointLine.AtEnd(run, end.Progress, last) is { } rest)
                             view.Say(rest);
+                        if (CheckpointLine.OfBest(run, end.Progress) is { } best)
+                            view.Say(best);
                         break;
                 }
             }
             record.Complete(view.Say);
         }
         return ended?.Error ?? record.WhyDiverged;
+    }
+
+    /// <summary>Removes what output.keep-last leaves out, now that a newer checkpoint is on the disk.</summary>
+    private static void RemoveOlder(RunFolder run, OutputSettings output, CheckpointSaved saved, Action<string> say)
+    {
+        if (output.KeepLast == 0)
+            return;
+        try
+        {
+            new CheckpointStore(run.Checkpoints).KeepOnly(output.KeepLast, saved.Best?.Step);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            say($"WARNING an old checkpoint was not removed: {cause.Message}");
+        }
     }
 
     private static PolicyTrainer CreateTrainer(

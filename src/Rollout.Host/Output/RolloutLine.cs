@@ -28,6 +28,16 @@ public sealed record RolloutLine
     /// <summary>The sampled ids, the stop token included.</summary>
     public required int[] TokenIds { get; init; }
 
+    /// <summary>[token_ids] natural log-probabilities after temperature, before top-k, top-p and min-p.</summary>
+    public float[] Logprobs { get; init; } = [];
+
+    /// <summary>
+    /// [token_ids] the same among the tokens that top-k, top-p and min-p kept; absent where none of them is on, and these
+    /// are the logprobs.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public float[]? SamplingLogprobs { get; init; }
+
     /// <summary>"stop" or "length".</summary>
     public required string FinishReason { get; init; }
 
