@@ -75,20 +75,21 @@ public static class TrainJob
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         using var rewards = RewardSet.Create(settings.Rewards, settings.Sampling.MaxTokens);
+        var dataset = Datasets.Create(settings, settings.Train.PromptsPerStep, context.Stop.Token);
         var job = new TrainingJob
         {
             Train = settings.Train,
             Eval = settings.Eval,
             Sampling = settings.Sampling.ToSamplingParams([.. weights.Model.Config.EosTokenIds], settings.Seed),
             Tokenizer = tokenizer,
-            Dataset = Datasets.Create(settings, context.Stop.Token),
+            Dataset = dataset,
             CheckpointEvery = settings.Output.CheckpointEvery,
             KeepBest = settings.Output.KeepBest,
             CheckpointFolder = place.Checkpoint,
         };
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
-        RequireFittingGroups(job, pool, maxModelLength, tree, context.Stop.Token);
+        RequireFittingGroups(job, dataset, pool, maxModelLength, tree, context.Stop.Token);
 
         await using var topology = await ClusterMembers.StartAsync(
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
@@ -203,12 +204,12 @@ public static class TrainJob
     /// longer group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
     /// </summary>
     private static void RequireFittingGroups(
-        TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree, CancellationToken cancellation)
+        TrainingJob job, PromptMix dataset, KvPool? pool, int maxModelLength, ConfigTree tree, CancellationToken cancellation)
     {
-        for (var line = 0; job.Dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        foreach (var item in dataset.FromFiles)
         {
             cancellation.ThrowIfCancellationRequested();
-            job.Encode(lines.Train(line));
+            job.Encode(item);
         }
         var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
             .Concat(job.EvaluationGroups(0).Select(group => group.Request));

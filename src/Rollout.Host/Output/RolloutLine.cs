@@ -16,6 +16,10 @@ public sealed record RolloutLine
     /// <summary>The version that sampled its last token.</summary>
     public required int PolicyVersion { get; init; }
 
+    /// <summary>The prompt's dataset in a mix; absent without a mix.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Dataset { get; init; }
+
     public required string Prompt { get; init; }
 
     /// <summary>The decoded text, without special tokens.</summary>
