@@ -65,6 +65,9 @@ public sealed record TrainerSettings
     /// <summary>On a GPU, train with operations that give the same result in every run.</summary>
     public required bool Deterministic { get; init; }
 
+    /// <summary>On a GPU, compute forward and backward by libtorch's autograd, and not by kernels.</summary>
+    public required bool Autograd { get; init; }
+
     /// <summary>Deadlines, concurrency and retries of the reward functions.</summary>
     public required RewardLimits RewardLimits { get; init; }
 
@@ -107,6 +110,7 @@ public sealed record TrainerSettings
         AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         Deterministic = section.Bool("deterministic"),
+        Autograd = section.Bool("autograd"),
         RewardLimits = RewardLimits.From(section),
         StepTimeout = section.Duration("step-timeout"),
     };
@@ -164,6 +168,7 @@ public sealed record TrainerSettings
         AdamEpsilon = AdamEpsilon,
         MaxGradNorm = MaxGradNorm,
         Deterministic = Deterministic,
+        Autograd = Autograd,
     };
 
     /// <summary>Optimizer steps on each batch of rollouts.</summary>

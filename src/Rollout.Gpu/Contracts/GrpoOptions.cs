@@ -70,4 +70,7 @@ public sealed record GrpoOptions
 
     /// <summary>On a GPU, use only operations that give the same result in every run. A CPU always does.</summary>
     public bool Deterministic { get; init; }
+
+    /// <summary>On a GPU, compute forward and backward by libtorch's autograd, as on a CPU, and not by kernels.</summary>
+    public bool Autograd { get; init; }
 }

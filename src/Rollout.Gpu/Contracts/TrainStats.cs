@@ -58,6 +58,11 @@ public sealed record TrainStats
     /// <summary>The largest such difference.</summary>
     public required double LogprobDifferenceMax { get; init; }
 
+    /// <summary>
+    /// The ratio π_old/μ, trainer to sampler, of each of these tokens; empty where a step of one update kept no copy of π_old.
+    /// </summary>
+    public double[] SamplerRatios { get; init; } = [];
+
     /// <summary>Completion tokens that have a gradient.</summary>
     public required int TrainedTokens { get; init; }
 
@@ -69,6 +74,11 @@ public sealed record TrainStats
 
     /// <summary>Tokens that the forward and backward passes processed, prompts included.</summary>
     public required int ProcessedTokens { get; init; }
+
+    /// <summary>
+    /// The same tokens as the passes computed them: with padding, or with a prompt that samples share once a micro-batch.
+    /// </summary>
+    public long ComputedTokens { get; init; }
 
     /// <summary>Tokens that forward passes of the policy alone processed, prompts included.</summary>
     public int MeasuredTokens { get; init; }

@@ -15,6 +15,7 @@ internal sealed unsafe class CublasLt : IDisposable
     public const int RealBfloat16 = 14;      // CUDA_R_16BF
     public const int Compute32 = 68;         // CUBLAS_COMPUTE_32F: float32 products and sums, no tf32
     public const int TransposeA = 3;         // CUBLASLT_MATMUL_DESC_TRANSA
+    public const int TransposeB = 4;         // CUBLASLT_MATMUL_DESC_TRANSB
     public const int Epilogue = 7;           // CUBLASLT_MATMUL_DESC_EPILOGUE
     public const int BiasPointer = 8;        // CUBLASLT_MATMUL_DESC_BIAS_POINTER
     public const int Transposed = 1;         // CUBLAS_OP_T
@@ -93,12 +94,15 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    /// <summary>Creates a product in float32 arithmetic with a transposed left operand.</summary>
-    public nint CreateProduct()
+    /// <summary>Creates a product in float32 arithmetic.</summary>
+    public nint CreateProduct(bool leftTransposed = true, bool rightTransposed = false)
     {
         nint product;
         Check(_createProduct(&product, Compute32, Real32), "describe a product");
-        Set(product, TransposeA, Transposed);
+        if (leftTransposed)
+            Set(product, TransposeA, Transposed);
+        if (rightTransposed)
+            Set(product, TransposeB, Transposed);
         return product;
     }
 
@@ -154,17 +158,17 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    /// <summary>Queues result = leftᵀ · right on the stream.</summary>
+    /// <summary>Queues result = left · right on the stream, or result += left · right if it adds.</summary>
     public void Multiply(
         nint product, (nint Matrix, nint Layout) left, (nint Matrix, nint Layout) right,
-        (nint Matrix, nint Layout) result, in Choice choice, DeviceMemory workspace, CudaStream stream)
+        (nint Matrix, nint Layout) result, in Choice choice, DeviceMemory workspace, CudaStream stream, bool adds = false)
     {
-        var (one, zero) = (1f, 0f);
+        var (one, kept) = (1f, adds ? 1f : 0f);
         fixed (Choice* chosen = &choice)
         {
             Check(
                 _multiply(
-                    _handle, product, &one, left.Matrix, left.Layout, right.Matrix, right.Layout, &zero,
+                    _handle, product, &one, left.Matrix, left.Layout, right.Matrix, right.Layout, &kept,
                     result.Matrix, result.Layout, result.Matrix, result.Layout, chosen,
                     workspace.Pointer, (nuint)workspace.Bytes, stream.Handle),
                 "multiply");

@@ -1,13 +1,20 @@
 namespace Rollout.Gpu.Interop;
 
 /// <summary>
-/// Work that a device does in order. The stream does not wait for the default stream, on which torch runs.
+/// Work that a device does in order. A stream of its own does not wait for the default stream, on which torch runs.
 /// </summary>
 internal sealed class CudaStream : IDisposable
 {
     private const uint NonBlocking = 1;
 
     private nint _handle;
+
+    private CudaStream()
+    {
+    }
+
+    /// <summary>The default stream, on which torch runs.</summary>
+    public static CudaStream OfTorch { get; } = new();
 
     /// <param name="context">The device's context.</param>
     public CudaStream(CudaContext context)

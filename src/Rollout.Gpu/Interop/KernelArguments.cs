@@ -29,6 +29,24 @@ internal ref struct KernelArguments
     /// <summary>Adds a float.</summary>
     public void Add(float value) => _slots[Count++] = BitConverter.SingleToUInt32Bits(value);
 
+    /// <summary>These arguments, followed by 32-bit numbers.</summary>
+    public readonly KernelArguments And(params ReadOnlySpan<int> values)
+    {
+        var more = this;
+        foreach (var value in values)
+            more.Add(value);
+        return more;
+    }
+
+    /// <summary>These arguments, followed by floats.</summary>
+    public readonly KernelArguments And(params ReadOnlySpan<float> values)
+    {
+        var more = this;
+        foreach (var value in values)
+            more.Add(value);
+        return more;
+    }
+
     [InlineArray(Capacity)]
     private struct Slots
     {

@@ -72,7 +72,8 @@ internal sealed class KernelLibrary : IDisposable
     public static KernelLibrary Load(CudaDeviceInfo device, KernelShape shape, Nvrtc compiler, KernelCache cache)
     {
         RequireSupported(device, shape);
-        var cubins = Compile(shape, device.Architecture, device.SharedBytesPerBlock, compiler, cache);
+        var cubins = Compile(
+            KernelSource.FilesFor(shape.Dtype), shape, device.Architecture, device.SharedBytesPerBlock, compiler, cache);
         return new KernelLibrary(device, shape, cubins);
     }
 
@@ -97,14 +98,13 @@ internal sealed class KernelLibrary : IDisposable
         }
     }
 
-    /// <summary>Machine code of every source, in the order of <see cref="KernelSource.FilesFor"/>.</summary>
+    /// <summary>Machine code of the sources, in their order.</summary>
     internal static byte[][] Compile(
-        KernelShape shape, string architecture, int sharedBytes, Nvrtc compiler, KernelCache cache)
+        string[] files, KernelShape shape, string architecture, int sharedBytes, Nvrtc compiler, KernelCache cache)
     {
         var headers = KernelSource.Headers();
         var ofModel = KernelSource.Options(shape, sharedBytes);
         var ofLogits = KernelSource.Options(shape with { Dtype = shape.LogitsDtype }, sharedBytes);
-        var files = KernelSource.FilesFor(shape.Dtype);
         var cubins = new byte[files.Length][];
         try
         {

@@ -10,6 +10,14 @@ internal static class KernelSource
         ["prepare_step", "gather_rows", "rms_norm", "qk_norm_rope_write_kv", "merge_attention", "silu_mul",
             "copy_blocks", "sample_tokens"];
 
+    /// <summary>The files of a training step, without extension.</summary>
+    public static readonly string[] Training =
+        ["gather_rows", "rms_norm", "qk_norm_rope_write_kv", "silu_mul", "rms_norm_backward", "qk_norm_rope_backward",
+            "silu_mul_backward", "cross_entropy", "training_rows", "merge_shared"];
+
+    /// <summary>The file of the optimizer's step, without extension.</summary>
+    public const string Optimizer = "adamw";
+
     /// <summary>The files to compile for a dtype, without extension.</summary>
     public static string[] FilesFor(ScalarType dtype) =>
         [dtype == ScalarType.BFloat16 ? "paged_attention" : "paged_attention_float", .. Common];

@@ -75,7 +75,8 @@ internal sealed class RmsNormKernel
         Launch(_addNorm, stream, ref arguments, rows, width, epsilon);
     }
 
-    private static int SharedBytes(CudaDeviceInfo device) =>
+    /// <summary>Shared memory that the row of a thread block may take.</summary>
+    public static int SharedBytes(CudaDeviceInfo device) =>
         Math.Min(MaxSharedBytes, device.SharedBytesPerBlock - StaticSharedBytes);
 
     private void Launch(

@@ -18,6 +18,7 @@ internal sealed class AdamW : IDisposable
 
     private readonly Slot[] _slots;
     private readonly AdamWOptions _options;
+    private readonly FusedAdamW? _fused;
 
     /// <param name="parameters">What it changes; the tensors stay the caller's.</param>
     /// <param name="options">Rates of the moments and decay.</param>
@@ -26,6 +27,9 @@ internal sealed class AdamW : IDisposable
         using var noGradient = no_grad();
         _options = options;
         _slots = [.. parameters.Select(parameter => new Slot(parameter))];
+        // One launch for all, where each keeps its memory: on a GPU, in bfloat16.
+        if (_slots.Length > 0 && _slots.All(slot => slot.CanBeFused))
+            _fused = new FusedAdamW([.. _slots.Select(slot => slot.Fused())]);
     }
 
     /// <summary>Updates so far.</summary>
@@ -63,11 +67,18 @@ internal sealed class AdamW : IDisposable
             slot.Accumulate();
     }
 
+    /// <summary>
+    /// [as the parameter] its gradient in float32, for a pass that adds to it itself; valid until the next update.
+    /// </summary>
+    public Tensor GradientSum(Tensor parameter) => _slots.Single(slot => slot.IsOf(parameter)).GradientSum();
+
     /// <summary>The norm of all gradients as one vector. Waits for the device.</summary>
     public double GradientNorm()
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
+        if (UsesFused)
+            return _fused!.GradientNorm();
         var norms = _slots.Where(slot => slot.HasGradient).Select(slot => slot.Gradient().norm()).ToArray();
         return norms.Length == 0 ? 0 : stack(norms).to_type(ScalarType.Float64).norm().cpu().item<double>();
     }
@@ -97,11 +108,9 @@ internal sealed class AdamW : IDisposable
             throw new NotFiniteNumberException($"A step at learning rate {learningRate} is beyond float32.", learningRate);
         Steps++;
         IsWhole = false;
-        using var rates = new AdamWRates(_options, learningRate, gradientScale, Steps);
-        foreach (var slot in _slots.Where(slot => slot.HasGradient))
-            slot.Update(rates);
-        ZeroGradients();
-        if (FiniteCheck.FirstBroken(Weights()) is { } broken)
+        var factors = new AdamWFactors(_options, learningRate, gradientScale, Steps);
+        var broken = UsesFused ? UpdateFused(factors) : UpdateEach(factors);
+        if (broken is not null)
             throw new NotFiniteNumberException($"{broken} is not finite after optimizer step {Steps}.");
         IsWhole = true;
     }
@@ -129,12 +138,34 @@ internal sealed class AdamW : IDisposable
         Steps = (int)steps.item<long>();
     }
 
+    // A parameter without a gradient stays as it is, which the fused step can't do.
+    private bool UsesFused => _fused is not null && _slots.All(slot => slot.HasGradient);
+
+    /// <summary>Both return the name of the first weight that is not finite after the update; null if all are.</summary>
+    private string? UpdateFused(AdamWFactors factors)
+    {
+        var broken = _fused!.Update(factors);
+        foreach (var slot in _slots)
+            slot.ForgetGradient();
+        return broken is { } index ? _slots[index].Name : null;
+    }
+
+    private string? UpdateEach(AdamWFactors factors)
+    {
+        using var rates = new AdamWRates(factors);
+        foreach (var slot in _slots.Where(slot => slot.HasGradient))
+            slot.Update(rates);
+        ZeroGradients();
+        return FiniteCheck.FirstBroken(Weights());
+    }
+
     private IEnumerable<(string Name, Tensor Value)> Weights() => _slots.Select(slot => (slot.Name, slot.Weight));
 
     private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
 
     public void Dispose()
     {
+        _fused?.Dispose();
         foreach (var slot in _slots)
             slot.Dispose();
     }
@@ -173,8 +204,22 @@ internal sealed class AdamW : IDisposable
 
         public bool HasGradient { get; private set; }
 
+        public bool CanBeFused => _value.device_type == DeviceType.CUDA && _value.dtype == ScalarType.BFloat16;
+
+        public FusedParameter Fused() => new(_value, _master, _mean, _square, _sum, _decays);
+
         /// <summary>[as the parameter] float32 (or float64 of a float64 parameter).</summary>
         public Tensor Gradient() => _narrow ? _sum.alias() : _value.grad!;
+
+        public bool IsOf(Tensor parameter) => ReferenceEquals(_value, parameter);
+
+        public Tensor GradientSum()
+        {
+            HasGradient = true;
+            if (!_narrow)
+                _value.grad ??= zeros_like(_master);
+            return Gradient();
+        }
 
         public void Accumulate()
         {
@@ -189,12 +234,18 @@ internal sealed class AdamW : IDisposable
             _value.grad = null;
         }
 
-        public void ZeroGradients()
+        /// <summary>Forgets a gradient whose sum is 0 already.</summary>
+        public void ForgetGradient()
         {
             HasGradient = false;
             _value.grad = null;
-            if (_narrow)
+        }
+
+        public void ZeroGradients()
+        {
+            if (_narrow && HasGradient)
                 _sum.zero_();
+            ForgetGradient();
         }
 
         public void Update(AdamWRates rates)

@@ -10,29 +10,50 @@ internal sealed record AdamWOptions(double Beta1, double Beta2, double Epsilon, 
         new(options.AdamBeta1, options.AdamBeta2, options.AdamEpsilon, options.WeightDecay);
 }
 
-/// <summary>The factors of one step as native scalars, made once a step for all parameters.</summary>
-internal sealed class AdamWRates(AdamWOptions options, double learningRate, double gradientScale, int step)
-    : IDisposable
+/// <summary>The factors of one step.</summary>
+internal readonly struct AdamWFactors(AdamWOptions options, double learningRate, double gradientScale, int step)
 {
-    public Scalar GradientScale { get; } = gradientScale.ToScalar();
+    public double GradientScale { get; } = gradientScale;
 
-    public Scalar Shrink { get; } = (1 - (learningRate * options.WeightDecay)).ToScalar();
+    public double Shrink { get; } = 1 - (learningRate * options.WeightDecay);
 
-    public Scalar Beta1 { get; } = options.Beta1.ToScalar();
+    public double Beta1 { get; } = options.Beta1;
 
-    public Scalar OneMinusBeta1 { get; } = (1 - options.Beta1).ToScalar();
-
-    public Scalar Beta2 { get; } = options.Beta2.ToScalar();
-
-    public Scalar OneMinusBeta2 { get; } = (1 - options.Beta2).ToScalar();
+    public double Beta2 { get; } = options.Beta2;
 
     /// <summary>1 / √(1 − β2^step): corrects the second moment's start at 0.</summary>
-    public Scalar RootCorrection { get; } = (1 / Math.Sqrt(1 - Math.Pow(options.Beta2, step))).ToScalar();
+    public double RootCorrection { get; } = 1 / Math.Sqrt(1 - Math.Pow(options.Beta2, step));
 
-    public Scalar Epsilon { get; } = options.Epsilon.ToScalar();
+    public double Epsilon { get; } = options.Epsilon;
 
     /// <summary>−learning rate / (1 − β1^step).</summary>
-    public Scalar MinusStepSize { get; } = (-learningRate / (1 - Math.Pow(options.Beta1, step))).ToScalar();
+    public double MinusStepSize { get; } = -learningRate / (1 - Math.Pow(options.Beta1, step));
+
+    /// <summary>All of them, as adamw.cu takes them.</summary>
+    public double[] InOrder =>
+        [GradientScale, Shrink, Beta1, 1 - Beta1, Beta2, 1 - Beta2, RootCorrection, Epsilon, MinusStepSize];
+}
+
+/// <summary>The factors of one step as native scalars, made once a step for all parameters.</summary>
+internal sealed class AdamWRates(AdamWFactors factors) : IDisposable
+{
+    public Scalar GradientScale { get; } = factors.GradientScale.ToScalar();
+
+    public Scalar Shrink { get; } = factors.Shrink.ToScalar();
+
+    public Scalar Beta1 { get; } = factors.Beta1.ToScalar();
+
+    public Scalar OneMinusBeta1 { get; } = (1 - factors.Beta1).ToScalar();
+
+    public Scalar Beta2 { get; } = factors.Beta2.ToScalar();
+
+    public Scalar OneMinusBeta2 { get; } = (1 - factors.Beta2).ToScalar();
+
+    public Scalar RootCorrection { get; } = factors.RootCorrection.ToScalar();
+
+    public Scalar Epsilon { get; } = factors.Epsilon.ToScalar();
+
+    public Scalar MinusStepSize { get; } = factors.MinusStepSize.ToScalar();
 
     public void Dispose()
     {

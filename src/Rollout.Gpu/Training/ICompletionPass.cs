@@ -7,6 +7,15 @@ internal interface ICompletionPass
 {
     Device Device { get; }
 
+    /// <summary>Divides sequences into micro-batches of at most so many tokens, where more than one fits.</summary>
+    IReadOnlyList<MicroBatch> Pack(IReadOnlyList<TokenSequence> sequences, int tokens) =>
+        MicroBatcher.Pack([.. sequences.Select(sequence => sequence.InputLength)], tokens);
+
+    /// <summary>Tells the clock of the pass, if it has one, that a part of the training step begins.</summary>
+    void Enter(TrainingPart part)
+    {
+    }
+
     /// <summary>[targets] float32, without gradients.</summary>
     Tensor Logprobs(MicroBatchInput input);
 

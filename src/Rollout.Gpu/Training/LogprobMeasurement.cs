@@ -18,8 +18,9 @@ internal sealed class LogprobMeasurement(MicroBatchBudget budget)
         var sums = new List<Tensor>();
         var logprobs = new List<Tensor>();
         var order = new List<PolicySample>();
+        TokenSequence[] sequences = [.. samples.Select(sample => sample.Sequence)];
         budget.ForEach(
-            [.. samples.Select(sample => sample.Sequence.InputLength)],
+            tokens => pass.Pack(sequences, tokens),
             () =>
             {
                 sums.Clear();

@@ -21,11 +21,19 @@ internal sealed class MicroBatchBudget(int tokens, MemoryBoundaries memory)
     /// <param name="begin">Forgets what micro-batches have left; called before the first one of each try.</param>
     /// <param name="compute">Computes one micro-batch.</param>
     /// <exception cref="MicroBatchMemoryException">One sequence by itself does not fit.</exception>
-    public void ForEach(IReadOnlyList<int> lengths, Action begin, Action<MicroBatch> compute)
+    public void ForEach(IReadOnlyList<int> lengths, Action begin, Action<MicroBatch> compute) =>
+        ForEach(tokens => MicroBatcher.Pack(lengths, tokens), begin, compute);
+
+    /// <summary>Computes every micro-batch.</summary>
+    /// <param name="pack">Divides the sequences into micro-batches of so many tokens.</param>
+    /// <param name="begin">Forgets what micro-batches have left; called before the first one of each try.</param>
+    /// <param name="compute">Computes one micro-batch.</param>
+    /// <exception cref="MicroBatchMemoryException">One sequence by itself does not fit.</exception>
+    public void ForEach(Func<int, IReadOnlyList<MicroBatch>> pack, Action begin, Action<MicroBatch> compute)
     {
         do
             begin();
-        while (!MicroBatcher.Pack(lengths, _tokens).All(batch => TryCompute(batch, compute)));
+        while (!pack(_tokens).All(batch => TryCompute(batch, compute)));
     }
 
     /// <summary>True for libtorch's or a kernel's failure to get memory, which leaves the device usable.</summary>
@@ -48,7 +56,7 @@ internal sealed class MicroBatchBudget(int tokens, MemoryBoundaries memory)
         {
             if (batch.Sequences.Length == 1)
                 throw new MicroBatchMemoryException(batch.Width, cause);
-            _tokens = (int)(batch.PaddedTokens / 2);
+            _tokens = (int)(batch.ComputedTokens / 2);
             Splits++;
             memory.Trim();
             return false;

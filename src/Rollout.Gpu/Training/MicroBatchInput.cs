@@ -1,3 +1,4 @@
+using Rollout.Gpu.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,6 +18,7 @@ internal sealed class MicroBatchInput : IDisposable
     /// <param name="device">Where the tensors go.</param>
     public MicroBatchInput(IReadOnlyList<TokenSequence> rows, int width, Device device)
     {
+        Sequences = rows;
         RowCount = rows.Count;
         Width = width;
         _device = device;
@@ -58,6 +60,9 @@ internal sealed class MicroBatchInput : IDisposable
     /// <summary>The micro-batch of these completions.</summary>
     public static MicroBatchInput Of(IEnumerable<PolicySample> samples, int width, Device device) =>
         new([.. samples.Select(sample => sample.Sequence)], width, device);
+
+    /// <summary>[rows] the sequences, as they were given.</summary>
+    public IReadOnlyList<TokenSequence> Sequences { get; }
 
     public int RowCount { get; }
 
@@ -121,7 +126,7 @@ internal sealed class MicroBatchInput : IDisposable
         Rows.Dispose();
     }
 
-    private Tensor OnDevice(long[] values) => tensor(values, device: _device).DetachFromDisposeScope();
+    private Tensor OnDevice(long[] values) => TorchTensors.Upload(tensor(values), _device).DetachFromDisposeScope();
 
-    private Tensor OnDevice(float[] values) => tensor(values, device: _device);
+    private Tensor OnDevice(float[] values) => TorchTensors.Upload(tensor(values), _device);
 }

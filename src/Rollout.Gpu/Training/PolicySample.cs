@@ -31,6 +31,12 @@ internal sealed class PolicySample(
     /// <summary>[completion] log π before the batch's first update; null where one update needs no copy of it.</summary>
     public float[]? OldLogprobs { get; set; }
 
+    /// <summary>π_old/μ of each token that was sampled; none where log π_old has no copy.</summary>
+    public IEnumerable<double> SamplerRatios =>
+        from i in Enumerable.Range(0, OldLogprobs?.Length ?? 0)
+        where sampled is null || sampled[i]
+        select Math.Exp(OldLogprobs![i] - (double)samplerLogprobs[i]);
+
     /// <summary>[completion] log π_ref; null without a reference.</summary>
     public float[]? ReferenceLogprobs { get; set; }
 

@@ -25,6 +25,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     private readonly PolicyUpdates _updates;
     private readonly string _tokenizerFolder;
     private readonly MemoryBoundaries _memory;
+    private readonly CompletionPasses? _passes;
 
     /// <param name="weights">
     /// The policy, shared with decoders that are parked while this trains; stays the caller's.
@@ -52,12 +53,21 @@ public sealed class PolicyTrainer : IPolicyTrainer
         IDeviceMemory? memory = null)
         : this(
             weights, options, tokenizerFolder, reference,
-            model => new CompletionPass(
-                model,
-                options.Temperature,
-                logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(model.Device)),
-            memory)
+            new CompletionPasses(weights.Model, options.Temperature, logitElements, options.Autograd), memory)
     {
+    }
+
+    private PolicyTrainer(
+        PolicyWeights weights,
+        GrpoOptions options,
+        string tokenizerFolder,
+        CausalLm? reference,
+        CompletionPasses passes,
+        IDeviceMemory? memory)
+        : this(weights, options, tokenizerFolder, reference, passes.Of, memory)
+    {
+        _passes = passes;
+        passes.Optimizer = _optimizer;
     }
 
     /// <param name="weights">The policy.</param>
@@ -105,6 +115,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
     /// <inheritdoc/>
     public long CheckpointBytes { get; }
+
+    /// <summary>What passes by kernels share; null where autograd computes.</summary>
+    internal TrainingTools? Tools => _passes?.Tools;
 
     /// <summary>Optimizer updates so far, over all runs that this one continues.</summary>
     public int OptimizerSteps => _optimizer.Steps;
@@ -198,6 +211,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     public void Dispose()
     {
         _updates.Dispose();
+        _passes?.Dispose();
         _optimizer.Dispose();
         _reference?.Dispose();
     }

@@ -75,12 +75,18 @@ internal sealed class PolicyUpdates(
 
     private void Update(MiniBatch miniBatch, MicroBatchBudget budget, UpdateRecord record)
     {
+        TokenSequence[] sequences = [.. miniBatch.Samples.Select(sample => sample.Sequence)];
         budget.ForEach(
-            [.. miniBatch.Samples.Select(sample => sample.Sequence.InputLength)],
+            tokens => policy.Pack(sequences, tokens),
             _pass.Begin,
-            microBatch => _pass.Backward(miniBatch, microBatch));
+            microBatch =>
+            {
+                _pass.Backward(miniBatch, microBatch);
+                record.Computed(microBatch);
+            });
         var sums = _pass.Read();
         memory.AfterBackward();
+        policy.Enter(TrainingPart.Optimizer);
         var norm = optimizer.GradientNorm();
         record.Processed(miniBatch);
         if (!double.IsFinite(sums.Loss) || !double.IsFinite(norm))
@@ -91,6 +97,7 @@ internal sealed class PolicyUpdates(
 
         var rate = options.Rate.After(optimizer.Steps);
         optimizer.Step(rate, AdamW.ClipFactor(norm, options.MaxGradNorm));
+        policy.Enter(TrainingPart.Host);
         memory.AfterOptimizer();
         _skippedInRow = 0;
         record.Updated(miniBatch, sums, norm, rate);

@@ -13,7 +13,8 @@ public sealed class SupervisedTrainer : IDisposable
 {
     private readonly CausalLm _model;
     private readonly SupervisedOptions _options;
-    private readonly CompletionPass _pass;
+    private readonly CompletionPasses _passes;
+    private readonly ICompletionPass _pass;
     private readonly AdamW _optimizer;
 
     /// <param name="model">Changed in place; stays the caller's.</param>
@@ -23,8 +24,9 @@ public sealed class SupervisedTrainer : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
         _model = model;
         _options = options;
-        _pass = new CompletionPass(model, temperature: 1, CompletionPass.DefaultLogitElements(model.Device));
         _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
+        _passes = new CompletionPasses(model, temperature: 1) { Optimizer = _optimizer };
+        _pass = _passes.Of(model);
     }
 
     /// <summary>Optimizer updates so far.</summary>
@@ -75,7 +77,11 @@ public sealed class SupervisedTrainer : IDisposable
         }
     }
 
-    public void Dispose() => _optimizer.Dispose();
+    public void Dispose()
+    {
+        _passes.Dispose();
+        _optimizer.Dispose();
+    }
 
     private double Accumulate(TokenSequence[] sequences)
     {
@@ -83,8 +89,7 @@ public sealed class SupervisedTrainer : IDisposable
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
         using var slope = (-weight).ToScalar();
         var total = zeros(1, ScalarType.Float64, _model.Device);
-        int[] lengths = [.. sequences.Select(sequence => sequence.InputLength)];
-        foreach (var microBatch in MicroBatcher.Pack(lengths, _options.MicroBatchTokens))
+        foreach (var microBatch in _pass.Pack(sequences, _options.MicroBatchTokens))
         {
             using var input = new MicroBatchInput(
                 [.. microBatch.Sequences.Select(i => sequences[i])], microBatch.Width, _model.Device);

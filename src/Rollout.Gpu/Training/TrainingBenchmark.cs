@@ -20,20 +20,39 @@ public static class TrainingBenchmark
         PolicyWeights weights, GrpoOptions options, TrainBatch batch, int steps, IDeviceMemory? memory)
     {
         double seconds;
-        long processed;
+        TrainStats last;
         DeviceMemoryUse? use;
+        TrainingShares? shares = null;
         using (var trainer = new PolicyTrainer(weights, options, memory: memory))
         {
             trainer.Train(batch);
             memory?.StartPeak();
             var measured = Enumerable.Range(0, steps).Select(_ => trainer.Train(batch)).ToArray();
             seconds = measured.Average(step => step.Seconds);
-            processed = measured[0].ProcessedTokens;
+            last = measured[^1];
             use = measured.SelectMany(Uses).MaxBy(boundary => boundary.Peak);
+            if (trainer.Tools is { } tools)
+                shares = Shares(trainer, tools, batch);
         }
 
-        var parts = AutogradParts.Measure(weights.Model, options, batch);
-        return new TrainingMeasurement(seconds, processed, use, parts.Of(seconds));
+        shares ??= AutogradParts.Measure(weights.Model, options, batch).Of(seconds);
+        return new TrainingMeasurement(seconds, last.ProcessedTokens, last.ComputedTokens, use, shares);
+    }
+
+    // Of one more step, which the events between its parts make a little slower.
+    private static TrainingShares Shares(PolicyTrainer trainer, TrainingTools tools, TrainBatch batch)
+    {
+        using var clock = new CudaPartClock();
+        tools.Clock = clock;
+        var whole = trainer.Train(batch).Seconds;
+        tools.Clock = null;
+        var seconds = clock.Seconds();
+        double Share(TrainingPart part) => seconds[part] / whole;
+        TrainingPart[] known =
+            [TrainingPart.Products, TrainingPart.Attention, TrainingPart.Head, TrainingPart.Elementwise, TrainingPart.Optimizer];
+        return new TrainingShares(
+            Share(known[0]), Share(known[1]), Share(known[2]), Share(known[3]), Share(known[4]),
+            Math.Max(0, 1 - known.Sum(Share)));
     }
 
     private static IEnumerable<DeviceMemoryUse> Uses(TrainStats step) => step.Memory is { } memory
@@ -44,10 +63,11 @@ public static class TrainingBenchmark
 /// <summary>What a training step took.</summary>
 /// <param name="Seconds">The mean time of a step.</param>
 /// <param name="ProcessedTokens">Tokens that its forward and backward passes processed, prompts included.</param>
+/// <param name="ComputedTokens">The same with padding, or with shared prompts counted once.</param>
 /// <param name="Memory">The device's memory at the boundary with the highest peak; null on a CPU.</param>
 /// <param name="Shares">Where the time went.</param>
 public sealed record TrainingMeasurement(
-    double Seconds, long ProcessedTokens, DeviceMemoryUse? Memory, TrainingShares Shares);
+    double Seconds, long ProcessedTokens, long ComputedTokens, DeviceMemoryUse? Memory, TrainingShares Shares);
 
 /// <summary>Shares of a training step's time, which sum to 1.</summary>
 /// <param name="Products">The layers' matrix products and their gradients.</param>
@@ -55,6 +75,6 @@ public sealed record TrainingMeasurement(
 /// <param name="Head">Logits, log-probabilities, loss and their gradients.</param>
 /// <param name="Elementwise">Everything else of the layers: norms, rotation, gate, sums, embedding.</param>
 /// <param name="Optimizer">Sums of gradients over micro-batches, their norm, and the update.</param>
-/// <param name="Host">The rest: preparing the batch, and waiting for the host.</param>
+/// <param name="Host">The rest: preparing the batch, and the host's work between the passes.</param>
 public sealed record TrainingShares(
     double Products, double Attention, double Head, double Elementwise, double Optimizer, double Host);

@@ -14,6 +14,7 @@ internal sealed class UpdateRecord(bool measuresAll)
     private long _lossTokens;
     private int _processedTokens;
     private int _measuredTokens;
+    private long _computedTokens;
 
     /// <summary>
     /// True where forward passes before the updates compute every completion, as several updates need π_old of all; else
@@ -40,6 +41,9 @@ internal sealed class UpdateRecord(bool measuresAll)
     /// <summary>Adds a forward and backward pass, whatever becomes of its gradient.</summary>
     public void Processed(MiniBatch miniBatch) =>
         _processedTokens += miniBatch.Samples.Sum(sample => sample.Sequence.InputLength);
+
+    /// <summary>Adds the micro-batch of a forward and backward pass.</summary>
+    public void Computed(MicroBatch microBatch) => _computedTokens += microBatch.ComputedTokens;
 
     /// <summary>Adds an update that was not made.</summary>
     public void Skipped(string reason) => _skipped.Add(reason);
@@ -87,10 +91,12 @@ internal sealed class UpdateRecord(bool measuresAll)
             Entropy = _logprobs.Surprise / _logprobs.Tokens,
             LogprobDifferenceMean = _logprobs.Difference / _logprobs.Tokens,
             LogprobDifferenceMax = _logprobs.Tokens > 0 ? _logprobs.DifferenceMax : double.NaN,
+            SamplerRatios = [.. batch.Samples.SelectMany(sample => sample.SamplerRatios)],
             TrainedTokens = batch.Samples.Where(sample => sample.HasGradient).Sum(sample => sample.LossTokens),
             EqualRewardGroups = batch.EqualRewardGroups,
             Seconds = seconds,
             ProcessedTokens = _processedTokens,
+            ComputedTokens = _computedTokens,
             MeasuredTokens = _measuredTokens,
             OptimizerSteps = OptimizerSteps,
             SkippedUpdates = _skipped.Count == 0 ? [] : [.. _skipped],

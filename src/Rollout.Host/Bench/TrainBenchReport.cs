@@ -32,6 +32,9 @@ internal sealed record TrainBenchReport
     /// <summary>Tokens that forward and backward passes processed in a step.</summary>
     public required long ProcessedTokens { get; init; }
 
+    /// <summary>The same with padding, or with a prompt that sequences share counted once a micro-batch.</summary>
+    public required long ComputedTokens { get; init; }
+
     /// <summary>The mean time of a step.</summary>
     public required double Seconds { get; init; }
 

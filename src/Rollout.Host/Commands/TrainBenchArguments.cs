@@ -23,15 +23,18 @@ internal sealed class TrainBenchArguments
 
     private readonly Option<int?> _steps = OptionKinds.Number("--steps", "Measured training steps.", least: 1);
 
+    private readonly Option<bool> _autograd =
+        new("--autograd") { Description = "Compute by libtorch's autograd on a GPU too." };
+
     public void AddTo(Command command)
     {
-        Option<int?>[] numbers = [_sequences, _prompt, _completion, _group, _microBatch, _steps];
+        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd];
         command.Options.Add(_train);
-        foreach (var option in numbers)
+        foreach (var option in details)
             command.Options.Add(option);
         command.Validators.Add(result =>
         {
-            foreach (var option in numbers.Where(option => !IsGiven(result) && result.GetResult(option) is not null))
+            foreach (var option in details.Where(option => !IsGiven(result) && result.GetResult(option) is not null))
                 result.AddError($"{option.Name} needs --train.");
             var (sequences, group) = (Given(result, _sequences) ?? Defaults.Sequences, Given(result, _group) ?? Defaults.GroupSize);
             if (sequences % group != 0)
@@ -51,6 +54,7 @@ internal sealed class TrainBenchArguments
         GroupSize = parsed.GetValue(_group) ?? Defaults.GroupSize,
         MicroBatchTokens = parsed.GetValue(_microBatch),
         Steps = parsed.GetValue(_steps) ?? Defaults.Steps,
+        Autograd = parsed.GetValue(_autograd),
     };
 
     // Null also for a value that another error refuses.

@@ -128,4 +128,7 @@ public sealed record TrainBenchOptions
 
     /// <summary>Measured steps.</summary>
     public int Steps { get; init; } = 3;
+
+    /// <summary>Compute by autograd on a GPU too.</summary>
+    public bool Autograd { get; init; }
 }

@@ -33,7 +33,8 @@ public static class BenchJob
         var overrides = new EngineOverrides()
             .Add(options.Model, options.Engine)
             .Add("bench", "decoder.batch-invariant", "off")
-            .Add("--micro-batch-tokens", "train.micro-batch-tokens", options.Train?.MicroBatchTokens);
+            .Add("--micro-batch-tokens", "train.micro-batch-tokens", options.Train?.MicroBatchTokens)
+            .Add("--autograd", "train.autograd", options.Train?.Autograd == true ? "on" : null);
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         var shape = options.Shape is { } name && ModelShapes.TryGet(name, out var known)

@@ -51,6 +51,7 @@ internal static class TrainBenchJob
             Steps = train.Steps,
             Tokens = all,
             ProcessedTokens = measured.ProcessedTokens,
+            ComputedTokens = measured.ComputedTokens,
             Seconds = measured.Seconds,
             TokensPerSecond = all / measured.Seconds,
             PeakDeviceBytes = measured.Memory?.Peak ?? Process.GetCurrentProcess().PeakWorkingSet64,

@@ -129,6 +129,10 @@ public static class Metrics
     public static readonly Metric TrainRate = Define(
         "throughput/train", step => step.Train.ProcessedTokens / Math.Max(step.Train.Seconds, 1e-9));
 
+    public static readonly Metric ProcessedTokens = Define("tokens/processed", step => step.Train.ProcessedTokens);
+
+    public static readonly Metric ComputedTokens = Define("tokens/computed", step => step.Train.ComputedTokens);
+
     public static readonly Metric BlocksPeak = Define("kv/blocks_peak", step => step.Decode.BlocksInUsePeak);
 
     public static readonly Metric BlocksTotal = Define("kv/blocks_total", step => step.Decode.BlocksTotal);
@@ -156,6 +160,7 @@ public static class Metrics
         {
             ["distribution/reward"] = Rewards,
             ["distribution/completion_length"] = step => Lengths(step),
+            ["distribution/importance_sampling_ratio"] = step => step.Train.SamplerRatios,
         };
 
     /// <summary>Computes what a step has measured.</summary>

@@ -37,7 +37,7 @@ public static class PlotPage
         new("KL to the reference model", "nats per token") { Curves = [new("kl", Metrics.Kl)], FromZero = true },
         new("Clipped tokens", "share of tokens")
         {
-            Curves = [new("clipped", Metrics.ClipFraction)],
+            Curves = [new("below the lower bound", Metrics.ClipFractionLow), new("above the upper bound", Metrics.ClipFractionHigh)],
             FromZero = true,
         },
         new("Sampler and trainer log-probability", "difference, nats")

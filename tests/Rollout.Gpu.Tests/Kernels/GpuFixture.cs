@@ -12,6 +12,7 @@ namespace Rollout.Gpu.Tests.Kernels;
 public sealed class GpuFixture : IDisposable
 {
     private readonly Dictionary<(CudaDeviceInfo, KernelShape), KernelLibrary> _libraries = [];
+    private readonly Dictionary<KernelShape, TrainingKernels> _training = [];
     private readonly CudaContext? _context;
     private readonly CudaStream? _stream;
     private readonly Nvrtc? _compiler;
@@ -51,9 +52,23 @@ public sealed class GpuFixture : IDisposable
         return library;
     }
 
+    /// <param name="shape">The model's.</param>
+    internal TrainingKernels TrainingKernels(KernelShape shape)
+    {
+        if (!_training.TryGetValue(shape, out var kernels))
+        {
+            kernels = Gpu.Kernels.TrainingKernels.Load(Context.Info, shape, _compiler!, KernelCache.Default());
+            _training[shape] = kernels;
+        }
+
+        return kernels;
+    }
+
     public void Dispose()
     {
         _context?.MakeCurrent();
+        foreach (var kernels in _training.Values)
+            kernels.Dispose();
         foreach (var library in _libraries.Values)
             library.Dispose();
         _stream?.Dispose();

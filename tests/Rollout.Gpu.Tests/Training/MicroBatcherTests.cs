@@ -43,4 +43,17 @@ public sealed class MicroBatcherTests
         Gen.Choose(1, 40).ListOf().Select(list => list.ToArray()).ToArbitrary();
 
     private static Arbitrary<int> Budgets() => Gen.Choose(1, 200).ToArbitrary();
+
+    [Fact]
+    public void A_prompt_counts_once_in_a_micro_batch_and_again_in_the_next()
+    {
+        int[] prompt = new int[100], other = new int[70];
+        TokenSequence Of(int[] of, int completion) => new(of, new int[completion + 1]);
+
+        var batches = MicroBatcher.PackGroups(
+            [Of(prompt, 20), Of(other, 40), Of(prompt, 50), Of(prompt, 50), Of(other, 41)], tokenBudget: 210);
+
+        Assert.Equal([[2, 3], [0], [4, 1]], batches.Select(batch => batch.Sequences));
+        Assert.Equal([150, 120, 111], batches.Select(batch => batch.Width));
+    }
 }

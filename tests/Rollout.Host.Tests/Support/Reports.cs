@@ -23,6 +23,8 @@ internal static class Reports
             [Metrics.Entropy.Name] = 0.5,
             [Metrics.Kl.Name] = 0.0012345,
             [Metrics.ClipFraction.Name] = 0.0156,
+            [Metrics.ClipFractionLow.Name] = 0.01,
+            [Metrics.ClipFractionHigh.Name] = 0.0056,
             [Metrics.LogprobDifferenceMean.Name] = 1.25e-6,
             [Metrics.LogprobDifferenceMax.Name] = 4.5e-5,
             [Metrics.PolicyVersion.Name] = step,

@@ -136,6 +136,13 @@ public sealed class TrainingViewTests
     }
 
     [Fact]
+    public void The_summary_counts_skipped_updates() => Assert.Contains(
+        "; 3 skipped updates, 0 failed groups",
+        Rendered(RunSummary.Render(
+            [Reports.Step(1).With(Metrics.SkippedUpdates, 1), Reports.Step(2).With(Metrics.SkippedUpdates, 2)])),
+        StringComparison.Ordinal);
+
+    [Fact]
     public void A_step_that_trained_on_nothing_is_no_step_with_broken_metrics()
     {
         var untrained = Reports.Step(1).With(Metrics.Kl, null).With(Metrics.ClipFraction, null).With(Metrics.Entropy, null)

@@ -1,0 +1,54 @@
+using Rollout.Gpu.Interop;
+using static TorchSharp.torch;
+
+namespace Rollout.Gpu.Training;
+
+/// <summary>
+/// Device memory of one micro-batch, given back as a whole. It comes from libtorch's allocator in large pieces, so that
+/// the next micro-batch finds it there, and a decoder that wakes gets it back. It is not cleared.
+/// </summary>
+internal sealed class TrainingArena(Device device) : IDisposable
+{
+    private const long PieceBytes = 256L << 20;
+    private const long Alignment = 256;
+
+    private readonly List<Tensor> _pieces = [];
+    private nint _free;
+    private long _left;
+
+    /// <summary>The address of that many bytes, 256-byte aligned.</summary>
+    public nint Reserve(long bytes)
+    {
+        var needed = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
+        if (needed > PieceBytes / 4)
+            return Piece(needed); // its own, so that no piece is left half empty for it
+        if (needed > _left)
+            (_free, _left) = (Piece(PieceBytes), PieceBytes);
+        var reserved = _free;
+        (_free, _left) = (_free + (nint)needed, _left - needed);
+        return reserved;
+    }
+
+    public void Dispose()
+    {
+        _pieces.ForEach(piece => piece.Dispose());
+        _pieces.Clear();
+    }
+
+    private nint Piece(long bytes)
+    {
+        var piece = empty(bytes, ScalarType.Byte, device).DetachFromDisposeScope();
+        _pieces.Add(piece);
+        return TorchTensors.Pointer(piece);
+    }
+}
+
+/// <summary>Equal buffers for values that live for a few operations.</summary>
+internal sealed class TrainingBuffers(TrainingArena arena, long bytes)
+{
+    private readonly Stack<nint> _free = new();
+
+    public nint Take() => _free.TryPop(out var buffer) ? buffer : arena.Reserve(bytes);
+
+    public void Give(nint buffer) => _free.Push(buffer);
+}
