@@ -19,11 +19,17 @@ public sealed record StopTraining : ITrainerMessage;
 /// </summary>
 public sealed record AbandonTraining(string Reason) : ITrainerMessage;
 
+/// <summary>
+/// From the client: the report of a training step is written. A checkpoint waits for it, so that no run goes on after a step
+/// that its record lacks.
+/// </summary>
+public sealed record StepRecorded(int Step) : ITrainerMessage;
+
 /// <summary>To the observer: the greedy accuracy before the first training step.</summary>
 public sealed record TrainingStarted(double? HeldOutAccuracy);
 
-/// <summary>To the observer: a checkpoint is complete.</summary>
-public sealed record CheckpointSaved(int Step, string Folder);
+/// <summary>To the observer: a checkpoint is complete. Best is the best one so far, where the run keeps it.</summary>
+public sealed record CheckpointSaved(int Step, string Folder, BestCheckpoint? Best = null);
 
 /// <summary>To the observer, last: how the run ended. Error is null when it ended as planned or by request.</summary>
 public sealed record TrainingEnded(TrainingProgress Progress, string? Checkpoint, string? Error);

@@ -8,7 +8,8 @@ namespace Rollout.Actors.Training;
 /// <summary>
 /// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Collecting -(all scored)->
 /// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Collecting … -> Refusing. Collecting gathers the groups of a
-/// step or of an evaluation. The actor blocks while it trains: the decoders that share its weights are parked.
+/// step or of an evaluation. Before a checkpoint, Recording waits for StepRecorded. The actor blocks while it
+/// trains: the decoders that share its weights are parked.
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
@@ -207,9 +208,9 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         {
             Timers.Cancel(nameof(BarrierSilent));
             if (run.EvaluatesNow)
-                Evaluate(run, accuracy => Finish(run, opened.Stats, accuracy));
+                Evaluate(run, accuracy => Finish(run, round, opened.Stats, accuracy));
             else
-                Finish(run, opened.Stats, null);
+                Finish(run, round, opened.Stats, null);
         });
         AwaitBarrier(run, round);
     }
@@ -236,13 +237,26 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     /// Reports the step, then saves: a run that is killed once its checkpoint is there goes on after this step, and has its
     /// record.
     /// </summary>
-    private void Finish(TrainingRun run, DecoderStats decode, double? accuracy)
+    private void Finish(TrainingRun run, RolloutRound round, DecoderStats decode, double? accuracy)
     {
         if (run.TakeReport(decode, accuracy) is { } report)
             _observer.Tell(report);
-        if (run.SaveIfDue() is { } saved)
-            _observer.Tell(saved);
-        GoOn(run, accuracy);
+        if (run.SavesNow(accuracy))
+            Become(() => Recording(run, round, accuracy));
+        else
+            GoOn(run, accuracy);
+    }
+
+    /// <summary>Waits until the client has written the report of the step.</summary>
+    private void Recording(TrainingRun run, RolloutRound round, double? accuracy)
+    {
+        Receive<StepRecorded>(recorded => recorded.Step == run.Step, _ =>
+        {
+            if (run.SaveIfDue(accuracy) is { } saved)
+                _observer.Tell(saved);
+            GoOn(run, accuracy);
+        });
+        Underway(run, round);
     }
 
     /// <summary>What every state of a run has in common. Late answers change nothing.</summary>

@@ -23,6 +23,9 @@ public sealed record TrainingJob
     /// <summary>Training steps between two checkpoints; 0 saves only the last.</summary>
     public required int CheckpointEvery { get; init; }
 
+    /// <summary>Saves also after an evaluation whose accuracy is the highest so far.</summary>
+    public bool KeepBest { get; init; }
+
     /// <summary>The folder of the checkpoint after a training step.</summary>
     public required Func<int, string> CheckpointFolder { get; init; }
 

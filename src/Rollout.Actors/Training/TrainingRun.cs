@@ -24,6 +24,9 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
 
     public Policy NextPolicy => policy.Next;
 
+    /// <summary>Finished training steps.</summary>
+    public int Step => _progress.Step;
+
     /// <summary>What the run does just now, as errors name it.</summary>
     public string Phase { get; private set; } = "start of training";
 
@@ -130,6 +133,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             [.. group.Group.Completions.Select((completion, i) =>
                 new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i])
                 {
+                    SamplingLogprobs = completion.SamplingLogprobs,
                     Reason = completion.Reason,
                 })]))]);
 
@@ -146,11 +150,22 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         };
     }
 
+    /// <summary>True if a checkpoint follows the step that was trained last.</summary>
+    /// <param name="accuracy">The accuracy of the evaluation just before; null without one.</param>
+    public bool SavesNow(double? accuracy) => IsDue || IsBest(accuracy) || IsOver(accuracy);
+
     /// <summary>
-    /// Writes a checkpoint where one is due after the step that was trained last. Returns it if it is new.
+    /// Writes a checkpoint where one is due after the step that was trained last, or where it is the best. Returns it if it
+    /// is new.
     /// </summary>
-    public CheckpointSaved? SaveIfDue() =>
-        job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0 ? Save() : null;
+    /// <param name="accuracy">The accuracy of the evaluation just before; null without one.</param>
+    public CheckpointSaved? SaveIfDue(double? accuracy)
+    {
+        var best = IsBest(accuracy);
+        if (best)
+            _progress = _progress with { Best = new BestCheckpoint(_progress.Step, accuracy!.Value) };
+        return best || IsDue ? Save() : null;
+    }
 
     /// <summary>
     /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of an
@@ -189,8 +204,13 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     {
         Phase = $"checkpoint of training step {_progress.Step}";
         var folder = job.CheckpointFolder(_progress.Step);
-        return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder) : null;
+        return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder, _progress.Best) : null;
     }
+
+    private bool IsDue => job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0;
+
+    private bool IsBest(double? accuracy) =>
+        job.KeepBest && accuracy is { } reached && !(reached <= _progress.Best?.HeldOutAccuracy);
 
     private static string AllFailed(RoundGroups groups, string of) =>
         $"all {groups.Failed.Count()} groups {of}failed, the first with: {groups.Failed.First().Reason}";

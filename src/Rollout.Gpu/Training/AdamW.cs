@@ -38,8 +38,10 @@ internal sealed class AdamW : IDisposable
     /// <summary>False while an update is made, and after one that failed halfway or made a weight infinite or NaN.</summary>
     public bool IsWhole { get; private set; } = true;
 
-    /// <summary>Bytes of the state that <see cref="Save"/> writes.</summary>
-    public long StateBytes => State().Sum(state => state.Value.numel() * state.Value.element_size());
+    /// <summary>Bytes that <see cref="Save"/> writes for a parameter: two moments, and the master copy of a narrow one.</summary>
+    public static long StateBytesOf(Tensor parameter) => IsNarrow(parameter)
+        ? parameter.numel() * 3 * sizeof(float)
+        : parameter.numel() * 2 * parameter.element_size();
 
     /// <summary>
     /// The factor that brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 gives 1.
@@ -125,17 +127,39 @@ internal sealed class AdamW : IDisposable
     }
 
     /// <summary>
-    /// Takes over what <see cref="Save"/> wrote. Names, shapes and types are checked before anything changes.
+    /// Takes over what <see cref="Save"/> wrote. Names, shapes and types are checked before anything changes. Where master
+    /// copies were saved and the parameters are of 32 bits now, they become the parameters.
     /// </summary>
+    /// <returns>
+    /// False where the parameters are narrow and no master copies were saved: <see cref="TakeMasters"/> must follow.
+    /// </returns>
     /// <exception cref="CheckpointException">
     /// The file can't be read, or a tensor is missing, of another shape or type, or not finite.
     /// </exception>
-    public void Load(string path)
+    public bool Load(string path)
     {
         using var noGradient = no_grad();
         using var steps = empty(1, ScalarType.Int64);
-        TensorFile.Read(path, [(StepTensor, steps), .. State()]);
+        var hasMasters = TensorFile.Names(path).Any(name => name.StartsWith(Slot.MasterPrefix, StringComparison.Ordinal));
+        TensorFile.Read(
+            path,
+            [
+                (StepTensor, steps),
+                .. _slots.SelectMany(slot => slot.Moments()),
+                .. hasMasters ? _slots.Select(slot => slot.Master) : [],
+            ]);
         Steps = (int)steps.item<long>();
+        return hasMasters || _slots.All(slot => !slot.IsNarrow);
+    }
+
+    /// <summary>Takes over the master copies of a run whose parameters had 32 bits: its weights.</summary>
+    /// <param name="exact">The same parameters in float32, on any device.</param>
+    public void TakeMasters(IEnumerable<OptimizedParameter> exact)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        foreach (var (slot, parameter) in _slots.Zip(exact))
+            slot.Master.Value.copy_(parameter.Value);
     }
 
     // A parameter without a gradient stays as it is, which the fused step can't do.
@@ -163,6 +187,8 @@ internal sealed class AdamW : IDisposable
 
     private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
 
+    private static bool IsNarrow(Tensor parameter) => parameter.dtype.ElementSize() < 4;
+
     public void Dispose()
     {
         _fused?.Dispose();
@@ -173,6 +199,8 @@ internal sealed class AdamW : IDisposable
     /// <summary>One parameter with its moments.</summary>
     private sealed class Slot : IDisposable
     {
+        public const string MasterPrefix = "master.";
+
         private readonly Tensor _value;
         private readonly Tensor _mean;
         private readonly Tensor _square;
@@ -188,7 +216,7 @@ internal sealed class AdamW : IDisposable
             var value = parameter.Value;
             Name = parameter.Name;
             _value = value;
-            _narrow = value.dtype.ElementSize() < 4;
+            _narrow = AdamW.IsNarrow(value);
             _decays = parameter.Decays;
             using var own = value.detach();
             _master = (_narrow ? own.to_type(ScalarType.Float32) : own.alias()).DetachFromDisposeScope();
@@ -262,13 +290,14 @@ internal sealed class AdamW : IDisposable
                 _value.copy_(_master);
         }
 
-        public IEnumerable<(string Name, Tensor Value)> State()
-        {
-            yield return ($"exp_avg.{Name}", _mean);
-            yield return ($"exp_avg_sq.{Name}", _square);
-            if (_narrow)
-                yield return ($"master.{Name}", _master);
-        }
+        public bool IsNarrow => _narrow;
+
+        /// <summary>The weight in float32: of a wide parameter the parameter itself.</summary>
+        public (string Name, Tensor Value) Master => (MasterPrefix + Name, _master);
+
+        public (string Name, Tensor Value)[] Moments() => [($"exp_avg.{Name}", _mean), ($"exp_avg_sq.{Name}", _square)];
+
+        public (string Name, Tensor Value)[] State() => _narrow ? [.. Moments(), Master] : Moments();
 
         public void Dispose()
         {

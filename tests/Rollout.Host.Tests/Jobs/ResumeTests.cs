@@ -98,15 +98,54 @@ public sealed class ResumeTests : IDisposable
     public async Task A_run_that_goes_on_with_other_threads_says_that_its_last_bits_may_differ()
     {
         await TrainRun.RunAsync(
-            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "threads=2");
+            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "threads=2",
+            "train.lr-schedule=constant");
 
         var (_, other, _) = await RolloutRun.RunAsync(
             "train", "--resume", Run.Path, "--set", "train.steps=2", "--set", "threads=1");
         var (_, equal, _) = await RolloutRun.RunAsync(
             "train", "--resume", Run.Path, "--set", "train.steps=3", "--set", "threads=1");
 
-        Assert.Contains("WARNING the run had threads = 2 and goes on with 1: ", other, StringComparison.Ordinal);
+        Assert.Contains("rollout.threads was 2 and is 1", other.ReplaceLineEndings(" "), StringComparison.Ordinal);
         Assert.DoesNotContain("WARNING", equal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_of_another_dataset_or_other_settings_is_refused_by_what_differs()
+    {
+        var data = _folder.At("data.jsonl");
+        File.WriteAllText(data, """{"prompt": "1+1=", "answer": "2"}""" + "\n");
+        await TrainRun.RunAsync(
+            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "data.type=jsonl",
+            $"data.jsonl.train={data}", "train.epsilon=0.2");
+
+        Assert.Equal(
+            $"'{Run.Checkpoint(1)}' is of a run with other settings: rollout.sampling.temperature was 0.6 and is 0.7, "
+            + "rollout.seed was 1 and is 2. Set them back, or start a new run from its weights with model.path = "
+            + $"'{Run.Checkpoint(1)}'.",
+            await RefusedAsync("sampling.temperature=0.7", "seed=2", "train.epsilon=2e-1", "train.learning-rate=1e-4"));
+
+        File.WriteAllText(data, """{"prompt": "1+1=", "answer": "3"}""" + "\n");
+        Assert.Contains("the content of rollout.data.jsonl.train differs", await RefusedAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_best_and_the_newest_checkpoints_stay_and_the_run_names_them()
+    {
+        var (code, output, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", Run.Path,
+            "--set", "train.steps=5", "--set", "eval.every=1", "--set", "output.checkpoint-every=1",
+            "--set", "output.keep-last=2", "--set", "output.keep-best=on");
+
+        Assert.Equal((ExitCodes.Ok, ""), (code, error));
+        var accuracies = TrainRun.Lines(Run.Path, "metrics.jsonl").Skip(1)
+            .Select(line => line.GetProperty("eval_accuracy").GetDouble()).ToArray();
+        var best = 1 + Array.IndexOf(accuracies, accuracies.Max());
+        Assert.Equal(
+            new[] { best, 4, 5 }.Distinct().Order().Select(Run.Checkpoint),
+            Directory.GetDirectories(Run.Checkpoints).Order());
+        Assert.Contains($"the best checkpoint is that of step {best} ", output, StringComparison.Ordinal);
+        Assert.Contains("a checkpoint takes ", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -125,9 +164,10 @@ public sealed class ResumeTests : IDisposable
         Assert.Contains("1 step with NaN or infinite metrics", output.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
-    private async Task<string> RefusedAsync()
+    private async Task<string> RefusedAsync(params string[] settings)
     {
-        var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
+        var (code, _, error) = await RolloutRun.RunAsync(
+            ["train", "--resume", Run.Path, .. settings.SelectMany(set => (string[])["--set", set])]);
         Assert.Equal(ExitCodes.BadInput, code);
         return error.Trim();
     }
