@@ -20,7 +20,9 @@ public sealed class ResumeTests : IDisposable
 
     [Theory]
     [InlineData("train.prompts-per-step=64")]
-    [InlineData("train.prompts-per-step=8", "train.mini-batch-prompts=4", "train.dynamic-sampling=on", "train.max-generation-batches=20")]
+    [InlineData(
+        "train.prompts-per-step=8", "train.mini-batch-prompts=4", "train.dynamic-sampling=on",
+        "train.max-generation-batches=20")]
     public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit(params string[] recipe)
     {
         string[] settings =
@@ -35,6 +37,10 @@ public sealed class ResumeTests : IDisposable
         var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
 
         Assert.Equal((ExitCodes.Ok, ""), (code, error));
+        Assert.Equal(
+            recipe.Contains("train.dynamic-sampling=on"),
+            TrainRun.Lines(Run.Path, "metrics.jsonl")
+                .Any(line => line.TryGetProperty("groups/dropped", out var dropped) && dropped.GetDouble() > 0));
         foreach (var run in (string[])[_folder.At("second"), Run.Path])
         {
             Assert.Equal(Metrics(_folder.At("first")), Metrics(run));
