@@ -57,15 +57,23 @@ public sealed record TrainingStepFinished
     /// <summary>Groups that failed in decoding or scoring and were left out.</summary>
     public required int FailedGroups { get; init; }
 
+    /// <summary>Groups that dynamic sampling replaced, as they have no signal.</summary>
+    public IReadOnlyList<DroppedGroup> Dropped { get; init; } = [];
+
     /// <summary>Seconds from the first submission to the last score.</summary>
     public required double RolloutSeconds { get; init; }
 
     /// <summary>Seconds of the whole step with its evaluation; saving its checkpoint is not among them.</summary>
     public required double TotalSeconds { get; init; }
 
-    /// <summary>The step's rollouts; those of an evaluation are not among them.</summary>
+    /// <summary>
+    /// The rollouts that the step trained on; dropped groups and those of an evaluation are not among them.
+    /// </summary>
     public required IReadOnlyList<ScoredGroup> Groups { get; init; }
 }
+
+/// <summary>What is left of a group that was not trained on: its rewards and the number of its sampled tokens.</summary>
+public sealed record DroppedGroup(double[] Rewards, int Tokens);
 
 /// <summary>A finished group with its rewards; a reward is NaN where no function judges the sample.</summary>
 public sealed record ScoredGroup(

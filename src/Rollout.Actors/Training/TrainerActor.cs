@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Client;
-using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Training;
@@ -106,21 +105,16 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     }
 
     private void Evaluate(TrainingRun run, Action<double> then) =>
-        Collect(run, run.EvaluationGroups(), round => then(run.AccuracyOf(round.Groups)));
+        Collect(run, run.BeginEvaluation(), round => then(run.AccuracyOf(round.Groups)));
 
     /// <summary>Submits a round of groups; when each is scored or has failed, the round is complete.</summary>
-    private void Collect(
-        TrainingRun run, IEnumerable<(PromptItem Item, GroupRequest Request)> groups, Action<RolloutRound> complete)
+    private void Collect(TrainingRun run, RoundPlan plan, Action<RolloutRound> complete)
     {
-        var round = new RolloutRound(_scheduler, _rewards, run.Policy, _job.Sampling.MaxTokens, TimeProvider.System);
+        var round = new RolloutRound(
+            plan, _scheduler, _rewards, run.Policy, _job.Sampling.MaxTokens, TimeProvider.System);
         round.Start(Timers);
         Become(() => Collecting(run, round, complete));
-        foreach (var group in groups)
-        {
-            if (round.Submit(group) is { } failed)
-                Fail(round, failed);
-        }
-        CompleteIfOver(round, complete);
+        DrawOrComplete(round, complete);
     }
 
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
@@ -131,17 +125,17 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (round.Receive(message) is not { } failed)
                 return;
             Fail(round, failed);
-            CompleteIfOver(round, complete);
+            DrawOrComplete(round, complete);
         });
         Receive<GroupScored>(scored =>
         {
             round.AddRewards(scored);
-            CompleteIfOver(round, complete);
+            DrawOrComplete(round, complete);
         });
         Receive<ScoringFailed>(failed =>
         {
             Fail(round, new GroupFailed(failed.Id, failed.Reason));
-            CompleteIfOver(round, complete);
+            DrawOrComplete(round, complete);
         });
         Receive<Submitter.Tick>(_ =>
         {
@@ -165,8 +159,10 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         round.Groups.Fail(failed.Id, failed.Reason);
     }
 
-    private static void CompleteIfOver(RolloutRound round, Action<RolloutRound> complete)
+    private void DrawOrComplete(RolloutRound round, Action<RolloutRound> complete)
     {
+        foreach (var failed in round.Draw())
+            Fail(round, failed);
         if (!round.Groups.IsComplete)
             return;
         round.Close();
@@ -175,11 +171,13 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private void Park(TrainingRun run, RolloutRound round)
     {
-        if (TrainingRun.WhyNothingToTrainOn(round.Groups) is { } why)
+        if (run.WhyNothingToTrainOn(round.Groups) is { } why)
         {
             End(run, $"{run.Phase}: {why}");
             return;
         }
+        if (run.WhyFewToTrainOn(round.Groups) is { } few)
+            _log.Warning("{Phase} {Few}", run.Phase, few);
         var rolloutSeconds = round.Seconds;
         _barrier.Tell(new ParkAll(run.NextPolicy));
         Become(() => Parking(run, round, rolloutSeconds));

@@ -39,6 +39,23 @@ public sealed record TrainingJob
         return (item, Group(item, new GroupId(cursor), Sampling, Train.NumGenerations));
     }
 
+    /// <summary>The groups of a training step, from the prompt at the cursor on.</summary>
+    internal RoundPlan StepPlan(long cursor)
+    {
+        var sampling = Train.DynamicSampling;
+        var most = (long)Train.PromptsPerStep * (sampling.Enabled ? sampling.MaxGenerationBatches : 1);
+        var plan = new RoundPlan(Draws());
+        return sampling.Enabled ? plan with { Wanted = Train.PromptsPerStep, Keeps = HasSignal } : plan;
+
+        IEnumerable<(PromptItem Item, GroupRequest Request)> Draws()
+        {
+            for (var i = 0L; i < most; i++)
+                yield return TrainingGroup(cursor + i);
+        }
+
+        bool HasSignal(ScoredGroup group) => GroupSignal.Differs(group, sampling.Metric);
+    }
+
     /// <summary>
     /// The held-out prompts, one greedy sample each. Ids below 0 keep them apart from training groups.
     /// </summary>

@@ -100,9 +100,11 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
             await ExpectMsgAsync<TrainingStepFinished>();
     }
 
-    /// <summary>The group comes back, is sent to be scored, and gets this reward, its second sample one more.</summary>
+    /// <summary>
+    /// The group comes back, is sent to be scored, and gets this reward, each further sample so much more.
+    /// </summary>
     protected async Task DecodeAndScoreAsync(
-        IActorRef trainer, GroupRequest group, double reward = 1, bool twice = false)
+        IActorRef trainer, GroupRequest group, double reward = 1, bool twice = false, double more = 1)
     {
         Tell(trainer, Decoded(group));
         if (twice)
@@ -112,7 +114,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         Assert.Equal(group.Prompt[0].ToString(), asked.Item.Prompt.Split(' ')[0]);
         var scored = new GroupScored(
             Plain(group.Id),
-            [.. group.Samples.Select((_, i) => reward + i)],
+            [.. group.Samples.Select((_, i) => reward + (i * more))],
             [.. group.Samples.Select(_ => "text")]);
         Tell(trainer, scored);
         if (twice)

@@ -34,9 +34,9 @@ public sealed class TrainingRunTests
         var run = Run(steps: 5);
         run.Begin(new TrainingProgress(3, 6, 9));
 
-        Assert.Equal([6, 7], run.BeginStep().Select(group => group.Request.Id.Value));
+        Assert.Equal([6, 7], run.BeginStep().Groups.Select(group => group.Request.Id.Value));
         TrainOn(run);
-        Assert.Equal([8, 9], run.BeginStep().Select(group => group.Request.Id.Value));
+        Assert.Equal([8, 9], run.BeginStep().Groups.Select(group => group.Request.Id.Value));
     }
 
     [Fact]
@@ -123,13 +123,13 @@ public sealed class TrainingRunTests
     {
         var run = Run(steps: 5);
         var groups = new RoundGroups();
-        foreach (var (item, request) in run.BeginStep())
+        foreach (var (item, request) in run.BeginStep().Groups)
         {
             groups.Expect(item, request);
             groups.Fail(request.Id, "no room");
         }
 
-        Assert.Equal("all 2 groups failed, the first with: no room", TrainingRun.WhyNothingToTrainOn(groups));
+        Assert.Equal("all 2 groups failed, the first with: no room", run.WhyNothingToTrainOn(groups));
         Assert.Throws<InvalidOperationException>(() => run.AccuracyOf(groups));
     }
 
@@ -137,7 +137,7 @@ public sealed class TrainingRunTests
     private static void TrainOn(TrainingRun run)
     {
         var groups = new RoundGroups();
-        foreach (var (item, request) in run.BeginStep())
+        foreach (var (item, request) in run.BeginStep().Groups)
         {
             groups.Expect(item, request);
             var sampled = new SampledTokens([1, 2], [-1, -2], [new VersionSpan(default, 0)]);

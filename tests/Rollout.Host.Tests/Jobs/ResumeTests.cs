@@ -15,14 +15,15 @@ public sealed class ResumeTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit()
+    [Theory]
+    [InlineData("train.prompts-per-step=64")]
+    [InlineData(
+        "train.prompts-per-step=8", "train.mini-batch-prompts=4", "train.dynamic-sampling=on",
+        "train.max-generation-batches=20")]
+    public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit(params string[] recipe)
     {
         string[] settings =
-        [
-            "threads=2", "train.lr-schedule=constant", "train.steps=6", "train.prompts-per-step=64",
-            "output.checkpoint-every=2",
-        ];
+            ["threads=2", "train.lr-schedule=constant", "train.steps=6", "output.checkpoint-every=2", .. recipe];
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), _folder.At("first"), settings);
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), _folder.At("second"), settings);
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), Run.Path, settings);
@@ -33,6 +34,10 @@ public sealed class ResumeTests : IDisposable
         var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
 
         Assert.Equal((ExitCodes.Ok, ""), (code, error));
+        Assert.Equal(
+            recipe.Contains("train.dynamic-sampling=on"),
+            TrainRun.Lines(Run.Path, "metrics.jsonl")
+                .Any(line => line.TryGetProperty("groups/dropped", out var dropped) && dropped.GetDouble() > 0));
         foreach (var run in (string[])[_folder.At("second"), Run.Path])
         {
             Assert.Equal(TrainRun.TimelessMetrics(_folder.At("first")), TrainRun.TimelessMetrics(run));
