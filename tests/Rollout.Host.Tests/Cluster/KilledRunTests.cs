@@ -32,9 +32,9 @@ public sealed class KilledRunTests(ITestOutputHelper log) : HostProcessTest(log)
         string[] settings =
         [
             "threads=1", $"train.steps={4 * KillPoints}", "train.prompts-per-step=32", "train.mini-batch-prompts=8",
-            "train.num-iterations=2", "train.beta=0.05", "train.reference-sync-every=3", "train.learning-rate=1e-4",
-            $"eval.every={Every}", "eval.prompts=128", $"output.checkpoint-every={Every}", "output.keep-last=3",
-            "output.keep-best=on",
+            "train.num-iterations=2", "train.dynamic-sampling=on", "train.beta=0.05", "train.reference-sync-every=3",
+            "train.learning-rate=1e-4", $"eval.every={Every}", "eval.prompts=128", $"output.checkpoint-every={Every}",
+            "output.keep-last=3", "output.keep-best=on",
         ];
         string[] job =
             ["train", "--config", RolloutRun.Job("smoke.conf"), .. settings.SelectMany(set => (string[])["--set", set])];
