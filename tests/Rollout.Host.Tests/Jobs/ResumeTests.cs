@@ -73,6 +73,12 @@ public sealed class ResumeTests : IDisposable
         File.Delete(optimizer);
         Assert.StartsWith($"{optimizer} is missing", await RefusedAsync(), StringComparison.Ordinal);
 
+        File.Delete(Path.Combine(Run.Checkpoint(3), "progress.json"));
+        Assert.Contains($"The newest whole checkpoint is '{Run.Checkpoint(1)}'", await RefusedAsync(), StringComparison.Ordinal);
+
+        File.Delete(Path.Combine(Run.Checkpoint(3), "manifest.json"));
+        Assert.StartsWith(Path.Combine(Run.Checkpoint(3), "manifest.json"), await RefusedAsync(), StringComparison.Ordinal);
+
         Directory.Delete(Run.Checkpoint(3), recursive: true);
         Directory.Delete(Run.Checkpoint(2), recursive: true);
         File.AppendAllText(Path.Combine(Run.Checkpoint(1), "model.safetensors"), "x");
