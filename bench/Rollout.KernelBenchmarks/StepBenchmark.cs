@@ -82,8 +82,9 @@ internal sealed class StepBenchmark(Device device, KernelShape shape) : IDisposa
             new StepInputsBuilder(new AttentionSchedule(shape, parts)).Write(batch, layout, buffer);
             var inputs = device.Upload(buffer);
             var (tokens, logprobs) = (device.Allocate(4 * Rows), device.Allocate(4 * Rows));
+            var keptLogprobs = device.Allocate(4 * Rows);
             Print(label, bytes, 5, () => _kernels.Sample.Launch(
-                device.Stream, layout, inputs, logits, tokens, logprobs, Rows, Vocabulary, Vocabulary));
+                device.Stream, layout, inputs, logits, tokens, logprobs, keptLogprobs, Rows, Vocabulary, Vocabulary));
         }
 
         device.Free();

@@ -15,7 +15,8 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
 
     /// <summary>
     /// Trains from the given point and gives <see cref="TrainingStarted"/>, <see cref="TrainingStepFinished"/>s,
-    /// <see cref="CheckpointSaved"/>s and, last, <see cref="TrainingEnded"/>.
+    /// <see cref="CheckpointSaved"/>s and, last, <see cref="TrainingEnded"/>. A checkpoint is made once the caller, who
+    /// writes the report of its step, asks for the next event.
     /// </summary>
     /// <param name="from">Where to start: step 0, or what a checkpoint says.</param>
     /// <param name="stop">Ends the run after the training step at hand, with a checkpoint; events come until then.</param>
@@ -30,7 +31,11 @@ public sealed class TrainingClient(ActorSystem system, IActorRef trainer)
         try
         {
             await foreach (var seen in events.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            {
                 yield return seen;
+                if (seen is TrainingStepFinished { Step: var step })
+                    trainer.Tell(new StepRecorded(step));
+            }
         }
         finally
         {

@@ -5,50 +5,42 @@ namespace Rollout.Actors.Data;
 /// their order, decides whether a problem is held out: every run holds out the same problems, and no training
 /// prompt is one of them turned around.
 /// </summary>
-public sealed class ArithmeticDataset : IPromptDataset
+public sealed class ArithmeticDataset : IPromptSource
 {
     private const int LargestOperand = 4095;
 
     private readonly int _operands;
-    private readonly ulong _seed;
-    private readonly int[] _train;   // a * operands + b of every problem that is not held out
 
     /// <param name="maxOperand">The largest operand, 1 … 4095.</param>
     /// <param name="heldOutShare">The share of problems that is held out, from 0 to below 1.</param>
-    /// <param name="seed">Decides the order of training prompts.</param>
     /// <exception cref="ArgumentException">
     /// A value is out of range, or leaves no problem to train on or to hold out.
     /// </exception>
-    public ArithmeticDataset(int maxOperand, double heldOutShare, long seed)
+    public ArithmeticDataset(int maxOperand, double heldOutShare)
     {
         if (maxOperand is < 1 or > LargestOperand)
             throw new ArgumentException($"max-operand must be 1 to {LargestOperand}, not {maxOperand}");
         if (heldOutShare is not (>= 0 and < 1))
             throw new ArgumentException($"held-out must be a share from 0 to below 1, not {heldOutShare}");
         _operands = maxOperand + 1;
-        _seed = (ulong)seed;
 
         var problems = Enumerable.Range(0, _operands * _operands)
             .ToLookup(problem => IsHeldOut(problem, heldOutShare));
-        _train = [.. problems[false]];
+        int[] train = [.. problems[false]];   // a * operands + b of every problem that is not held out
         int[] heldOut = [.. problems[true].OrderBy(Shuffled)];
+        Train = new PromptList(train.Length, index => Item(train[index]));
         HeldOut = new PromptList(heldOut.Length, index => Item(heldOut[index]));
-        if (_train.Length == 0 || (heldOutShare > 0 && HeldOut.Count == 0))
+        if (train.Length == 0 || (heldOutShare > 0 && HeldOut.Count == 0))
             throw new ArgumentException(
-                $"held-out = {heldOutShare} leaves {_train.Length} of {_operands * _operands} problems to "
+                $"held-out = {heldOutShare} leaves {train.Length} of {_operands * _operands} problems to "
                 + $"train on and {HeldOut.Count} to hold out; each needs at least one");
     }
 
     /// <inheritdoc/>
-    /// <remarks>In a fixed shuffled order, so that the first n are a fair sample.</remarks>
-    public IReadOnlyList<PromptItem> HeldOut { get; }
-
-    /// <summary>Problems of one epoch.</summary>
-    public int TrainCount => _train.Length;
+    public IReadOnlyList<PromptItem> Train { get; }
 
     /// <inheritdoc/>
-    public PromptItem Train(long cursor) =>
-        Item(_train[SeededPermutation.AtCursor(_train.Length, _seed, cursor)]);
+    public IReadOnlyList<PromptItem> HeldOut { get; }
 
     private bool IsHeldOut(int problem, double share)
     {

@@ -4,16 +4,13 @@ namespace Rollout.Actors.Data;
 /// Short random texts as prompts, all different, for rewards that look at the completion alone. They have no
 /// answer, and none is held out.
 /// </summary>
-public sealed class KeywordDataset : IPromptDataset
+public sealed class KeywordDataset : IPromptSource
 {
     private const int ShortestPrompt = 4, LongestPrompt = 8;   // characters
 
-    private readonly ulong _seed;
-    private readonly PromptItem[] _prompts;
-
     /// <param name="promptCount">The number of prompts.</param>
     /// <param name="alphabet">The characters of the prompts.</param>
-    /// <param name="seed">Decides the prompts and their order.</param>
+    /// <param name="seed">Decides the prompts.</param>
     /// <exception cref="ArgumentException">There is no prompt, or the alphabet makes too few texts.</exception>
     public KeywordDataset(int promptCount, string alphabet, long seed)
     {
@@ -27,20 +24,18 @@ public sealed class KeywordDataset : IPromptDataset
                 $"alphabet = \"{alphabet}\" makes {texts} texts of {ShortestPrompt} to {LongestPrompt} "
                 + $"characters, fewer than prompts = {promptCount}");
 
-        _seed = (ulong)seed;
         var distinct = new OrderedDictionary<string, int>(promptCount);
         for (var draw = 0UL; distinct.Count < promptCount; draw++)
-            distinct.TryAdd(Text(characters, SplitMix64.Mix(_seed, draw)), distinct.Count);
-        _prompts = [.. distinct.Select(drawn =>
+            distinct.TryAdd(Text(characters, SplitMix64.Mix((ulong)seed, draw)), distinct.Count);
+        Train = [.. distinct.Select(drawn =>
             new PromptItem($"keyword-{drawn.Value}", drawn.Key, new Dictionary<string, string>()))];
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<PromptItem> HeldOut => [];
+    public IReadOnlyList<PromptItem> Train { get; }
 
     /// <inheritdoc/>
-    public PromptItem Train(long cursor) =>
-        _prompts[SeededPermutation.AtCursor(_prompts.Length, SplitMix64.Mix(_seed), cursor)];
+    public IReadOnlyList<PromptItem> HeldOut => [];
 
     private static string Text(string[] characters, ulong key)
     {

@@ -40,16 +40,6 @@ internal readonly struct SeededPermutation
         }
     }
 
-    /// <summary>
-    /// Item <paramref name="cursor"/> of an endless order in which every epoch has a permutation of its own.
-    /// </summary>
-    public static int AtCursor(int count, ulong seed, long cursor)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(cursor);
-        var (epoch, position) = Math.DivRem(cursor, count);
-        return new SeededPermutation(count, SplitMix64.Mix(seed, (ulong)epoch))[(int)position];
-    }
-
     private ulong Permute(ulong value)
     {
         var mask = (1UL << _halfBits) - 1;

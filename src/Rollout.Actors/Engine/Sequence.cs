@@ -102,12 +102,12 @@ public sealed class Sequence
     /// Appends a sampled token. The sequence is finished when it is a stop token, completes a stop text, or is the last
     /// one allowed.
     /// </summary>
-    public void Append(int token, float logprob, Policy policy)
+    public void Append(int token, float logprob, Policy policy, float? samplingLogprob = null)
     {
         Pending = Math.Max(0, Pending - 1);
         // Only a token is progress: a prompt whose third chunk always fails would otherwise be tried for ever.
         (Failures, IsOnLastTry) = (0, false);
-        _sampled.Append(token, logprob, policy);
+        _sampled.Append(token, logprob, policy, samplingLogprob);
         FinishIfLast([token]);
     }
 

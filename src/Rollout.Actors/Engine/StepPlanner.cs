@@ -134,7 +134,11 @@ internal sealed class StepPlanner(
             var sequence = plan.Draws[i].Sequence;
             var isWaiting = !sequence.HoldsBlocks;      // it was preempted while this token was on its way
             taken++;
-            sequence.Append(output.Tokens[i], output.Logprobs[i], policy);
+            sequence.Append(
+                output.Tokens[i],
+                output.Logprobs[i],
+                policy,
+                sequence.Sampling.Filters ? output.SamplingLogprobs[i] : null);
             if (sequence.IsFinished)
                 Finish(sequence, isWaiting);
         }

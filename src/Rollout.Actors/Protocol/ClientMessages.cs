@@ -58,5 +58,9 @@ public sealed record Completion(int Sample, SampledTokens Sampled, FinishReason 
 {
     public int[] Tokens => Sampled.Tokens;
 
+    /// <summary>See <see cref="StepOutput.Logprobs"/>.</summary>
     public float[] Logprobs => Sampled.Logprobs;
+
+    /// <summary>See <see cref="StepOutput.SamplingLogprobs"/>; null where they equal the other ones.</summary>
+    public float[]? SamplingLogprobs => Sampled.SamplingLogprobs;
 }

@@ -9,7 +9,12 @@ namespace Rollout.Actors.Protocol;
 /// <param name="Tokens">The sampled ids.</param>
 /// <param name="Logprobs">[tokens] their log-probabilities (see <see cref="StepOutput.Logprobs"/>).</param>
 /// <param name="Versions">Which policy sampled which tokens, in order of their first token; the first starts at 0.</param>
-public sealed record SampledTokens(int[] Tokens, float[] Logprobs, VersionSpan[] Versions)
+/// <param name="SamplingLogprobs">
+/// [tokens] their log-probabilities among the tokens that top-k, top-p and min-p kept (see
+/// <see cref="StepOutput.SamplingLogprobs"/>); null where nothing filters, and they equal the other ones.
+/// </param>
+public sealed record SampledTokens(
+    int[] Tokens, float[] Logprobs, VersionSpan[] Versions, float[]? SamplingLogprobs = null)
 {
     /// <summary>No tokens: where every new sample starts.</summary>
     public static SampledTokens Empty { get; } = new([], [], []);
@@ -21,7 +26,10 @@ public sealed record SampledTokens(int[] Tokens, float[] Logprobs, VersionSpan[]
     public SampledTokens Slice(int start, int count) => start == 0 && count == Count
         ? this
         : new SampledTokens(
-            Tokens[start..(start + count)], Logprobs[start..(start + count)], VersionSpan.Slice(Versions, start, count));
+            Tokens[start..(start + count)],
+            Logprobs[start..(start + count)],
+            VersionSpan.Slice(Versions, start, count),
+            SamplingLogprobs?[start..(start + count)]);
 }
 
 /// <summary>
@@ -66,6 +74,7 @@ public sealed class SampledTokensBuilder
     private VersionSpan[] _versions = [];       // never written, but replaced: slices share it
     private int[] _tokens = [];
     private float[] _logprobs = [];
+    private float[]? _samplingLogprobs;         // null while they equal the other ones
 
     /// <param name="prompt">Tokens that stand before the sampled ones in <see cref="PromptAndSampled"/>.</param>
     /// <param name="capacity">Sampled tokens to make room for.</param>
@@ -82,12 +91,20 @@ public sealed class SampledTokensBuilder
     /// <summary>What is in it now is never written again, however many tokens follow.</summary>
     public ReadOnlyMemory<int> PromptAndSampled => _tokens.AsMemory(0, _promptLength + Count);
 
-    public void Append(int token, float logprob, Policy policy)
+    /// <param name="token">The sampled id.</param>
+    /// <param name="logprob">Its log-probability before any filter.</param>
+    /// <param name="policy">What sampled it.</param>
+    /// <param name="samplingLogprob">Its log-probability among the kept tokens; null where nothing filters.</param>
+    public void Append(int token, float logprob, Policy policy, float? samplingLogprob = null)
     {
         Reserve(1);
         AppendVersion(policy, Count);
         _tokens[_promptLength + Count] = token;
-        _logprobs[Count++] = logprob;
+        _logprobs[Count] = logprob;
+        if (samplingLogprob is not null)
+            _samplingLogprobs ??= [.. _logprobs];
+        _samplingLogprobs?[Count] = samplingLogprob ?? logprob;
+        Count++;
     }
 
     /// <summary>Appends the tokens from <paramref name="from"/> on.</summary>
@@ -99,6 +116,10 @@ public sealed class SampledTokensBuilder
             AppendVersion(span.Policy, Count + span.Start);
         sampled.Tokens.AsSpan(from).CopyTo(_tokens.AsSpan(_promptLength + Count));
         sampled.Logprobs.AsSpan(from).CopyTo(_logprobs.AsSpan(Count));
+        if (sampled.SamplingLogprobs is not null)
+            _samplingLogprobs ??= [.. _logprobs];
+        if (_samplingLogprobs is not null)
+            (sampled.SamplingLogprobs ?? sampled.Logprobs).AsSpan(from).CopyTo(_samplingLogprobs.AsSpan(Count));
         Count += added;
     }
 
@@ -109,12 +130,13 @@ public sealed class SampledTokensBuilder
         return count == 0 ? SampledTokens.Empty : new SampledTokens(
             _tokens.AsSpan(_promptLength + start, count).ToArray(),
             _logprobs.AsSpan(start, count).ToArray(),
-            VersionSpan.Slice(_versions, start, count));
+            VersionSpan.Slice(_versions, start, count),
+            _samplingLogprobs?.AsSpan(start, count).ToArray());
     }
 
     /// <summary>All tokens: without a copy where they fill the arrays, which are not written again then.</summary>
     public SampledTokens ToSampledTokens() => Count > 0 && Count == _tokens.Length
-        ? new SampledTokens(_tokens, _logprobs, _versions)
+        ? new SampledTokens(_tokens, _logprobs, _versions, _samplingLogprobs)
         : Slice(0, Count);
 
     private void AppendVersion(Policy policy, int start)
@@ -134,6 +156,8 @@ public sealed class SampledTokensBuilder
     private void Resize(int capacity)
     {
         Array.Resize(ref _logprobs, capacity);
+        if (_samplingLogprobs is not null)
+            Array.Resize(ref _samplingLogprobs, capacity);
         Array.Resize(ref _tokens, _promptLength + capacity);
     }
 }

@@ -19,11 +19,17 @@ public sealed record StopTraining : ITrainerMessage;
 /// </summary>
 public sealed record AbandonTraining(string Reason) : ITrainerMessage;
 
+/// <summary>
+/// From the client: the report of a training step is written. A checkpoint waits for it, so that no run goes on after a step
+/// that its record lacks.
+/// </summary>
+public sealed record StepRecorded(int Step) : ITrainerMessage;
+
 /// <summary>To the observer: the greedy accuracy before the first training step.</summary>
 public sealed record TrainingStarted(double? HeldOutAccuracy);
 
-/// <summary>To the observer: a checkpoint is complete.</summary>
-public sealed record CheckpointSaved(int Step, string Folder);
+/// <summary>To the observer: a checkpoint is complete. Best is the best one so far, where the run keeps it.</summary>
+public sealed record CheckpointSaved(int Step, string Folder, BestCheckpoint? Best = null);
 
 /// <summary>To the observer, last: how the run ended. Error is null when it ended as planned or by request.</summary>
 public sealed record TrainingEnded(TrainingProgress Progress, string? Checkpoint, string? Error);
@@ -51,15 +57,23 @@ public sealed record TrainingStepFinished
     /// <summary>Groups that failed in decoding or scoring and were left out.</summary>
     public required int FailedGroups { get; init; }
 
+    /// <summary>Groups that dynamic sampling replaced, as they have no signal.</summary>
+    public IReadOnlyList<DroppedGroup> Dropped { get; init; } = [];
+
     /// <summary>Seconds from the first submission to the last score.</summary>
     public required double RolloutSeconds { get; init; }
 
     /// <summary>Seconds of the whole step with its evaluation; saving its checkpoint is not among them.</summary>
     public required double TotalSeconds { get; init; }
 
-    /// <summary>The step's rollouts; those of an evaluation are not among them.</summary>
+    /// <summary>
+    /// The rollouts that the step trained on; dropped groups and those of an evaluation are not among them.
+    /// </summary>
     public required IReadOnlyList<ScoredGroup> Groups { get; init; }
 }
+
+/// <summary>What is left of a group that was not trained on: its rewards and the number of its sampled tokens.</summary>
+public sealed record DroppedGroup(double[] Rewards, int Tokens);
 
 /// <summary>A finished group with its rewards; a reward is NaN where no function judges the sample.</summary>
 public sealed record ScoredGroup(

@@ -31,6 +31,9 @@ public static class WireLimits
     /// <summary>A token's id and its log-probability.</summary>
     private const int TokenBytes = 8;
 
+    /// <summary>A token's id and its two log-probabilities, where top-k, top-p or min-p is on.</summary>
+    private const int FilteredTokenBytes = 12;
+
     /// <summary>The longest reason in characters. Libraries' messages can be very long.</summary>
     private const int ReasonLength = 4000;
 
@@ -44,7 +47,7 @@ public static class WireLimits
     public static string? WhyTooLarge(GroupRequest group)
     {
         var bytes = 6L * NumberBytes + ListBytes(group.Prompt.Length) + ListBytes(group.Samples.Length);
-        var (longest, before) = (0, (SamplingParams?)null);
+        SamplingParams? largest = null, before = null;
         foreach (var sampling in group.Samples)
         {
             if (ReferenceEquals(sampling, before))
@@ -52,7 +55,9 @@ public static class WireLimits
             if (WhyTooLarge(sampling.StopTexts) is { } reason)
                 return reason;
             bytes += BytesOf(sampling);
-            (longest, before) = (Math.Max(longest, sampling.MaxTokens), sampling);
+            before = sampling;
+            if (largest is null || MostBytesOf(sampling) > MostBytesOf(largest))
+                largest = sampling;
         }
         if (bytes > RequestBytes)
         {
@@ -60,13 +65,20 @@ public static class WireLimits
                 + $" bytes, more than the {RequestBytes} that a message may have for them";
         }
         var left = FrameBytes - SpareBytes - bytes;
-        return (long)TokenBytes * longest <= left ? null
-            : $"a sample of up to {longest} new tokens is longer than the {left / TokenBytes} that a message has room for";
+        return largest is null || MostBytesOf(largest) <= left ? null
+            : $"a sample of up to {largest.MaxTokens} new tokens is longer than the {left / TokenBytesOf(largest.Filters)} that a"
+                + " message has room for";
     }
 
     /// <summary>The bytes that a sample takes in an assignment.</summary>
     public static long BytesOf(SampleStart start) =>
-        4L * NumberBytes + (long)TokenBytes * start.Sampled.Count + 3L * NumberBytes * start.Sampled.Versions.Length;
+        5L * NumberBytes + (long)TokenBytesOf(start.Sampled.SamplingLogprobs is not null) * start.Sampled.Count
+        + 3L * NumberBytes * start.Sampled.Versions.Length;
+
+    private static int TokenBytesOf(bool filtered) => filtered ? FilteredTokenBytes : TokenBytes;
+
+    /// <summary>The bytes of the tokens that may be sampled.</summary>
+    private static long MostBytesOf(SamplingParams sampling) => (long)TokenBytesOf(sampling.Filters) * sampling.MaxTokens;
 
     private static string? WhyTooLarge(string[] stopTexts)
     {

@@ -47,6 +47,21 @@ public sealed partial class ConfigSection
         ];
     }
 
+    /// <summary>This entry of a list, with the keys of its defaults where it has none.</summary>
+    /// <param name="defaults">The section that has them all.</param>
+    /// <param name="own">Keys that only the entry has.</param>
+    /// <exception cref="ConfigurationException">The entry has a key that neither knows.</exception>
+    internal ConfigSection Over(ConfigSection defaults, params string[] own)
+    {
+        var known = defaults._values.Fields;
+        if (Keys.FirstOrDefault(key => !own.Contains(key) && !known.ContainsKey(key)) is { } unknown)
+            throw Invalid(unknown, $"one of {string.Join(", ", own.Concat(defaults.Keys))}");
+        var merged = new HoconObject(_values.Origin);
+        foreach (var (key, value) in known.Concat(_values.Fields))
+            merged.Fields[key] = value;
+        return new ConfigSection(merged, Path, _tree);
+    }
+
     public string Text(string key) => ScalarOf(key, "a text");
 
     /// <summary>A text of at least one character.</summary>

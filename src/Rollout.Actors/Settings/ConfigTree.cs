@@ -11,12 +11,11 @@ public sealed class ConfigTree
 {
     private const string ReferenceName = "reference.conf";
 
-    /// <summary>The keys below <c>rollout</c> whose texts name files; so do some options of a reward.</summary>
+    /// <summary>The keys below <c>rollout</c> whose texts name files; so do some of a reward and of a dataset in a mix.</summary>
     private static readonly string[][] PathKeys =
     [
         ["model", "path"],
-        ["data", "jsonl", "train"],
-        ["data", "jsonl", "held-out"],
+        .. from type in (string[])["jsonl", "csv", "parquet"] from key in FileSettings.PathKeys select (string[])["data", type, key],
         ["cluster", "tls", "certificate"],
         ["cluster", "tls", "ca"],
     ];
@@ -148,8 +147,14 @@ public sealed class ConfigTree
     {
         foreach (var path in PathKeys)
             MakeAbsolute(root.Find(["rollout", .. path[..^1]]), path[^1]);
-        foreach (var reward in (root.Find("rollout", "rewards") as HoconList)?.Items ?? [])
-            Array.ForEach(RewardSettings.PathKeys, key => MakeAbsolute(reward, key));
+        MakeAbsolute(root.Find("rollout", "rewards") as HoconList, RewardSettings.PathKeys);
+        MakeAbsolute(root.Find("rollout", "data", "mix") as HoconList, FileSettings.PathKeys);
+    }
+
+    private static void MakeAbsolute(HoconList? entries, string[] keys)
+    {
+        foreach (var entry in entries?.Items ?? [])
+            Array.ForEach(keys, key => MakeAbsolute(entry, key));
     }
 
     private static void MakeAbsolute(HoconValue? section, string key)

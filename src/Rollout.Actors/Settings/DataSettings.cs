@@ -11,109 +11,101 @@ public enum DatasetType
 
     /// <summary>Files of JSON lines.</summary>
     Jsonl,
+
+    /// <summary>Files of comma-separated values.</summary>
+    Csv,
+
+    /// <summary>Parquet files.</summary>
+    Parquet,
 }
 
-/// <summary>How a prompt that is a text becomes a conversation.</summary>
-public enum ChatWrapping
-{
-    /// <summary>It does not.</summary>
-    None,
-
-    /// <summary>It becomes one user message of the model's chat format.</summary>
-    User,
-}
-
-/// <summary>The section <c>data</c>; <see cref="Type"/> says which of its sections counts.</summary>
+/// <summary>The section <c>data</c>.</summary>
 public sealed record DataSettings
 {
-    public required DatasetType Type { get; init; }
+    private const string TypeKey = "type", NameKey = "name", WeightKey = "weight";
 
-    public required ArithmeticSettings Arithmetic { get; init; }
+    /// <summary>What the run trains on: the list <c>mix</c>, or the one dataset of <c>type</c>.</summary>
+    public required IReadOnlyList<DatasetShare> Datasets { get; init; }
 
-    public required KeywordSettings Keyword { get; init; }
+    /// <summary>The section of each type.</summary>
+    public required IReadOnlyDictionary<DatasetType, DatasetSettings> Sections { get; init; }
 
-    public required JsonlSettings Jsonl { get; init; }
+    /// <summary>Null shuffles from the start.</summary>
+    public required CurriculumSettings? Curriculum { get; init; }
 
+    /// <exception cref="ConfigurationException">A value is wrong, or two datasets of a mix have one name.</exception>
     public static DataSettings From(ConfigSection section)
     {
-        var settings = new DataSettings
+        var sections = Enum.GetValues<DatasetType>()
+            .ToDictionary(type => type, type => DatasetSettings.From(type, DefaultsOf(type, section)));
+        var type = section.Choice<DatasetType>(TypeKey);
+        DatasetShare[] mix = [.. section.Sections("mix").Select(entry => Share(entry, section))];
+        RequireNames(mix, section.Sections("mix"));
+        if (mix.Length == 0)
+            DatasetSettings.RequireFile(sections[type], DefaultsOf(type, section));
+        return new DataSettings
         {
-            Type = section.Choice<DatasetType>("type"),
-            Arithmetic = ArithmeticSettings.From(section.Section("arithmetic")),
-            Keyword = KeywordSettings.From(section.Section("keyword")),
-            Jsonl = JsonlSettings.From(section.Section("jsonl")),
+            Datasets = mix.Length > 0 ? mix : [new DatasetShare(null, 1, sections[type])],
+            Sections = sections,
+            Curriculum = CurriculumSettings.From(section.Section("curriculum")),
         };
-        return settings.Type != DatasetType.Jsonl || settings.Jsonl.Train.Length > 0
-            ? settings
-            : throw section.Section("jsonl")
-                .Invalid("train", "a file of training lines, as the type of data is jsonl");
+    }
+
+    private static ConfigSection DefaultsOf(DatasetType type, ConfigSection section) =>
+        section.Section(ConfigSection.Written(type));
+
+    /// <summary>An entry of the list: its keys over those of its type's section.</summary>
+    private static DatasetShare Share(ConfigSection entry, ConfigSection section)
+    {
+        if (!entry.Keys.Contains(TypeKey))
+        {
+            throw new ConfigurationException(
+                $"{entry.Origin}: {entry.Path} has no {TypeKey}, expected {{ {TypeKey} = NAME }}");
+        }
+        var type = entry.Choice<DatasetType>(TypeKey);
+        var merged = entry.Over(DefaultsOf(type, section), TypeKey, NameKey, WeightKey);
+        var dataset = DatasetSettings.From(type, merged);
+        DatasetSettings.RequireFile(dataset, merged);
+        return new DatasetShare(
+            entry.Keys.Contains(NameKey) ? entry.NonEmptyText(NameKey) : ConfigSection.Written(type),
+            entry.Keys.Contains(WeightKey) ? entry.Number(WeightKey, Bounds.Between(1e-6, 1e6)) : 1,
+            dataset);
+    }
+
+    private static void RequireNames(DatasetShare[] mix, IReadOnlyList<ConfigSection> entries)
+    {
+        var names = new HashSet<string?>();
+        foreach (var (share, entry) in mix.Zip(entries))
+        {
+            if (!names.Add(share.Name))
+            {
+                throw entry.Invalid(
+                    entry.Keys.Contains(NameKey) ? NameKey : TypeKey,
+                    $"a {NameKey} that no other dataset has, as prompts carry it");
+            }
+        }
     }
 }
 
-/// <summary>The section <c>data.arithmetic</c>.</summary>
-public sealed record ArithmeticSettings
+/// <summary>One dataset of those that a run trains on.</summary>
+/// <param name="Name">The field "dataset" of its prompts; null where it is the only one.</param>
+/// <param name="Weight">Its share of the prompts, relative to the other weights.</param>
+/// <param name="Dataset">Its own settings.</param>
+public sealed record DatasetShare(string? Name, double Weight, DatasetSettings Dataset);
+
+/// <summary>The section <c>data.curriculum</c>.</summary>
+/// <param name="Field">The field with a prompt's difficulty.</param>
+/// <param name="UntilStep">Training steps in which prompts go from easy to hard.</param>
+public sealed record CurriculumSettings(string Field, int UntilStep)
 {
-    /// <summary>The largest operand.</summary>
-    public required int MaxOperand { get; init; }
-
-    /// <summary>The share of all problems that is held out.</summary>
-    public required double HeldOut { get; init; }
-
-    public static ArithmeticSettings From(ConfigSection section) => new()
+    /// <summary>Null where no field is set.</summary>
+    public static CurriculumSettings? From(ConfigSection section)
     {
-        // All pairs of operands are enumerated.
-        MaxOperand = section.Whole("max-operand", Bounds.Between(1, 4095)),
-        HeldOut = section.Number("held-out", Bounds.FromBelow(0, 1)),
-    };
-}
-
-/// <summary>The section <c>data.keyword</c>.</summary>
-public sealed record KeywordSettings
-{
-    /// <summary>The number of prompts.</summary>
-    public required int Prompts { get; init; }
-
-    /// <summary>The characters of the prompts.</summary>
-    public required string Alphabet { get; init; }
-
-    public static KeywordSettings From(ConfigSection section) => new()
-    {
-        Prompts = section.Whole("prompts", Bounds.Between(1, 1_000_000)),
-        Alphabet = section.NonEmptyText("alphabet"),
-    };
-}
-
-/// <summary>The section <c>data.jsonl</c>.</summary>
-public sealed record JsonlSettings
-{
-    /// <summary>The absolute path of the training file; "" where it is not set.</summary>
-    public required string Train { get; init; }
-
-    /// <summary>The absolute path of the held-out file; "" holds no prompt out.</summary>
-    public required string HeldOut { get; init; }
-
-    /// <summary>The field of the prompt: a text, or a list of {role, content} messages.</summary>
-    public required string PromptField { get; init; }
-
-    /// <summary>The field that rewards read as "answer"; a line may lack it.</summary>
-    public required string AnswerField { get; init; }
-
-    /// <summary>Text before every prompt that is a text.</summary>
-    public required string Prefix { get; init; }
-
-    /// <summary>Text after every prompt that is a text.</summary>
-    public required string Suffix { get; init; }
-
-    public required ChatWrapping Chat { get; init; }
-
-    public static JsonlSettings From(ConfigSection section) => new()
-    {
-        Train = section.Text("train"),
-        HeldOut = section.Text("held-out"),
-        PromptField = section.NonEmptyText("prompt-field"),
-        AnswerField = section.NonEmptyText("answer-field"),
-        Prefix = section.Text("prefix"),
-        Suffix = section.Text("suffix"),
-        Chat = section.Choice<ChatWrapping>("chat"),
-    };
+        var (field, steps) = (section.Text("field"), section.Whole("until-step", Bounds.AtLeast(0)));
+        if (field.Length == 0 && steps > 0)
+            throw section.Invalid("field", $"the name of a field with numbers, as until-step is {steps}");
+        if (field.Length > 0 && steps == 0)
+            throw section.Invalid("until-step", "a whole number of at least 1, as field is set");
+        return field.Length == 0 ? null : new CurriculumSettings(field, steps);
+    }
 }

@@ -34,6 +34,7 @@ internal static class LossSettings
             KlEstimator = section.Choice("kl-estimator", Recipe, named.KlEstimator),
             KlIn = section.Choice("kl-in", Recipe, named.KlIn),
             ImportanceCorrection = section.Choice<ImportanceCorrection>("importance-correction"),
+            ImportanceSupport = section.Choice<ImportanceSupport>("importance-support"),
             ImportanceCap = section.Number("importance-cap", Bounds.Above(0)),
             ImportanceFloor = section.Number("importance-floor", Bounds.AtLeast(0)),
         };

@@ -118,6 +118,8 @@ public sealed partial record RolloutSettings
         }
         if (settings.Rewards.Count == 0)
             throw section.Invalid("rewards", "at least one reward");
+        settings.Train.DynamicSampling.RequireMetric(
+            section.Section("train"), settings.Rewards.Select(reward => reward.Name));
         // A group's only sample is its own mean: its advantage is always 0.
         if (settings.Train.NumGenerations < 2)
             throw section.Section("train").Invalid("num-generations", "at least 2 for training");

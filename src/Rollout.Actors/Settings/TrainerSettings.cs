@@ -26,6 +26,9 @@ public sealed record TrainerSettings
     /// <summary>Groups of one optimizer step; it divides <see cref="PromptsPerStep"/>.</summary>
     public required int MiniBatchPrompts { get; init; }
 
+    /// <summary>Whether and how groups without signal are replaced.</summary>
+    public required DynamicSampling DynamicSampling { get; init; }
+
     /// <summary>Leave completions that reached their token limit out of the loss.</summary>
     public required bool MaskTruncated { get; init; }
 
@@ -89,6 +92,7 @@ public sealed record TrainerSettings
         Loss = LossSettings.From(section),
         NumIterations = section.Whole("num-iterations", Bounds.AtLeast(1)),
         MiniBatchPrompts = section.Whole("mini-batch-prompts", Bounds.AtLeast(1)),
+        DynamicSampling = DynamicSampling.From(section),
         MaskTruncated = section.Bool("mask-truncated"),
         MaxSkippedUpdates = section.Whole("max-skipped-updates", Bounds.AtLeast(0)),
         Reference = new ReferenceOptions(

@@ -8,7 +8,8 @@ namespace Rollout.Actors.Training;
 /// The groups of one training round: each is open until it is scored or has failed, and the round is complete when none is
 /// open. An answer that comes twice, or for a group of another round, changes nothing.
 /// </summary>
-public sealed class RoundGroups
+/// <param name="keeps">Says which scored groups the round keeps; it drops the others. Null keeps all.</param>
+public sealed class RoundGroups(Func<ScoredGroup, bool>? keeps = null)
 {
     private readonly Dictionary<GroupId, Member> _members = [];
     private readonly List<GroupId> _order = [];
@@ -20,10 +21,17 @@ public sealed class RoundGroups
         _members.Add(request.Id, new Member(item, request));
         _order.Add(request.Id);
         _open++;
+        OpenOrKept++;
     }
 
     /// <summary>Every group is scored or has failed.</summary>
     public bool IsComplete => _open == 0;
+
+    /// <summary>Groups that were added.</summary>
+    public int Drawn => _order.Count;
+
+    /// <summary>Groups that are open or kept.</summary>
+    public int OpenOrKept { get; private set; }
 
     /// <summary>Groups that are neither scored nor failed, in the order in which they were added.</summary>
     public IEnumerable<GroupId> Open => _order.Where(id => _members[id].IsOpen);
@@ -32,9 +40,11 @@ public sealed class RoundGroups
     public IEnumerable<GroupFailed> Failed =>
         _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));
 
-    /// <summary>The scored groups, in the order in which they were added.</summary>
-    public IReadOnlyList<ScoredGroup> Scored =>
-        [.. _order.Where(id => _members[id].Scored is not null).Select(id => _members[id].Scored!)];
+    /// <summary>The scored groups that are kept, in the order in which they were added.</summary>
+    public IReadOnlyList<ScoredGroup> Scored => [.. _order.Select(id => _members[id].Scored).OfType<ScoredGroup>()];
+
+    /// <summary>The scored groups that are not kept, in the order in which they were added.</summary>
+    public IReadOnlyList<DroppedGroup> Dropped => [.. _order.Select(id => _members[id].Dropped).OfType<DroppedGroup>()];
 
     /// <summary>Keeps a group's samples. Returns its prompt, or null if nobody waits for them.</summary>
     public PromptItem? Finish(GroupFinished group)
@@ -55,12 +65,21 @@ public sealed class RoundGroups
     {
         if (!_members.TryGetValue(scored.Id, out var member) || !member.IsOpen || member.Finished is null)
             return;
-        member.Scored = new ScoredGroup(
+        var group = new ScoredGroup(
             member.Item, member.Request.Prompt, member.Finished, scored.Rewards, scored.Texts)
         {
             ByFunction = scored.ByFunction,
         };
         _open--;
+        if (keeps?.Invoke(group) ?? true)
+        {
+            member.Scored = group;
+            return;
+        }
+        // Many groups may be dropped for one that is kept: their tokens and texts are let go.
+        member.Dropped = new DroppedGroup(scored.Rewards, group.Group.Completions.Sum(done => done.Tokens.Length));
+        member.Finished = null;
+        OpenOrKept--;
     }
 
     /// <summary>Records that a group has failed.</summary>
@@ -70,6 +89,7 @@ public sealed class RoundGroups
             return;
         member.Failure = reason;
         _open--;
+        OpenOrKept--;
     }
 
     private sealed class Member(PromptItem item, GroupRequest request)
@@ -82,8 +102,10 @@ public sealed class RoundGroups
 
         public ScoredGroup? Scored { get; set; }
 
+        public DroppedGroup? Dropped { get; set; }
+
         public string? Failure { get; set; }
 
-        public bool IsOpen => Scored is null && Failure is null;
+        public bool IsOpen => Scored is null && Dropped is null && Failure is null;
     }
 }

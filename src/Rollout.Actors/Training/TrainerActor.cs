@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Client;
-using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Training;
@@ -9,7 +8,8 @@ namespace Rollout.Actors.Training;
 /// <summary>
 /// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Collecting -(all scored)->
 /// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Collecting … -> Refusing. Collecting gathers the groups of a
-/// step or of an evaluation. The actor blocks while it trains: the decoders that share its weights are parked.
+/// step or of an evaluation. Before a checkpoint, Recording waits for StepRecorded. The actor blocks while it
+/// trains: the decoders that share its weights are parked.
 /// </summary>
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
@@ -105,21 +105,16 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     }
 
     private void Evaluate(TrainingRun run, Action<double> then) =>
-        Collect(run, run.EvaluationGroups(), round => then(run.AccuracyOf(round.Groups)));
+        Collect(run, run.BeginEvaluation(), round => then(run.AccuracyOf(round.Groups)));
 
     /// <summary>Submits a round of groups; when each is scored or has failed, the round is complete.</summary>
-    private void Collect(
-        TrainingRun run, IEnumerable<(PromptItem Item, GroupRequest Request)> groups, Action<RolloutRound> complete)
+    private void Collect(TrainingRun run, RoundPlan plan, Action<RolloutRound> complete)
     {
-        var round = new RolloutRound(_scheduler, _rewards, run.Policy, _job.Sampling.MaxTokens, TimeProvider.System);
+        var round = new RolloutRound(
+            plan, _scheduler, _rewards, run.Policy, _job.Sampling.MaxTokens, TimeProvider.System);
         round.Start(Timers);
         Become(() => Collecting(run, round, complete));
-        foreach (var group in groups)
-        {
-            if (round.Submit(group) is { } failed)
-                Fail(round, failed);
-        }
-        CompleteIfOver(round, complete);
+        DrawOrComplete(round, complete);
     }
 
     /// <summary>Groups come in any order; each is scored as soon as it is there.</summary>
@@ -130,17 +125,17 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             if (round.Receive(message) is not { } failed)
                 return;
             Fail(round, failed);
-            CompleteIfOver(round, complete);
+            DrawOrComplete(round, complete);
         });
         Receive<GroupScored>(scored =>
         {
             round.AddRewards(scored);
-            CompleteIfOver(round, complete);
+            DrawOrComplete(round, complete);
         });
         Receive<ScoringFailed>(failed =>
         {
             Fail(round, new GroupFailed(failed.Id, failed.Reason));
-            CompleteIfOver(round, complete);
+            DrawOrComplete(round, complete);
         });
         Receive<Submitter.Tick>(_ =>
         {
@@ -164,8 +159,10 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         round.Groups.Fail(failed.Id, failed.Reason);
     }
 
-    private static void CompleteIfOver(RolloutRound round, Action<RolloutRound> complete)
+    private void DrawOrComplete(RolloutRound round, Action<RolloutRound> complete)
     {
+        foreach (var failed in round.Draw())
+            Fail(round, failed);
         if (!round.Groups.IsComplete)
             return;
         round.Close();
@@ -174,11 +171,13 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
 
     private void Park(TrainingRun run, RolloutRound round)
     {
-        if (TrainingRun.WhyNothingToTrainOn(round.Groups) is { } why)
+        if (run.WhyNothingToTrainOn(round.Groups) is { } why)
         {
             End(run, $"{run.Phase}: {why}");
             return;
         }
+        if (run.WhyFewToTrainOn(round.Groups) is { } few)
+            _log.Warning("{Phase} {Few}", run.Phase, few);
         var rolloutSeconds = round.Seconds;
         _barrier.Tell(new ParkAll(run.NextPolicy));
         Become(() => Parking(run, round, rolloutSeconds));
@@ -209,9 +208,9 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         {
             Timers.Cancel(nameof(BarrierSilent));
             if (run.EvaluatesNow)
-                Evaluate(run, accuracy => Finish(run, opened.Stats, accuracy));
+                Evaluate(run, accuracy => Finish(run, round, opened.Stats, accuracy));
             else
-                Finish(run, opened.Stats, null);
+                Finish(run, round, opened.Stats, null);
         });
         AwaitBarrier(run, round);
     }
@@ -238,13 +237,26 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     /// Reports the step, then saves: a run that is killed once its checkpoint is there goes on after this step, and has its
     /// record.
     /// </summary>
-    private void Finish(TrainingRun run, DecoderStats decode, double? accuracy)
+    private void Finish(TrainingRun run, RolloutRound round, DecoderStats decode, double? accuracy)
     {
         if (run.TakeReport(decode, accuracy) is { } report)
             _observer.Tell(report);
-        if (run.SaveIfDue() is { } saved)
-            _observer.Tell(saved);
-        GoOn(run, accuracy);
+        if (run.SavesNow(accuracy))
+            Become(() => Recording(run, round, accuracy));
+        else
+            GoOn(run, accuracy);
+    }
+
+    /// <summary>Waits until the client has written the report of the step.</summary>
+    private void Recording(TrainingRun run, RolloutRound round, double? accuracy)
+    {
+        Receive<StepRecorded>(recorded => recorded.Step == run.Step, _ =>
+        {
+            if (run.SaveIfDue(accuracy) is { } saved)
+                _observer.Tell(saved);
+            GoOn(run, accuracy);
+        });
+        Underway(run, round);
     }
 
     /// <summary>What every state of a run has in common. Late answers change nothing.</summary>

@@ -23,6 +23,9 @@ public sealed record TrainingJob
     /// <summary>Training steps between two checkpoints; 0 saves only the last.</summary>
     public required int CheckpointEvery { get; init; }
 
+    /// <summary>Saves also after an evaluation whose accuracy is the highest so far.</summary>
+    public bool KeepBest { get; init; }
+
     /// <summary>The folder of the checkpoint after a training step.</summary>
     public required Func<int, string> CheckpointFolder { get; init; }
 
@@ -34,6 +37,23 @@ public sealed record TrainingJob
     {
         var item = Dataset.Train(cursor);
         return (item, Group(item, new GroupId(cursor), Sampling, Train.NumGenerations));
+    }
+
+    /// <summary>The groups of a training step, from the prompt at the cursor on.</summary>
+    internal RoundPlan StepPlan(long cursor)
+    {
+        var sampling = Train.DynamicSampling;
+        var most = (long)Train.PromptsPerStep * (sampling.Enabled ? sampling.MaxGenerationBatches : 1);
+        var plan = new RoundPlan(Draws());
+        return sampling.Enabled ? plan with { Wanted = Train.PromptsPerStep, Keeps = HasSignal } : plan;
+
+        IEnumerable<(PromptItem Item, GroupRequest Request)> Draws()
+        {
+            for (var i = 0L; i < most; i++)
+                yield return TrainingGroup(cursor + i);
+        }
+
+        bool HasSignal(ScoredGroup group) => GroupSignal.Differs(group, sampling.Metric);
     }
 
     /// <summary>

@@ -1,5 +1,5 @@
-using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
+using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Training;
@@ -18,9 +18,14 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     private long _stepStarted;
     private bool _stopRequested;
 
+    private DynamicSampling Sampling => job.Train.DynamicSampling;
+
     public Policy Policy => policy.Current;
 
     public Policy NextPolicy => policy.Next;
+
+    /// <summary>Finished training steps.</summary>
+    public int Step => _progress.Step;
 
     /// <summary>What the run does just now, as errors name it.</summary>
     public string Phase { get; private set; } = "start of training";
@@ -54,18 +59,18 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         _stopRequested || _progress.Step >= job.Train.Steps || (job.Eval.Target > 0 && accuracy >= job.Eval.Target);
 
     /// <summary>Begins a step. Returns its groups.</summary>
-    public IEnumerable<(PromptItem Item, GroupRequest Request)> BeginStep()
+    public RoundPlan BeginStep()
     {
         Phase = $"training step {_progress.Step + 1}";
         _stepStarted = time.GetTimestamp();
-        return Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(_progress.DataCursor + i));
+        return job.StepPlan(_progress.DataCursor);
     }
 
     /// <summary>The held-out groups to be decoded with the policy as it is now.</summary>
-    public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups()
+    public RoundPlan BeginEvaluation()
     {
         Phase = _progress.Step == 0 ? "evaluation before training" : $"evaluation after training step {_progress.Step}";
-        return job.EvaluationGroups(_progress.Step);
+        return new RoundPlan(job.EvaluationGroups(_progress.Step));
     }
 
     /// <summary>The share of evaluated groups that were answered right.</summary>
@@ -75,8 +80,23 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         : throw new InvalidOperationException(AllFailed(groups, "of the evaluation "));
 
     /// <summary>Why a step has nothing to train on; null if it has.</summary>
-    public static string? WhyNothingToTrainOn(RoundGroups groups) =>
-        groups.Scored.Count > 0 ? null : AllFailed(groups, "");
+    public string? WhyNothingToTrainOn(RoundGroups groups) => groups switch
+    {
+        { Scored.Count: > 0 } => null,
+        { Dropped.Count: > 0 } => $"none of the {groups.Drawn} groups that it drew has {Sampling.Signal}"
+            + $" ({Sampling.Bound}): the prompts are too easy or too hard for this policy",
+        _ => AllFailed(groups, ""),
+    };
+
+    /// <summary>Why dynamic sampling left a step with fewer groups than it asks for; null if it did not.</summary>
+    public string? WhyFewToTrainOn(RoundGroups groups)
+    {
+        var (kept, wanted) = (groups.Scored.Count, job.Train.PromptsPerStep);
+        return Sampling.Enabled && kept < wanted
+            ? $"trains on {kept} of {wanted} groups: no more of the {groups.Drawn} that it drew has {Sampling.Signal}"
+                + $" ({Sampling.Bound})"
+            : null;
+    }
 
     /// <summary>
     /// Trains on a round of groups; the step after it is the next. Returns what the barrier is to distribute.
@@ -91,6 +111,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             Train = policy.Train(ToTrainBatch(scored)),
             Decode = DecoderStats.None,     // until the decoders have the new weights
             FailedGroups = groups.Failed.Count(),
+            Dropped = groups.Dropped,
             Groups = scored,
             RolloutSeconds = rolloutSeconds,
             TotalSeconds = 0,
@@ -98,7 +119,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         _progress = _progress with
         {
             Step = _progress.Step + 1,
-            DataCursor = _progress.DataCursor + job.Train.PromptsPerStep,
+            DataCursor = _progress.DataCursor + groups.Drawn,
         };
         Phase = $"weight update after training step {_progress.Step}";
         return policy.Offer();
@@ -112,6 +133,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
             [.. group.Group.Completions.Select((completion, i) =>
                 new TrainCompletion(completion.Tokens, completion.Logprobs, group.Rewards[i])
                 {
+                    SamplingLogprobs = completion.SamplingLogprobs,
                     Reason = completion.Reason,
                 })]))]);
 
@@ -128,11 +150,22 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         };
     }
 
+    /// <summary>True if a checkpoint follows the step that was trained last.</summary>
+    /// <param name="accuracy">The accuracy of the evaluation just before; null without one.</param>
+    public bool SavesNow(double? accuracy) => IsDue || IsBest(accuracy) || IsOver(accuracy);
+
     /// <summary>
-    /// Writes a checkpoint where one is due after the step that was trained last. Returns it if it is new.
+    /// Writes a checkpoint where one is due after the step that was trained last, or where it is the best. Returns it if it
+    /// is new.
     /// </summary>
-    public CheckpointSaved? SaveIfDue() =>
-        job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0 ? Save() : null;
+    /// <param name="accuracy">The accuracy of the evaluation just before; null without one.</param>
+    public CheckpointSaved? SaveIfDue(double? accuracy)
+    {
+        var best = IsBest(accuracy);
+        if (best)
+            _progress = _progress with { Best = new BestCheckpoint(_progress.Step, accuracy!.Value) };
+        return best || IsDue ? Save() : null;
+    }
 
     /// <summary>
     /// Ends the run: saves what has been learnt, also after an error, unless that left the weights in the middle of an
@@ -171,8 +204,13 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     {
         Phase = $"checkpoint of training step {_progress.Step}";
         var folder = job.CheckpointFolder(_progress.Step);
-        return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder) : null;
+        return policy.Save(folder, _progress) ? new CheckpointSaved(_progress.Step, folder, _progress.Best) : null;
     }
+
+    private bool IsDue => job.CheckpointEvery > 0 && _progress.Step % job.CheckpointEvery == 0;
+
+    private bool IsBest(double? accuracy) =>
+        job.KeepBest && accuracy is { } reached && !(reached <= _progress.Best?.HeldOutAccuracy);
 
     private static string AllFailed(RoundGroups groups, string of) =>
         $"all {groups.Failed.Count()} groups {of}failed, the first with: {groups.Failed.First().Reason}";

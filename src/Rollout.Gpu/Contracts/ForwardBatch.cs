@@ -18,6 +18,21 @@ public sealed class ForwardBatch
     /// <summary>Entries of <see cref="Draws"/>.</summary>
     public int DrawCount { get; set; }
 
+    /// <summary>True where a draw's parameters filter.</summary>
+    public bool HasFilters
+    {
+        get
+        {
+            foreach (ref readonly var draw in Draws.AsSpan(0, DrawCount))
+            {
+                if (draw.Sampling.Filters)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>
     /// [tokens] vocabulary ids. Where <see cref="IModelRunner.MaxStepsUnderWay"/> is 2, a row's last token may be ~d: the
     /// token that draw d of the step before samples, which the host doesn't know yet.

@@ -37,5 +37,16 @@ public interface IPolicyTrainer : IDisposable
 /// <param name="Step">Finished training steps.</param>
 /// <param name="DataCursor">Prompts taken from the training set.</param>
 /// <param name="Seed">The run's seed.</param>
-/// <param name="Threads">Threads that compute one operation on the CPU; 0 where that is not known.</param>
-public sealed record TrainingProgress(int Step, long DataCursor, ulong Seed, int Threads = 0);
+public sealed record TrainingProgress(int Step, long DataCursor, ulong Seed)
+{
+    /// <summary>Data and settings that decide what is learnt, by name; null where they are not known.</summary>
+    public IReadOnlyDictionary<string, string>? Fingerprint { get; init; }
+
+    /// <summary>The checkpoint of the highest held-out accuracy, this one included; null before there is one.</summary>
+    public BestCheckpoint? Best { get; init; }
+}
+
+/// <summary>A checkpoint with the result of its evaluation.</summary>
+/// <param name="Step">Finished training steps.</param>
+/// <param name="HeldOutAccuracy">0 … 1.</param>
+public sealed record BestCheckpoint(int Step, double HeldOutAccuracy);

@@ -134,7 +134,8 @@ public enum KlIn
 }
 
 /// <summary>
-/// How the loss is weighted by w = π_old/μ, where μ is the distribution that the token was sampled from.
+/// How the loss is weighted by w, what the trainer's π_old says of a token over what it was sampled with:
+/// <see cref="ImportanceSupport"/>.
 /// </summary>
 public enum ImportanceCorrection
 {
@@ -152,4 +153,24 @@ public enum ImportanceCorrection
 
     /// <summary>The product of a completion's w; 0 outside of the bounds.</summary>
     SequenceMask,
+}
+
+/// <summary>
+/// Which tokens π_old is a distribution over in the importance weight, where top-k, top-p or min-p is on. The sampler
+/// draws from μ = p/S over the kept tokens K, with p the whole softmax and S = Σ_K p. Without a filter both are π_old/p.
+/// </summary>
+public enum ImportanceSupport
+{
+    /// <summary>
+    /// The kept ones: w = (π_old/S)/μ = π_old/p, whose mean under μ is Σ_K π_old / S, so 1 where the trainer agrees with
+    /// the sampler. The trainer doesn't know K, so S stands for Σ_K π_old: DeepSeek-V3.2's sampling mask
+    /// (arXiv:2512.02556, 3.1) up to that difference.
+    /// </summary>
+    Kept,
+
+    /// <summary>
+    /// The whole vocabulary: w = π_old/μ, as in TRL and verl. It is unbiased for the terms of the kept tokens,
+    /// Σ_K μ·w·f = Σ_K π_old·f, but its mean is Σ_K π_old, below 1, and the product over a completion goes to 0.
+    /// </summary>
+    All,
 }

@@ -48,6 +48,8 @@ public sealed record LossRecipe
 
     public ImportanceCorrection ImportanceCorrection { get; init; }
 
+    public ImportanceSupport ImportanceSupport { get; init; }
+
     /// <summary>The largest importance weight.</summary>
     public double ImportanceCap { get; init; } = 3;
 

@@ -21,6 +21,9 @@ public sealed record SamplingParams
     /// <summary>Keeps tokens of at least this share of the largest probability; 0 keeps all.</summary>
     public float MinP { get; init; }
 
+    /// <summary>True where top-k, top-p or min-p is on, so that less than the whole vocabulary may be drawn from.</summary>
+    public bool Filters => !IsGreedy && (TopK > 0 || TopP < 1 || MinP > 0);
+
     /// <summary>New tokens at most.</summary>
     public required int MaxTokens { get; init; }
 

@@ -12,6 +12,13 @@ public sealed class StepOutput
     /// </summary>
     public float[] Logprobs { get; set; } = [];
 
+    /// <summary>
+    /// [draws] log μ: the tokens' natural log-probabilities under the distribution that was drawn from, which is that of
+    /// <see cref="Logprobs"/> with the filtered tokens at 0 and the others divided by their sum. Valid for draws whose
+    /// parameters filter; for others it is that of <see cref="Logprobs"/> and is not written. Empty until a draw filters.
+    /// </summary>
+    public float[] SamplingLogprobs { get; set; } = [];
+
     /// <summary>The number of valid entries.</summary>
     public int Count { get; set; }
 

@@ -12,11 +12,18 @@ public sealed record TrainGroup(GroupId Id, int[] Prompt, TrainCompletion[] Comp
 /// <summary>One sampled completion.</summary>
 /// <param name="Tokens">Token ids, the stop token included.</param>
 /// <param name="SamplerLogprobs">
-/// The sampler's temperature-scaled log-probability of each token; anything where a token was not sampled.
+/// [tokens] log p: the sampler's temperature-scaled log-probability of each token before top-k, top-p and min-p; anything
+/// where a token was not sampled.
 /// </param>
 /// <param name="Reward">The weighted sum of the reward functions; NaN where there is none, as in TRL.</param>
 public sealed record TrainCompletion(int[] Tokens, float[] SamplerLogprobs, double Reward)
 {
+    /// <summary>
+    /// [tokens] log μ: the log-probability among the tokens that top-k, top-p and min-p kept; anything where a token was
+    /// not sampled. Null where nothing filters, and μ is p.
+    /// </summary>
+    public float[]? SamplingLogprobs { get; init; }
+
     /// <summary>
     /// True for each token that the policy sampled. Others, such as a tool's output, are read but not learnt. Null where
     /// all were sampled.

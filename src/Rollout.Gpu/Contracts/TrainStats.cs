@@ -33,7 +33,9 @@ public sealed record TrainStats
 
     public double RatioMax { get; init; } = 1;
 
-    /// <summary>Mean of the importance weights π_old/μ before their bounds; 0 without a correction.</summary>
+    /// <summary>
+    /// Mean of the importance weights before their bounds (see <see cref="ImportanceSupport"/>); 0 without a correction.
+    /// </summary>
     public double ImportanceWeightMean { get; init; }
 
     /// <summary>The largest of them.</summary>
@@ -52,14 +54,16 @@ public sealed record TrainStats
     /// </summary>
     public required double Entropy { get; init; }
 
-    /// <summary>Mean |log π(trainer) − log μ(sampler)| of the same tokens, under the same weights.</summary>
+    /// <summary>
+    /// Mean |log π(trainer) − log p(sampler)| of the same tokens, under the same weights, before top-k, top-p and min-p.
+    /// </summary>
     public required double LogprobDifferenceMean { get; init; }
 
     /// <summary>The largest such difference.</summary>
     public required double LogprobDifferenceMax { get; init; }
 
     /// <summary>
-    /// The ratio π_old/μ, trainer to sampler, of each of these tokens; empty where a step of one update kept no copy of π_old.
+    /// The ratio π_old/p, trainer to sampler, of each of these tokens; empty where a step of one update kept no copy of π_old.
     /// </summary>
     public double[] SamplerRatios { get; init; } = [];
 

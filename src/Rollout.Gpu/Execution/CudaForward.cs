@@ -170,19 +170,26 @@ internal sealed class CudaForward : IDisposable
         _products.Multiply(hidden.Pointer, _model.LogitProjection, _memory.Logits, step.LogitRows, wide: true);
         _kernels.Sample.Launch(
             _stream, step.Layout, _memory.Inputs, _memory.Logits, _memory.Tokens, _memory.Logprobs,
-            step.IsDecode ? step.Tokens : step.Layout.Capacity.Draws, vocabulary, vocabulary);
+            _memory.SamplingLogprobs, step.IsDecode ? step.Tokens : step.Layout.Capacity.Draws, vocabulary, vocabulary);
     }
 
     /// <summary>Queues a decode step of so many rows, padding included.</summary>
     public void QueueDecode(int rows) => Queue(new QueuedStep(_decode[rows], 0, rows, rows, 0, IsDecode: true));
 
-    /// <summary>Queues the copy of what was sampled: [draws] tokens, then [draws] log-probabilities.</summary>
-    public void QueueOutputs(PinnedMemory to, int draws)
+    /// <summary>Queues the copy of what was sampled, as <see cref="StepInFlight.Outputs"/> has it.</summary>
+    public void QueueOutputs(StepInFlight step)
     {
+        var draws = step.DrawCount;
         if (draws == 0)
             return;
-        _stream.CopyToHost(to.Pointer, _memory.Tokens, draws * sizeof(int));
-        _stream.CopyToHost(to.Pointer + (MaxDraws * sizeof(int)), _memory.Logprobs, draws * sizeof(float));
+        var to = step.Outputs.Pointer;
+        _stream.CopyToHost(to, _memory.Tokens, draws * sizeof(int));
+        _stream.CopyToHost(to + (MaxDraws * sizeof(int)), _memory.Logprobs, draws * sizeof(float));
+        if (step.HasFilters)
+        {
+            _stream.CopyToHost(
+                to + (MaxDraws * (sizeof(int) + sizeof(float))), _memory.SamplingLogprobs, draws * sizeof(float));
+        }
     }
 
     public void Dispose()

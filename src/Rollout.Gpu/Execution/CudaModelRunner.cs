@@ -10,7 +10,7 @@ namespace Rollout.Gpu.Execution;
 
 /// <summary>
 /// Runs one model with one paged KV pool on one GPU. Start queues a step and does not wait for it: one copy of
-/// inputs, forward and sampling (one graph launch for a decode step), two copies of results. Two steps may be running.
+/// inputs, forward and sampling (one graph launch for a decode step), two copies of results, three with filters. Two steps may be running.
 /// All memory is allocated, all products prepared and all graphs recorded at the start. Everything runs on one stream
 /// and is used from one thread.
 /// </summary>
@@ -118,7 +118,7 @@ internal sealed class CudaModelRunner : IModelRunner
         var step = _steps[_started % MostUnderWay];
         try
         {
-            step.DrawCount = batch.DrawCount;
+            (step.DrawCount, step.HasFilters) = (batch.DrawCount, batch.HasFilters);
             var packed = _forward.Pack(batch, step.Inputs.Span);
             step.Begin(_stream);
             _forward.QueueInputs(step.Inputs, packed);
@@ -126,7 +126,7 @@ internal sealed class CudaModelRunner : IModelRunner
                 _graphs.Launch(packed.Tokens);
             else
                 _forward.Queue(packed);
-            _forward.QueueOutputs(step.Outputs, batch.DrawCount);
+            _forward.QueueOutputs(step);
             step.End(_stream);
             _started++;
         }

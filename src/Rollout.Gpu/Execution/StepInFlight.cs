@@ -24,19 +24,23 @@ internal sealed class StepInFlight : IDisposable
         _begun = owned.Add(new CudaEvent());
         _done = owned.Add(new CudaEvent());
         Inputs = owned.Add(new PinnedMemory(inputBytes));
-        Outputs = owned.Add(new PinnedMemory(maxDraws * (sizeof(int) + sizeof(float))));
+        Outputs = owned.Add(new PinnedMemory(maxDraws * (sizeof(int) + (2 * sizeof(float)))));
         owned.Keep();
     }
 
     public PinnedMemory Inputs { get; }
 
     /// <summary>
-    /// [draws] int32 tokens, −1 where a draw can't be sampled; then [draws] float32 log-probabilities.
+    /// [draws] int32 tokens, −1 where a draw can't be sampled; then [draws] float32 log-probabilities before any filter;
+    /// then, where <see cref="HasFilters"/>, [draws] float32 among the kept tokens.
     /// </summary>
     public PinnedMemory Outputs { get; }
 
     /// <summary>Draws of the step.</summary>
     public int DrawCount { get; set; }
+
+    /// <summary>True where a draw's parameters filter.</summary>
+    public bool HasFilters { get; set; }
 
     /// <summary>Marks where the device starts the step.</summary>
     public void Begin(CudaStream stream) => _begun.Record(stream);
@@ -60,7 +64,15 @@ internal sealed class StepInFlight : IDisposable
             (output.Tokens, output.Logprobs) = (new int[_maxDraws], new float[_maxDraws]);
         var tokens = MemoryMarshal.Cast<byte, int>(Outputs.Span)[..DrawCount];
         tokens.CopyTo(output.Tokens);
-        MemoryMarshal.Cast<byte, float>(Outputs.Span).Slice(_maxDraws, DrawCount).CopyTo(output.Logprobs);
+        var logprobs = MemoryMarshal.Cast<byte, float>(Outputs.Span)[_maxDraws..];
+        logprobs[..DrawCount].CopyTo(output.Logprobs);
+        if (HasFilters)
+        {
+            if (output.SamplingLogprobs.Length < DrawCount)
+                output.SamplingLogprobs = new float[_maxDraws];
+            logprobs.Slice(_maxDraws, DrawCount).CopyTo(output.SamplingLogprobs);
+        }
+
         if (tokens.Contains(-1))
         {
             throw new DrawFaultException(

@@ -35,7 +35,7 @@ internal sealed class StepMemory : IDisposable
         Prepared = PreparedTokens.At(_prepared.Pointer, tokens);
         _partials = Allocate(partialBytes);
         _logits = Allocate((long)_draws * config.VocabSize * sizeof(float));
-        _outputs = Allocate(_draws * (sizeof(int) + sizeof(float)));
+        _outputs = Allocate(_draws * (sizeof(int) + (2 * sizeof(float))));
         _frequencies = Allocate(config.HeadDim / 2 * sizeof(float));
         owned.Keep();
     }
@@ -56,8 +56,11 @@ internal sealed class StepMemory : IDisposable
     /// <summary>[draws] int32 tokens.</summary>
     public nint Tokens => _outputs.Pointer;
 
-    /// <summary>[draws] float32 log-probabilities.</summary>
+    /// <summary>[draws] float32 log-probabilities before any filter.</summary>
     public nint Logprobs => _outputs.Pointer + (_draws * sizeof(int));
+
+    /// <summary>[draws] float32 log-probabilities among the kept tokens.</summary>
+    public nint SamplingLogprobs => Logprobs + (_draws * sizeof(float));
 
     /// <summary>[head_dim / 2] float32, radians per position.</summary>
     public nint Frequencies => _frequencies.Pointer;

@@ -20,12 +20,16 @@ internal sealed class SampleTokens(CudaModule module)
     /// [draws] int32, written; −1 where a draw can't be sampled because its logits are not finite.
     /// </param>
     /// <param name="logprobs">[draws] float, written; NaN where the token is −1.</param>
+    /// <param name="samplingLogprobs">
+    /// [draws] float, written: the token's log-probability among the tokens that the filters keep, which is the other
+    /// where there is no filter; NaN where the token is −1.
+    /// </param>
     /// <param name="draws">Draws, padding included; at most the layout's. Nothing is written for padding.</param>
     /// <param name="vocabulary">Logits of a row.</param>
     /// <param name="stride">Numbers from the start of a row to the start of the next.</param>
     public void Launch(
-        CudaStream stream, StepInputs layout, nint inputs, nint logits, nint tokens, nint logprobs, int draws,
-        int vocabulary, int stride)
+        CudaStream stream, StepInputs layout, nint inputs, nint logits, nint tokens, nint logprobs,
+        nint samplingLogprobs, int draws, int vocabulary, int stride)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(draws, layout.Capacity.Draws);
         ArgumentOutOfRangeException.ThrowIfLessThan(stride, vocabulary);
@@ -37,6 +41,7 @@ internal sealed class SampleTokens(CudaModule module)
         arguments.Add(PrepareStep.At(inputs, layout.Counts));
         arguments.Add(tokens);
         arguments.Add(logprobs);
+        arguments.Add(samplingLogprobs);
         arguments.Add(vocabulary);
         arguments.Add(stride);
         _function.Launch((draws, 1), Threads, 0, stream, arguments);

@@ -59,7 +59,34 @@ internal sealed class RowDistribution
 
     /// <summary>The natural log-probability of a token.</summary>
     /// <param name="logit">The token's logit, before the division.</param>
-    public float LogProbability(float logit) => (float)((double)(logit / Temperature) - Max - Math.Log(Sum));
+    public float LogProbability(float logit) => (float)LogProbability(logit, Sum);
+
+    /// <summary>The natural log-probability of a token among some tokens: exactly 0 where it is the only one.</summary>
+    /// <param name="token">One of them.</param>
+    /// <param name="logit">Its logit, before the division.</param>
+    /// <param name="sum">The sum of their <see cref="Weights"/>.</param>
+    public float LogProbabilityAmong(int token, float logit, double sum) =>
+        sum > _weights[token] ? (float)Math.Min(0, LogProbability(logit, sum)) : 0;
+
+    /// <summary>The sum of the <see cref="Weights"/> that are at least <paramref name="least"/>.</summary>
+    public double SumFrom(float least)
+    {
+        var sum = 0.0;
+        foreach (var weight in Weights)
+            sum += weight >= least ? weight : 0;
+        return sum;
+    }
+
+    /// <summary>The sum of the <see cref="Weights"/> of these tokens.</summary>
+    public double SumOf(ReadOnlySpan<int> tokens)
+    {
+        var sum = 0.0;
+        foreach (var token in tokens)
+            sum += _weights[token];
+        return sum;
+    }
+
+    private double LogProbability(float logit, double sum) => (double)(logit / Temperature) - Max - Math.Log(sum);
 
     // TensorPrimitives.Sum orders additions by the memory's alignment, but equal rows must give equal bits.
     private static float SumInOrder(ReadOnlySpan<float> values)

@@ -40,6 +40,8 @@ internal sealed class Sampler
         output.Count = count;
         if (output.Tokens.Length < count)
             (output.Tokens, output.Logprobs) = (new int[count], new float[count]);
+        if (output.SamplingLogprobs.Length < count && batch.HasFilters)
+            output.SamplingLogprobs = new float[count];
 
         // Other threads can't use a span. The memory behind it outlives the call.
         fixed (float* logitsAt = logits)
@@ -86,9 +88,11 @@ internal sealed class Sampler
                     (loadedRow, loadedTemperature) = (row, temperature);
                 }
 
-                var token = Choose(scratch, rowLogits, draws[i]);
+                var (token, keptSum) = Choose(scratch, rowLogits, draws[i]);
                 output.Tokens[i] = token;
                 output.Logprobs[i] = scratch.Row.LogProbability(rowLogits[token]);
+                if (sampling.Filters)
+                    output.SamplingLogprobs[i] = scratch.Row.LogProbabilityAmong(token, rowLogits[token], keptSum);
             }
         }
 
@@ -98,14 +102,20 @@ internal sealed class Sampler
                 throw new DrawFaultException([.. _failedDraws.Order()]);
         }
 
-        private static int Choose(Scratch scratch, ReadOnlySpan<float> logits, in Draw draw)
+        // The token, and the weights' sum over the tokens that it was drawn from.
+        private static (int Token, double KeptSum) Choose(Scratch scratch, ReadOnlySpan<float> logits, in Draw draw)
         {
             var (row, sampling) = (scratch.Row, draw.Sampling);
             if (sampling.IsGreedy)
-                return row.ArgMax;
-            return TokenFilter.NeedsOrder(sampling, logits.Length)
-                ? Race.Draw(logits, row, draw.Key, draw.Position, scratch.Filter.Keep(logits, row, sampling))
-                : Race.Draw(logits, row, draw.Key, draw.Position, sampling.MinP);
+                return (row.ArgMax, row.Sum);
+            if (!TokenFilter.NeedsOrder(sampling, logits.Length))
+            {
+                return (Race.Draw(logits, row, draw.Key, draw.Position, sampling.MinP),
+                    sampling.MinP > 0 ? row.SumFrom(sampling.MinP) : row.Sum);
+            }
+
+            var kept = scratch.Filter.Keep(logits, row, sampling);
+            return (Race.Draw(logits, row, draw.Key, draw.Position, kept), row.SumOf(kept));
         }
     }
 }

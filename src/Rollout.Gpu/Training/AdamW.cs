@@ -1,5 +1,4 @@
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Interop;
 using Rollout.Gpu.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +15,7 @@ internal sealed class AdamW : IDisposable
 {
     private const string StepTensor = "step";
 
-    private readonly Slot[] _slots;
+    private readonly AdamWSlot[] _slots;
     private readonly AdamWOptions _options;
     private readonly FusedAdamW? _fused;
 
@@ -26,7 +25,7 @@ internal sealed class AdamW : IDisposable
     {
         using var noGradient = no_grad();
         _options = options;
-        _slots = [.. parameters.Select(parameter => new Slot(parameter))];
+        _slots = [.. parameters.Select(parameter => new AdamWSlot(parameter))];
         // One launch for all, where each keeps its memory: on a GPU, in bfloat16.
         if (_slots.Length > 0 && _slots.All(slot => slot.CanBeFused))
             _fused = new FusedAdamW([.. _slots.Select(slot => slot.Fused())]);
@@ -38,8 +37,10 @@ internal sealed class AdamW : IDisposable
     /// <summary>False while an update is made, and after one that failed halfway or made a weight infinite or NaN.</summary>
     public bool IsWhole { get; private set; } = true;
 
-    /// <summary>Bytes of the state that <see cref="Save"/> writes.</summary>
-    public long StateBytes => State().Sum(state => state.Value.numel() * state.Value.element_size());
+    /// <summary>Bytes that <see cref="Save"/> writes for a parameter: two moments, and the master copy of a narrow one.</summary>
+    public static long StateBytesOf(Tensor parameter) => IsNarrow(parameter)
+        ? parameter.numel() * 3 * sizeof(float)
+        : parameter.numel() * 2 * parameter.element_size();
 
     /// <summary>
     /// The factor that brings a gradient of that norm down to the limit, as torch's clip_grad_norm_; limit 0 gives 1.
@@ -125,17 +126,39 @@ internal sealed class AdamW : IDisposable
     }
 
     /// <summary>
-    /// Takes over what <see cref="Save"/> wrote. Names, shapes and types are checked before anything changes.
+    /// Takes over what <see cref="Save"/> wrote. Names, shapes and types are checked before anything changes. Where master
+    /// copies were saved and the parameters are of 32 bits now, they become the parameters.
     /// </summary>
+    /// <returns>
+    /// False where the parameters are narrow and no master copies were saved: <see cref="TakeMasters"/> must follow.
+    /// </returns>
     /// <exception cref="CheckpointException">
     /// The file can't be read, or a tensor is missing, of another shape or type, or not finite.
     /// </exception>
-    public void Load(string path)
+    public bool Load(string path)
     {
         using var noGradient = no_grad();
         using var steps = empty(1, ScalarType.Int64);
-        TensorFile.Read(path, [(StepTensor, steps), .. State()]);
+        var hasMasters = TensorFile.Names(path).Any(name => name.StartsWith(AdamWSlot.MasterPrefix, StringComparison.Ordinal));
+        TensorFile.Read(
+            path,
+            [
+                (StepTensor, steps),
+                .. _slots.SelectMany(slot => slot.Moments()),
+                .. hasMasters ? _slots.Select(slot => slot.Master) : [],
+            ]);
         Steps = (int)steps.item<long>();
+        return hasMasters || _slots.All(slot => !slot.IsNarrow);
+    }
+
+    /// <summary>Takes over the master copies of a run whose parameters had 32 bits: its weights.</summary>
+    /// <param name="exact">The same parameters in float32, on any device.</param>
+    public void TakeMasters(IEnumerable<OptimizedParameter> exact)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        foreach (var (slot, parameter) in _slots.Zip(exact))
+            slot.Master.Value.copy_(parameter.Value);
     }
 
     // A parameter without a gradient stays as it is, which the fused step can't do.
@@ -163,119 +186,12 @@ internal sealed class AdamW : IDisposable
 
     private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
 
+    internal static bool IsNarrow(Tensor parameter) => parameter.dtype.ElementSize() < 4;
+
     public void Dispose()
     {
         _fused?.Dispose();
         foreach (var slot in _slots)
             slot.Dispose();
-    }
-
-    /// <summary>One parameter with its moments.</summary>
-    private sealed class Slot : IDisposable
-    {
-        private readonly Tensor _value;
-        private readonly Tensor _mean;
-        private readonly Tensor _square;
-        private readonly bool _narrow;
-        private readonly bool _decays;
-
-        // Narrow parameters only: weights and the sum of the gradients in float32.
-        private readonly Tensor _master;
-        private readonly Tensor _sum;
-
-        public Slot(OptimizedParameter parameter)
-        {
-            var value = parameter.Value;
-            Name = parameter.Name;
-            _value = value;
-            _narrow = value.dtype.ElementSize() < 4;
-            _decays = parameter.Decays;
-            using var own = value.detach();
-            _master = (_narrow ? own.to_type(ScalarType.Float32) : own.alias()).DetachFromDisposeScope();
-            _mean = zeros_like(_master).DetachFromDisposeScope();
-            _square = zeros_like(_master).DetachFromDisposeScope();
-            _sum = (_narrow ? zeros_like(_master) : empty(0)).DetachFromDisposeScope();
-        }
-
-        public string Name { get; }
-
-        /// <summary>The parameter, which forward passes read.</summary>
-        public Tensor Weight => _value;
-
-        public bool HasGradient { get; private set; }
-
-        public bool CanBeFused => _value.device_type == DeviceType.CUDA && _value.dtype == ScalarType.BFloat16;
-
-        public FusedParameter Fused() => new(_value, _master, _mean, _square, _sum, _decays);
-
-        /// <summary>[as the parameter] float32 (or float64 of a float64 parameter).</summary>
-        public Tensor Gradient() => _narrow ? _sum.alias() : _value.grad!;
-
-        public bool IsOf(Tensor parameter) => ReferenceEquals(_value, parameter);
-
-        public Tensor GradientSum()
-        {
-            HasGradient = true;
-            if (!_narrow)
-                _value.grad ??= zeros_like(_master);
-            return Gradient();
-        }
-
-        public void Accumulate()
-        {
-            using var gradient = _value.grad;
-            if (gradient is null)
-                return;
-
-            HasGradient = true;
-            if (!_narrow)
-                return;
-            _sum.add_(gradient, Scalars.One);
-            _value.grad = null;
-        }
-
-        /// <summary>Forgets a gradient whose sum is 0 already.</summary>
-        public void ForgetGradient()
-        {
-            HasGradient = false;
-            _value.grad = null;
-        }
-
-        public void ZeroGradients()
-        {
-            if (_narrow && HasGradient)
-                _sum.zero_();
-            ForgetGradient();
-        }
-
-        public void Update(AdamWRates rates)
-        {
-            using var scope = NewDisposeScope();
-            var gradient = Gradient().mul_(rates.GradientScale);
-            if (_decays)
-                _master.mul_(rates.Shrink);
-            _mean.mul_(rates.Beta1).add_(gradient, rates.OneMinusBeta1);
-            _square.mul_(rates.Beta2).addcmul_(gradient, gradient, rates.OneMinusBeta2);
-            var divisor = _square.sqrt().mul_(rates.RootCorrection).add_(rates.Epsilon, Scalars.One);
-            _master.addcdiv_(_mean, divisor, rates.MinusStepSize);
-            if (_narrow)
-                _value.copy_(_master);
-        }
-
-        public IEnumerable<(string Name, Tensor Value)> State()
-        {
-            yield return ($"exp_avg.{Name}", _mean);
-            yield return ($"exp_avg_sq.{Name}", _square);
-            if (_narrow)
-                yield return ($"master.{Name}", _master);
-        }
-
-        public void Dispose()
-        {
-            _master.Dispose();
-            _mean.Dispose();
-            _square.Dispose();
-            _sum.Dispose();
-        }
     }
 }

@@ -39,7 +39,6 @@ public sealed class CheckpointStore(string root)
             .. Directory.EnumerateDirectories(root, Prefix + "*")
                 .Select(folder => StepOf(Path.GetFileName(folder)))
                 .OfType<int>()
-                .Where(step => File.Exists(Path.Combine(FolderOf(step), ProgressFile)))
                 .Order(),
         ];
 
@@ -73,6 +72,22 @@ public sealed class CheckpointStore(string root)
         {
             var name = Path.GetFileName(replaced)[Replaced.Length..];
             RecoverReplaced(replaced, Path.Combine(root, name[..name.LastIndexOf('-')]));
+        }
+    }
+
+    /// <summary>
+    /// Removes all checkpoints but the newest, and one other. A folder loses its name before its files, so that a process
+    /// that is killed meanwhile leaves no checkpoint that is not whole.
+    /// </summary>
+    /// <param name="last">How many of the newest stay.</param>
+    /// <param name="other">The step of one that stays too; null for none.</param>
+    public void KeepOnly(int last, int? other)
+    {
+        foreach (var step in Steps().SkipLast(last).Where(step => step != other))
+        {
+            var removed = Path.Combine(root, $"{Unfinished}{Prefix}{step}-{Guid.NewGuid():N}");
+            Directory.Move(FolderOf(step), removed);
+            Directory.Delete(removed, recursive: true);
         }
     }
 

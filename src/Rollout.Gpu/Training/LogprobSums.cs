@@ -6,7 +6,7 @@ namespace Rollout.Gpu.Training;
 /// <summary>Sums over sampled tokens of what the policy says of them before the batch's first update.</summary>
 /// <param name="Tokens">How many.</param>
 /// <param name="Surprise">Σ −log π.</param>
-/// <param name="Difference">Σ |log π − log μ|, with μ the sampler's.</param>
+/// <param name="Difference">Σ |log π − log p|, with p the sampler's before any filter.</param>
 /// <param name="DifferenceMax">Its largest term.</param>
 internal sealed record LogprobSums(double Tokens, double Surprise, double Difference, double DifferenceMax)
 {
@@ -26,7 +26,7 @@ internal sealed record LogprobSums(double Tokens, double Surprise, double Differ
 
     /// <summary>[<see cref="Width"/>] float64 on the device, in the order of the parameters.</summary>
     /// <param name="logprobs">[tokens] log π.</param>
-    /// <param name="samplerLogprobs">[tokens] log μ.</param>
+    /// <param name="samplerLogprobs">[tokens] log p.</param>
     /// <param name="inserted">[tokens] bool: not sampled; null where all were.</param>
     public static Tensor OnDevice(Tensor logprobs, Tensor samplerLogprobs, Tensor? inserted)
     {

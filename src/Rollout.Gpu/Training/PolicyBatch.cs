@@ -94,23 +94,27 @@ internal sealed class PolicyBatch
                 + "expected one for each.");
         }
 
+        if (completion.SamplingLogprobs is { } sampling && sampling.Length != tokens)
+        {
+            throw new ArgumentException(
+                $"{id} has {tokens} tokens and {sampling.Length} log-probabilities after filters; expected one for each.");
+        }
+
         if (completion.Sampled is { } mask && mask.Length != tokens)
             throw new ArgumentException($"{id} has {tokens} tokens and a mask of {mask.Length}; expected one for each.");
 
         return new PolicySample(
             id,
             TokenSequence.Checked(id.ToString(), group.Prompt, completion.Tokens, vocabularySize),
-            Finite(id, completion),
+            Finite(id, completion.SamplerLogprobs, completion.Sampled),
+            completion.SamplingLogprobs is { } filtered ? Finite(id, filtered, completion.Sampled) : null,
             completion.Sampled,
             isInLoss: !(masksTruncated && completion.Reason == FinishReason.Length));
     }
 
-    private static float[] Finite(SequenceId id, TrainCompletion completion)
+    private static float[] Finite(SequenceId id, float[] samplers, bool[]? sampled)
     {
-        float[] logprobs =
-        [
-            .. completion.SamplerLogprobs.Select((value, t) => completion.Sampled?[t] == false ? 0 : value),
-        ];
+        float[] logprobs = [.. samplers.Select((value, t) => sampled?[t] == false ? 0 : value)];
         var broken = logprobs.AsSpan().IndexOfAnyExceptInRange(float.MinValue, float.MaxValue);
         return broken < 0
             ? logprobs

@@ -33,6 +33,8 @@ internal sealed class PolicyPass(ICompletionPass policy, PolicyLoss loss, AdamW 
         var advantages = input.ForEachTarget(samples.Select(sample => sample.Advantage));
         var weights = input.ForEachTarget(samples.Select(miniBatch.WeightsOf));
         var sampler = input.ForEachTarget(samples.Select(sample => sample.SamplerLogprobs));
+        var importance = input.ForEachTarget(
+            samples.Select(sample => sample.ImportanceLogprobs(loss.Recipe.ImportanceSupport)));
         var old = input.ForEachTargetIfKnown(samples.Select(sample => sample.OldLogprobs));
         var reference = input.ForEachTargetIfKnown(samples.Select(sample => sample.ReferenceLogprobs));
         var inserted = input.Inserted(samples);
@@ -51,7 +53,7 @@ internal sealed class PolicyPass(ICompletionPass policy, PolicyLoss loss, AdamW 
                 samples.Length)
             {
                 ReferenceLogprobs = reference is null ? null : Part(reference),
-                SamplerLogprobs = Part(sampler),
+                SamplerLogprobs = Part(importance),
             });
             terms.Loss.backward();
             var seen = LogprobSums.OnDevice(logprobs, Part(sampler), inserted is null ? null : Part(inserted));

@@ -5,6 +5,7 @@ using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
@@ -102,9 +103,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
             reference?.Dispose();
         }
 
-        CheckpointBytes = _optimizer.StateBytes
-            + weights.Model.parameters().Sum(parameter => parameter.numel() * parameter.element_size())
-            + (_reference?.CheckpointBytes ?? 0);
+        CheckpointBytes = CheckpointBytesOf(weights.Model, options);
         _updates = new PolicyUpdates(passOf(weights.Model), _reference, _optimizer, options, _memory);
     }
 
@@ -115,6 +114,14 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
     /// <inheritdoc/>
     public long CheckpointBytes { get; }
+
+    /// <summary>Bytes of a model's checkpoint, except small files: weights, optimizer, and a reference that changes.</summary>
+    public static long CheckpointBytesOf(CausalLm model, GrpoOptions options)
+    {
+        var changes = options.Loss.NeedsReference && options.Reference.SyncEvery > 0;
+        return model.parameters().Sum(
+            parameter => AdamW.StateBytesOf(parameter) + (parameter.numel() * parameter.element_size() * (changes ? 2 : 1)));
+    }
 
     /// <summary>What passes by kernels share; null where autograd computes.</summary>
     internal TrainingTools? Tools => _passes?.Tools;
@@ -178,7 +185,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
 
     /// <summary>
     /// Continues a run from a checkpoint. The caller has verified the checkpoint (<see
-    /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step.
+    /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step; their
+    /// type may be another than the checkpoint's.
     /// </summary>
     /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
     /// <exception cref="CheckpointException">The state of optimizer or reference is not of this model.</exception>
@@ -197,7 +205,11 @@ public sealed class PolicyTrainer : IPolicyTrainer
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);
         try
         {
-            trainer._optimizer.Load(Path.Combine(folder, OptimizerFile));
+            if (!trainer._optimizer.Load(Path.Combine(folder, OptimizerFile)))
+            {
+                using var exact = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
+                trainer._optimizer.TakeMasters(OptimizedParameter.Of(exact));
+            }
             trainer._reference?.Load(folder);
             return trainer;
         }

@@ -34,11 +34,6 @@ internal sealed class ReferenceModel : IDisposable
             initial.Dispose();
     }
 
-    /// <summary>Bytes that <see cref="Save"/> writes at most.</summary>
-    public long CheckpointBytes => _options.SyncEvery == 0
-        ? 0
-        : _weights.parameters().Sum(parameter => parameter.numel() * parameter.element_size());
-
     /// <summary>Computes with the reference on the policy's device.</summary>
     public T Use<T>(Func<ICompletionPass, T> compute)
     {

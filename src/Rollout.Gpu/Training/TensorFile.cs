@@ -4,9 +4,17 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>Reads state that was written as named tensors back into tensors of the same shapes and types.</summary>
+/// <summary>Reads state that was written as named tensors back into tensors of the same shapes, in any floating type.</summary>
 internal static class TensorFile
 {
+    /// <summary>The names of a file's tensors.</summary>
+    /// <exception cref="CheckpointException">The file can't be read.</exception>
+    public static IReadOnlyList<string> Names(string path)
+    {
+        using var file = SafetensorsFile.Open(path);
+        return [.. file.Entries.Select(entry => entry.Name)];
+    }
+
     /// <summary>Fills the tensors. Names, shapes and types are checked before anything changes.</summary>
     /// <param name="path">A safetensors file.</param>
     /// <param name="targets">Names in the file, and the tensors to fill, on any device.</param>
@@ -27,10 +35,16 @@ internal static class TensorFile
     private static SafetensorsEntry Matching(SafetensorsFile file, string name, Tensor expected)
     {
         var entry = file.Find(name) ?? throw new CheckpointException($"{file.Path} has no tensor {name}.");
-        return entry.Shape.SequenceEqual(expected.shape) && entry.Dtype == expected.dtype
+        return entry.Shape.SequenceEqual(expected.shape) && IsReadAs(entry.Dtype, expected.dtype)
             ? entry
             : throw new CheckpointException(
                 $"{file.Path}: {name} is {entry.Dtype} {SafetensorsEntry.Shown(entry.Shape)}; "
                 + $"expected {expected.dtype} {SafetensorsEntry.Shown(expected.shape)}.");
     }
+
+    private static bool IsReadAs(ScalarType saved, ScalarType wanted) =>
+        saved == wanted || (IsFloating(saved) && IsFloating(wanted));
+
+    private static bool IsFloating(ScalarType type) =>
+        type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
 }

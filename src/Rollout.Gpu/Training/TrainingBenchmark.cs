@@ -36,7 +36,7 @@ public static class TrainingBenchmark
         }
 
         shares ??= AutogradParts.Measure(weights.Model, options, batch).Of(seconds);
-        return new TrainingMeasurement(seconds, last.ProcessedTokens, last.ComputedTokens, use, shares);
+        return new TrainingMeasurement(seconds, last.ProcessedTokens, last.ComputedTokens, last.OptimizerSteps, use, shares);
     }
 
     // Of one more step, which the events between its parts make a little slower.
@@ -64,10 +64,11 @@ public static class TrainingBenchmark
 /// <param name="Seconds">The mean time of a step.</param>
 /// <param name="ProcessedTokens">Tokens that its forward and backward passes processed, prompts included.</param>
 /// <param name="ComputedTokens">The same with padding, or with shared prompts counted once.</param>
+/// <param name="OptimizerSteps">Updates of the weights in a step.</param>
 /// <param name="Memory">The device's memory at the boundary with the highest peak; null on a CPU.</param>
 /// <param name="Shares">Where the time went.</param>
 public sealed record TrainingMeasurement(
-    double Seconds, long ProcessedTokens, long ComputedTokens, DeviceMemoryUse? Memory, TrainingShares Shares);
+    double Seconds, long ProcessedTokens, long ComputedTokens, int OptimizerSteps, DeviceMemoryUse? Memory, TrainingShares Shares);
 
 /// <summary>Shares of a training step's time, which sum to 1.</summary>
 /// <param name="Products">The layers' matrix products and their gradients.</param>

@@ -35,6 +35,9 @@ internal sealed record TrainBenchReport
     /// <summary>The same with padding, or with a prompt that sequences share counted once a micro-batch.</summary>
     public required long ComputedTokens { get; init; }
 
+    /// <summary>Updates of the weights in a step.</summary>
+    public required int OptimizerSteps { get; init; }
+
     /// <summary>The mean time of a step.</summary>
     public required double Seconds { get; init; }
 

@@ -24,6 +24,21 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
             + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : Short(WeightFingerprint.Of(settings.Model.Path))),
     };
 
+    /// <summary>
+    /// What a training run has of its initial model: architecture, tokenizer, chat format and weights, in any type.
+    /// </summary>
+    /// <exception cref="CheckpointException">The model can't be loaded.</exception>
+    public static string ForRun(RolloutSettings settings)
+    {
+        var folder = settings.Model.Path;
+        var weights = settings.Model.Weights == WeightSource.Random ? "random" : Short(WeightFingerprint.Of(folder));
+        var chat = new[] { "tokenizer_config.json", "chat_template.jinja", "chat_template.json" }
+            .Select(name => Path.Combine(folder, name))
+            .Where(File.Exists)
+            .Select(path => Short(SHA256.HashData(File.ReadAllBytes(path))));
+        return string.Join('/', [$"{OfFolder(folder) with { Weights = weights }}", .. chat]);
+    }
+
     /// <summary>The fingerprint of a folder's shape and tokenizer, which matches all weights.</summary>
     /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
     public static ModelFingerprint OfFolder(string folder)

@@ -4,34 +4,38 @@ using Rollout.Actors.Text;
 
 namespace Rollout.Host.Engine;
 
-/// <summary>Creates the dataset that the settings name.</summary>
+/// <summary>Creates the datasets that the settings name.</summary>
 internal static class Datasets
 {
-    /// <exception cref="ConfigurationException">With these values the dataset has no problem to train on.</exception>
+    /// <param name="settings">The section <c>data</c>, the seed, and the model whose chat format is used.</param>
+    /// <param name="promptsPerStep">Prompts of a training step, in which a curriculum is counted.</param>
+    /// <param name="cancellation">Ends the check of files.</param>
+    /// <exception cref="ConfigurationException">With these values a dataset has no problem to train on.</exception>
     /// <exception cref="InvalidDataException">A file is missing, or one of its lines is wrong.</exception>
-    public static IPromptDataset Create(RolloutSettings settings, CancellationToken cancellation = default)
+    public static PromptMix Create(RolloutSettings settings, int promptsPerStep, CancellationToken cancellation = default)
     {
         var (data, seed) = (settings.Data, (long)settings.Seed);
+        var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(settings.Model.Path));
         try
         {
-            return data.Type switch
-            {
-                DatasetType.Arithmetic =>
-                    new ArithmeticDataset(data.Arithmetic.MaxOperand, data.Arithmetic.HeldOut, seed),
-                DatasetType.Keyword => new KeywordDataset(data.Keyword.Prompts, data.Keyword.Alphabet, seed),
-                _ => CreateJsonl(data.Jsonl, settings.Model.Path, seed, cancellation),
-            };
+            return new PromptMix(
+                [.. data.Datasets.Select(share => new MixPart(share.Name, share.Weight, Source(share.Dataset)))],
+                seed,
+                data.Curriculum is { } curriculum
+                    ? new Curriculum(curriculum.Field, (long)curriculum.UntilStep * promptsPerStep)
+                    : null);
         }
         catch (ArgumentException fault)
         {
             throw new ConfigurationException($"rollout.data: {fault.Message}");
         }
-    }
 
-    private static JsonlDataset CreateJsonl(
-        JsonlSettings jsonl, string modelFolder, long seed, CancellationToken cancellation)
-    {
-        var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(modelFolder));
-        return new JsonlDataset(jsonl, seed, messages => chat.Value.Format(messages), cancellation);
+        IPromptSource Source(DatasetSettings dataset) => dataset switch
+        {
+            ArithmeticSettings arithmetic => new ArithmeticDataset(arithmetic.MaxOperand, arithmetic.HeldOut),
+            KeywordSettings keyword => new KeywordDataset(keyword.Prompts, keyword.Alphabet, seed),
+            FileSettings file => new FileDataset(file, messages => chat.Value.Format(messages), cancellation),
+            _ => throw new ArgumentException($"{dataset} has no dataset"),
+        };
     }
 }

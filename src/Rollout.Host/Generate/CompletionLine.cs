@@ -24,6 +24,13 @@ internal sealed record CompletionLine
     /// </summary>
     public required float[] Logprobs { get; init; }
 
+    /// <summary>
+    /// [token_ids] the same among the tokens that top-k, top-p and min-p kept; absent where none of them is on, and these
+    /// are the logprobs.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public float[]? SamplingLogprobs { get; init; }
+
     /// <summary>"stop", "length" or "error".</summary>
     public required string FinishReason { get; init; }
 

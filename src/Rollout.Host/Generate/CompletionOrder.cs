@@ -63,6 +63,7 @@ internal sealed class CompletionOrder(
             Sample = completion.Sample,
             TokenIds = completion.Tokens,
             Logprobs = completion.Logprobs,
+            SamplingLogprobs = completion.SamplingLogprobs,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
             Text = tokenizer is null

@@ -30,16 +30,16 @@ public static class PretrainJob
         OutputPath.RequireRoomFor(output);
         PolicyModel.PrepareDevice(tree, settings);
 
-        var dataset = Datasets.Create(settings, context.Stop.Token);
+        var dataset = Datasets.Create(settings, settings.Pretrain.BatchSize, context.Stop.Token);
         if (dataset.HeldOut.Count == 0)
             throw tree.Rollout.Section("data").Invalid("type", "a dataset with held-out problems, which decide when to stop");
         var shape = ModelConfigReader.ReadFolder(settings.Model.Path);
         var answers = new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path, shape.VocabSize), shape);
         // A file's lines may hold anything: each is encoded before the first step.
-        for (var line = 0; dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        foreach (var item in dataset.FromFiles)
         {
             context.Stop.Token.ThrowIfCancellationRequested();
-            answers.Of(lines.Train(line));
+            answers.Of(item);
         }
         using var model = PolicyModel.Random(shape, settings);
         Learn(model, dataset, answers, settings, context);
@@ -49,7 +49,7 @@ public static class PretrainJob
     }
 
     private static void Learn(
-        CausalLm model, IPromptDataset dataset, AnswerTokens answers, RolloutSettings settings, CommandContext context)
+        CausalLm model, PromptMix dataset, AnswerTokens answers, RolloutSettings settings, CommandContext context)
     {
         var pretrain = settings.Pretrain;
         using var trainer = new SupervisedTrainer(model, new SupervisedOptions

@@ -36,32 +36,48 @@ public sealed record ResumePoint
         {
             Folder = folder,
             Checkpoint = checkpoint,
-            Progress = ReadProgress(store, checkpoint),
+            Progress = WithBest(store, ReadProgress(store, checkpoint)),
             Config = File.Exists(folder.Config) ? folder.Config : null,
         };
     }
 
-    /// <exception cref="OutputException">The run was started with another seed: it would not be the same run.</exception>
-    public void RequireSeed(ulong seed)
+    /// <summary>Compares data and settings with those that the checkpoint was made with.</summary>
+    /// <returns>A warning about what may differ; null where nothing does.</returns>
+    /// <exception cref="OutputException">It would not be the same run: names what differs.</exception>
+    public string? RequireSameRun(IReadOnlyDictionary<string, string> fingerprint)
     {
-        if (seed != Progress.Seed)
-            throw new OutputException($"The run in '{Folder.Path}' has the seed {Progress.Seed}, and rollout.seed is {seed}.");
-    }
-
-    /// <summary>
-    /// A warning where the CPU computes with another number of threads than before, whose sums round differently; null
-    /// where it does not.
-    /// </summary>
-    public string? ThreadsWarning(RolloutSettings settings)
-    {
-        var threads = PolicyModel.Threads(settings);
-        return PolicyModel.IsCuda(settings) || Progress.Threads == 0 || Progress.Threads == threads
+        var (refused, allowed) = DifferencesOf(Progress, fingerprint);
+        if (refused.Count > 0)
+        {
+            throw new OutputException(
+                $"'{Checkpoint}' is of a run with other settings: {string.Join(", ", refused)}. {AdviceFor(fingerprint)}");
+        }
+        return allowed.Count == 0
             ? null
-            : $"WARNING the run had threads = {Progress.Threads} and goes on with {threads}: its metrics may differ in the"
-                + " last bits from those of a run that was not interrupted";
+            : $"WARNING the run goes on with other settings: {string.Join(", ", allowed)}; what it learns may differ from a run"
+                + " that was not interrupted";
     }
 
     public CausalLm LoadModel(RolloutSettings settings) => PolicyModel.Load(Checkpoint, settings);
+
+    private string AdviceFor(IReadOnlyDictionary<string, string> fingerprint)
+    {
+        var store = new CheckpointStore(Folder.Checkpoints);
+        var fitting = store.Steps().Reverse().Select(store.FolderOf).FirstOrDefault(folder =>
+            CheckpointStore.IsWhole(folder)
+            && DifferencesOf(CheckpointStore.ReadVerified(folder), fingerprint).Refused.Count == 0);
+        return fitting is null
+            ? $"Set them back, or start a new run from its weights with model.path = '{Checkpoint}'."
+            : $"The newest checkpoint with these settings is '{fitting}': remove the newer ones to continue from it.";
+    }
+
+    private static (IReadOnlyList<string> Refused, IReadOnlyList<string> Allowed) DifferencesOf(
+        TrainingProgress progress, IReadOnlyDictionary<string, string> fingerprint) =>
+        progress.Fingerprint is { } before ? RunFingerprint.Differences(before, fingerprint) : ([], []);
+
+    /// <summary>Forgets a best checkpoint that somebody removed.</summary>
+    private static TrainingProgress WithBest(CheckpointStore store, TrainingProgress progress) =>
+        progress.Best is { } best && !Directory.Exists(store.FolderOf(best.Step)) ? progress with { Best = null } : progress;
 
     private static TrainingProgress ReadProgress(CheckpointStore store, string newest)
     {

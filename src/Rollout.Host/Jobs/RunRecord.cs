@@ -1,3 +1,4 @@
+using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
@@ -165,9 +166,12 @@ public sealed class RunRecord : IDisposable
             Group = scored.Group.Id.Value,
             Sample = completion.Sample,
             PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
+            Dataset = scored.Item.Fields.GetValueOrDefault(PromptMix.DatasetField),
             Prompt = scored.Item.Prompt,
             Completion = scored.Texts[completion.Sample],
             TokenIds = completion.Tokens,
+            Logprobs = completion.Logprobs,
+            SamplingLogprobs = completion.SamplingLogprobs,
             FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
             Reward = scored.Rewards[completion.Sample],
             Rewards = scored.ByFunction.ToDictionary(

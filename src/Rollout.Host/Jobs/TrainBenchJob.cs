@@ -33,9 +33,10 @@ internal static class TrainBenchJob
         using var weights = new PolicyWeights(
             options.Shape is null ? PolicyModel.LoadInitial(settings) : PolicyModel.Random(shape, settings),
             new PolicyVersion(0));
+        // One update a step, however many groups the configuration would take for one.
+        var update = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed) with { MiniBatchPrompts = 0 };
         var measured = TrainingBenchmark.Run(
-            weights, settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed), Batch(train, shape.VocabSize, settings.Seed),
-            train.Steps, memory);
+            weights, update, Batch(train, shape.VocabSize, settings.Seed), train.Steps, memory);
         var all = (long)train.Sequences * tokens;
         return new TrainBenchReport
         {
@@ -52,6 +53,7 @@ internal static class TrainBenchJob
             Tokens = all,
             ProcessedTokens = measured.ProcessedTokens,
             ComputedTokens = measured.ComputedTokens,
+            OptimizerSteps = measured.OptimizerSteps,
             Seconds = measured.Seconds,
             TokensPerSecond = all / measured.Seconds,
             PeakDeviceBytes = measured.Memory?.Peak ?? Process.GetCurrentProcess().PeakWorkingSet64,

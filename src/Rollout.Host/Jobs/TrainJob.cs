@@ -56,7 +56,6 @@ public static class TrainJob
             ClusterMembers.Override(options.Cluster));
         var settings = ClusterMembers.WithRoles(RolloutSettings.ForTraining(tree), ClusterRoles.Trainer);
         var decodes = settings.Cluster.Roles.Contains(ClusterRoles.Decoder);
-        resumed?.RequireSeed(settings.Seed);
         if (decodes && settings.Cluster.Devices.Count > 0)
         {
             throw tree.Rollout.Section("cluster").Invalid(
@@ -64,6 +63,9 @@ public static class TrainJob
         }
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        var fingerprint = RunFingerprint.Of(
+            tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
+        var changed = resumed?.RequireSameRun(fingerprint);
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(
@@ -73,19 +75,21 @@ public static class TrainJob
             resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings),
             new PolicyVersion(resumed?.Progress.Step ?? 0));
         using var rewards = RewardSet.Create(settings.Rewards, settings.Sampling.MaxTokens);
+        var dataset = Datasets.Create(settings, settings.Train.PromptsPerStep, context.Stop.Token);
         var job = new TrainingJob
         {
             Train = settings.Train,
             Eval = settings.Eval,
             Sampling = settings.Sampling.ToSamplingParams([.. weights.Model.Config.EosTokenIds], settings.Seed),
             Tokenizer = tokenizer,
-            Dataset = Datasets.Create(settings, context.Stop.Token),
+            Dataset = dataset,
             CheckpointEvery = settings.Output.CheckpointEvery,
+            KeepBest = settings.Output.KeepBest,
             CheckpointFolder = place.Checkpoint,
         };
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
-        RequireFittingGroups(job, pool, maxModelLength, tree, context.Stop.Token);
+        RequireFittingGroups(job, dataset, pool, maxModelLength, tree, context.Stop.Token);
 
         await using var topology = await ClusterMembers.StartAsync(
             tree, settings, ClusterMembers.Fingerprint(settings, decodes), context, lines);
@@ -112,7 +116,9 @@ public static class TrainJob
             tokenizer,
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
-        var error = await FollowAsync(trainer, run, settings, resumed, context);
+        var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
+        string[] notices = [$"{DiskNeed.Of(run, job, settings, start, weights.Model)}", .. changed is null ? [] : (string[])[changed]];
+        var error = await FollowAsync(trainer, run, settings, start, notices, context);
         if ((topology.WhyEnded() ?? error) is not { } why)
             return ExitCodes.Ok;
         await context.Error.WriteLineAsync(why);
@@ -122,20 +128,21 @@ public static class TrainJob
     /// <summary>Shows and writes what the trainer reports until it ends.</summary>
     /// <returns>Why the run ended early; null where it ended as planned.</returns>
     private static async Task<string?> FollowAsync(
-        TrainingClient trainer, RunFolder run, RolloutSettings settings, ResumePoint? resumed, CommandContext context)
+        TrainingClient trainer,
+        RunFolder run,
+        RolloutSettings settings,
+        TrainingProgress start,
+        IEnumerable<string> notices,
+        CommandContext context)
     {
-        var start = resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed);
-        start = start with { Threads = PolicyModel.Threads(settings) };
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
-        using var record = new RunRecord(run, resumed?.Progress.Step, settings.Output);
+        using var record = new RunRecord(run, start.Step == 0 ? null : start.Step, settings.Output);
         using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
             context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
-            foreach (var gap in record.Gaps)
-                view.Say(gap);
-            if (resumed?.ThreadsWarning(settings) is { } warning)
-                view.Say(warning);
+            foreach (var notice in notices.Concat(record.Gaps))
+                view.Say(notice);
             await foreach (var seen in trainer.TrainAsync(start, context.Stop.Token))
             {
                 switch (seen)
@@ -151,17 +158,35 @@ public static class TrainJob
                     case CheckpointSaved saved:
                         last = saved;
                         view.Say(CheckpointLine.Of(saved));
+                        RemoveOlder(run, settings.Output, saved, view.Say);
                         break;
                     case TrainingEnded end:
                         ended = end;
                         if (CheckpointLine.AtEnd(run, end.Progress, last) is { } rest)
                             view.Say(rest);
+                        if (CheckpointLine.OfBest(run, end.Progress) is { } best)
+                            view.Say(best);
                         break;
                 }
             }
             record.Complete(view.Say);
         }
         return ended?.Error ?? record.WhyDiverged;
+    }
+
+    /// <summary>Removes what output.keep-last leaves out, now that a newer checkpoint is on the disk.</summary>
+    private static void RemoveOlder(RunFolder run, OutputSettings output, CheckpointSaved saved, Action<string> say)
+    {
+        if (output.KeepLast == 0)
+            return;
+        try
+        {
+            new CheckpointStore(run.Checkpoints).KeepOnly(output.KeepLast, saved.Best?.Step);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            say($"WARNING an old checkpoint was not removed: {cause.Message}");
+        }
     }
 
     private static PolicyTrainer CreateTrainer(
@@ -179,12 +204,12 @@ public static class TrainJob
     /// longer group fails later by itself. Without a pool in this process, the cluster's decoders judge the length.
     /// </summary>
     private static void RequireFittingGroups(
-        TrainingJob job, KvPool? pool, int maxModelLength, ConfigTree tree, CancellationToken cancellation)
+        TrainingJob job, PromptMix dataset, KvPool? pool, int maxModelLength, ConfigTree tree, CancellationToken cancellation)
     {
-        for (var line = 0; job.Dataset is JsonlDataset lines && line < lines.TrainCount; line++)
+        foreach (var item in dataset.FromFiles)
         {
             cancellation.ThrowIfCancellationRequested();
-            job.Encode(lines.Train(line));
+            job.Encode(item);
         }
         var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
             .Concat(job.EvaluationGroups(0).Select(group => group.Request));

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Rollout.Host.Output;
 
 /// <summary>One sample with its reward: a line of rollouts.jsonl.</summary>
@@ -14,6 +16,10 @@ public sealed record RolloutLine
     /// <summary>The version that sampled its last token.</summary>
     public required int PolicyVersion { get; init; }
 
+    /// <summary>The prompt's dataset in a mix; absent without a mix.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Dataset { get; init; }
+
     public required string Prompt { get; init; }
 
     /// <summary>The decoded text, without special tokens.</summary>
@@ -21,6 +27,16 @@ public sealed record RolloutLine
 
     /// <summary>The sampled ids, the stop token included.</summary>
     public required int[] TokenIds { get; init; }
+
+    /// <summary>[token_ids] natural log-probabilities after temperature, before top-k, top-p and min-p.</summary>
+    public float[] Logprobs { get; init; } = [];
+
+    /// <summary>
+    /// [token_ids] the same among the tokens that top-k, top-p and min-p kept; absent where none of them is on, and these
+    /// are the logprobs.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public float[]? SamplingLogprobs { get; init; }
 
     /// <summary>"stop" or "length".</summary>
     public required string FinishReason { get; init; }

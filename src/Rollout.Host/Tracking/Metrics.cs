@@ -25,7 +25,7 @@ public static class Metrics
     public static readonly Metric RewardP90 = Define("reward_p90", step => Rewards(step).Quantile(0.9));
 
     public static readonly Metric EqualRewards = Define(
-        "frac_reward_zero_std", step => step.Groups.Select(group => Given(group.Rewards).Distinct().Count() > 1 ? 0.0 : 1).Mean());
+        "frac_reward_zero_std", step => DrawnRewards(step).Select(group => Given(group).Distinct().Count() > 1 ? 0.0 : 1).Mean());
 
     public static readonly Metric HeldOutAccuracy = Define("eval_accuracy", step => step.HeldOutAccuracy);
 
@@ -105,6 +105,15 @@ public static class Metrics
 
     public static readonly Metric FailedGroups = Define("groups/failed", step => step.FailedGroups);
 
+    public static readonly Metric DrawnGroups = Define(
+        "groups/drawn", step => step.Groups.Count + step.Dropped.Count + step.FailedGroups);
+
+    public static readonly Metric DroppedGroups = Define("groups/dropped", step => step.Dropped.Count);
+
+    /// <summary>Beside <see cref="Reward"/>, which dynamic sampling pulls towards the middle.</summary>
+    public static readonly Metric DrawnReward = Define(
+        "groups/drawn_reward", step => Given(DrawnRewards(step).SelectMany(rewards => rewards)).Mean());
+
     public static readonly Metric StepSeconds = Define("step_time", step => step.TotalSeconds);
 
     public static readonly Metric RolloutSeconds = Define("time/rollout", step => step.RolloutSeconds);
@@ -115,7 +124,7 @@ public static class Metrics
         "time/other", step => Math.Max(0, step.TotalSeconds - step.RolloutSeconds - step.Train.Seconds));
 
     public static readonly Metric RolloutRate = Define(
-        "throughput/rollout", step => Lengths(step).Sum() / Math.Max(step.RolloutSeconds, 1e-9));
+        "throughput/rollout", step => (Lengths(step).Sum() + step.Dropped.Sum(group => group.Tokens)) / Math.Max(step.RolloutSeconds, 1e-9));
 
     public static readonly Metric TrainRate = Define(
         "throughput/train", step => step.Train.ProcessedTokens / Math.Max(step.Train.Seconds, 1e-9));
@@ -213,6 +222,10 @@ public static class Metrics
         step.Train.ImportanceWeightMax > 0 ? value : null;
 
     private static double[] Rewards(TrainingStepFinished step) => Given(step.Groups.SelectMany(group => group.Rewards));
+
+    /// <summary>The rewards of each scored group, also of those that were dropped.</summary>
+    private static IEnumerable<double[]> DrawnRewards(TrainingStepFinished step) =>
+        [.. step.Groups.Select(group => group.Rewards), .. step.Dropped.Select(group => group.Rewards)];
 
     /// <summary>The rewards of the samples that have one.</summary>
     private static double[] Given(IEnumerable<double> rewards) => [.. rewards.Where(reward => !double.IsNaN(reward))];

@@ -9,7 +9,14 @@ namespace Rollout.Host.View;
 internal static class CheckpointLine
 {
     /// <summary>The line about a new checkpoint.</summary>
-    public static string Of(CheckpointSaved saved) => $"checkpoint of step {saved.Step}: {Relative(saved.Folder)}";
+    public static string Of(CheckpointSaved saved) => $"checkpoint of step {saved.Step}: {Relative(saved.Folder)}"
+        + (saved.Best?.Step == saved.Step ? $" (the best so far: held-out {saved.Best.HeldOutAccuracy:0.000})" : "");
+
+    /// <summary>The line at the end of a run about its best checkpoint; null where it kept none.</summary>
+    public static string? OfBest(RunFolder run, TrainingProgress end) => end.Best is { } best
+        ? $"the best checkpoint is that of step {best.Step} (held-out {best.HeldOutAccuracy:0.000}):"
+            + $" {Relative(run.Checkpoint(best.Step))}"
+        : null;
 
     /// <summary>
     /// The line at the end of a run about what the disk holds; null where the last checkpoint has every step and its own line

@@ -46,8 +46,17 @@ internal static class Figures
 
     public static string Sharing(StepMetrics report) => $"{report[Metrics.SharingRatio]:0.00}x";
 
+    /// <summary>A size in the largest unit that it fills, with three digits.</summary>
+    public static string Bytes(long bytes)
+    {
+        string[] units = ["B", "kB", "MB", "GB", "TB", "PB"];
+        var (size, unit) = ((double)bytes, 0);
+        for (; size >= 999.5 && unit < units.Length - 1; unit++)
+            size /= 1000;
+        return $"{Math.Round(size, size < 9.995 ? 2 : size < 99.95 ? 1 : 0)} {units[unit]}";
+    }
+
     public static string LogprobDifference(StepMetrics report) => report.Find(Metrics.LogprobDifferenceMax) is not null
         ? $"{report[Metrics.LogprobDifferenceMean]:0.0e+0} (max {report[Metrics.LogprobDifferenceMax]:0.0e+0})"
         : "not measured";
-
 }

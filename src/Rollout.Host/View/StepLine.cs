@@ -23,6 +23,8 @@ internal static class StepLine
         ];
         if (report.Find(Metrics.HeldOutAccuracy) is { } accuracy)
             parts.Insert(2, $"held-out {accuracy:0.000}");
+        if (report[Metrics.DroppedGroups] > 0)
+            parts.Insert(2, $"drew {report[Metrics.DrawnGroups]} groups, dropped {report[Metrics.DroppedGroups]}");
         if (report[Metrics.FailedGroups] > 0)
             parts.Insert(2, $"failed groups {report[Metrics.FailedGroups]}");
         return string.Join("  ", parts);

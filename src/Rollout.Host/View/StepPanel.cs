@@ -31,7 +31,7 @@ internal static class StepPanel
         AddRow(rows, "kv blocks",
             $"{Figures.Blocks(now)}, shared {Figures.Sharing(now)}, {Figures.Count(now[Metrics.Preemptions], "preemption")}");
         AddRow(rows, "logprob difference", Figures.LogprobDifference(now));
-        AddRow(rows, "groups", $"{now[Metrics.EqualRewards]:0.0%} with equal rewards, {Failed(now)}");
+        AddRow(rows, "groups", $"{now[Metrics.EqualRewards]:0.0%} with equal rewards, {Dropped(now)}{Failed(now)}");
         AddRow(rows, "time", $"{now[Metrics.StepSeconds]:0.0} s a step, {Figures.Duration(TimeLeft.Estimate(reports, steps))} left");
         return Frame(
             $"step {now.Step}/{steps}, policy {now[Metrics.PolicyVersion]}", new Markup(Figures.Bar(now.Step, steps)), rows);
@@ -42,6 +42,10 @@ internal static class StepPanel
 
     private static void AddRow(Grid grid, string label, string value) =>
         grid.AddRow(new Text(label, new Style(decoration: Decoration.Dim)), new Markup(value));
+
+    private static string Dropped(StepMetrics report) => report[Metrics.DroppedGroups] > 0
+        ? $"{report[Metrics.DrawnGroups]} drawn, {report[Metrics.DroppedGroups]} dropped, "
+        : "";
 
     private static string Failed(StepMetrics report) =>
         report[Metrics.FailedGroups] > 0 ? $"[red]{report[Metrics.FailedGroups]} failed[/]" : "none failed";

@@ -74,7 +74,7 @@ public sealed class PartitionTests : IAsyncLifetime
         await tape.WaitForAsync("3 members: 3 schedulers");
 
         await CuttableTransport.CutAsync([lost], [next, kept]);
-        await lost.System.WhenTerminated.WaitAsync(TimeSpan.FromSeconds(60));
+        await lost.System.WhenTerminated.WaitAsync(TimeSpan.FromMinutes(3));
         await tape.WaitForAsync($"{lost.Address} (scheduler) is gone; 2 members");
         var again = _cluster.SeedSettings(seeds[0], seeds);
         var cutOff = await Assert.ThrowsAsync<MembershipException>(() => _cluster.StartAsync(

@@ -66,7 +66,7 @@ internal sealed class SimulatedDecoder(
         {
             Steps++;
             var token = FakeModelRunner.Next(sequence.Tokens, sequence.Key, VersionOf(model));
-            sequence.Append(token, -token, default);
+            sequence.Append(token, -token, default, sequence.Sampling.Filters ? -token / 2f : null);
             if (sequence.Status != SequenceStatus.Finished)
                 continue;
             _sequences.RemoveAll(entry => entry.Sequence == sequence);

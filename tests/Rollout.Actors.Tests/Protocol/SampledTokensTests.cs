@@ -22,15 +22,32 @@ public sealed class SampledTokensTests
 
     [Fact]
     public void Slices_appended_in_order_give_back_the_whole() =>
-        Prop.ForAll<byte[], byte[]>((policies, cuts) =>
+        Prop.ForAll<byte[], byte[], bool>((policies, cuts, filtered) =>
         {
             var whole = Of([.. policies.Select(policy => policy % 3)]);
+            if (filtered && whole.Count > 0)
+                whole = whole with { SamplingLogprobs = [.. whole.Logprobs.Select(logprob => logprob / 2)] };
             var rebuilt = new SampledTokensBuilder(prompt: [7, 8]);
             foreach (var cut in cuts.Select(cut => cut % (whole.Count + 1)).Append(whole.Count).Order())
                 rebuilt.Append(whole.Slice(rebuilt.Count, cut - rebuilt.Count));
             return AreEqual(whole, rebuilt.ToSampledTokens())
                 && rebuilt.PromptAndSampled.Span.SequenceEqual([7, 8, .. whole.Tokens]);
         }).Holds();
+
+    [Fact]
+    public void What_came_without_a_second_log_probability_has_the_same_twice()
+    {
+        var builder = new SampledTokensBuilder();
+        builder.Append(5, -3, Run(1));
+        Assert.Null(builder.ToSampledTokens().SamplingLogprobs);
+
+        builder.Append(6, -4, Run(1), samplingLogprob: -1);
+        builder.Append(new SampledTokens([7, 8], [-5, -6], [], [-2, -2.5f]), from: 1);
+        builder.Append(Of(0));
+
+        Assert.Equal([-3, -4, -6, 0], builder.ToSampledTokens().Logprobs);
+        Assert.Equal([-3, -1, -2.5f, 0], builder.ToSampledTokens().SamplingLogprobs!);
+    }
 
     [Fact]
     public void Appending_from_a_token_on_leaves_out_the_ones_before_it()
@@ -70,5 +87,7 @@ public sealed class SampledTokensTests
     private static bool AreEqual(SampledTokens one, SampledTokens other) =>
         one.Tokens.SequenceEqual(other.Tokens)
         && one.Logprobs.SequenceEqual(other.Logprobs)
+        && (one.SamplingLogprobs ?? one.Logprobs).SequenceEqual(other.SamplingLogprobs ?? other.Logprobs)
+        && one.SamplingLogprobs is null == other.SamplingLogprobs is null
         && one.Versions.SequenceEqual(other.Versions);
 }

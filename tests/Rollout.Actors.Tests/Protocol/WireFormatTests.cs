@@ -17,13 +17,13 @@ public sealed class WireFormatTests : ActorTest
 
     private static readonly string[] Known =
     [
-        "assign-samples:2 28a704cf71056f82",
+        "assign-samples:3 6f475cd3b1900d0f",
         "cancel-groups:1 4bcbcaf61c00a8e2",
-        "completions-ready:2 a0d998450328a64f",
+        "completions-ready:3 c24d43302bd65925",
         "decoder-here:3 0f2bc5050b0512be",
         "decoder-lost:2 126158747c5a032e",
         "decoder-refused:2 c5938f5e81d35417",
-        "decoder-report:3 6f69549443a9e048",
+        "decoder-report:4 a4e18cc07ab90838",
         "decoder-stats:1 2884821a5b38f9b6",
         "forget-groups:1 2de1f659d9a537b9",
         "group-given-up:1 8e3481f3cbc1384e",

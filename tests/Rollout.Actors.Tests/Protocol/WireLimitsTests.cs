@@ -53,25 +53,28 @@ public sealed class WireLimitsTests : ActorTest
             Request(stopTexts: Most(size => Request(stopTexts: size))),
             Request(differentSamples: Most(size => Request(differentSamples: size))),
             Request(maxTokens: Most(size => Request(maxTokens: size))),
+            Request(topK: 5, maxTokens: Most(size => Request(topK: 5, maxTokens: size))),
             Request(prompt: 400_000, maxTokens: Most(size => Request(prompt: 400_000, maxTokens: size))),
         ])
         {
             AssertFits(new SubmitGroup(group));
             var longest = group.Samples[0].MaxTokens;
             AssertFits(new AssignSamples(
-                default, long.MaxValue, new AssignmentId(int.MaxValue), group, [new SampleStart(0, new SampledTokens(new int[longest], new float[longest], []))]));
+                default, long.MaxValue, new AssignmentId(int.MaxValue), group, [new SampleStart(0, Sampled(longest, group.Samples[0].Filters))]));
         }
 
         void AssertFits(object message) =>
             Assert.InRange(_wire.ToBinary(message).Length, 1, WireLimits.FrameBytes - (64 << 10));
     }
 
-    [Fact]
-    public void An_assigned_sample_is_never_larger_than_was_said()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_assigned_sample_is_never_larger_than_was_said(bool filtered)
     {
         var versions = Enumerable.Repeat(new VersionSpan(
             new Policy(long.MaxValue, new PolicyVersion(int.MaxValue)), int.MaxValue), 100).ToArray();
-        var start = new SampleStart(int.MaxValue, new SampledTokens(new int[70_000], new float[70_000], versions));
+        var start = new SampleStart(int.MaxValue, Sampled(70_000, filtered) with { Versions = versions });
         var assign = new AssignSamples(default, 1, new AssignmentId(1), Request(), []);
 
         Assert.InRange(
@@ -101,12 +104,16 @@ public sealed class WireLimitsTests : ActorTest
         Assert.Null(WireLimits.WhyTooLarge(Request()));
     }
 
+    private static SampledTokens Sampled(int count, bool filtered) =>
+        new(new int[count], new float[count], [], filtered ? new float[count] : null);
+
     private static GroupRequest Request(
-        int prompt = 1, int samples = 1, int stopTexts = 0, int maxTokens = 1, int differentSamples = 0)
+        int prompt = 1, int samples = 1, int stopTexts = 0, int maxTokens = 1, int differentSamples = 0, int topK = 0)
     {
         var sampling = new SamplingParams
         {
             MaxTokens = maxTokens,
+            TopK = topK,
             Seed = ulong.MaxValue,
             StopTexts = [.. Enumerable.Repeat("", stopTexts)],
         };

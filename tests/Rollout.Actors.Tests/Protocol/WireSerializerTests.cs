@@ -117,11 +117,16 @@ public sealed class WireSerializerTests : ActorTest
         Assert.Throws<SerializationException>(() => _wire.FromBinary(_wire.ToBinary(sent), _wire.Manifest(sent)));
     }
 
-    [Fact]
-    public void Tokens_without_as_many_log_probabilities_are_refused()
+    [Theory]
+    [InlineData(1, null)]
+    [InlineData(2, 0)]
+    [InlineData(2, 3)]
+    public void Tokens_without_as_many_log_probabilities_are_refused(int logprobs, int? samplingLogprobs)
     {
+        var sampled = new SampledTokens(
+            [1, 2], new float[logprobs], [], samplingLogprobs is { } count ? new float[count] : null);
         var sent = new CompletionsReady(
-            default, new GroupId(1), 1, [new Completion(0, new SampledTokens([1, 2], [0.5f], []), FinishReason.Stop)]);
+            default, new GroupId(1), 1, [new Completion(0, sampled, FinishReason.Stop)]);
 
         Assert.Throws<SerializationException>(() => _wire.FromBinary(_wire.ToBinary(sent), _wire.Manifest(sent)));
     }

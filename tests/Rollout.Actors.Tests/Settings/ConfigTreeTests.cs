@@ -34,9 +34,9 @@ public sealed class ConfigTreeTests
             "train.num-generations=${rollout.train.prompts-per-step}",
         ]));
         Assert.Equal("cuda:1", settings.Device);
-        Assert.Equal("a # \"b\" = c//d", settings.Data.Jsonl.Prefix);
-        Assert.Equal(" x", settings.Data.Jsonl.Suffix);
-        Assert.Equal("", settings.Data.Jsonl.Train);
+        Assert.Equal("a # \"b\" = c//d", Jsonl(settings).Prefix);
+        Assert.Equal(" x", Jsonl(settings).Suffix);
+        Assert.Equal("", Jsonl(settings).Train);
         Assert.Equal(16, settings.Train.NumGenerations);
         Assert.Equal("a,b", Assert.Single(settings.Rewards).Options.ReadRest()["text"]);
     }
@@ -54,7 +54,8 @@ public sealed class ConfigTreeTests
     [Fact]
     public void A_section_on_the_command_line_adds_its_keys_to_those_of_the_file()
     {
-        var keyword = RolloutSettings.From(ConfigTree.Load(null, ["data.keyword={ prompts = 5 }"])).Data.Keyword;
+        var settings = RolloutSettings.From(ConfigTree.Load(null, ["data.keyword={ prompts = 5 }"]));
+        var keyword = (KeywordSettings)settings.Data.Sections[DatasetType.Keyword];
         Assert.Equal((5, "abcdefghij"), (keyword.Prompts, keyword.Alphabet));
     }
 
@@ -153,13 +154,13 @@ public sealed class ConfigTreeTests
             """);
         var settings = RolloutSettings.From(ConfigTree.Load(job));
         Assert.Equal(folder.At("models/m"), settings.Model.Path);
-        Assert.Equal(folder.At("jobs/base/t.jsonl"), settings.Data.Jsonl.Train);
-        Assert.Equal(folder.At("jobs/h.txt"), settings.Data.Jsonl.HeldOut);
+        Assert.Equal(folder.At("jobs/base/t.jsonl"), Jsonl(settings).Train);
+        Assert.Equal(folder.At("jobs/h.txt"), Jsonl(settings).HeldOut);
         Assert.Equal(folder.At("jobs/bin/Own.dll"), settings.Rewards[0].Options.ReadRest()["assembly"]);
 
         var fromHere = RolloutSettings.From(ConfigTree.Load(job, ["model.path=m", "data.jsonl.held-out="]));
         Assert.Equal(Path.Combine(Directory.GetCurrentDirectory(), "m"), fromHere.Model.Path);
-        Assert.Equal("", fromHere.Data.Jsonl.HeldOut);
+        Assert.Equal("", Jsonl(fromHere).HeldOut);
     }
 
     [Fact]
@@ -227,4 +228,6 @@ public sealed class ConfigTreeTests
     [Fact]
     public void Without_an_akka_section_nothing_is_rendered_for_it() =>
         Assert.Equal("", ConfigTree.Load().RenderAkka());
+
+    private static FileSettings Jsonl(RolloutSettings settings) => (FileSettings)settings.Data.Sections[DatasetType.Jsonl];
 }

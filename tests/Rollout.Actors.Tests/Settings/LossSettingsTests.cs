@@ -45,12 +45,14 @@ public sealed class LossSettingsTests
                 ImportanceCorrection = ImportanceCorrection.SequenceMask,
                 ImportanceCap = 2,
                 ImportanceFloor = 0.5,
+                ImportanceSupport = ImportanceSupport.All,
             },
             With(
                 "train.loss-type=gspo",
                 "train.importance-correction=sequence-mask",
                 "train.importance-cap=2",
-                "train.importance-floor=0.5"));
+                "train.importance-floor=0.5",
+                "train.importance-support=all"));
     }
 
     [Theory]

@@ -98,7 +98,7 @@ public sealed class RolloutSettingsTests
         "--set: rollout.decoder.max-num-batched-tokens = 255: expected at least max-num-seqs, which is 256")]
     [InlineData(
         "data.type=jsonl",
-        "rollout.data.jsonl.train is not set: expected a file of training lines, as the type of data is jsonl")]
+        "rollout.data.jsonl.train is not set: expected a file of training prompts, as the type of data is jsonl")]
     [InlineData(
         "cluster.roles=[decoder, decoder]",
         "--set: rollout.cluster.roles = […]: expected a list of scheduler, decoder or trainer, each at most once")]

@@ -6,7 +6,8 @@ namespace Rollout.Actors.Tests.Support;
 /// <summary>
 /// A model whose next token is a hash of every token before it, read back from a pool in which each slot holds the
 /// token that was written there, and the policy that wrote it. A wrong block table, a missing copy or a stale slot
-/// changes the tokens; one that an older policy wrote fails the step.
+/// changes the tokens; one that an older policy wrote fails the step. A token's log-probability is minus its id, and half
+/// of it among the tokens that a filter keeps.
 /// </summary>
 public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1000) : IModelRunner
 {
@@ -119,6 +120,7 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
             Count = batch.DrawCount,
             Tokens = new int[batch.DrawCount],
             Logprobs = new float[batch.DrawCount],
+            SamplingLogprobs = batch.HasFilters ? new float[batch.DrawCount] : [],
         };
         for (var i = 0; i < batch.DrawCount; i++)
         {
@@ -127,6 +129,8 @@ public sealed class FakeModelRunner(KvCacheGeometry geometry, int vocabulary = 1
             Assert.Equal(draw.Position, context.Length);
             output.Tokens[i] = context.Contains(RubbishToken) ? RubbishToken : Next(context, draw.Key, Version, vocabulary);
             output.Logprobs[i] = -output.Tokens[i];
+            if (draw.Sampling.Filters)
+                output.SamplingLogprobs[i] = output.Logprobs[i] / 2;
         }
         return output;
     }

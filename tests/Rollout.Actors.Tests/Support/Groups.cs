@@ -11,7 +11,15 @@ public static class Groups
     public static GroupRequest Of(long id, int promptLength, params int[] maxTokens) => new(
         new GroupId(id),
         [.. Enumerable.Range(0, promptLength).Select(i => (int)((id * 31 + i * 7) % 1000))],
-        [.. maxTokens.Select(max => new SamplingParams { MaxTokens = max, Seed = 7, StopTokenIds = [13] })]);
+        [
+            .. maxTokens.Select(max => new SamplingParams
+            {
+                MaxTokens = max,
+                Seed = 7,
+                StopTokenIds = [13],
+                TopK = id % 3 == 2 ? 50 : 0,
+            }),
+        ]);
 
     /// <inheritdoc cref="SamplingRng.SequenceKey"/>
     public static ulong Key(ulong seed, SequenceId sequence) => SamplingRng.SequenceKey(seed, sequence);
@@ -41,6 +49,8 @@ public static class Groups
             Assert.Equal(i, completions[i].Sample);
             Assert.Equal(Expected(group, i, key, version), completions[i].Tokens);
             Assert.Equal(completions[i].Tokens.Select(token => -(float)token), completions[i].Logprobs);
+            var kept = group.Samples[i].Filters ? completions[i].Logprobs.Select(logprob => logprob / 2) : null;
+            Assert.Equal(kept, completions[i].SamplingLogprobs);
         }
     }
 

@@ -24,6 +24,8 @@ public sealed class TrainBatchTests
         Assert.Equal([1.0, 3, 5, 7], batch.Groups.SelectMany(group => group.Completions).Select(done => done.Reward));
         Assert.Same(Two[1].Group.Completions[0].Tokens, batch.Groups[1].Completions[0].Tokens);
         Assert.Same(Two[1].Group.Completions[0].Logprobs, batch.Groups[1].Completions[0].SamplerLogprobs);
+        Assert.Same(Two[1].Group.Completions[0].SamplingLogprobs, batch.Groups[1].Completions[0].SamplingLogprobs);
+        Assert.All(batch.Groups.SelectMany(group => group.Completions), done => Assert.NotNull(done.SamplingLogprobs));
     }
 
     private static ScoredGroup Group(int id, double[] rewards, Completion[] completions) => new(
@@ -34,5 +36,5 @@ public sealed class TrainBatchTests
         [.. completions.Select(_ => "")]);
 
     private static Completion Done(int length, FinishReason reason) =>
-        new(0, new SampledTokens(new int[length], new float[length], [new(default, 0)]), reason);
+        new(0, new SampledTokens(new int[length], new float[length], [new(default, 0)], new float[length]), reason);
 }

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.TestKit;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Tests.Support;
 using Rollout.Actors.Training;
@@ -20,6 +21,9 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
 
     private FakePolicyTrainer? _policy;
 
+    /// <summary>The observer writes each report at once.</summary>
+    protected bool RecordsReports { get; set; } = true;
+
     protected FakePolicyTrainer Policy => Assert.IsType<FakePolicyTrainer>(_policy);
 
     protected static TrainingJob Job(int steps, int prompts = 2, int checkpointEvery = 0) => new()
@@ -38,6 +42,12 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
     {
         var trainer = Sys.ActorOf(
             TrainerActor.Props(new TrainerSetup(job, createTrainer ?? NewPolicy, Run), TestActor, TestActor, TestActor));
+        SetAutoPilot(new DelegateAutoPilot((sender, message) =>
+        {
+            if (message is TrainingStepFinished report && RecordsReports)
+                sender.Tell(new StepRecorded(report.Step), TestActor);
+            return AutoPilot.KeepRunning;
+        }));
         Tell(trainer, new StartTraining(from ?? new TrainingProgress(0, 0, 9), TestActor));
         return trainer;
     }
@@ -90,9 +100,11 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
             await ExpectMsgAsync<TrainingStepFinished>();
     }
 
-    /// <summary>The group comes back, is sent to be scored, and gets this reward, its second sample one more.</summary>
+    /// <summary>
+    /// The group comes back, is sent to be scored, and gets this reward, each further sample so much more.
+    /// </summary>
     protected async Task DecodeAndScoreAsync(
-        IActorRef trainer, GroupRequest group, double reward = 1, bool twice = false)
+        IActorRef trainer, GroupRequest group, double reward = 1, bool twice = false, double more = 1)
     {
         Tell(trainer, Decoded(group));
         if (twice)
@@ -102,7 +114,7 @@ public abstract class TrainerActorTest() : ActorTest(VirtualTime)
         Assert.Equal(group.Prompt[0].ToString(), asked.Item.Prompt.Split(' ')[0]);
         var scored = new GroupScored(
             Plain(group.Id),
-            [.. group.Samples.Select((_, i) => reward + i)],
+            [.. group.Samples.Select((_, i) => reward + (i * more))],
             [.. group.Samples.Select(_ => "text")]);
         Tell(trainer, scored);
         if (twice)

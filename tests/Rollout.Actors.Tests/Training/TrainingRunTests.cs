@@ -34,9 +34,9 @@ public sealed class TrainingRunTests
         var run = Run(steps: 5);
         run.Begin(new TrainingProgress(3, 6, 9));
 
-        Assert.Equal([6, 7], run.BeginStep().Select(group => group.Request.Id.Value));
+        Assert.Equal([6, 7], run.BeginStep().Groups.Select(group => group.Request.Id.Value));
         TrainOn(run);
-        Assert.Equal([8, 9], run.BeginStep().Select(group => group.Request.Id.Value));
+        Assert.Equal([8, 9], run.BeginStep().Groups.Select(group => group.Request.Id.Value));
     }
 
     [Fact]
@@ -54,12 +54,31 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
+    public void A_run_that_keeps_the_best_saves_after_each_evaluation_better_than_all_before()
+    {
+        var run = Run(steps: 9, keepBest: true);
+
+        BestCheckpoint?[] saved =
+        [
+            .. new double?[] { 0.5, null, 0.4, 0.5, 0.6 }.Select(accuracy =>
+            {
+                TrainOn(run);
+                run.TakeReport(DecoderStats.None, accuracy);
+                Assert.Equal(run.Step is 1 or 5, run.SavesNow(accuracy));
+                return run.SaveIfDue(accuracy)?.Best;
+            }),
+        ];
+
+        Assert.Equal<IEnumerable<BestCheckpoint?>>([new(1, 0.5), null, null, null, new(5, 0.6)], saved);
+    }
+
+    [Fact]
     public void A_step_that_loses_the_weights_ends_the_run_with_its_last_good_checkpoint()
     {
         var run = Run(steps: 5, checkpointEvery: 1);
         TrainOn(run);
         Assert.NotNull(run.TakeReport(DecoderStats.None, accuracy: null));
-        Assert.NotNull(run.SaveIfDue());
+        Assert.NotNull(run.SaveIfDue(accuracy: null));
         _trainer.BeforeTrain = _ =>
         {
             _trainer.IsWhole = false;
@@ -91,7 +110,7 @@ public sealed class TrainingRunTests
         var run = Run(steps: 5, checkpointEvery: 1);
         TrainOn(run);
         _trainer.BeforeSave = _ => throw new IOException("'step-1' cannot be written: No space left on device");
-        var fault = Assert.Throws<IOException>(run.SaveIfDue);
+        var fault = Assert.Throws<IOException>(() => run.SaveIfDue(accuracy: null));
 
         var ended = Assert.IsType<TrainingEnded>(run.End($"{run.Phase}: {fault.Message}").Last());
 
@@ -104,13 +123,13 @@ public sealed class TrainingRunTests
     {
         var run = Run(steps: 5);
         var groups = new RoundGroups();
-        foreach (var (item, request) in run.BeginStep())
+        foreach (var (item, request) in run.BeginStep().Groups)
         {
             groups.Expect(item, request);
             groups.Fail(request.Id, "no room");
         }
 
-        Assert.Equal("all 2 groups failed, the first with: no room", TrainingRun.WhyNothingToTrainOn(groups));
+        Assert.Equal("all 2 groups failed, the first with: no room", run.WhyNothingToTrainOn(groups));
         Assert.Throws<InvalidOperationException>(() => run.AccuracyOf(groups));
     }
 
@@ -118,7 +137,7 @@ public sealed class TrainingRunTests
     private static void TrainOn(TrainingRun run)
     {
         var groups = new RoundGroups();
-        foreach (var (item, request) in run.BeginStep())
+        foreach (var (item, request) in run.BeginStep().Groups)
         {
             groups.Expect(item, request);
             var sampled = new SampledTokens([1, 2], [-1, -2], [new VersionSpan(default, 0)]);
@@ -130,7 +149,7 @@ public sealed class TrainingRunTests
         run.Train(groups, rolloutSeconds: 1);
     }
 
-    private TrainingRun Run(int steps, double target = 0, int checkpointEvery = 0)
+    private TrainingRun Run(int steps, double target = 0, int checkpointEvery = 0, bool keepBest = false)
     {
         var job = new TrainingJob
         {
@@ -140,6 +159,7 @@ public sealed class TrainingRunTests
             Tokenizer = new FakeTokenizer(),
             Dataset = new Prompts(),
             CheckpointEvery = checkpointEvery,
+            KeepBest = keepBest,
             CheckpointFolder = step => $"step-{step}",
         };
         var run = new TrainingRun(job, new TrainedPolicy(_trainer, run: 7, publisher: null), TimeProvider.System);

@@ -113,6 +113,37 @@ public sealed class CudaModelRunnerTests
     }
 
     [Fact]
+    public void Filtered_tokens_have_both_log_probabilities_of_the_CPU_with_graphs_and_without()
+    {
+        using var cpu = Create(seed: 8);
+        using var weights = CudaPolicy.Copy(cpu.Model, ScalarType.Float32);
+        var prompts = TinyPolicy.Prompts(new Random(9), [9, 30, 70]);
+        using var host = Paged(cpu, 600, 16);
+        using var graphs = CudaPolicy.Runner(weights);
+        using var launches = CudaPolicy.Runner(weights, graphs: false);
+        SamplingParams[] kinds =
+        [
+            Sampled with { TopP = 0.8f }, Sampled, Sampled with { TopK = 4, MinP = 0.05f }, Sampled with { MinP = 0.1f },
+        ];
+        foreach (var sampling in kinds)
+        {
+            var expected = new StepDriver(host).Generate(prompts, 4, sampling, i => 4 + i);
+            foreach (var runner in (IModelRunner[])[graphs, launches])
+            {
+                var ours = new StepDriver(runner).Generate(prompts, 4, sampling, i => 4 + i);
+                Assert.Equal(expected.Select(one => one.Tokens), ours.Select(one => one.Tokens));
+                foreach (var (one, other) in expected.Zip(ours))
+                {
+                    Assert.All(one.Logprobs.Zip(other.Logprobs), pair => Assert.Equal(pair.First, pair.Second, 1e-3));
+                    Assert.All(
+                        one.SamplingLogprobs.Zip(other.SamplingLogprobs),
+                        pair => Assert.Equal(pair.First, pair.Second, 1e-3));
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void Sampled_tokens_come_as_often_as_their_probability_says()
     {
         using var cpu = Create(seed: 7);

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
+using Rollout.Gpu.Tests.Sampling;
 using Rollout.Gpu.Weights;
 using TorchSharp;
 using Xunit;
@@ -96,6 +97,33 @@ public sealed class ModelRunnerTests
         var alone = new StepDriver(runner).Generate(prompts[..1], 8, Sampled, _ => 15);
         Assert.Equal(Tokens(together)[..8], Tokens(alone));
         Assert.True(Tokens(alone).Distinct(ArrayComparer).Count() > 1, "the samples of a group are all alike");
+    }
+
+    [Theory]
+    [InlineData(0, 0.7f, 0f)]
+    [InlineData(5, 1f, 0f)]
+    [InlineData(0, 1f, 0.1f)]
+    [InlineData(9, 0.9f, 0.05f)]
+    public void Filtered_tokens_have_their_logprobs_in_the_whole_softmax_and_among_the_kept(int topK, float topP, float minP)
+    {
+        using var weights = Create(seed: 8);
+        using var runner = Paged(weights, 200, 8);
+        var sampling = Sampled with { TopK = topK, TopP = topP, MinP = minP, Temperature = 1.3f };
+        foreach (var sequence in new StepDriver(runner).Generate(Prompts(new Random(6), [3, 21]), 3, sampling, _ => 20))
+        {
+            var logits = Recompute(weights, sequence.Tokens);
+            for (var i = 0; i < sequence.Logprobs.Count; i++)
+            {
+                var position = sequence.Prompt.Length + i;
+                float[] row = [.. Enumerable.Range(0, Vocabulary).Select(token => logits[position - 1, token])];
+                var p = ReferenceSampler.Probabilities(row, sampling.Temperature);
+                var kept = ReferenceSampler.Keep(row, sampling);
+                Assert.Contains(sequence.Tokens[position], kept);
+                var own = p[sequence.Tokens[position]];
+                Assert.Equal(Math.Log(own), sequence.Logprobs[i], 1e-4);
+                Assert.Equal(Math.Log(own / kept.Sum(token => p[token])), sequence.SamplingLogprobs[i], 1e-4);
+            }
+        }
     }
 
     [Fact]

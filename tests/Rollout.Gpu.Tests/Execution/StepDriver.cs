@@ -147,6 +147,7 @@ internal sealed class StepDriver
         {
             drawn[i].Tokens.Add(output.Tokens[i]);
             drawn[i].Logprobs.Add(output.Logprobs[i]);
+            drawn[i].SamplingLogprobs.Add(sampling.Filters ? output.SamplingLogprobs[i] : output.Logprobs[i]);
         }
     }
 
@@ -205,6 +206,9 @@ internal sealed class Generated(int group, int sample, int[] prompt)
     public List<int> Tokens { get; } = [.. prompt];
 
     public List<float> Logprobs { get; } = [];
+
+    /// <summary>After the filters.</summary>
+    public List<float> SamplingLogprobs { get; } = [];
 
     public List<int> Blocks { get; } = [];
 

@@ -51,10 +51,13 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         var draws = Enumerable.Range(0, 64)
             .Select(i => new Draw(0, i, 5, i == 0 ? Plain with { Temperature = 0 } : Plain with { TopK = 3 })).ToArray();
 
-        var (tokens, _) = Sample(logits.to(ScalarType.BFloat16), 1000, draws);
+        var (tokens, logprobs, sampling) = Sample(logits.to(ScalarType.BFloat16), 1000, draws);
 
         Assert.Equal(0, tokens[0]);
         Assert.Equal([0, 1, 2], tokens[1..].Distinct().Order());
+        Assert.All(logprobs, logprob => Assert.Equal(-Math.Log(1000), logprob, 1e-5));
+        Assert.Equal(logprobs[0], sampling[0]);
+        Assert.All(sampling[1..], logprob => Assert.Equal(-Math.Log(3), logprob, 1e-5));
     }
 
     // Five of nine equal logits have half of the probability, four do not; 75,969 and 75,968 of 151,937 likewise.
@@ -66,10 +69,25 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
     {
         var draws = Enumerable.Range(0, 200).Select(i => new Draw(0, i, 5, Plain with { TopP = 0.5f })).ToArray();
 
-        var (tokens, _) = Sample(zeros([1, vocabulary]).to(dtype), vocabulary, draws);
+        var (tokens, _, _) = Sample(zeros([1, vocabulary]).to(dtype), vocabulary, draws);
 
         Assert.InRange(tokens.Max(), kept * 9 / 10, kept - 1);
         Assert.InRange(tokens.Min(), 0, kept / 10);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void A_token_that_is_kept_alone_has_probability_one(ScalarType dtype)
+    {
+        var logits = Random(5, ScalarType.Float32, 4, 3000).mul(5).to(dtype);
+        SamplingParams[] samplings = [Plain with { TopK = 1 }, Plain with { TopP = 1e-6f, Temperature = 0.3f }];
+        var draws = Enumerable.Range(0, 32).Select(i => new Draw(i % 4, i, 3, samplings[i / 16])).ToArray();
+
+        var (_, logprobs, sampling) = Sample(logits, 3000, draws);
+
+        Assert.All(sampling, logprob => Assert.InRange(logprob, -1e-5f, 0));
+        Assert.All(logprobs, logprob => Assert.True(logprob < -1e-4f));
     }
 
     [Fact]
@@ -90,12 +108,13 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
                 _ => Plain with { TopK = 9, MinP = 0.1f },
             })).ToArray();
 
-        var (tokens, logprobs) = Sample(logits, 500, draws);
+        var (tokens, logprobs, sampling) = Sample(logits, 500, draws);
 
         for (var i = 0; i < draws.Length; i++)
         {
             Assert.Equal(draws[i].Row is 1 or 2 or 3, tokens[i] == -1);
             Assert.Equal(tokens[i] == -1, float.IsNaN(logprobs[i]));
+            Assert.Equal(tokens[i] == -1, float.IsNaN(sampling[i]));
             if (draws[i].Row == 4)
                 Assert.Equal((499, 0.0), (tokens[i], Math.Round(logprobs[i], 5)));
         }
@@ -111,10 +130,11 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         var draws = Enumerable.Range(0, 32).Select(i => new Draw(
             i % 8, i, 7, samplings[i / 8] with { Temperature = SamplingParams.GreedyBelow })).ToArray();
 
-        var (tokens, logprobs) = Sample(logits, 300, draws);
+        var (tokens, logprobs, sampling) = Sample(logits, 300, draws);
 
         Assert.All(tokens, token => Assert.InRange(token, -1, 299));
         Assert.All(tokens.Zip(logprobs), draw => Assert.Equal(draw.First == -1, double.IsNaN(draw.Second)));
+        Assert.All(tokens.Zip(sampling), draw => Assert.Equal(draw.First == -1, double.IsNaN(draw.Second)));
     }
 
     [Fact]
@@ -124,7 +144,7 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         var logits = Random(2, ScalarType.BFloat16, 1, Vocabulary);
         var draws = Enumerable.Range(0, Count).Select(i => new Draw(0, i, (ulong)(i % 7) + 1, Plain)).ToArray();
 
-        var (tokens, _) = Sample(logits, Vocabulary, draws);
+        var (tokens, _, _) = Sample(logits, Vocabulary, draws);
 
         var expected = ReferenceSampler.Probabilities(logits.to(ScalarType.Float32).data<float>().ToArray(), 1);
         var squares = Enumerable.Range(0, Vocabulary)
@@ -135,7 +155,7 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
     [Fact]
     public void No_draws_launch_nothing()
     {
-        var (tokens, _) = Sample(Random(1, ScalarType.BFloat16, 1, 16), 16, []);
+        var (tokens, _, _) = Sample(Random(1, ScalarType.BFloat16, 1, 16), 16, []);
         Assert.Empty(tokens);
     }
 
@@ -148,7 +168,7 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         if (vocabulary > 100_000)
             draws = draws[..(6 * samplings.Length)];
 
-        var (tokens, logprobs) = Sample(logits, vocabulary, draws);
+        var (tokens, logprobs, sampling) = Sample(logits, vocabulary, draws);
 
         var numbers = Enumerable.Range(0, Rows)
             .Select(row => logits[row].to(ScalarType.Float32).data<float>().ToArray()).ToArray();
@@ -164,12 +184,17 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
                 $"draw {i} with {draws[i].Sampling} took {tokens[i]}, the CPU's sampler {output.Tokens[i]}");
             // The CPU's sampler rounds logit / temperature to a float first.
             var temperature = draws[i].Sampling.IsGreedy ? 1 : draws[i].Sampling.Temperature;
-            Assert.InRange(Math.Abs(logprobs[i] - output.Logprobs[i]), 0, 1e-5 + (2e-6 / temperature));
+            var tolerance = 1e-5 + (2e-6 / temperature);
+            Assert.InRange(Math.Abs(logprobs[i] - output.Logprobs[i]), 0, tolerance);
+            if (!draws[i].Sampling.Filters)
+                Assert.Equal(logprobs[i], sampling[i]);
+            else
+                Assert.InRange(Math.Abs(sampling[i] - output.SamplingLogprobs[i]), 0, 5 * tolerance);
         }
     }
 
     // Rows of logits are apart by more than the vocabulary, and NaN between.
-    private (int[] Tokens, float[] Logprobs) Sample(Tensor logits, int vocabulary, Draw[] draws)
+    private (int[] Tokens, float[] Logprobs, float[] SamplingLogprobs) Sample(Tensor logits, int vocabulary, Draw[] draws)
     {
         var shape = PlainShape(logits.dtype);
         var kernels = Kernels(shape);
@@ -197,12 +222,14 @@ public sealed class SampleTokensTests(GpuFixture gpu) : GpuTest(gpu)
         var (inputs, device) = (Upload(buffer), OnDevice(padded));
         var tokens = full([draws.Length + 3], -9, ScalarType.Int32, CUDA);
         var logprobs = Poisoned(ScalarType.Float32, draws.Length + 3);
+        var sampling = Poisoned(ScalarType.Float32, draws.Length + 3);
 
         kernels.Sample.Launch(
-            Stream, layout, At(inputs), At(device), At(tokens), At(logprobs), draws.Length + 3, vocabulary, stride);
+            Stream, layout, At(inputs), At(device), At(tokens), At(logprobs), At(sampling), draws.Length + 3, vocabulary,
+            stride);
 
         var all = Ints(tokens);
         Assert.Equal([-9, -9, -9], all[draws.Length..]);
-        return (all[..draws.Length], Numbers(logprobs)[..draws.Length]);
+        return (all[..draws.Length], Numbers(logprobs)[..draws.Length], Numbers(sampling)[..draws.Length]);
     }
 }

@@ -57,8 +57,27 @@ public sealed class SamplerTests
                 var p = ReferenceSampler.Probabilities(row, test.Draws[i].Sampling.Temperature);
                 var logprob = Math.Log(p[output.Tokens[i]]);
                 Assert.Equal(logprob, output.Logprobs[i], 1e-5 * (1 - logprob));
+                if (!test.Draws[i].Sampling.Filters)
+                    continue;
+                var mass = ReferenceSampler.Keep(row, test.Draws[i].Sampling).Sum(v => p[v]);
+                Assert.Equal(logprob - Math.Log(mass), output.SamplingLogprobs[i], 1e-5 * (1 - logprob));
             }
         }).Holds(runs: 200);
+
+    [Fact]
+    public void A_token_that_is_kept_alone_has_probability_one()
+    {
+        var logits = Logits(new Random(4), 3 * 700);
+        SamplingParams[] alone = [Plain with { TopK = 1 }, Plain with { TopP = 1e-6f }, Plain with { MinP = 1 }];
+        Draw[] draws = [.. Enumerable.Range(0, 9).Select(i => new Draw(i / 3, i, 9, alone[i % 3] with { Temperature = 0.4f }))];
+        var output = Sample(logits, 700, draws);
+        Assert.All(output.SamplingLogprobs.Take(9), logprob => Assert.Equal(0f, logprob));
+        Assert.All(output.Logprobs.Take(9), logprob => Assert.True(logprob < -0.01));
+    }
+
+    [Fact]
+    public void Without_a_filter_there_is_no_second_log_probability() =>
+        Assert.Empty(Sample(Logits(new Random(5), 50), 50, [new Draw(0, 3, 9, Plain), .. Greedy(0)]).SamplingLogprobs);
 
     [Theory]
     [InlineData(1)]
@@ -208,7 +227,10 @@ public sealed class SamplerTests
         var kinds = Enumerable.Range(0, 3).Select(_ => Any()).ToArray();
         var draws = Enumerable.Range(0, count).Select(_ =>
             new Draw(random.Next(rows), random.Next(5000), (ulong)random.NextInt64(), kinds[random.Next(3)]));
-        return new Case(Logits(random, rows * vocabulary), vocabulary, [.. draws]);
+        var logits = Logits(random, rows * vocabulary);
+        if (random.Next(2) == 0)
+            logits = [.. logits.Select(logit => MathF.Round(4 * logit) / 4)]; // with ties
+        return new Case(logits, vocabulary, [.. draws]);
     }
 
     private static float[] Logits(Random random, int count) =>

@@ -62,6 +62,38 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Theory]
+    [InlineData(ScalarType.Float32, ScalarType.BFloat16)]
+    [InlineData(ScalarType.BFloat16, ScalarType.Float32)]
+    public void A_run_that_changes_its_type_and_changes_it_back_loses_no_bit(ScalarType type, ScalarType other)
+    {
+        var store = new CheckpointStore(_root);
+        using (var weights = TinyModel.Weights(dtype: type))
+        using (var trainer = new PolicyTrainer(weights, TinyModel.Options))
+        {
+            trainer.Train(TinyModel.Batch(1));
+            trainer.Save(store.FolderOf(1), new TrainingProgress(1, 4, 1));
+        }
+
+        SaveAgain(store.FolderOf(1), store.FolderOf(2), other);
+        SaveAgain(store.FolderOf(2), store.FolderOf(3), type);
+
+        foreach (var file in (string[])["model.safetensors", PolicyTrainer.OptimizerFile])
+        {
+            Assert.Equal(
+                File.ReadAllBytes(Path.Combine(store.FolderOf(1), file)),
+                File.ReadAllBytes(Path.Combine(store.FolderOf(3), file)));
+        }
+    }
+
+    /// <summary>Resumes a checkpoint in a type and saves what it gives.</summary>
+    private static void SaveAgain(string from, string to, ScalarType type)
+    {
+        using var weights = new PolicyWeights(HuggingFaceModel.Load(from, type, CPU), new PolicyVersion(1));
+        using var trainer = PolicyTrainer.Resume(from, weights, TinyModel.Options);
+        trainer.Save(to, new TrainingProgress(1, 4, 1));
+    }
+
+    [Theory]
     [InlineData(ScalarType.Float32)]
     [InlineData(ScalarType.BFloat16)]
     public void A_trainer_says_how_large_its_checkpoint_is(ScalarType dtype)

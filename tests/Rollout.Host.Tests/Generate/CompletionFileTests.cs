@@ -20,13 +20,17 @@ public sealed class CompletionFileTests : IDisposable
         using (var file = Open(path))
         {
             file.Write(Line("a"));
+            file.Write(Line("b") with { SamplingLogprobs = [-0.25f] });
             Assert.Equal("earlier", File.ReadAllText(path));
             file.Complete(marksRun: false);
         }
 
         Assert.Equal(
-            """{"id":"a","sample":0,"token_ids":[1],"logprobs":[-0.5],"finish_reason":"stop","policy_version":0}""" + "\n",
-            File.ReadAllText(path));
+            [
+                """{"id":"a","sample":0,"token_ids":[1],"logprobs":[-0.5],"finish_reason":"stop","policy_version":0}""",
+                """{"id":"b","sample":0,"token_ids":[1],"logprobs":[-0.5],"sampling_logprobs":[-0.25],"finish_reason":"stop","policy_version":0}""",
+            ],
+            File.ReadAllLines(path));
         Assert.Single(Directory.EnumerateFiles(_folder.Path));
     }
 

@@ -65,8 +65,10 @@ public sealed class GenerateJobTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task Sampled_tokens_come_as_often_as_the_model_says_and_with_its_log_probability()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(6)]
+    public async Task Sampled_tokens_come_as_often_as_the_model_says_and_with_its_log_probability(int topK)
     {
         const int Samples = 4000;
         const double Temperature = 1.3;
@@ -75,19 +77,26 @@ public sealed class GenerateJobTests : IDisposable
         Write("""{"id":"a","prompt_ids":[3,4,5],"max_tokens":1}""");
 
         var lines = Lines(await Generate(
-            model, "--samples", $"{Samples}", "--temperature", $"{Temperature}", "--ignore-eos", "--max-num-seqs", "512"));
+            model, "--samples", $"{Samples}", "--temperature", $"{Temperature}", "--ignore-eos", "--max-num-seqs", "512",
+            "--top-k", $"{topK}"));
 
+        var kept = probabilities.OrderDescending().Take(topK > 0 ? topK : probabilities.Length).ToArray();
         var counts = new int[probabilities.Length];
         foreach (var line in lines)
         {
             var token = Tokens(line).Single();
             counts[token]++;
             Assert.Equal(Math.Log(probabilities[token]), line.GetProperty("logprobs")[0].GetDouble(), 1e-4);
+            Assert.Equal(topK > 0, line.TryGetProperty("sampling_logprobs", out var sampling));
+            if (topK > 0)
+                Assert.Equal(Math.Log(probabilities[token] / kept.Sum()), sampling[0].GetDouble(), 1e-4);
         }
         // Mean and variance of chi² are its degrees of freedom and twice that: five deviations above is no chance.
-        var expected = probabilities.Select(p => p * Samples).ToArray();
-        var chiSquare = counts.Zip(expected).Sum(pair => Math.Pow(pair.First - pair.Second, 2) / pair.Second);
-        var freedom = probabilities.Length - 1;
+        var expected = probabilities.Select(p => p >= kept[^1] ? p / kept.Sum() * Samples : 0).ToArray();
+        var chiSquare = counts.Zip(expected).Where(pair => pair.Second > 0)
+            .Sum(pair => Math.Pow(pair.First - pair.Second, 2) / pair.Second);
+        Assert.Equal(Samples, counts.Zip(expected).Where(pair => pair.Second > 0).Sum(pair => pair.First));
+        var freedom = kept.Length - 1;
         Assert.InRange(chiSquare, 0, freedom + (5 * Math.Sqrt(2 * freedom)));
         Assert.True(expected.Count(n => n > 5) > 3, "nearly all is one token: nothing was tested");
     }

@@ -51,6 +51,19 @@ public sealed class BenchJobTests
     }
 
     [Fact]
+    public async Task All_groups_of_a_measured_step_are_one_update()
+    {
+        using var folder = new TemporaryFolder();
+
+        var (code, output, error) = await RolloutRun.RunAsync(
+            "bench", "--model", TinyModel.Save(folder), "--train", "--sequences", "34", "--group-size", "2",
+            "--prompt-length", "2", "--completion-length", "2", "--steps", "1");
+
+        Assert.True(code == ExitCodes.Ok, error);
+        Assert.Equal(1, JsonSerializer.Deserialize<JsonElement>(output).GetProperty("optimizer_steps").GetInt32());
+    }
+
+    [Fact]
     public async Task Training_beyond_the_models_positions_is_refused()
     {
         using var folder = new TemporaryFolder();

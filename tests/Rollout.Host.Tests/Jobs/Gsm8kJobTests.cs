@@ -61,15 +61,14 @@ public sealed class Gsm8kJobTests
     public async Task Every_real_answer_earns_its_own_reward()
     {
         var reward = new Gsm8kReward();
-        using var dataset = new JsonlDataset(
-            RolloutSettings.From(ConfigTree.Load()).Data.Jsonl with
+        using var dataset = new FileDataset(
+            (FileSettings)RolloutSettings.From(ConfigTree.Load()).Data.Sections[DatasetType.Jsonl] with
             {
                 Train = TestFiles.Shared($"{Data}/train.jsonl")!,
                 HeldOut = TestFiles.Shared($"{Data}/test.jsonl")!,
                 PromptField = "question",
-            },
-            seed: 1);
-        Assert.Equal((7473, 1319), (dataset.TrainCount, dataset.HeldOut.Count));
+            });
+        Assert.Equal((7473, 1319), (dataset.Train.Count, dataset.HeldOut.Count));
         foreach (var item in dataset.HeldOut)
         {
             var answer = item.Fields["answer"];

@@ -9,23 +9,21 @@ namespace Rollout.Host.Tests.Jobs;
 /// <summary>Runs that go on from a checkpoint, and those that cannot.</summary>
 public sealed class ResumeTests : IDisposable
 {
-    private static readonly string[] Measured =
-        ["step_time", "time/rollout", "time/train", "time/other", "throughput/rollout", "throughput/train"];
-
     private readonly TemporaryFolder _folder = new();
 
     private RunFolder Run => RunFolder.For(_folder.At("run"));
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit()
+    [Theory]
+    [InlineData("train.prompts-per-step=64")]
+    [InlineData(
+        "train.prompts-per-step=8", "train.mini-batch-prompts=4", "train.dynamic-sampling=on",
+        "train.max-generation-batches=20")]
+    public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit(params string[] recipe)
     {
         string[] settings =
-        [
-            "threads=2", "train.lr-schedule=constant", "train.steps=6", "train.prompts-per-step=64",
-            "output.checkpoint-every=2",
-        ];
+            ["threads=2", "train.lr-schedule=constant", "train.steps=6", "output.checkpoint-every=2", .. recipe];
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), _folder.At("first"), settings);
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), _folder.At("second"), settings);
         await TrainRun.RunAsync(RolloutRun.Job("smoke.conf"), Run.Path, settings);
@@ -36,9 +34,13 @@ public sealed class ResumeTests : IDisposable
         var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
 
         Assert.Equal((ExitCodes.Ok, ""), (code, error));
+        Assert.Equal(
+            recipe.Contains("train.dynamic-sampling=on"),
+            TrainRun.Lines(Run.Path, "metrics.jsonl")
+                .Any(line => line.TryGetProperty("groups/dropped", out var dropped) && dropped.GetDouble() > 0));
         foreach (var run in (string[])[_folder.At("second"), Run.Path])
         {
-            Assert.Equal(Metrics(_folder.At("first")), Metrics(run));
+            Assert.Equal(TrainRun.TimelessMetrics(_folder.At("first")), TrainRun.TimelessMetrics(run));
             Assert.Equal(
                 File.ReadAllLines(Path.Combine(_folder.At("first"), "rollouts.jsonl")),
                 File.ReadAllLines(Path.Combine(run, "rollouts.jsonl")));
@@ -71,6 +73,12 @@ public sealed class ResumeTests : IDisposable
         File.Delete(optimizer);
         Assert.StartsWith($"{optimizer} is missing", await RefusedAsync(), StringComparison.Ordinal);
 
+        File.Delete(Path.Combine(Run.Checkpoint(3), "progress.json"));
+        Assert.Contains($"The newest whole checkpoint is '{Run.Checkpoint(1)}'", await RefusedAsync(), StringComparison.Ordinal);
+
+        File.Delete(Path.Combine(Run.Checkpoint(3), "manifest.json"));
+        Assert.StartsWith(Path.Combine(Run.Checkpoint(3), "manifest.json"), await RefusedAsync(), StringComparison.Ordinal);
+
         Directory.Delete(Run.Checkpoint(3), recursive: true);
         Directory.Delete(Run.Checkpoint(2), recursive: true);
         File.AppendAllText(Path.Combine(Run.Checkpoint(1), "model.safetensors"), "x");
@@ -99,15 +107,54 @@ public sealed class ResumeTests : IDisposable
     public async Task A_run_that_goes_on_with_other_threads_says_that_its_last_bits_may_differ()
     {
         await TrainRun.RunAsync(
-            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "threads=2");
+            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "threads=2",
+            "train.lr-schedule=constant");
 
         var (_, other, _) = await RolloutRun.RunAsync(
             "train", "--resume", Run.Path, "--set", "train.steps=2", "--set", "threads=1");
         var (_, equal, _) = await RolloutRun.RunAsync(
             "train", "--resume", Run.Path, "--set", "train.steps=3", "--set", "threads=1");
 
-        Assert.Contains("WARNING the run had threads = 2 and goes on with 1: ", other, StringComparison.Ordinal);
+        Assert.Contains("rollout.threads was 2 and is 1", other.ReplaceLineEndings(" "), StringComparison.Ordinal);
         Assert.DoesNotContain("WARNING", equal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_of_another_dataset_or_other_settings_is_refused_by_what_differs()
+    {
+        var data = _folder.At("data.jsonl");
+        File.WriteAllText(data, """{"prompt": "1+1=", "answer": "2"}""" + "\n");
+        await TrainRun.RunAsync(
+            RolloutRun.Job("smoke.conf"), Run.Path, "train.steps=1", "eval.every=0", "data.type=jsonl",
+            $"data.jsonl.train={data}", "train.epsilon=0.2");
+
+        Assert.Equal(
+            $"'{Run.Checkpoint(1)}' is of a run with other settings: rollout.sampling.temperature was 0.6 and is 0.7, "
+            + "rollout.seed was 1 and is 2. Set them back, or start a new run from its weights with model.path = "
+            + $"'{Run.Checkpoint(1)}'.",
+            await RefusedAsync("sampling.temperature=0.7", "seed=2", "train.epsilon=2e-1", "train.learning-rate=1e-4"));
+
+        File.WriteAllText(data, """{"prompt": "1+1=", "answer": "3"}""" + "\n");
+        Assert.Contains("the content of rollout.data.jsonl.train differs", await RefusedAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_best_and_the_newest_checkpoints_stay_and_the_run_names_them()
+    {
+        var (code, output, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", Run.Path,
+            "--set", "train.steps=5", "--set", "eval.every=1", "--set", "output.checkpoint-every=1",
+            "--set", "output.keep-last=2", "--set", "output.keep-best=on");
+
+        Assert.Equal((ExitCodes.Ok, ""), (code, error));
+        var accuracies = TrainRun.Lines(Run.Path, "metrics.jsonl").Skip(1)
+            .Select(line => line.GetProperty("eval_accuracy").GetDouble()).ToArray();
+        var best = 1 + Array.IndexOf(accuracies, accuracies.Max());
+        Assert.Equal(
+            new[] { best, 4, 5 }.Distinct().Order().Select(Run.Checkpoint),
+            Directory.GetDirectories(Run.Checkpoints).Order());
+        Assert.Contains($"the best checkpoint is that of step {best} ", output, StringComparison.Ordinal);
+        Assert.Contains("a checkpoint takes ", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -126,23 +173,11 @@ public sealed class ResumeTests : IDisposable
         Assert.Contains("1 step with NaN or infinite metrics", output.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
-    private async Task<string> RefusedAsync()
+    private async Task<string> RefusedAsync(params string[] settings)
     {
-        var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", Run.Path);
+        var (code, _, error) = await RolloutRun.RunAsync(
+            ["train", "--resume", Run.Path, .. settings.SelectMany(set => (string[])["--set", set])]);
         Assert.Equal(ExitCodes.BadInput, code);
         return error.Trim();
     }
-
-    /// <summary>The lines of metrics.jsonl without what a clock measured.</summary>
-    private static string[] Metrics(string run) =>
-    [
-        .. TrainRun.Lines(run, "metrics.jsonl").Select(line => string.Join(
-            ", ",
-            line.EnumerateObject()
-                .Where(metric => !Measured.Contains(metric.Name) && !IsTiming(metric.Name))
-                .Select(metric => metric.ToString()))),
-    ];
-
-    /// <summary>How many sequences ran at once follows from when their messages came.</summary>
-    private static bool IsTiming(string name) => name is "kv/blocks_peak" or "kv/sharing_ratio" or "kv/preemptions";
 }

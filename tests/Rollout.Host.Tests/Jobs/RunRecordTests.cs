@@ -12,7 +12,14 @@ public sealed class RunRecordTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private static readonly OutputSettings All = new() { CheckpointEvery = 0, RolloutsPerStep = 0, TensorBoard = false };
+    private static readonly OutputSettings All = new()
+    {
+        CheckpointEvery = 0,
+        KeepLast = 0,
+        KeepBest = false,
+        RolloutsPerStep = 0,
+        TensorBoard = false,
+    };
 
     private RunFolder Run => RunFolder.For(_folder.Path);
 

@@ -12,14 +12,20 @@ public sealed class RolloutsWriterTests : IDisposable
     {
         var run = RunFolder.Create(_folder.Path);
         using (var rollouts = RolloutsWriter.Create(run))
+        {
             rollouts.Write(Sample(1));
+            rollouts.Write(Sample(2) with { SamplingLogprobs = [-0.25f, 0] });
+        }
 
         Assert.Equal(
             """
             {"step":1,"group":9,"sample":0,"policy_version":0,"prompt":"2+2=","completion":"4 – \"ü\"\n",
-            "token_ids":[4,0],"finish_reason":"stop","reward":1,"rewards":{"exact-answer":1,"format":null}}
-            """.ReplaceLineEndings("") + "\n",
-            File.ReadAllText(run.Rollouts));
+            "token_ids":[4,0],"logprobs":[-0.5,-1],"finish_reason":"stop","reward":1,"rewards":{"exact-answer":1,"format":null}}
+            """.ReplaceLineEndings(""),
+            File.ReadAllLines(run.Rollouts)[0]);
+        Assert.Contains("""
+            "logprobs":[-0.5,-1],"sampling_logprobs":[-0.25,0],
+            """, File.ReadAllLines(run.Rollouts)[1], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -48,6 +54,7 @@ public sealed class RolloutsWriterTests : IDisposable
         Prompt = "2+2=",
         Completion = "4 – \"ü\"\n",
         TokenIds = [4, 0],
+        Logprobs = [-0.5f, -1],
         FinishReason = "stop",
         Reward = 1,
         Rewards = new() { ["exact-answer"] = 1, ["format"] = double.NaN },

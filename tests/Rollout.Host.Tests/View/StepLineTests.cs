@@ -23,6 +23,14 @@ public sealed class StepLineTests
             StringComparison.Ordinal);
 
     [Fact]
+    public void Groups_that_were_drawn_and_dropped_are_there_when_there_are_any() =>
+        Assert.StartsWith(
+            "step 12/40  reward 0.365 ± 0.250  drew 48 groups, dropped 32  rollout",
+            StepLine.Format(
+                Reports.Step(12).With(Metrics.DrawnGroups, 48).With(Metrics.DroppedGroups, 32), steps: 40, TimeSpan.Zero),
+            StringComparison.Ordinal);
+
+    [Fact]
     public void The_time_left_is_that_of_the_latest_steps()
     {
         StepMetrics[] slowStart =

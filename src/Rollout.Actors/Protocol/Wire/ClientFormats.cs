@@ -19,7 +19,7 @@ internal static class ClientFormats
             static (ref reader) => new SubmitGroup(
                 ReadRequest(ref reader), ReadOptionalPolicy(ref reader), ReadEpoch(ref reader), reader.OptionalText())),
         new WireFormat<CompletionsReady>(
-            "completions-ready:2",
+            "completions-ready:3",
             static (ref writer, ready) =>
             {
                 WriteEpoch(ref writer, ready.Epoch);

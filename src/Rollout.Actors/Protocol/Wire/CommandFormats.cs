@@ -16,7 +16,7 @@ internal static class CommandFormats
             },
             static (ref reader) => new SchedulerHere(ReadEpoch(ref reader), TimeSpan.FromTicks(reader.Whole64()))),
         new WireFormat<AssignSamples>(
-            "assign-samples:2",
+            "assign-samples:3",
             static (ref writer, assign) =>
             {
                 WriteEpoch(ref writer, assign.Epoch);

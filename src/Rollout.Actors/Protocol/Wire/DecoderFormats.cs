@@ -40,7 +40,7 @@ internal static class DecoderFormats
                 reader.Whole(),
                 reader.Bool())),
         new WireFormat<DecoderReport>(
-            "decoder-report:3",
+            "decoder-report:4",
             static (ref writer, report) =>
             {
                 WriteDecoder(ref writer, report.Decoder);

@@ -85,15 +85,20 @@ internal static class WireFields
         writer.Wholes(sampled.Tokens);
         writer.Numbers(sampled.Logprobs);
         WriteEach(ref writer, sampled.Versions, WriteSpan);
+        writer.OptionalNumbers(sampled.SamplingLogprobs);
     }
 
     /// <summary>Refuses another number of log-probabilities than of tokens.</summary>
     public static SampledTokens ReadSampled(ref WireReader reader)
     {
-        var (tokens, logprobs) = (reader.Wholes(), reader.Numbers());
-        return tokens.Length == logprobs.Length
-            ? new SampledTokens(tokens, logprobs, ReadEach(ref reader, ReadSpan))
-            : throw new SerializationException($"{logprobs.Length} log-probabilities of {tokens.Length} tokens");
+        var sampled = new SampledTokens(
+            reader.Wholes(), reader.Numbers(), ReadEach(ref reader, ReadSpan), reader.OptionalNumbers());
+        var (tokens, logprobs) = (sampled.Count, sampled.Logprobs.Length);
+        var sampling = sampled.SamplingLogprobs?.Length ?? tokens;
+        return tokens == logprobs && tokens == sampling
+            ? sampled
+            : throw new SerializationException(
+                $"{(tokens == logprobs ? sampling : logprobs)} log-probabilities of {tokens} tokens");
     }
 
     public static void WriteCompletion(ref WireWriter writer, Completion completion)

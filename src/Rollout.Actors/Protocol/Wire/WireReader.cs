@@ -80,6 +80,8 @@ internal ref struct WireReader(byte[] bytes, ExtendedActorSystem system)
 
     public float[] Numbers() => Values<float>();
 
+    public float[]? OptionalNumbers() => _reader.TryReadNil() ? null : Numbers();
+
     /// <summary>Refuses bytes after the last field.</summary>
     public void End()
     {

@@ -41,5 +41,13 @@ internal ref struct WireWriter(IBufferWriter<byte> buffer)
     /// <inheritdoc cref="Wholes"/>
     public void Numbers(ReadOnlySpan<float> values) => _writer.Write(MemoryMarshal.AsBytes(values));
 
+    public void OptionalNumbers(float[]? values)
+    {
+        if (values is null)
+            _writer.WriteNil();
+        else
+            Numbers(values);
+    }
+
     public void Flush() => _writer.Flush();
 }

@@ -8,6 +8,7 @@
 //   tokens    [draws] int32, written; -1 where the row has NaN, +inf or nothing finite, or no token won
 //   logprobs  [draws] float, written; natural, under this temperature (1 for temperature 0), before any filter;
 //             NaN where the token is -1
+//   sampling_logprobs  [draws] float, written; the same among the tokens that the filters keep
 // One thread block for each draw. Without filters a row is read once, for maximum, sum and race together. A
 // token whose uniform variable u is above weight * exp(most - best score) can't win, since E >= u. So most
 // tokens cost their random bits and one comparison, but no logarithm. Bound by memory and the noise's
@@ -159,14 +160,21 @@ __device__ __forceinline__ void race_all(const Row& row, const DrawOf& draw, Sof
   best = race.best;
 }
 
-// Returns the winner among the kept tokens. top is the largest logit.
-__device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const Edge edge, float top) {
+// The winner among the kept tokens, and the sum of their 2^(logit * c - most).
+struct Kept {
+  Scored best;
+  double sum;
+};
+
+// Races the kept tokens. top is the largest logit. best is this thread's, sum the block's.
+__device__ __noinline__ Kept race_kept(const Row row, const DrawOf draw, const Edge edge, float top) {
   const float c = kLog2E / draw.temperature, largest = top / draw.temperature;
   __shared__ float told;
   if (threadIdx.x == 0) told = -3e38f;
   __syncthreads();
   Race race;
   race.start(top * c);
+  float sum = 0;
   row.each([&](int first, const float(&run)[kRun]) {
     unsigned kept = 0;
 #pragma unroll
@@ -183,17 +191,21 @@ __device__ __noinline__ Scored race_kept(const Row row, const DrawOf draw, const
       // The largest logit is always kept, even where min_p is 1 and the quotient is rounded.
       const bool strong =
           draw.min_p <= 0 || run[i] == top || expf(run[i] / draw.temperature - largest) >= draw.min_p;
-      if ((kept >> i & 1) && strong && can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
+      if (!(kept >> i & 1) || !strong) continue;
+      sum += weight;
+      if (can_win(word_of(bits, i), weight * race.limit)) candidates |= 1u << i;
     }
     race.enter(candidates, first, run, bits, draw.temperature, top * c, &told);
   });
-  return race.best;
+  double sums[1] = {sum};
+  block_sums(sums);
+  return {race.best, sums[0]};
 }
 
 extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
     sample_tokens(const Element* __restrict__ logits, const DrawOf* __restrict__ draws,
                   const int* __restrict__ counts, int* __restrict__ tokens, float* __restrict__ logprobs,
-                  int vocabulary, int stride) {
+                  float* __restrict__ sampling_logprobs, int vocabulary, int stride) {
   if (blockIdx.x >= counts[2]) return;
   const DrawOf draw = draws[blockIdx.x];
   const bool greedy = draw.temperature == 0;
@@ -215,23 +227,30 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 2)
   const bool finite =
       softmax.sum > 0 && softmax.sum < infinity() && softmax.most > -3e38f && softmax.most < 3e38f;
 
+  double kept_sum = softmax.sum;
   if (finite && filtered) {
     const float top = static_cast<float>(best.score);
     const Edge edge = ordered ? find_edge(row, draw.top_k, draw.top_p, temperature, top, softmax.sum)
                               : Edge{kNoKey, vocabulary, 0};
-    best = block_best(race_kept(row, draw, edge, top));
+    const Kept kept = race_kept(row, draw, edge, top);
+    kept_sum = kept.sum;
+    best = block_best(kept.best);
   }
 
   if (threadIdx.x == 0) {
     // Rounding can leave a race without candidates, and so without a winner.
     const bool drawn = finite && best.score > -double_infinity();
     tokens[blockIdx.x] = drawn ? best.token : -1;
-    float logprob = __int_as_float(0x7fc00000);
+    float logprob = __int_as_float(0x7fc00000), sampling_logprob = logprob;
     if (drawn) {
       const double scaled = static_cast<double>(to_float(row.logits[best.token])) * (kLog2E / temperature);
-      logprob = static_cast<float>((scaled - softmax.most - log2(static_cast<double>(softmax.sum))) *
-                                   0.6931471805599453);
+      const double below = scaled - softmax.most;  // the largest logit
+      logprob = static_cast<float>((below - log2(static_cast<double>(softmax.sum))) * 0.6931471805599453);
+      // A token that is kept alone has probability 1, also where its weight was rounded.
+      sampling_logprob =
+          filtered ? static_cast<float>(fmin(0.0, below - log2(kept_sum)) * 0.6931471805599453) : logprob;
     }
     logprobs[blockIdx.x] = logprob;
+    sampling_logprobs[blockIdx.x] = sampling_logprob;
   }
 }

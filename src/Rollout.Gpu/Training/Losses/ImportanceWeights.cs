@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training.Losses;
 
 /// <summary>
-/// Weights that correct for the difference of the distribution μ that sampled a token from π_old, as the trainer
-/// computes it: w = π_old/μ of each token, or its product over the completion. Truncated (Ionides 2008; TIS, Yao et
+/// Weights that correct for the difference of the sampler's distribution from π_old, as the trainer computes it: w of
+/// each token (see <see cref="ImportanceSupport"/>), or its product over the completion. Truncated (Ionides 2008; TIS, Yao et
 /// al. 2025): clamp(w, floor, cap). Masked (IcePop, Ling team 2025; TRL's *_mask): w where floor ≤ w ≤ cap, else 0.
 /// With π_old the policy before the batch's updates this is AReaL's decoupled loss (arXiv:2505.24298).
 /// </summary>
@@ -16,7 +16,7 @@ namespace Rollout.Gpu.Training.Losses;
 internal sealed record ImportanceWeights(Tensor Values, Tensor Raw, Tensor Outside)
 {
     /// <param name="recipe">Kind and bounds; the kind is not None.</param>
-    /// <param name="differences">[tokens] log π_old − log μ, 0 where masked.</param>
+    /// <param name="differences">[tokens] log w, 0 where masked.</param>
     /// <param name="totals">Sums over completions.</param>
     public static ImportanceWeights Of(LossRecipe recipe, Tensor differences, SequenceTotals totals)
     {

@@ -21,8 +21,8 @@ internal sealed record TokenLossInput(
     public Tensor? ReferenceLogprobs { get; init; }
 
     /// <summary>
-    /// [tokens] log μ of the distribution that was sampled from, after temperature, top-k, top-p and min-p; needed
-    /// where there is an importance correction.
+    /// [tokens] what the importance weight subtracts from log π_old: log p before top-k, top-p and min-p, or log μ after
+    /// them (see <see cref="Contracts.ImportanceSupport"/>); needed where there is an importance correction.
     /// </summary>
     public Tensor? SamplerLogprobs { get; init; }
 }

@@ -5,46 +5,34 @@ using Rollout.Actors.Text;
 namespace Rollout.Actors.Data;
 
 /// <summary>
-/// Prompts from files of JSON lines, shuffled by the seed. Every line is checked at the start, so that a broken one is
-/// refused before the run begins, and is read again when its turn comes. The id of an item is its file name and line.
-/// Its fields are the other texts and numbers of the line, and "answer".
+/// Prompts from files of JSON lines, CSV or Parquet. Every record is checked at the start, so that a broken one is refused
+/// before the run begins, and is read again when its turn comes. The id of an item is its file name and line (or row, of a
+/// Parquet file). Its fields are the other texts and numbers of the record, and "answer".
 /// </summary>
-public sealed class JsonlDataset : IPromptDataset, IDisposable
+public sealed class FileDataset : IPromptSource, IDisposable
 {
     // The held-out order is the same in every run, whatever its seed.
     private const ulong HeldOutSeed = 0x68656C646F7574;
 
-    private readonly JsonlSettings _settings;
+    private readonly FileSettings _settings;
     private readonly Func<IReadOnlyList<ChatMessage>, string>? _formatChat;
-    private readonly ulong _seed;
-    private readonly JsonLines _train;
-    private readonly JsonLines? _heldOut;
+    private readonly List<RecordFile> _files = [];
 
-    /// <param name="settings">The files, and how to read their lines.</param>
-    /// <param name="seed">Decides the order of training prompts.</param>
+    /// <param name="settings">The files, and how to read their records.</param>
     /// <param name="formatChat">The model's chat format with the assistant's turn opened; null if it has none.</param>
-    /// <param name="cancellation">Ends the check of the lines.</param>
-    /// <exception cref="InvalidDataException">A file is missing, or a line is wrong: <c>FILE:LINE: …</c>.</exception>
-    public JsonlDataset(
-        JsonlSettings settings,
-        long seed,
+    /// <param name="cancellation">Ends the check of the records.</param>
+    /// <exception cref="InvalidDataException">A file is missing, or a record is wrong: <c>FILE:LINE: …</c>.</exception>
+    public FileDataset(
+        FileSettings settings,
         Func<IReadOnlyList<ChatMessage>, string>? formatChat = null,
         CancellationToken cancellation = default)
     {
-        (_settings, _seed, _formatChat) = (settings, (ulong)seed, formatChat);
-        _train = new JsonLines(settings.Train, cancellation);
+        (_settings, _formatChat) = (settings, formatChat);
         try
         {
-            _heldOut = settings.HeldOut.Length == 0 ? null : new JsonLines(settings.HeldOut, cancellation);
-            foreach (var lines in _heldOut is null ? [_train] : (JsonLines[])[_train, _heldOut])
-            {
-                for (var index = 0; index < lines.Count; index++)
-                {
-                    cancellation.ThrowIfCancellationRequested();
-                    Read(lines, index);
-                }
-            }
-            HeldOut = _heldOut is null ? [] : Shuffled(_heldOut);
+            var train = Open(settings.Train, cancellation);
+            Train = new PromptList(train.Count, index => Read(train, index));
+            HeldOut = settings.HeldOut.Length == 0 ? [] : Shuffled(Open(settings.HeldOut, cancellation));
         }
         catch
         {
@@ -54,30 +42,33 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>In a fixed shuffled order, so that the first n are a fair sample.</remarks>
-    public IReadOnlyList<PromptItem> HeldOut { get; }
-
-    /// <summary>Training prompts of one epoch.</summary>
-    public int TrainCount => _train.Count;
+    public IReadOnlyList<PromptItem> Train { get; }
 
     /// <inheritdoc/>
-    public PromptItem Train(long cursor) =>
-        Read(_train, SeededPermutation.AtCursor(_train.Count, _seed, cursor));
+    public IReadOnlyList<PromptItem> HeldOut { get; }
 
     /// <summary>Closes the files.</summary>
-    public void Dispose()
+    public void Dispose() => _files.ForEach(file => file.Dispose());
+
+    private RecordFile Open(string path, CancellationToken cancellation)
     {
-        _train.Dispose();
-        _heldOut?.Dispose();
+        var file = RecordFile.Open(path, _settings.Format, cancellation);
+        _files.Add(file);
+        for (var index = 0; index < file.Count; index++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Read(file, index);
+        }
+        return file;
     }
 
-    private PromptList Shuffled(JsonLines lines)
+    private PromptList Shuffled(RecordFile file)
     {
-        var order = new SeededPermutation(lines.Count, HeldOutSeed);
-        return new PromptList(lines.Count, index => Read(lines, order[index]));
+        var order = new SeededPermutation(file.Count, HeldOutSeed);
+        return new PromptList(file.Count, index => Read(file, order[index]));
     }
 
-    private PromptItem Read(JsonLines lines, int index)
+    private PromptItem Read(RecordFile lines, int index)
     {
         using var document = lines.Read(index);
         return new PromptItem(
@@ -86,7 +77,7 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
             Fields(lines, index, document.RootElement));
     }
 
-    private Dictionary<string, string> Fields(JsonLines lines, int index, JsonElement line)
+    private Dictionary<string, string> Fields(RecordFile lines, int index, JsonElement line)
     {
         var fields = new Dictionary<string, string>();
         foreach (var property in line.EnumerateObject())
@@ -100,7 +91,7 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         return fields;
     }
 
-    private string Prompt(JsonLines lines, int index, JsonElement line)
+    private string Prompt(RecordFile lines, int index, JsonElement line)
     {
         return JsonFile.Get(line, _settings.PromptField) switch
         {
@@ -122,7 +113,7 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         return format([new ChatMessage("user", text)]);
     }
 
-    private string FromMessages(JsonLines lines, int index, JsonElement list)
+    private string FromMessages(RecordFile lines, int index, JsonElement list)
     {
         var format = _formatChat ?? throw lines.Invalid(
             index, $"field \"{_settings.PromptField}\" is a list of messages, but the model has no "
@@ -138,7 +129,7 @@ public sealed class JsonlDataset : IPromptDataset, IDisposable
         }
     }
 
-    private InvalidDataException PromptKind(JsonLines lines, int index) => lines.Invalid(
+    private InvalidDataException PromptKind(RecordFile lines, int index) => lines.Invalid(
         index, $"field \"{_settings.PromptField}\" must be text or a list of {{role, content}} messages");
 
     private static string? Scalar(JsonElement value) => value.ValueKind switch

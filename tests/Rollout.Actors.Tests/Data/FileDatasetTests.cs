@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Rollout.Actors.Tests.Data;
 
-public sealed class JsonlDatasetTests
+public sealed class FileDatasetTests
 {
     [Fact]
     public void A_line_becomes_a_prompt_with_its_texts_and_numbers_as_fields()
@@ -15,16 +15,15 @@ public sealed class JsonlDatasetTests
         var path = folder.Write("train.jsonl", """
             {"question": "2+2?", "solution": "#### 4", "level": 3, "weight": 1.50, "tags": [], "yes": true, "no": null}
             """);
-        using var dataset = new JsonlDataset(
+        using var dataset = new FileDataset(
             Settings(path) with
             {
                 PromptField = "question",
                 AnswerField = "solution",
                 Prefix = "Q: ",
                 Suffix = "\nA:",
-            },
-            seed: 1);
-        var item = dataset.Train(0);
+            });
+        var item = dataset.Train[0];
         Assert.Equal("train.jsonl:1", item.Id);
         Assert.Equal("Q: 2+2?\nA:", item.Prompt);
         Assert.Equal(
@@ -38,22 +37,6 @@ public sealed class JsonlDatasetTests
             item.Fields);
     }
 
-    [Fact]
-    public void An_epoch_gives_every_line_once_shuffled_by_the_seed_and_a_cursor_resumes()
-    {
-        using var folder = new TemporaryFolder();
-        var path = folder.Write("train.jsonl", Lines(500));
-        using var dataset = Open(path, seed: 1);
-        using var again = Open(path, seed: 1);
-        using var other = Open(path, seed: 2);
-        string[] epoch = [.. Enumerable.Range(0, 500).Select(at => dataset.Train(at).Prompt)];
-        Assert.Equal(500, dataset.TrainCount);
-        Assert.Equal(Enumerable.Range(0, 500).Select(i => $"prompt {i}").Order(), epoch.Order());
-        Assert.NotEqual(Enumerable.Range(0, 500).Select(i => $"prompt {i}"), epoch);
-        Assert.NotEqual(epoch, Enumerable.Range(0, 500).Select(at => other.Train(at).Prompt));
-        Assert.Equal(dataset.Train(1234).Prompt, again.Train(1234).Prompt);
-    }
-
     [Theory]
     [InlineData("\n")]
     [InlineData("\r\n")]
@@ -62,10 +45,10 @@ public sealed class JsonlDatasetTests
         using var folder = new TemporaryFolder();
         var path = folder.Write("t.jsonl", "\uFEFF" + string.Join(
             newLine, "", """{"prompt": "a"}""", "  \t", """{"prompt": "日本"}""", ""));
-        using var dataset = Open(path, seed: 1);
+        using var dataset = Open(path);
         Assert.Equal(
             [("t.jsonl:2", "a"), ("t.jsonl:4", "日本")],
-            Enumerable.Range(0, 2).Select(at => dataset.Train(at))
+            dataset.Train
                 .Select(item => (item.Id, item.Prompt)).Order());
     }
 
@@ -76,8 +59,8 @@ public sealed class JsonlDatasetTests
         var path = folder.Write("t.jsonl", string.Concat(Enumerable.Range(0, 300)
             .Select(i => $$"""{"prompt": "{{i}} {{new string('x', i * 7)}}"}""" + "\n")));
         Assert.True(new FileInfo(path).Length > 3 * 65536);
-        using var dataset = Open(path, seed: 1);
-        Assert.All(Enumerable.Range(0, 300).Select(at => dataset.Train(at)), item =>
+        using var dataset = Open(path);
+        Assert.All(dataset.Train, item =>
         {
             var number = int.Parse(item.Id.Split(':')[1]) - 1;
             Assert.Equal($"{number} {new string('x', number * 7)}", item.Prompt);
@@ -85,21 +68,18 @@ public sealed class JsonlDatasetTests
     }
 
     [Fact]
-    public void Held_out_lines_come_in_an_order_of_their_own_that_no_seed_changes()
+    public void Held_out_lines_come_in_a_fixed_shuffled_order()
     {
         using var folder = new TemporaryFolder();
-        var settings = Settings(folder.Write("train.jsonl", Lines(3))) with
-        {
-            HeldOut = folder.Write("test.jsonl", Lines(100)),
-        };
-        using var one = new JsonlDataset(settings, seed: 1);
-        using var other = new JsonlDataset(settings, seed: 2);
+        var settings = Settings(folder.Write("train.jsonl", Lines(3))) with { HeldOut = folder.Write("test.jsonl", Lines(100)) };
+        using var one = new FileDataset(settings);
+        using var other = new FileDataset(settings);
         string[] prompts = [.. one.HeldOut.Select(item => item.Prompt)];
         Assert.Equal(prompts, other.HeldOut.Select(item => item.Prompt));
         Assert.Equal(Enumerable.Range(0, 100).Select(i => $"prompt {i}").Order(), prompts.Order());
         Assert.NotEqual(Enumerable.Range(0, 100).Select(i => $"prompt {i}"), prompts);
         Assert.Equal(prompts[7], one.HeldOut[7].Prompt);
-        using var without = Open(settings.Train, seed: 1);
+        using var without = Open(settings.Train);
         Assert.Empty(without.HeldOut);
     }
 
@@ -110,11 +90,11 @@ public sealed class JsonlDatasetTests
         var settings = Settings(folder.Write("t.jsonl", """
             {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}
             """)) with { Suffix = "!", Chat = ChatWrapping.User };
-        using var messages = new JsonlDataset(settings, seed: 1, Format);
-        Assert.Equal("system:s|user:u", messages.Train(0).Prompt);
-        using var text = new JsonlDataset(
-            settings with { Train = folder.Write("u.jsonl", """{"prompt": "hi"}""") }, seed: 1, Format);
-        Assert.Equal("user:hi!", text.Train(0).Prompt);
+        using var messages = new FileDataset(settings, Format);
+        Assert.Equal("system:s|user:u", messages.Train[0].Prompt);
+        using var text = new FileDataset(
+            settings with { Train = folder.Write("u.jsonl", """{"prompt": "hi"}""") }, Format);
+        Assert.Equal("user:hi!", text.Train[0].Prompt);
 
         static string Format(IReadOnlyList<ChatMessage> messages) =>
             string.Join('|', messages.Select(message => $"{message.Role}:{message.Content}"));
@@ -138,7 +118,7 @@ public sealed class JsonlDatasetTests
         var path = folder.Write("t.jsonl", $$"""{"prompt": "fine"}{{"\n"}}{{line}}""");
         var chat = ChatTemplate.Load(folder.Path);
         var wrong = Assert.Throws<InvalidDataException>(
-            () => new JsonlDataset(Settings(path), seed: 1, messages => chat.Format(messages)));
+            () => new FileDataset(Settings(path), messages => chat.Format(messages)));
         Assert.StartsWith(Path.Combine(folder.Path, complaint), wrong.Message);
     }
 
@@ -149,7 +129,7 @@ public sealed class JsonlDatasetTests
         var path = Path.Combine(folder.Path, "t.jsonl");
         Assert.EndsWith("t.jsonl: no such file", Wrong(path));
         folder.Write("t.jsonl", "\n\n");
-        Assert.EndsWith("t.jsonl: holds no line", Wrong(path));
+        Assert.EndsWith("t.jsonl: holds no prompt", Wrong(path));
         File.WriteAllBytes(path, [.. Encoding.UTF8.GetBytes("{\"prompt\": \""), 0xFF, .. "\"}"u8]);
         Assert.EndsWith("t.jsonl:1: not valid UTF-8", Wrong(path));
         folder.Write("t.jsonl", """{"prompt": [{"role": "user", "content": "x"}]}""");
@@ -172,16 +152,17 @@ public sealed class JsonlDatasetTests
         using var folder = new TemporaryFolder();
         var settings = Settings(folder.Write("t.jsonl", Lines(3)));
         Assert.Throws<OperationCanceledException>(
-            () => new JsonlDataset(settings, seed: 1, cancellation: new CancellationToken(canceled: true)));
+            () => new FileDataset(settings, cancellation: new CancellationToken(canceled: true)));
     }
 
     private static string Wrong(string path) =>
-        Assert.Throws<InvalidDataException>(() => Open(path, seed: 1)).Message;
+        Assert.Throws<InvalidDataException>(() => Open(path)).Message;
 
-    private static JsonlDataset Open(string path, long seed) =>
-        new(Settings(path), seed);
+    private static FileDataset Open(string path) =>
+        new(Settings(path));
 
-    private static JsonlSettings Settings(string path) => RolloutSettings.From(ConfigTree.Load()).Data.Jsonl with { Train = path };
+    private static FileSettings Settings(string path) =>
+        (FileSettings)RolloutSettings.From(ConfigTree.Load()).Data.Sections[DatasetType.Jsonl] with { Train = path };
 
     private static string Lines(int count) => string.Join('\n', Enumerable.Range(0, count)
         .Select(i => $$"""{"prompt": "prompt {{i}}", "answer": {{i}}}"""));
