@@ -54,7 +54,7 @@ public sealed class DataFormatTests : IDisposable
     }
 
     [Fact]
-    public async Task Parquet_rows_of_several_row_groups_become_prompts_with_texts_and_numbers_as_fields()
+    public async Task Parquet_rows_of_several_row_groups_become_prompts_with_their_fields()
     {
         await WriteAsync(
             new ParquetSchema(

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Tests.Data;
 public sealed class WeightedTurnsTests
 {
     [Fact]
-    public void Every_part_has_its_share_of_any_number_of_turns_and_counts_them_from_the_turn_alone() =>
+    public void Every_part_has_its_share_of_any_number_of_turns() =>
         Prop.ForAll(
             Gen.Choose(1, 1000).NonEmptyListOf().ToArbitrary(), Gen.Choose(0, 1 << 20).ToArbitrary(), (weights, seed) =>
             {
