@@ -23,7 +23,7 @@ internal sealed class Job
         Model = Path.Combine(folder, "model");
         Prompts = Path.Combine(folder, "prompts.jsonl");
         Reference = Path.Combine(folder, "reference.jsonl");
-        CopyModel(Path.Combine(Repository(), "models", "arithmetic"));
+        CopyModel(Path.Combine(AppContext.BaseDirectory, "models", "arithmetic"));
         var random = new Random(20);
         File.WriteAllLines(Prompts, Enumerable.Range(0, groups).Select(i => Line(random, i)));
     }
@@ -59,14 +59,5 @@ internal sealed class Job
         File.WriteAllText(config, File.ReadAllText(config).Replace(
             "\"max_position_embeddings\": 64", $"\"max_position_embeddings\": {LongestSequence}",
             StringComparison.Ordinal));
-    }
-
-    private static string Repository()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Rollout.Actors.sln")))
-            folder = folder.Parent;
-        return folder?.FullName ?? throw new InvalidOperationException(
-            $"{AppContext.BaseDirectory} is not below the repository, whose models/arithmetic is needed");
     }
 }

@@ -62,7 +62,11 @@ public sealed class DataFormatTests : IDisposable
                 new DataField<double>("share"), new DataField<bool>("yes")),
             Enumerable.Range(0, 5).Select(i => new Dictionary<string, object?>
             {
-                ["prompt"] = $"日本 {i}", ["answer"] = $"{i}", ["level"] = i == 1 ? null : i, ["share"] = i / 4.0, ["yes"] = true,
+                ["prompt"] = $"日本 {i}",
+                ["answer"] = $"{i}",
+                ["level"] = i == 1 ? null : i,
+                ["share"] = i / 4.0,
+                ["yes"] = true,
             }));
         using var dataset = Open("t.parquet", DataFormat.Parquet);
         Assert.Equal(Enumerable.Range(0, 5).Select(i => ($"t.parquet:{i + 1}", $"日本 {i}")), dataset.Train.Select(item => (item.Id, item.Prompt)));

@@ -1,7 +1,7 @@
 using Akka.Actor;
 using Akka.TestKit.Xunit2;
-using Rollout.Actors.Decoding;
 using Rollout.Actors.Blocks;
+using Rollout.Actors.Decoding;
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Xunit;

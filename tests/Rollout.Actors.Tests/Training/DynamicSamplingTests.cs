@@ -75,7 +75,7 @@ public sealed class DynamicSamplingTests : TrainerActorTest
     }
 
     [Fact]
-    public async Task The_step_after_it_draws_the_prompts_behind_those_that_were_dropped_also_when_resumed()
+    public async Task The_next_step_draws_the_prompts_behind_the_dropped_ones_also_when_resumed()
     {
         var job = Sampled(wanted: 2, batches: 10);
         var trainer = Start(job with { Train = job.Train with { Steps = 2 } });

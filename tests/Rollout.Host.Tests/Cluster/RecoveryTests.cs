@@ -10,7 +10,8 @@ namespace Rollout.Host.Tests.Cluster;
 /// </summary>
 public sealed class RecoveryTests(ITestOutputHelper log) : HostProcessTest(log)
 {
-    protected override int PromptCount => 600;
+    // More than the job can do before the second death is acted on; the processes are killed at the end.
+    protected override int PromptCount => 6000;
 
     [Fact]
     public async Task A_killed_process_is_down_before_it_is_unreachable_and_its_work_goes_on()

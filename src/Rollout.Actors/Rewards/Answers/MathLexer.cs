@@ -7,11 +7,35 @@ internal static partial class MathLexer
 {
     private static readonly Dictionary<string, string> Signs = new(StringComparer.Ordinal)
     {
-        ["cdot"] = "*", ["times"] = "*", ["ast"] = "*", ["div"] = "/", ["le"] = "≤", ["leq"] = "≤", ["leqslant"] = "≤",
-        ["ge"] = "≥", ["geq"] = "≥", ["geqslant"] = "≥", ["lt"] = "<", ["gt"] = ">", ["ne"] = "≠", ["neq"] = "≠",
-        ["pm"] = "±", ["mp"] = "±", ["cup"] = "∪", ["in"] = "∈", ["approx"] = "≈", ["to"] = "→", ["circ"] = "°",
-        ["degree"] = "°", ["lbrace"] = "\\{", ["rbrace"] = "\\}", ["mid"] = "|", ["vert"] = "|", ["lvert"] = "|",
-        ["rvert"] = "|", ["colon"] = ":",
+        ["cdot"] = "*",
+        ["times"] = "*",
+        ["ast"] = "*",
+        ["div"] = "/",
+        ["le"] = "≤",
+        ["leq"] = "≤",
+        ["leqslant"] = "≤",
+        ["ge"] = "≥",
+        ["geq"] = "≥",
+        ["geqslant"] = "≥",
+        ["lt"] = "<",
+        ["gt"] = ">",
+        ["ne"] = "≠",
+        ["neq"] = "≠",
+        ["pm"] = "±",
+        ["mp"] = "±",
+        ["cup"] = "∪",
+        ["in"] = "∈",
+        ["approx"] = "≈",
+        ["to"] = "→",
+        ["circ"] = "°",
+        ["degree"] = "°",
+        ["lbrace"] = "\\{",
+        ["rbrace"] = "\\}",
+        ["mid"] = "|",
+        ["vert"] = "|",
+        ["lvert"] = "|",
+        ["rvert"] = "|",
+        ["colon"] = ":",
     };
 
     private static readonly HashSet<string> Ignored = new(StringComparer.Ordinal)
@@ -27,8 +51,23 @@ internal static partial class MathLexer
 
     private static readonly Dictionary<char, string> Letters = new()
     {
-        ['−'] = "-", ['–'] = "-", ['×'] = "*", ['·'] = "*", ['⋅'] = "*", ['∗'] = "*", ['÷'] = "/", ['∕'] = "/",
-        ['≤'] = "≤", ['≥'] = "≥", ['≠'] = "≠", ['±'] = "±", ['∪'] = "∪", ['∈'] = "∈", ['°'] = "°", ['≈'] = "≈", ['→'] = "→",
+        ['−'] = "-",
+        ['–'] = "-",
+        ['×'] = "*",
+        ['·'] = "*",
+        ['⋅'] = "*",
+        ['∗'] = "*",
+        ['÷'] = "/",
+        ['∕'] = "/",
+        ['≤'] = "≤",
+        ['≥'] = "≥",
+        ['≠'] = "≠",
+        ['±'] = "±",
+        ['∪'] = "∪",
+        ['∈'] = "∈",
+        ['°'] = "°",
+        ['≈'] = "≈",
+        ['→'] = "→",
     };
 
     /// <summary>The tokens, an <see cref="MathTokenKind.End"/> last.</summary>
