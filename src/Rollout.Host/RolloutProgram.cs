@@ -24,6 +24,7 @@ internal static class RolloutProgram
     {
         Train = TrainJob.RunAsync,
         Pretrain = PretrainJob.RunAsync,
+        Sft = SftJob.RunAsync,
         Generate = GenerateJob.RunAsync,
         Bench = BenchJob.RunAsync,
         Host = HostJob.RunAsync,

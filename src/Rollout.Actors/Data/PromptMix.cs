@@ -49,6 +49,9 @@ public sealed class PromptMix : IPromptDataset
     public IEnumerable<PromptItem> FromFiles =>
         _parts.Where(part => part.Prompts is FileDataset).SelectMany(part => List(part, part.Prompts.Train));
 
+    /// <summary>The training prompts of all datasets, each once.</summary>
+    public IEnumerable<PromptItem> Epoch => _parts.SelectMany(part => List(part, part.Prompts.Train));
+
     /// <inheritdoc/>
     public PromptItem Train(long cursor)
     {

@@ -62,6 +62,8 @@ public sealed partial record RolloutSettings
 
     public required PretrainSettings Pretrain { get; init; }
 
+    public required SftSettings Sft { get; init; }
+
     public required BarrierSettings Barrier { get; init; }
 
     public required OutputSettings Output { get; init; }
@@ -92,6 +94,7 @@ public sealed partial record RolloutSettings
             Train = TrainerSettings.From(section.Section("train")),
             Eval = EvalSettings.From(section.Section("eval")),
             Pretrain = PretrainSettings.From(section.Section("pretrain")),
+            Sft = SftSettings.From(section.Section("sft")),
             Barrier = BarrierSettings.From(section.Section("barrier")),
             Output = OutputSettings.From(section.Section("output")),
             Cluster = ClusterSettings.From(section.Section("cluster")),

@@ -16,45 +16,63 @@ public static class RunFingerprint
     /// <summary>The key of the threads of a CPU operation.</summary>
     public const string Threads = "threads";
 
-    private const string Steps = "train.steps";
-    private const string Schedule = "train.lr-schedule";
+    private const string Train = "train", Sft = "sft";
+    private const string MicroBatch = "train.micro-batch-tokens";
     private const string FileHash = "sha256:";
 
     /// <summary>Keys and sections that decide what is learnt.</summary>
-    private static readonly string[] Fixed = ["seed", "model.weights", "data", "sampling", "rewards", "train"];
+    private static readonly string[] Fixed = ["seed", "model.weights", "data", "sampling", "rewards", Train];
+
+    /// <summary>The same, of a supervised run.</summary>
+    private static readonly string[] FixedOfSft = ["seed", "model.weights", "data", Sft];
 
     /// <summary>Keys that a run may go on with other values of: said in a warning.</summary>
     public static IReadOnlyList<string> Changeable { get; } =
     [
         "device", "dtype", Threads, "engine", "decoder.batch-invariant",
-        Steps, "train.learning-rate", "train.min-learning-rate", "train.warmup-steps", Schedule, "train.weight-decay",
-        "train.max-grad-norm", "train.micro-batch-tokens", "train.deterministic", "train.autograd",
+        "train.steps", "train.learning-rate", "train.min-learning-rate", "train.warmup-steps", "train.lr-schedule",
+        "train.weight-decay", "train.max-grad-norm", MicroBatch, "train.deterministic", "train.autograd",
         "eval.prompts", "eval.right-at",
+        "sft.steps", "sft.epochs", "sft.learning-rate", "sft.min-learning-rate", "sft.warmup-steps", "sft.lr-schedule",
+        "sft.max-grad-norm",
     ];
 
-    /// <summary>Keys of the section train that change nothing that is learnt.</summary>
+    /// <summary>Keys of the sections train and sft that change nothing that is learnt.</summary>
     public static IReadOnlyList<string> Free { get; } =
     [
         "train.max-skipped-updates", "train.reference-offload", "train.reward-timeout", "train.reward-concurrency",
         "train.reward-tries", "train.reward-retry-wait", "train.max-stuck-rewards", "train.step-timeout",
+        "sft.eval-every",
     ];
 
     /// <summary>The fingerprint of a configuration. Files that data and rewards name are read whole.</summary>
     /// <param name="tree">The configuration.</param>
     /// <param name="model">Identifies the initial policy and its tokenizer.</param>
     /// <param name="threads">Threads of one operation on the CPU; null where a GPU computes.</param>
-    public static IReadOnlyDictionary<string, string> Of(ConfigTree tree, string model, int? threads)
+    public static IReadOnlyDictionary<string, string> Of(ConfigTree tree, string model, int? threads) => Of(
+        tree, [.. Fixed, .. Changeable.Where(key => !key.StartsWith("sft.", StringComparison.Ordinal))], Train, model, threads);
+
+    /// <summary>The fingerprint of supervised training.</summary>
+    /// <inheritdoc cref="Of(ConfigTree, string, int?)"/>
+    public static IReadOnlyDictionary<string, string> OfSft(ConfigTree tree, string model, int? threads) =>
+        Of(tree, [.. FixedOfSft, "device", "dtype", Threads, MicroBatch], Sft, model, threads);
+
+    private static SortedDictionary<string, string> Of(
+        ConfigTree tree, string[] keys, string recipe, string model, int? threads)
     {
         var texts = new SortedDictionary<string, string>(StringComparer.Ordinal) { [Model] = model };
         var root = (HoconObject)tree.Root.Fields["rollout"];
-        foreach (var key in Fixed.Concat(Changeable))
+        foreach (var key in keys)
             Add(root.Find(key.Split('.')), key, texts);
         texts.Remove(Threads);
         if (threads is { } count)
             texts[Threads] = count.ToString(CultureInfo.InvariantCulture);
         // The end of the run matters only where the learning rate falls towards it.
-        if (texts[Schedule] == "constant")
-            texts.Remove(Steps);
+        if (texts[$"{recipe}.lr-schedule"] == "constant")
+        {
+            texts.Remove($"{recipe}.steps");
+            texts.Remove($"{recipe}.epochs");
+        }
         return texts;
     }
 

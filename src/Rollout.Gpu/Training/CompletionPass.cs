@@ -14,7 +14,9 @@ namespace Rollout.Gpu.Training;
 /// <param name="model">The policy.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
 /// <param name="logitElements">Elements of one chunk of logits at most; a chunk has at least one row.</param>
-internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements) : ICompletionPass
+/// <param name="hits">Counts the targets of every pass; null counts none.</param>
+internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements, GreedyHits? hits = null)
+    : ICompletionPass
 {
     /// <summary>16 MiB in float32: stays near the cache.</summary>
     public const long LogitElementsOnCpu = 1L << 22;
@@ -86,6 +88,7 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
             var rows = Math.Min(_rowsAtOnce, input.TargetCount - start);
             var scaled = Scaled(model.Logits(hidden.narrow(0, start, rows))); // [rows, vocab]
             var targets = input.Targets.narrow(0, start, rows).unsqueeze(1); // [rows, 1]
+            hits?.Add(scaled, targets.squeeze(1));
             pieces.Add(
                 (scaled.gather(1, targets).squeeze(1) - scaled.logsumexp(-1)).MoveToOuterDisposeScope());
         }
@@ -101,6 +104,7 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         var scaled = Scaled(logits.detach()); // [rows, vocab]
+        hits?.Add(scaled, targets.squeeze(1));
         var normalizer = scaled.logsumexp(-1, keepdim: true); // [rows, 1]
         var logprobs = (scaled.gather(1, targets) - normalizer).squeeze(1); // [rows]
         using var divisor = temperature.ToScalar();

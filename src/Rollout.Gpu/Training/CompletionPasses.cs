@@ -34,9 +34,13 @@ internal sealed class CompletionPasses : IDisposable
     public AdamW? Optimizer { get; set; }
 
     /// <param name="model">The weights.</param>
-    public ICompletionPass Of(CausalLm model) => Tools is null
-        ? new CompletionPass(model, _temperature, _logitElements)
-        : new KernelCompletionPass(Tools, model, _temperature, parameter => Optimizer!.GradientSum(parameter));
+    public ICompletionPass Of(CausalLm model) => Of(model, hits: null);
+
+    /// <param name="model">The weights.</param>
+    /// <param name="hits">Counts the targets of every pass whose loss needs no other target; null counts none.</param>
+    public ICompletionPass Of(CausalLm model, GreedyHits? hits) => Tools is null
+        ? new CompletionPass(model, _temperature, _logitElements, hits)
+        : new KernelCompletionPass(Tools, model, _temperature, parameter => Optimizer!.GradientSum(parameter), hits);
 
     public void Dispose() => Tools?.Dispose();
 

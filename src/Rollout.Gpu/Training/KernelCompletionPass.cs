@@ -15,8 +15,10 @@ namespace Rollout.Gpu.Training;
 /// <param name="model">The weights.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
 /// <param name="gradients">The float32 sum that a parameter's gradient is added to.</param>
+/// <param name="hits">Counts the targets of every pass; null counts none.</param>
 internal sealed class KernelCompletionPass(
-    TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor> gradients) : ICompletionPass
+    TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor> gradients, GreedyHits? hits = null)
+    : ICompletionPass
 {
     // 384 MiB of float32 logits: rows enough to keep the matrix units busy.
     private const long LogitElements = 3L << 25;
@@ -116,6 +118,9 @@ internal sealed class KernelCompletionPass(
         {
             var rows = Math.Min(_rowsAtOnce, all - first);
             tools.Products.Forward(StatesOf(hidden, start + first), model.LogitProjection, logits, rows, wide: true);
+            hits?.Add(
+                TorchTensors.At(logits, [rows, vocabulary], ScalarType.Float32, model.Device),
+                memory.Targets.narrow(0, start + first, rows));
             tools.Kernels.CrossEntropy(
                 CudaStream.OfTorch, logits, memory.Input.Targets + ((start + first) * sizeof(int)),
                 TorchTensors.Pointer(logprobs) + (first * sizeof(float)),
@@ -133,11 +138,14 @@ internal sealed class KernelCompletionPass(
         {
             (_tools, _model) = (tools, model);
             tools.MakeCurrent();
-            Input = new PackedInput(input.Sequences, model.Device);
+            (Input, Targets) = (new PackedInput(input.Sequences, model.Device), input.Targets);
             Arena = new TrainingArena(model.Device);
         }
 
         public PackedInput Input { get; }
+
+        /// <summary>[targets] int64.</summary>
+        public Tensor Targets { get; }
 
         public TrainingArena Arena { get; }
 

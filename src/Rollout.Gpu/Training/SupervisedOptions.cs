@@ -5,12 +5,8 @@ namespace Rollout.Gpu.Training;
 /// <summary>How <see cref="SupervisedTrainer"/> learns.</summary>
 public sealed record SupervisedOptions
 {
-    public required double LearningRate { get; init; }
-
-    /// <summary>Optimizer steps over which the learning rate rises linearly from 0.</summary>
-    public int WarmupSteps { get; init; }
-
-    internal LearningRate Rate => new(LearningRate, WarmupSteps, LearningRateSchedule.Constant, TotalSteps: 0, Lowest: 0);
+    /// <summary>The learning rate of each optimizer step.</summary>
+    public required LearningRate Rate { get; init; }
 
     internal AdamWOptions Optimizer { get; init; } =
         new(Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0);

@@ -13,6 +13,8 @@ public sealed record CommandHandlers
 
     public CommandHandler<PretrainOptions>? Pretrain { get; init; }
 
+    public CommandHandler<SftOptions>? Sft { get; init; }
+
     public CommandHandler<GenerateOptions>? Generate { get; init; }
 
     public CommandHandler<BenchOptions>? Bench { get; init; }

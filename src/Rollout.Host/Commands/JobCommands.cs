@@ -3,7 +3,7 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>Creates the commands that are described by a configuration file: train, pretrain and host.</summary>
+/// <summary>Creates the commands that are described by a configuration file: train, pretrain, sft and host.</summary>
 internal static class JobCommands
 {
     public static Command Train(CommandHandler<TrainOptions> handler, CommandContext context)
@@ -30,6 +30,23 @@ internal static class JobCommands
         var command = new Command("pretrain", "Train a new model on examples, for train to start from.") { config, set, output };
         command.SetAction((parsed, _) => handler(
             new PretrainOptions(parsed.GetRequiredValue(config), parsed.GetValue(set)!, parsed.GetValue(output)),
+            context));
+        return command;
+    }
+
+    public static Command Sft(CommandHandler<SftOptions> handler, CommandContext context)
+    {
+        var config = OptionKinds.Path("--config", "FILE", "The model, the data and the section sft; not needed with --resume.");
+        var set = OptionKinds.Settings();
+        var output = OptionKinds.Path("--out", "DIR", "The run's folder; without it a new one below runs.");
+        var resume = OptionKinds.Path("--resume", "DIR", "Continue the run in this folder.");
+        var command = new Command("sft", "Fine-tune a model on prompts and answers, for train to start from.")
+        {
+            config, set, output, resume,
+        };
+        command.SetAction((parsed, _) => handler(
+            new SftOptions(
+                parsed.GetValue(config), parsed.GetValue(set)!, parsed.GetValue(output), parsed.GetValue(resume)),
             context));
         return command;
     }

@@ -37,6 +37,8 @@ public static class RolloutCommandLine
             root.Subcommands.Add(JobCommands.Train(handlers.Train, context));
         if (handlers.Pretrain is not null)
             root.Subcommands.Add(JobCommands.Pretrain(handlers.Pretrain, context));
+        if (handlers.Sft is not null)
+            root.Subcommands.Add(JobCommands.Sft(handlers.Sft, context));
         if (handlers.Generate is not null)
             root.Subcommands.Add(EngineCommands.Generate(handlers.Generate, context));
         if (handlers.Bench is not null)

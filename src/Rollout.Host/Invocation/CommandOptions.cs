@@ -15,6 +15,13 @@ public sealed record TrainOptions(
 /// <param name="Out">The folder of the new model.</param>
 public sealed record PretrainOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
+/// <summary>The options of `rollout sft`.</summary>
+/// <param name="Config">The file with the model and the data; null takes that of the resumed run.</param>
+/// <param name="Set">"key=value" texts in their order.</param>
+/// <param name="Out">The run's folder; null lets the program choose.</param>
+/// <param name="Resume">The folder of a run to go on with.</param>
+public sealed record SftOptions(string? Config, IReadOnlyList<string> Set, string? Out, string? Resume);
+
 /// <summary>The options of `rollout host`.</summary>
 /// <param name="Config">The file with the roles of this process and its cluster.</param>
 /// <param name="Set">"key=value" texts in their order.</param>

@@ -54,8 +54,8 @@ public static class PretrainJob
         var pretrain = settings.Pretrain;
         using var trainer = new SupervisedTrainer(model, new SupervisedOptions
         {
-            LearningRate = pretrain.LearningRate,
-            WarmupSteps = pretrain.WarmupSteps,
+            Rate = new LearningRate(
+                pretrain.LearningRate, pretrain.WarmupSteps, LearningRateSchedule.Constant, pretrain.Steps, Lowest: 0),
             MicroBatchTokens = settings.Train.MicroBatchTokens,
         });
         var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
@@ -64,36 +64,13 @@ public static class PretrainJob
         {
             var first = (long)(step - 1) * pretrain.BatchSize;
             var loss = trainer.Step(
-                [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => answers.Of(dataset.Train(first + i)))]);
+                [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => answers.Of(dataset.Train(first + i)))]).Fit.Loss;
             if (step % pretrain.EvalEvery != 0)
                 continue;
             var accuracy = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
             context.Output.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
             if (accuracy >= pretrain.StopAt)
                 return;
-        }
-    }
-
-    /// <summary>Prompts and their answers, ended by the model's end-of-sequence token.</summary>
-    private sealed class AnswerTokens(ITokenizer tokenizer, ModelConfig model)
-    {
-        private readonly int _end = model.EosTokenIds is [var end, ..]
-            ? end
-            : throw new CheckpointException("The model's configuration names no eos_token_id, and answers must end.");
-
-        /// <exception cref="InvalidDataException">There is no answer, or a text that can't be encoded.</exception>
-        public (int[] Prompt, int[] Completion) Of(PromptItem item)
-        {
-            if (!item.Fields.TryGetValue("answer", out var answer))
-                throw new InvalidDataException($"{item.Id} has no field answer to learn from");
-            try
-            {
-                return (tokenizer.Encode(item.Prompt), [.. tokenizer.Encode(answer), _end]);
-            }
-            catch (ArgumentException wrong)
-            {
-                throw new InvalidDataException($"{item.Id}: {wrong.Message}", wrong);
-            }
         }
     }
 }

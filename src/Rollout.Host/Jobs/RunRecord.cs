@@ -17,7 +17,7 @@ public sealed class RunRecord : IDisposable
     private readonly MetricsFile _metrics;
     private readonly RolloutsWriter _rollouts;
     private readonly int _rolloutsPerStep;
-    private readonly Dictionary<IMetricSink, string?> _followers; // with the last warning of each
+    private readonly MetricFollowers _followers;
     private StepMetrics? _last;
     private double _tokens;
 
@@ -45,9 +45,8 @@ public sealed class RunRecord : IDisposable
 
         _last = Earlier is [.., var last] ? last : null;
         _tokens = _last?.Find(Metrics.Tokens) ?? 0;
-        IMetricSink[] followers =
-            [new PlotFile(run, Earlier), .. output.TensorBoard ? [new TensorBoardFile(run, resumedAt)] : (IMetricSink[])[]];
-        _followers = followers.ToDictionary(sink => sink, _ => (string?)null);
+        _followers = new MetricFollowers(
+            [new PlotFile(run, Earlier), .. output.TensorBoard ? [new TensorBoardFile(run, resumedAt)] : (IMetricSink[])[]]);
     }
 
     /// <summary>
@@ -89,12 +88,7 @@ public sealed class RunRecord : IDisposable
 
     /// <summary>Ends the followers: they write what they still have.</summary>
     /// <param name="warn">Told once of each reason why a follower can't be written.</param>
-    public void Complete(Action<string> warn)
-    {
-        foreach (var sink in _followers.Keys.ToArray())
-            Try(sink, follower => follower.Dispose(), warn);
-        _followers.Clear();
-    }
+    public void Complete(Action<string> warn) => _followers.Complete(warn);
 
     public void Dispose()
     {
@@ -106,23 +100,7 @@ public sealed class RunRecord : IDisposable
     private void Write(StepRecord step, Action<string> warn)
     {
         _metrics.Write(step);
-        foreach (var sink in _followers.Keys.ToArray())
-            Try(sink, follower => follower.Write(step), warn);
-    }
-
-    private void Try(IMetricSink sink, Action<IMetricSink> act, Action<string> warn)
-    {
-        try
-        {
-            act(sink);
-        }
-        catch (Exception cause) // an ornament: no fault of it, of its library or of the disk ends a run
-        {
-            var warning = $"WARNING '{sink.Target}' was not written: {cause.Message.Split('\n')[0]}";
-            if (warning != _followers[sink])
-                warn(warning);
-            _followers[sink] = warning;
-        }
+        _followers.Write(step, warn);
     }
 
     private IEnumerable<string> GapsBefore(int step, IReadOnlyList<StepMetrics> recorded, bool hasRollouts)

@@ -158,7 +158,7 @@ public static class TrainJob
                     case CheckpointSaved saved:
                         last = saved;
                         view.Say(CheckpointLine.Of(saved));
-                        RemoveOlder(run, settings.Output, saved, view.Say);
+                        OlderCheckpoints.Remove(run, settings.Output.KeepLast, saved.Best?.Step, view.Say);
                         break;
                     case TrainingEnded end:
                         ended = end;
@@ -172,21 +172,6 @@ public static class TrainJob
             record.Complete(view.Say);
         }
         return ended?.Error ?? record.WhyDiverged;
-    }
-
-    /// <summary>Removes what output.keep-last leaves out, now that a newer checkpoint is on the disk.</summary>
-    private static void RemoveOlder(RunFolder run, OutputSettings output, CheckpointSaved saved, Action<string> say)
-    {
-        if (output.KeepLast == 0)
-            return;
-        try
-        {
-            new CheckpointStore(run.Checkpoints).KeepOnly(output.KeepLast, saved.Best?.Step);
-        }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
-        {
-            say($"WARNING an old checkpoint was not removed: {cause.Message}");
-        }
     }
 
     private static PolicyTrainer CreateTrainer(

@@ -42,6 +42,26 @@ public sealed class RunFingerprintTests
     }
 
     [Fact]
+    public void A_supervised_run_has_its_own_settings_and_none_of_training()
+    {
+        var before = OfSft("sft.batch-size=4", "sft.learning-rate=1e-3");
+
+        Assert.Equal(before, OfSft(
+            "sft.batch-size=4", "sft.learning-rate=0.001", "train.epsilon=0.3", "sampling.top-k=3", "sft.eval-every=5"));
+        var (refused, allowed) = RunFingerprint.Differences(before, OfSft("sft.batch-size=5", "sft.learning-rate=1e-4"));
+        Assert.Equal(["rollout.sft.batch-size was 4 and is 5"], refused);
+        Assert.Equal(["rollout.sft.learning-rate was 0.001 and is 0.0001"], allowed);
+    }
+
+    [Fact]
+    public void The_epochs_of_a_supervised_run_matter_only_where_its_rate_falls()
+    {
+        Assert.Equal(
+            OfSft("sft.lr-schedule=constant", "sft.epochs=1"), OfSft("sft.lr-schedule=constant", "sft.epochs=2", "sft.steps=9"));
+        Assert.NotEqual(OfSft("sft.epochs=1"), OfSft("sft.epochs=2"));
+    }
+
+    [Fact]
     public void A_reward_is_compared_with_the_content_of_its_file()
     {
         using var folder = new TemporaryFolder();
@@ -53,6 +73,9 @@ public sealed class RunFingerprintTests
 
         Assert.Equal(["the content of rollout.rewards differs"], RunFingerprint.Differences(before, Of(setting)).Refused);
     }
+
+    private static IReadOnlyDictionary<string, string> OfSft(params string[] settings) =>
+        RunFingerprint.OfSft(ConfigTree.Load(overrides: settings), "model", threads: 2);
 
     private static IReadOnlyDictionary<string, string> Of(params string[] settings) =>
         RunFingerprint.Of(ConfigTree.Load(overrides: settings), "model", threads: 2);

@@ -1,4 +1,7 @@
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -6,7 +9,13 @@ namespace Rollout.Gpu.Tests.Training;
 
 public sealed class SupervisedTrainerTests
 {
-    private static readonly SupervisedOptions Options = new() { LearningRate = 1e-2, MicroBatchTokens = 16 };
+    private static readonly SupervisedOptions Options = new()
+    {
+        Rate = new LearningRate(1e-2, WarmupSteps: 0, LearningRateSchedule.Constant, TotalSteps: 0, Lowest: 0),
+        MicroBatchTokens = 16,
+    };
+
+    private const int Ignored = -100;
 
     private static readonly (int[] Prompt, int[] Completion)[] Pairs =
     [
@@ -27,7 +36,101 @@ public sealed class SupervisedTrainerTests
             expected -= logprobs.data<float>().ToArray().Sum();
         }
 
-        Assert.Equal(expected / 6, trainer.Step(Pairs), 1e-5);
+        Assert.Equal(expected / 6, trainer.Step(Pairs).Fit.Loss, 1e-5);
+    }
+
+    [Fact]
+    public void Loss_and_accuracy_are_those_of_the_answers_alone_in_double_precision()
+    {
+        using var model = TinyModel.Create();
+        using var trainer = new SupervisedTrainer(model, Options);
+        var (loss, right, count) = (0.0, 0, 0);
+        foreach (var (logits, labels) in Pairs.SkipLast(1).Select(pair => Labelled(model, pair)))
+        {
+            using (logits)
+            {
+                foreach (var (row, label) in labels.Index().Where(label => label.Item != Ignored))
+                {
+                    var values = logits[row].data<float>().Select(value => (double)value).ToArray();
+                    loss -= values[label] - Math.Log(values.Sum(Math.Exp));
+                    right += Array.IndexOf(values, values.Max()) == label ? 1 : 0;
+                    count++;
+                }
+            }
+        }
+
+        var fit = trainer.Step(Pairs).Fit;
+
+        Assert.Equal(6, count);
+        Assert.Equal(loss / count, fit.Loss, 1e-5);
+        Assert.Equal((double)right / count, fit.TokenAccuracy, 1e-12);
+    }
+
+    [Fact]
+    public void The_gradient_is_that_of_the_answers_alone()
+    {
+        using var model = TinyModel.Create();
+        using (var scope = NewDisposeScope())
+        {
+            var parts = Pairs.SkipLast(1).Select(pair => Labelled(model, pair)).ToArray();
+            var logits = cat([.. parts.Select(part => part.Logits)]);
+            var labels = tensor(parts.SelectMany(part => part.Labels).ToArray());
+            nn.functional.cross_entropy(logits, labels, ignore_index: Ignored).backward();
+        }
+        var expected = Math.Sqrt(TinyModel.Gradients(model).Sum(value => (double)value * value));
+        foreach (var parameter in model.parameters())
+            parameter.grad!.zero_();
+        using var trainer = new SupervisedTrainer(model, Options);
+
+        Assert.Equal(1, trainer.Step(Pairs).GradientNorm / expected, 1e-4);
+    }
+
+    [Fact]
+    public void Measuring_gives_the_fit_of_the_next_step_and_changes_nothing()
+    {
+        using var model = TinyModel.Create();
+        using var trainer = new SupervisedTrainer(model, Options);
+        trainer.Step(Pairs);
+        var before = TinyModel.Values(model);
+
+        var measured = trainer.Measure(Pairs);
+
+        Assert.Equal(before, TinyModel.Values(model));
+        var fit = trainer.Step(Pairs).Fit;
+        Assert.Equal(fit.Loss, measured.Loss, 1e-6);
+        Assert.Equal(fit.TokenAccuracy, measured.TokenAccuracy, 1e-12);
+    }
+
+    [Fact]
+    public void Each_step_has_the_rate_of_the_schedule()
+    {
+        var rate = new LearningRate(1e-2, WarmupSteps: 2, LearningRateSchedule.Cosine, TotalSteps: 5, Lowest: 1e-3);
+        using var model = TinyModel.Create();
+        using var trainer = new SupervisedTrainer(model, Options with { Rate = rate });
+
+        Assert.Equal(
+            Enumerable.Range(0, 5).Select(rate.After), Enumerable.Range(0, 5).Select(_ => trainer.Step(Pairs).LearningRate));
+    }
+
+    [Fact]
+    public void A_trainer_that_goes_on_from_a_checkpoint_learns_the_same_to_the_last_bit()
+    {
+        using var folder = new TemporaryFolder();
+        using var whole = TinyModel.Create();
+        using var uninterrupted = new SupervisedTrainer(whole, Options);
+        uninterrupted.Step(Pairs);
+        uninterrupted.Step(Pairs);
+        var checkpoint = folder.At("step-2");
+        uninterrupted.Save(checkpoint, new TrainingProgress(2, 8, Seed: 1), source: folder.Path);
+        uninterrupted.Step(Pairs);
+
+        using var resumed = HuggingFaceModel.Load(checkpoint, ScalarType.Float32, CPU);
+        using var trainer = new SupervisedTrainer(resumed, Options);
+        trainer.Load(checkpoint);
+        trainer.Step(Pairs);
+
+        Assert.Equal(3, trainer.Steps);
+        Assert.Equal(TinyModel.Values(whole), TinyModel.Values(resumed));
     }
 
     [Fact]
@@ -35,11 +138,11 @@ public sealed class SupervisedTrainerTests
     {
         using var model = TinyModel.Create();
         using var trainer = new SupervisedTrainer(model, Options);
-        var first = trainer.Step(Pairs);
+        var first = trainer.Step(Pairs).Fit.Loss;
         for (var step = 0; step < 60; step++)
             trainer.Step(Pairs);
 
-        Assert.True(trainer.Step(Pairs) < 0.1 * first);
+        Assert.True(trainer.Step(Pairs).Fit.Loss < 0.1 * first);
     }
 
     [Fact]
@@ -50,8 +153,8 @@ public sealed class SupervisedTrainerTests
         using var atOnce = new SupervisedTrainer(whole, Options with { MicroBatchTokens = 1000 });
         using var oneByOne = new SupervisedTrainer(split, Options with { MicroBatchTokens = 1 });
 
-        Assert.Equal(atOnce.Step(Pairs), oneByOne.Step(Pairs), 1e-5);
-        Assert.Equal(atOnce.Step(Pairs), oneByOne.Step(Pairs), 1e-3);
+        Assert.Equal(atOnce.Step(Pairs).Fit.Loss, oneByOne.Step(Pairs).Fit.Loss, 1e-5);
+        Assert.Equal(atOnce.Step(Pairs).Fit.Loss, oneByOne.Step(Pairs).Fit.Loss, 1e-3);
     }
 
     [Fact]
@@ -64,5 +167,15 @@ public sealed class SupervisedTrainerTests
         Assert.Throws<ArgumentException>(() => trainer.Step([([], [1])]));
         var unknown = Assert.Throws<ArgumentException>(() => trainer.Step([([1], [23])]));
         Assert.Contains("Token 23", unknown.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>[tokens − 1, vocab] the logits of a pair, and the label of each row: the next token if it is learned.</summary>
+    private static (Tensor Logits, long[] Labels) Labelled(CausalLm model, (int[] Prompt, int[] Completion) pair)
+    {
+        var sequence = new TokenSequence(pair.Prompt, pair.Completion);
+        using var input = new MicroBatchInput([sequence], sequence.InputLength, CPU);
+        var hidden = model.Hidden(input.Tokens, input.Positions, new SdpaAttention(input.RowCount, input.Width));
+        long[] labels = [.. Enumerable.Repeat((long)Ignored, pair.Prompt.Length - 1), .. pair.Completion.Select(token => (long)token)];
+        return (model.Logits(hidden), labels);
     }
 }

@@ -223,7 +223,7 @@ public sealed class CommandLineTests : IDisposable
 
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
-        new CommandHandlers { Train = Note, Pretrain = Note, Generate = Note, Bench = Note, Host = Note },
+        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note },
         Consoles.NoLive(_output),
         _error);
 

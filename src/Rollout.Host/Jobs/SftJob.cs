@@ -1,0 +1,77 @@
+using System.Text;
+using Rollout.Actors.Settings;
+using Rollout.Actors.Text;
+using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
+using Rollout.Gpu.Training;
+using Rollout.Gpu.Weights;
+using Rollout.Host.Cluster;
+using Rollout.Host.Engine;
+using Rollout.Host.Invocation;
+
+namespace Rollout.Host.Jobs;
+
+/// <summary>
+/// Runs <c>rollout sft</c>: trains a model on the prompts and answers of a dataset, where only answers and their ends count.
+/// A resumed run equals one that was not interrupted.
+/// </summary>
+public static class SftJob
+{
+    public static Task<int> RunAsync(SftOptions options, CommandContext context)
+    {
+        if (options is { Resume: not null, Out: not null })
+            throw new CommandLineException("--resume continues in the run's own folder: leave out --out.");
+        if (options is { Config: null, Resume: null })
+            throw new CommandLineException("sft takes --config FILE, or --resume DIR to continue a run.");
+        using var place = options.Resume is not null
+            ? RunPlace.GoOn(options.Resume)
+            : RunPlace.Begin(options.Out ?? TrainJob.NextFolder(options.Config));
+        var resumed = place.Resumed;
+        var tree = ConfigTree.Load(
+            options.Config ?? resumed?.Config
+                ?? throw new CommandLineException($"'{options.Resume}' has no config.conf: name the job with --config FILE."),
+            options.Set);
+        var settings = RolloutSettings.From(tree);
+        if (!Directory.Exists(settings.Model.Path))
+            throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        var fingerprint = RunFingerprint.OfSft(
+            tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
+        if (resumed?.RequireSameRun(fingerprint) is { } warning)
+            context.Error.WriteLine(warning);
+        PolicyModel.PrepareDevice(tree, settings);
+
+        var examples = Examples(tree, settings, context);
+        using var model = resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings);
+        using var trainer = new SupervisedTrainer(model, new SupervisedOptions
+        {
+            Rate = settings.Sft.Rate(settings.Sft.StepsOver(examples.Count)),
+            MaxGradNorm = settings.Sft.MaxGradNorm,
+            MicroBatchTokens = settings.Train.MicroBatchTokens,
+        });
+        if (resumed is not null)
+            trainer.Load(resumed.Checkpoint);
+        var run = place.Open();
+        DurableFiles.Write(run.Config, file => file.Write(Encoding.UTF8.GetBytes(tree.Render())));
+        context.Stop.TakeOver(() => context.Error.WriteLine("Stopping after this step; press Ctrl-C again to end at once."));
+        var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
+        var last = new SftRun(trainer, examples, settings, run, context.Output.WriteLine).Train(start, context.Stop.Token);
+        context.Output.WriteLine(last is null ? "nothing was saved: no step was finished" : $"model: {last}");
+        return Task.FromResult(ExitCodes.Ok);
+    }
+
+    private static SftExamples Examples(ConfigTree tree, RolloutSettings settings, CommandContext context)
+    {
+        var shape = ModelConfigReader.ReadFolder(settings.Model.Path);
+        var limit = shape.MaxPositionEmbeddings;
+        if (settings.Sft.MaxLength > limit)
+            throw tree.Rollout.Section("sft").Invalid("max-length", $"at most {limit}, the model's own limit");
+        var answers = new AnswerTokens(HuggingFaceTokenizer.Load(settings.Model.Path, shape.VocabSize), shape);
+        var dataset = Datasets.Create(settings, settings.Sft.BatchSize, context.Stop.Token);
+        var examples = new SftExamples(
+            dataset, answers, settings.Sft.MaxLength > 0 ? settings.Sft.MaxLength : limit, settings.Sft.TooLong,
+            context.Stop.Token);
+        if (examples.Dropped > 0)
+            context.Error.WriteLine($"WARNING {examples.Dropped} examples are too long and were left out");
+        return examples;
+    }
+}
