@@ -29,7 +29,7 @@ public static class RunFingerprint
         "device", "dtype", Threads, "engine", "decoder.batch-invariant",
         Steps, "train.learning-rate", "train.min-learning-rate", "train.warmup-steps", Schedule, "train.weight-decay",
         "train.max-grad-norm", "train.micro-batch-tokens", "train.deterministic", "train.autograd",
-        "eval.prompts", "eval.right-at",
+        "eval.prompts", "eval.samples", "eval.temperature", "eval.pass-at", "eval.right-at", "eval.sets",
     ];
 
     /// <summary>Keys of the section train that change nothing that is learnt.</summary>

@@ -16,6 +16,7 @@ public sealed class RunRecord : IDisposable
     private readonly RunFolder _run;
     private readonly MetricsFile _metrics;
     private readonly RolloutsWriter _rollouts;
+    private readonly JsonLog _evaluations;
     private readonly int _rolloutsPerStep;
     private readonly Dictionary<IMetricSink, string?> _followers; // with the last warning of each
     private StepMetrics? _last;
@@ -30,17 +31,19 @@ public sealed class RunRecord : IDisposable
         _rolloutsPerStep = output.RolloutsPerStep == 0 ? int.MaxValue : output.RolloutsPerStep;
         if (resumedAt is { } step)
         {
-            var hasRollouts = File.Exists(run.Rollouts);
+            var (hasRollouts, hasEvaluations) = (File.Exists(run.Rollouts), File.Exists(run.Evaluations));
             _metrics = MetricsFile.Resume(run, step);
             _rollouts = RolloutsWriter.Resume(run, step);
+            _evaluations = JsonLog.Continue<EvalLine>(run.Evaluations, line => line.Step <= step);
             var recorded = MetricsFile.Read(run);
             Earlier = [.. recorded.Where(line => !line.HasFormerNames)];
-            Gaps = [.. GapsBefore(step, recorded, hasRollouts)];
+            Gaps = [.. GapsBefore(step, recorded, hasRollouts, hasEvaluations)];
         }
         else
         {
             _metrics = MetricsFile.Create(run);
             _rollouts = RolloutsWriter.Create(run);
+            _evaluations = JsonLog.Create(run.Evaluations);
         }
 
         _last = Earlier is [.., var last] ? last : null;
@@ -67,11 +70,14 @@ public sealed class RunRecord : IDisposable
             + " may be too high"
         : null;
 
-    /// <summary>Writes the accuracy before training, as step 0.</summary>
-    /// <param name="heldOutAccuracy">0 … 1.</param>
+    /// <summary>Writes the evaluation before training, as step 0.</summary>
+    /// <param name="evaluation">What it measured.</param>
     /// <param name="warn">Told once of each reason why a follower can't be written.</param>
-    public void AddStart(double heldOutAccuracy, Action<string> warn) =>
-        Write(StepRecord.BeforeTraining(heldOutAccuracy), warn);
+    public void AddStart(Evaluation evaluation, Action<string> warn)
+    {
+        Write(0, evaluation);
+        Write(StepRecord.BeforeTraining(evaluation), warn);
+    }
 
     /// <summary>Writes a finished step, and gives its metrics as the view shows them.</summary>
     /// <param name="step">What the trainer reports.</param>
@@ -83,6 +89,8 @@ public sealed class RunRecord : IDisposable
         _tokens = _last[Metrics.Tokens];
         foreach (var line in ToLines(step).Take(_rolloutsPerStep))
             _rollouts.Write(line);
+        if (step.Evaluation is { } evaluation)
+            Write(step.Step, evaluation);
         Write(record, warn);
         return record.Metrics;
     }
@@ -101,6 +109,13 @@ public sealed class RunRecord : IDisposable
         Complete(_ => { });
         _metrics.Dispose();
         _rollouts.Dispose();
+        _evaluations.Dispose();
+    }
+
+    private void Write(int step, Evaluation evaluation)
+    {
+        foreach (var line in EvalLine.Of(step, evaluation))
+            _evaluations.Write(line);
     }
 
     private void Write(StepRecord step, Action<string> warn)
@@ -125,7 +140,7 @@ public sealed class RunRecord : IDisposable
         }
     }
 
-    private IEnumerable<string> GapsBefore(int step, IReadOnlyList<StepMetrics> recorded, bool hasRollouts)
+    private IEnumerable<string> GapsBefore(int step, IReadOnlyList<StepMetrics> recorded, bool hasRollouts, bool hasEvaluations)
     {
         var missing = Enumerable.Range(1, step).Except(recorded.Select(line => line.Step)).ToArray();
         if (missing.Length > 0)
@@ -147,6 +162,14 @@ public sealed class RunRecord : IDisposable
         {
             yield return
                 $"WARNING '{_run.Rollouts}' had samples that can't be read and were left out: {LinesOf(_rollouts.Unreadable)}";
+        }
+
+        if (!hasEvaluations && recorded.Any(line => line.Find(Metrics.HeldOutAccuracy) is not null))
+            yield return $"WARNING '{_run.Evaluations}' was missing: it begins after step {step}";
+        else if (_evaluations.Unreadable.Count > 0)
+        {
+            yield return
+                $"WARNING '{_run.Evaluations}' had samples that can't be read and were left out: {LinesOf(_evaluations.Unreadable)}";
         }
     }
 

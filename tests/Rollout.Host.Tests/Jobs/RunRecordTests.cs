@@ -146,7 +146,7 @@ public sealed class RunRecordTests : IDisposable
     {
         using (var record = new RunRecord(Run, resumedAt: null, All))
         {
-            record.AddStart(0.25, _ => { });
+            record.AddStart(Evaluations.Of(0.25), _ => { });
             record.Add(FinishedSteps.Of(1), _ => { });
         }
 

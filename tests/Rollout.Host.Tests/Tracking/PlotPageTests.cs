@@ -14,7 +14,7 @@ public sealed class PlotPageTests
     {
         using var picture = Drawn(Enumerable.Range(0, 41).Select(
             step => step == 0
-                ? StepRecord.BeforeTraining(0.1).Metrics
+                ? StepRecord.BeforeTraining(Evaluations.Of(0.1)).Metrics
                 : Reports.Step(step, heldOut: step % 8 == 0 ? step / 45.0 : null)));
 
         Assert.Equal((1600, 1200), (picture.Width, picture.Height));
@@ -32,7 +32,7 @@ public sealed class PlotPageTests
     public void No_step_one_step_and_a_thousand_steps_can_be_drawn()
     {
         Drawn([]).Dispose();
-        Drawn([StepRecord.BeforeTraining(0.5).Metrics]).Dispose();
+        Drawn([StepRecord.BeforeTraining(Evaluations.Of(0.5)).Metrics]).Dispose();
         Drawn([Reports.Step(1, heldOut: 0)]).Dispose();
         Drawn(Enumerable.Range(1, 1000).Select(step => Reports.Step(step))).Dispose();
     }
