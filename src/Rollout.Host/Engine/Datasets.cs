@@ -34,6 +34,7 @@ internal static class Datasets
         {
             ArithmeticSettings arithmetic => new ArithmeticDataset(arithmetic.MaxOperand, arithmetic.HeldOut),
             KeywordSettings keyword => new KeywordDataset(keyword.Prompts, keyword.Alphabet, seed),
+            CountdownSettings countdown => new CountdownDataset(countdown, seed),
             FileSettings file => new FileDataset(file, messages => chat.Value.Format(messages), cancellation),
             _ => throw new ArgumentException($"{dataset} has no dataset"),
         };
