@@ -9,6 +9,9 @@ public enum DatasetType
     /// <summary>Generated prompts.</summary>
     Keyword,
 
+    /// <summary>Generated problems of the numbers game.</summary>
+    Countdown,
+
     /// <summary>Files of JSON lines.</summary>
     Jsonl,
 

@@ -14,7 +14,7 @@ namespace Rollout.Actors.Training;
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
     /// <summary>
-    /// The step barrier says every few seconds whom it waits for: one that is silent for so long is gone.
+    /// The step barrier reports every few seconds what it waits for. A barrier that is silent for so long is gone.
     /// </summary>
     private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
 
@@ -215,7 +215,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         AwaitBarrier(run, round);
     }
 
-    /// <summary>The barrier has deadlines for whom it waits for; its own silence ends the run.</summary>
+    /// <summary>The barrier has deadlines for the decoders; its own silence ends the run.</summary>
     private void AwaitBarrier(TrainingRun run, RolloutRound round)
     {
         DecoderId[] missing = [];

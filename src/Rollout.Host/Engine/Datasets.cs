@@ -56,11 +56,13 @@ internal static class Datasets
 
     private static Func<DatasetSettings, IPromptSource> SourceOf(RolloutSettings settings, CancellationToken cancellation)
     {
+        var seed = (long)settings.Seed;
         var chat = new Lazy<ChatTemplate>(() => ChatTemplate.Load(settings.Model.Path));
         return dataset => dataset switch
         {
             ArithmeticSettings arithmetic => new ArithmeticDataset(arithmetic.MaxOperand, arithmetic.HeldOut),
-            KeywordSettings keyword => new KeywordDataset(keyword.Prompts, keyword.Alphabet, (long)settings.Seed),
+            KeywordSettings keyword => new KeywordDataset(keyword.Prompts, keyword.Alphabet, seed),
+            CountdownSettings countdown => new CountdownDataset(countdown, seed),
             FileSettings file => new FileDataset(file, messages => chat.Value.Format(messages), cancellation),
             _ => throw new ArgumentException($"{dataset} has no dataset"),
         };
