@@ -156,22 +156,25 @@ public sealed class RunRecord : IDisposable
                 + " leave them out, and num_tokens starts at 0";
         }
 
-        if (!hasRollouts)
-            yield return $"WARNING '{_run.Rollouts}' was missing: it begins at step {step + 1}";
-        else if (_rollouts.Unreadable.Count > 0)
+        var evaluated = recorded.Any(line => line.Find(Metrics.HeldOutAccuracy) is not null);
+        foreach (var gap in (string?[])
+            [
+                GapOf(_run.Rollouts, hasRollouts, _rollouts.Unreadable, step),
+                GapOf(_run.Evaluations, hasEvaluations || !evaluated, _evaluations.Unreadable, step),
+            ])
         {
-            yield return
-                $"WARNING '{_run.Rollouts}' had samples that can't be read and were left out: {LinesOf(_rollouts.Unreadable)}";
-        }
-
-        if (!hasEvaluations && recorded.Any(line => line.Find(Metrics.HeldOutAccuracy) is not null))
-            yield return $"WARNING '{_run.Evaluations}' was missing: it begins after step {step}";
-        else if (_evaluations.Unreadable.Count > 0)
-        {
-            yield return
-                $"WARNING '{_run.Evaluations}' had samples that can't be read and were left out: {LinesOf(_evaluations.Unreadable)}";
+            if (gap is not null)
+                yield return gap;
         }
     }
+
+    /// <summary>What a file of samples lacks; null where it has what it should.</summary>
+    private static string? GapOf(string file, bool hasIt, IReadOnlyList<int> unreadable, int step) => hasIt switch
+    {
+        false => $"WARNING '{file}' was missing: it begins at step {step + 1}",
+        _ when unreadable.Count > 0 => $"WARNING '{file}' had samples that can't be read and were left out: {LinesOf(unreadable)}",
+        _ => null,
+    };
 
     private static string LinesOf(IReadOnlyList<int> numbers)
     {
