@@ -148,7 +148,7 @@ public sealed class BlockLedger
 
     /// <summary>
     /// Grows sequences from the oldest on. Where blocks are missing, the youngest listed sequence that holds some is
-    /// preempted, and in the end the one that grows. Whoever has grown keeps its blocks.
+    /// preempted, and in the end the one that grows. A sequence that has grown keeps its blocks.
     /// </summary>
     private void Grow(SequenceGrowth[] growth)
     {

@@ -2,7 +2,7 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Blocks;
 
-/// <summary>What one decoder asks of its ledger for one step. Whoever gets it owns its arrays.</summary>
+/// <summary>What one decoder asks of its ledger for one step. Its receiver owns its arrays.</summary>
 public sealed record StepDemand
 {
     /// <summary>Counts demands of this decoder.</summary>

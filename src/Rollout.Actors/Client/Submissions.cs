@@ -116,7 +116,7 @@ internal sealed class Submissions(int client)
         }
     }
 
-    /// <summary>Notes that whoever wanted this outcome has it: the scheduler need not keep it.</summary>
+    /// <summary>Notes that the caller has this outcome: the scheduler need not keep it.</summary>
     public void Acknowledge(GroupOutcome outcome)
     {
         var id = outcome.Id with { Client = client };

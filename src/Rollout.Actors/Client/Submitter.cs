@@ -54,7 +54,7 @@ internal sealed class Submitter(IActorRef scheduler, Policy? required, string? f
         return outcome;
     }
 
-    /// <summary>Tells the scheduler in time that whoever wanted this outcome has it.</summary>
+    /// <summary>Tells the scheduler in time that the caller has this outcome.</summary>
     public void Acknowledge(GroupOutcome outcome)
     {
         _submissions.Acknowledge(outcome);

@@ -18,7 +18,7 @@ public sealed class FileDataset : IPromptSource, IDisposable
     private readonly Func<IReadOnlyList<ChatMessage>, string>? _formatChat;
     private readonly List<RecordFile> _files = [];
 
-    /// <param name="settings">The files, and how to read their records.</param>
+    /// <param name="settings">The files, each of which may be "" for none, and how to read their records.</param>
     /// <param name="formatChat">The model's chat format with the assistant's turn opened; null if it has none.</param>
     /// <param name="cancellation">Ends the check of the records.</param>
     /// <exception cref="InvalidDataException">A file is missing, or a record is wrong: <c>FILE:LINE: …</c>.</exception>
@@ -30,8 +30,7 @@ public sealed class FileDataset : IPromptSource, IDisposable
         (_settings, _formatChat) = (settings, formatChat);
         try
         {
-            var train = Open(settings.Train, cancellation);
-            Train = new PromptList(train.Count, index => Read(train, index));
+            Train = settings.Train.Length == 0 ? [] : InOrder(Open(settings.Train, cancellation));
             HeldOut = settings.HeldOut.Length == 0 ? [] : Shuffled(Open(settings.HeldOut, cancellation));
         }
         catch
@@ -61,6 +60,8 @@ public sealed class FileDataset : IPromptSource, IDisposable
         }
         return file;
     }
+
+    private PromptList InOrder(RecordFile file) => new(file.Count, index => Read(file, index));
 
     private PromptList Shuffled(RecordFile file)
     {

@@ -127,7 +127,7 @@ public sealed class GroupBook
         ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
             : $"the decoders have another model or tokenizer than it requires: {theirs}, expected {fingerprint}");
 
-    /// <summary>Drops a group that nobody wants any more.</summary>
+    /// <summary>Drops a group that no client wants.</summary>
     public void Cancel(GroupId id)
     {
         _line.Remove(id);

@@ -68,7 +68,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
         _ended.Add(group);
     }
 
-    /// <summary>Removes a group that nobody needs any more, whether or not it has ended.</summary>
+    /// <summary>Removes a group that no client needs, whether or not it has ended.</summary>
     public void Remove(RolloutGroup group)
     {
         if (group.Outcome is null)

@@ -14,10 +14,10 @@ public sealed record ReserveBlocks(StepDemand Demand) : IBlockAllocatorMessage;
 /// <summary>The step's blocks.</summary>
 public sealed record BlocksReserved(StepGrant Grant) : IDecoderMessage;
 
-/// <summary>From the decoder between two steps: blocks of older policies can't be hit any more. Answered by <see cref="PrefixCacheReset"/>.</summary>
+/// <summary>From the decoder between two steps: blocks of older policies must no longer be found. Answered by <see cref="PrefixCacheReset"/>.</summary>
 public sealed record ResetPrefixCache(PolicyVersion Version) : IBlockAllocatorMessage;
 
-/// <summary>No block of an older policy can be hit.</summary>
+/// <summary>No block of an older policy can be found.</summary>
 public sealed record PrefixCacheReset(PolicyVersion Version) : IDecoderMessage;
 
 /// <summary>From tests, tools and the host's status view. Answered by <see cref="LedgerReport"/>.</summary>

@@ -2,10 +2,10 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Protocol;
 
-/// <summary>The mailbox of a client, whatever actor it is: what the scheduler tells those that submit groups.</summary>
+/// <summary>What a client receives: the scheduler's messages to the actors that submit groups.</summary>
 public interface IClientMessage
 {
-    /// <summary>The sender's epoch: a client that has heard of a higher one ignores the message.</summary>
+    /// <summary>The sender's epoch: a client that knows a higher one ignores the message.</summary>
     SchedulerEpoch Epoch { get; }
 }
 
@@ -21,27 +21,27 @@ public sealed record CompletionsReady(SchedulerEpoch Epoch, GroupId Id, int Samp
 public sealed record GroupGivenUp(SchedulerEpoch Epoch, GroupId Id, string Reason) : IClientMessage, IWireMessage;
 
 /// <summary>
-/// To a client: enough is waiting for the decoders that are there. The client keeps the group until
-/// <see cref="SendGroups"/> names it; the scheduler keeps its place in line.
+/// To a client: the scheduler's queue is full. The client keeps the group until
+/// <see cref="SendGroups"/> names it. The group keeps its place in the queue.
 /// </summary>
 public sealed record NoRoom(SchedulerEpoch Epoch, GroupId Id) : IClientMessage, IWireMessage;
 
-/// <summary>To a client: the scheduler has room for these groups, and wants them now. Answered by <see cref="SubmitGroup"/>s.</summary>
+/// <summary>To a client: the scheduler has room for these groups. Answered by <see cref="SubmitGroup"/>s.</summary>
 public sealed record SendGroups(SchedulerEpoch Epoch, GroupId[] Groups) : IClientMessage, IWireMessage;
 
-/// <summary>To a client, as the answer to <see cref="OfferGroups"/>: how far those of the groups are that have not ended.</summary>
+/// <summary>To a client, as the answer to <see cref="OfferGroups"/>: the progress of those groups that have not ended.</summary>
 public sealed record GroupsUnderway(SchedulerEpoch Epoch, GroupProgress[] Groups) : IClientMessage, IWireMessage;
 
-/// <summary>The tokens that were sampled for a group so far, all samples together.</summary>
+/// <summary>The tokens that were sampled for a group so far, of all samples.</summary>
 public readonly record struct GroupProgress(GroupId Id, long Tokens);
 
 /// <summary>
-/// To a client: these groups' outcomes were given long ago and are still kept. The client says <see cref="OutcomesTaken"/>
-/// again for those that it has, and offers those that it misses.
+/// To a client: these groups' outcomes were sent, and the scheduler still keeps them. The client sends
+/// <see cref="OutcomesTaken"/> again for those that it has, and <see cref="OfferGroups"/> for those that it misses.
 /// </summary>
 public sealed record OutcomesKept(SchedulerEpoch Epoch, GroupId[] Groups) : IClientMessage, IWireMessage;
 
-/// <summary>What became of a submitted group, as clients hand it on inside their process.</summary>
+/// <summary>The outcome of a submitted group, inside the client's process.</summary>
 public abstract record GroupOutcome(GroupId Id);
 
 /// <summary>All samples of a group, in their order.</summary>

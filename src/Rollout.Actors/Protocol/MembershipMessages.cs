@@ -16,5 +16,5 @@ public sealed record WatchHosts(string Role) : IMembershipMessage;
 /// </summary>
 public sealed record HostsUp(HostId[] Hosts) : IStepBarrierMessage, ISchedulerMessage;
 
-/// <summary>From membership, once for a host: it was downed, or leaves. Nobody waits for it, and its messages are ignored.</summary>
+/// <summary>From membership, once for a host: it was downed, or leaves. No actor waits for it any more, and its messages are ignored.</summary>
 public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMessage;

@@ -19,14 +19,14 @@ public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Sam
 /// </summary>
 /// <param name="Group">What to sample.</param>
 /// <param name="RequiredPolicy">Only decoders that hold exactly these weights work on it; null takes any.</param>
-/// <param name="Seen">The highest scheduler epoch that the client has heard of, 0 at first: it listens to no lower one.</param>
+/// <param name="Seen">The highest scheduler epoch that the client knows, 0 at first: it ignores lower ones.</param>
 /// <param name="Fingerprint">The only model and tokenizer that it may be sampled with; null takes any.</param>
 public sealed record SubmitGroup(
     GroupRequest Group, Policy? RequiredPolicy = null, SchedulerEpoch Seen = default, string? Fingerprint = null)
     : ISchedulerMessage, IWireMessage;
 
 /// <summary>
-/// From a client, by id alone: groups of which it has heard nothing for some seconds, and groups that it keeps because the
+/// From a client, by id alone: groups without news for some seconds, and groups that it keeps because the
 /// scheduler had no room. Answered by <see cref="GroupsUnderway"/> with those that the scheduler has, by
 /// <see cref="CompletionsReady"/> or <see cref="GroupGivenUp"/> for those that have ended, and, when there is room for the
 /// others, by <see cref="SendGroups"/>.
@@ -38,13 +38,13 @@ public sealed record OfferGroups(OfferedGroup[] Groups, SchedulerEpoch Seen = de
 /// <summary>A group that a client has, and the number of its samples.</summary>
 public readonly record struct OfferedGroup(GroupId Id, int Samples);
 
-/// <summary>From a client: it has these groups' outcomes, which need not be kept any more. Not answered.</summary>
+/// <summary>From a client: it has these groups' outcomes, so the scheduler can drop them. Not answered.</summary>
 public sealed record OutcomesTaken(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
 
 /// <summary>From a client that no longer wants these groups. Not answered; unknown groups are ignored.</summary>
 public sealed record CancelGroups(GroupId[] Groups) : ISchedulerMessage, IWireMessage;
 
-/// <summary>From whoever starts, or waits for decoders: is there a scheduler? Answered by <see cref="SchedulerReport"/>.</summary>
+/// <summary>From a process that starts or waits for decoders: is there a scheduler? Answered by <see cref="SchedulerReport"/>.</summary>
 public sealed record QueryScheduler : ISchedulerMessage, IWireMessage;
 
 /// <summary>The state of the cluster.</summary>

@@ -25,8 +25,8 @@ public sealed record AbandonTraining(string Reason) : ITrainerMessage;
 /// </summary>
 public sealed record StepRecorded(int Step) : ITrainerMessage;
 
-/// <summary>To the observer: the greedy accuracy before the first training step.</summary>
-public sealed record TrainingStarted(double? HeldOutAccuracy);
+/// <summary>To the observer: the evaluation before the first training step; null where nothing is held out.</summary>
+public sealed record TrainingStarted(Evaluation? Evaluation);
 
 /// <summary>To the observer: a checkpoint is complete. Best is the best one so far, where the run keeps it.</summary>
 public sealed record CheckpointSaved(int Step, string Folder, BestCheckpoint? Best = null);
@@ -51,8 +51,8 @@ public sealed record TrainingStepFinished
     /// </summary>
     public required DecoderStats Decode { get; init; }
 
-    /// <summary>Share of held-out prompts answered right greedily, where the step ended with an evaluation.</summary>
-    public double? HeldOutAccuracy { get; init; }
+    /// <summary>The evaluation that the step ended with; null where it ended without one.</summary>
+    public Evaluation? Evaluation { get; init; }
 
     /// <summary>Groups that failed in decoding or scoring and were left out.</summary>
     public required int FailedGroups { get; init; }

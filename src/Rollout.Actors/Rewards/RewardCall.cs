@@ -23,7 +23,7 @@ internal sealed class RewardCall
     /// <summary>Who asked for it.</summary>
     public GroupScoring First => _parts[0].Group;
 
-    /// <summary>Nobody waits for its rewards any more.</summary>
+    /// <summary>The caller no longer waits for its rewards.</summary>
     public bool IsMoot => Array.TrueForAll(_parts, part => part.Group.IsOver);
 
     /// <summary>Begins a try.</summary>

@@ -17,6 +17,7 @@ public static class RewardRegistry
 
     private static readonly Dictionary<string, Func<RewardOptions, int, IReward>> BuiltIns = new(StringComparer.Ordinal)
     {
+        ["countdown"] = (_, _) => new CountdownReward(),
         ["exact-answer"] = (_, _) => new ExactAnswerReward(),
         ["format"] = (options, _) => new FormatReward(options.Read("pattern", (section, key) => Pattern(section, key))),
         ["gsm8k"] = (_, _) => new Gsm8kReward(),

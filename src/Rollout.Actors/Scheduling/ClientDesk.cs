@@ -7,7 +7,7 @@ namespace Rollout.Actors.Scheduling;
 
 /// <summary>
 /// The scheduler's side of the talk with clients: what they submit, offer, cancel and acknowledge goes into the book, and
-/// whoever submitted a group last gets its answer. Used inside the scheduler's actor alone.
+/// the client that submitted a group last gets its answer. Used inside the scheduler's actor alone.
 /// </summary>
 /// <param name="epoch">The scheduler's epoch.</param>
 /// <param name="book">The scheduler's record of groups.</param>
@@ -57,7 +57,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         client.Tell(new GroupsUnderway(epoch, [.. underway]));
     }
 
-    /// <summary>Drops groups that nobody wants any more.</summary>
+    /// <summary>Drops groups that no client wants.</summary>
     public void Cancel(IReadOnlyCollection<GroupId> groups)
     {
         foreach (var id in groups)

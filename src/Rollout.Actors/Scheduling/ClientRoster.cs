@@ -36,7 +36,7 @@ internal sealed class ClientRoster
         return client;
     }
 
-    /// <summary>Removes a client. Returns the groups that nobody wants any more.</summary>
+    /// <summary>Removes a client. Returns the groups that no client wants.</summary>
     public IReadOnlyCollection<GroupId> Remove(IActorRef client)
     {
         if (!_groups.Remove(client, out var groups))

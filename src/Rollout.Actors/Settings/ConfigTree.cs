@@ -11,7 +11,7 @@ public sealed class ConfigTree
 {
     private const string ReferenceName = "reference.conf";
 
-    /// <summary>The keys below <c>rollout</c> whose texts name files; so do some of a reward and of a dataset in a mix.</summary>
+    /// <summary>The keys below <c>rollout</c> whose texts name files; so do some of a reward and of a dataset in a list.</summary>
     private static readonly string[][] PathKeys =
     [
         ["model", "path"],
@@ -149,6 +149,7 @@ public sealed class ConfigTree
             MakeAbsolute(root.Find(["rollout", .. path[..^1]]), path[^1]);
         MakeAbsolute(root.Find("rollout", "rewards") as HoconList, RewardSettings.PathKeys);
         MakeAbsolute(root.Find("rollout", "data", "mix") as HoconList, FileSettings.PathKeys);
+        MakeAbsolute(root.Find("rollout", "eval", "sets") as HoconList, FileSettings.PathKeys);
     }
 
     private static void MakeAbsolute(HoconList? entries, string[] keys)

@@ -9,6 +9,9 @@ public enum DatasetType
     /// <summary>Generated prompts.</summary>
     Keyword,
 
+    /// <summary>Generated problems of the numbers game.</summary>
+    Countdown,
+
     /// <summary>Files of JSON lines.</summary>
     Jsonl,
 
@@ -22,7 +25,9 @@ public enum DatasetType
 /// <summary>The section <c>data</c>.</summary>
 public sealed record DataSettings
 {
-    private const string TypeKey = "type", NameKey = "name", WeightKey = "weight";
+    internal const string TypeKey = "type", NameKey = "name";
+
+    private const string WeightKey = "weight";
 
     /// <summary>What the run trains on: the list <c>mix</c>, or the one dataset of <c>type</c>.</summary>
     public required IReadOnlyList<DatasetShare> Datasets { get; init; }
@@ -51,18 +56,21 @@ public sealed record DataSettings
         };
     }
 
-    private static ConfigSection DefaultsOf(DatasetType type, ConfigSection section) =>
+    /// <summary>The type of an entry of a list of datasets.</summary>
+    /// <exception cref="ConfigurationException">It has none, or one that does not exist.</exception>
+    internal static DatasetType TypeOf(ConfigSection entry) => entry.Keys.Contains(TypeKey)
+        ? entry.Choice<DatasetType>(TypeKey)
+        : throw new ConfigurationException(
+            $"{entry.Origin}: {entry.Path} has no {TypeKey}, expected {{ {TypeKey} = NAME }}");
+
+    /// <summary>The section of <c>data</c> with the defaults of a type.</summary>
+    internal static ConfigSection DefaultsOf(DatasetType type, ConfigSection section) =>
         section.Section(ConfigSection.Written(type));
 
     /// <summary>An entry of the list: its keys over those of its type's section.</summary>
     private static DatasetShare Share(ConfigSection entry, ConfigSection section)
     {
-        if (!entry.Keys.Contains(TypeKey))
-        {
-            throw new ConfigurationException(
-                $"{entry.Origin}: {entry.Path} has no {TypeKey}, expected {{ {TypeKey} = NAME }}");
-        }
-        var type = entry.Choice<DatasetType>(TypeKey);
+        var type = TypeOf(entry);
         var merged = entry.Over(DefaultsOf(type, section), TypeKey, NameKey, WeightKey);
         var dataset = DatasetSettings.From(type, merged);
         DatasetSettings.RequireFile(dataset, merged);

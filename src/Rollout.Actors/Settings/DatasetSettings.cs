@@ -17,6 +17,7 @@ public abstract record DatasetSettings
     {
         DatasetType.Arithmetic => ArithmeticSettings.From(section),
         DatasetType.Keyword => KeywordSettings.From(section),
+        DatasetType.Countdown => CountdownSettings.From(section),
         DatasetType.Jsonl => FileSettings.From(section, DataFormat.Jsonl),
         DatasetType.Csv => FileSettings.From(section, DataFormat.Csv),
         _ => FileSettings.From(section, DataFormat.Parquet),

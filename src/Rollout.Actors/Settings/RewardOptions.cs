@@ -1,7 +1,7 @@
 namespace Rollout.Actors.Settings;
 
 /// <summary>
-/// The options of one reward function. Whoever makes the function reads them by type; an error names file, line and key.
+/// The options of one reward function. The function's factory reads them by type; an error names file, line and key.
 /// </summary>
 public sealed class RewardOptions
 {

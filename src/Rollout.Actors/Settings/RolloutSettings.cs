@@ -92,7 +92,7 @@ public sealed partial record RolloutSettings
             Data = DataSettings.From(section.Section("data")),
             Rewards = RewardSettings.From(section.Sections("rewards")),
             Train = TrainerSettings.From(section.Section("train")),
-            Eval = EvalSettings.From(section.Section("eval")),
+            Eval = EvalSettings.From(section.Section("eval"), section.Section("data")),
             Pretrain = PretrainSettings.From(section.Section("pretrain")),
             Sft = SftSettings.From(section.Section("sft")),
             Barrier = BarrierSettings.From(section.Section("barrier")),

@@ -5,7 +5,7 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// This member's certificate, and the authority that issued those of all members. Whoever shows a certificate of the
+/// This member's certificate, and the authority that issued those of all members. A process that shows a certificate of the
 /// authority is let in; names in it are not compared, because members are trusted alike and their addresses change.
 /// </summary>
 public sealed class ClusterCertificates : IDisposable

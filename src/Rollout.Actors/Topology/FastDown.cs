@@ -89,7 +89,7 @@ public sealed class FastDown : ReceiveActor, IWithTimers
         }
     }
 
-    /// <summary>A firewall may answer for a machine to one member only, so others than schedulers are not easily believed.</summary>
+    /// <summary>A firewall may answer for a machine to one member only, so a single observation of any other member is not enough.</summary>
     private Member[] ToDown(Member gone)
     {
         if (_cluster.SelfMember.HasRole(ClusterRoles.Scheduler))

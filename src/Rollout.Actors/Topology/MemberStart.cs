@@ -81,7 +81,7 @@ internal sealed class MemberStart(
         }
     }
 
-    /// <summary>Stops waiting for others once this process is no member any more.</summary>
+    /// <summary>Stops waiting for others once this process is no longer a member.</summary>
     private static async Task<Member> WhileMemberAsync(
         ActorSystem system, Task<Member> starting, CancellationToken stop)
     {

@@ -5,7 +5,7 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// The one actor of a process that turns the cluster's membership events into the product's own messages, for whoever asks
+/// The one actor of a process that turns the cluster's membership events into the product's own messages, for the actors that ask
 /// by <see cref="WatchHosts"/>. A host is lost when it is downed or starts to leave, seconds before it is removed. The loss
 /// of this process itself is for others to notice.
 /// </summary>

@@ -252,7 +252,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         _failed.TrySetResult(reason);
     }
 
-    /// <summary>Nobody will answer any more. A trainer saves what it has learnt; all else ends with the actor system.</summary>
+    /// <summary>The cluster can no longer answer. A trainer saves what it has learnt; all else ends with the actor system.</summary>
     private void Abandon(string reason)
     {
         Fail(reason);

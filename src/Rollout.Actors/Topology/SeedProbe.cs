@@ -20,7 +20,7 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
     private static readonly TimeSpan RefusalWait = TimeSpan.FromMilliseconds(300);
 
     /// <summary>
-    /// TLS's "close notify". Whoever expects TLS closes the connection on it. A member without TLS takes the first four bytes
+    /// TLS's "close notify". A process that expects TLS closes the connection when it reads it. A member without TLS takes the first four bytes
     /// for the length of a frame, 197 kB, and waits for the rest.
     /// </summary>
     private static readonly byte[] TlsAlert = [0x15, 0x03, 0x03, 0x00, 0x02, 0x01, 0x00];
@@ -41,7 +41,7 @@ internal sealed class SeedProbe(ClusterSettings settings, ClusterCertificates? c
     }
 
     /// <summary>
-    /// Says why no seed node can be joined: nobody answers, or whoever does disagrees about TLS. Null if one can be
+    /// Says why no seed node can be joined: none answers, or the one that answers disagrees about TLS. Null if one can be
     /// tried, and where this process itself is one.
     /// </summary>
     /// <param name="self">This process's address, which isn't asked.</param>

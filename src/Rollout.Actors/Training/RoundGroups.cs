@@ -40,6 +40,15 @@ public sealed class RoundGroups(Func<ScoredGroup, bool>? keeps = null)
     public IEnumerable<GroupFailed> Failed =>
         _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));
 
+    /// <summary>The sentence for groups that all failed.</summary>
+    /// <param name="of">What they are groups of, with a space behind it, or "".</param>
+    /// <param name="are">Says which of the failed groups are meant; at least one.</param>
+    public string WhyAllFailed(string of, Func<GroupId, bool> are)
+    {
+        GroupFailed[] failed = [.. Failed.Where(group => are(group.Id))];
+        return $"all {failed.Length} groups {of}failed, the first with: {failed[0].Reason}";
+    }
+
     /// <summary>The scored groups that are kept, in the order in which they were added.</summary>
     public IReadOnlyList<ScoredGroup> Scored => [.. _order.Select(id => _members[id].Scored).OfType<ScoredGroup>()];
 

@@ -14,7 +14,7 @@ namespace Rollout.Actors.Training;
 public sealed class TrainerActor : ReceiveActor, IWithTimers
 {
     /// <summary>
-    /// The step barrier says every few seconds whom it waits for: one that is silent for so long is gone.
+    /// The step barrier reports every few seconds what it waits for. A barrier that is silent for so long is gone.
     /// </summary>
     private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
 
@@ -82,17 +82,17 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             _observer = start.Observer;
             run.Begin(start.From);
             if (run.EvaluatesFirst)
-                Evaluate(run, accuracy => Start(run, accuracy));
+                Evaluate(run, evaluation => Start(run, evaluation));
             else
                 Start(run, null);
         });
         Receive<StopTraining>(_ => { });
     }
 
-    private void Start(TrainingRun run, double? accuracy)
+    private void Start(TrainingRun run, Evaluation? evaluation)
     {
-        _observer.Tell(new TrainingStarted(accuracy));
-        GoOn(run, accuracy);
+        _observer.Tell(new TrainingStarted(evaluation));
+        GoOn(run, evaluation?.Accuracy);
     }
 
     /// <summary>Begins the next training step, or ends the run.</summary>
@@ -104,8 +104,8 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Collect(run, run.BeginStep(), round => Park(run, round));
     }
 
-    private void Evaluate(TrainingRun run, Action<double> then) =>
-        Collect(run, run.BeginEvaluation(), round => then(run.AccuracyOf(round.Groups)));
+    private void Evaluate(TrainingRun run, Action<Evaluation> then) =>
+        Collect(run, run.BeginEvaluation(), round => then(run.Evaluate(round.Groups)));
 
     /// <summary>Submits a round of groups; when each is scored or has failed, the round is complete.</summary>
     private void Collect(TrainingRun run, RoundPlan plan, Action<RolloutRound> complete)
@@ -208,14 +208,14 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         {
             Timers.Cancel(nameof(BarrierSilent));
             if (run.EvaluatesNow)
-                Evaluate(run, accuracy => Finish(run, round, opened.Stats, accuracy));
+                Evaluate(run, evaluation => Finish(run, round, opened.Stats, evaluation));
             else
                 Finish(run, round, opened.Stats, null);
         });
         AwaitBarrier(run, round);
     }
 
-    /// <summary>The barrier has deadlines for whom it waits for; its own silence ends the run.</summary>
+    /// <summary>The barrier has deadlines for the decoders; its own silence ends the run.</summary>
     private void AwaitBarrier(TrainingRun run, RolloutRound round)
     {
         DecoderId[] missing = [];
@@ -237,10 +237,11 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     /// Reports the step, then saves: a run that is killed once its checkpoint is there goes on after this step, and has its
     /// record.
     /// </summary>
-    private void Finish(TrainingRun run, RolloutRound round, DecoderStats decode, double? accuracy)
+    private void Finish(TrainingRun run, RolloutRound round, DecoderStats decode, Evaluation? evaluation)
     {
-        if (run.TakeReport(decode, accuracy) is { } report)
+        if (run.TakeReport(decode, evaluation) is { } report)
             _observer.Tell(report);
+        var accuracy = evaluation?.Accuracy;
         if (run.SavesNow(accuracy))
             Become(() => Recording(run, round, accuracy));
         else

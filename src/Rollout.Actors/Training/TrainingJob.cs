@@ -20,6 +20,13 @@ public sealed record TrainingJob
 
     public required IPromptDataset Dataset { get; init; }
 
+    /// <summary>Sets of prompts to evaluate on, beside those that <see cref="Dataset"/> holds out.</summary>
+    public IReadOnlyList<EvalSet> FurtherSets { get; init; } = [];
+
+    /// <summary>All sets to evaluate on: those that are held out of training come first, where there are any.</summary>
+    public IReadOnlyList<EvalSet> EvalSets =>
+        Dataset.HeldOut.Count > 0 ? [new EvalSet(EvalSetSettings.HeldOut, Dataset.HeldOut), .. FurtherSets] : FurtherSets;
+
     /// <summary>Training steps between two checkpoints; 0 saves only the last.</summary>
     public required int CheckpointEvery { get; init; }
 
@@ -36,7 +43,8 @@ public sealed record TrainingJob
     public (PromptItem Item, GroupRequest Request) TrainingGroup(long cursor)
     {
         var item = Dataset.Train(cursor);
-        return (item, Group(item, new GroupId(cursor), Sampling, Train.NumGenerations));
+        return (item, new GroupRequest(
+            new GroupId(cursor), Encode(item), [.. Enumerable.Repeat(Sampling, Train.NumGenerations)]));
     }
 
     /// <summary>The groups of a training step, from the prompt at the cursor on.</summary>
@@ -56,23 +64,9 @@ public sealed record TrainingJob
         bool HasSignal(ScoredGroup group) => GroupSignal.Differs(group, sampling.Metric);
     }
 
-    /// <summary>
-    /// The held-out prompts, one greedy sample each. Ids below 0 keep them apart from training groups.
-    /// </summary>
-    public IEnumerable<(PromptItem Item, GroupRequest Request)> EvaluationGroups(int step)
-    {
-        var count = Eval.Prompts == 0 ? Dataset.HeldOut.Count : Math.Min(Eval.Prompts, Dataset.HeldOut.Count);
-        var greedy = Sampling with { Temperature = 0, TopK = 0, TopP = 1, MinP = 0 };
-        for (var i = 0; i < count; i++)
-        {
-            var item = Dataset.HeldOut[i];
-            yield return (item, Group(item, new GroupId(-1 - ((long)step * count + i)), greedy, 1));
-        }
-    }
-
     /// <summary>True when an evaluation follows this training step.</summary>
     public bool EvaluatesAfter(int step) =>
-        Dataset.HeldOut.Count > 0 && (step == Train.Steps || (Eval.Every > 0 && step % Eval.Every == 0));
+        EvalSets.Count > 0 && (step == Train.Steps || (Eval.Every > 0 && step % Eval.Every == 0));
 
     /// <summary>Encodes a prompt.</summary>
     /// <exception cref="InvalidDataException">The prompt has no tokens, or a character that the vocabulary lacks.</exception>
@@ -89,11 +83,5 @@ public sealed record TrainingJob
         {
             throw new InvalidDataException($"{item.Id}: {fault.Message}", fault);
         }
-    }
-
-    private GroupRequest Group(PromptItem item, GroupId id, SamplingParams sampling, int samples)
-    {
-        var prompt = Encode(item);
-        return new GroupRequest(id, prompt, [.. Enumerable.Repeat(sampling, samples)]);
     }
 }

@@ -13,6 +13,7 @@ namespace Rollout.Actors.Training;
 /// <param name="time">Measures the steps.</param>
 internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimeProvider time) : IDisposable
 {
+    private readonly EvaluationRound _evaluation = new(job);
     private TrainingProgress _progress = new(0, 0, 0);
     private TrainingStepFinished? _unreported;
     private long _stepStarted;
@@ -31,7 +32,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     public string Phase { get; private set; } = "start of training";
 
     /// <summary>True if an evaluation comes before the first step, a resumed run's included.</summary>
-    public bool EvaluatesFirst => job.Dataset.HeldOut.Count > 0;
+    public bool EvaluatesFirst => job.EvalSets.Count > 0;
 
     /// <summary>True if an evaluation follows the step that was trained last.</summary>
     public bool EvaluatesNow => job.EvaluatesAfter(_progress.Step);
@@ -70,14 +71,12 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
     public RoundPlan BeginEvaluation()
     {
         Phase = _progress.Step == 0 ? "evaluation before training" : $"evaluation after training step {_progress.Step}";
-        return new RoundPlan(job.EvaluationGroups(_progress.Step));
+        return new RoundPlan(_evaluation.Groups(_progress.Step));
     }
 
-    /// <summary>The share of evaluated groups that were answered right.</summary>
-    /// <exception cref="InvalidOperationException">All of them failed.</exception>
-    public double AccuracyOf(RoundGroups groups) => groups.Scored.Count > 0
-        ? groups.Scored.Average(group => group.Rewards[0] >= job.Eval.RightAt ? 1.0 : 0.0)
-        : throw new InvalidOperationException(AllFailed(groups, "of the evaluation "));
+    /// <summary>What a round of held-out groups says.</summary>
+    /// <exception cref="InvalidOperationException">All groups of a set failed.</exception>
+    public Evaluation Evaluate(RoundGroups groups) => _evaluation.Result(groups);
 
     /// <summary>Why a step has nothing to train on; null if it has.</summary>
     public string? WhyNothingToTrainOn(RoundGroups groups) => groups switch
@@ -85,7 +84,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         { Scored.Count: > 0 } => null,
         { Dropped.Count: > 0 } => $"none of the {groups.Drawn} groups that it drew has {Sampling.Signal}"
             + $" ({Sampling.Bound}): the prompts are too easy or too hard for this policy",
-        _ => AllFailed(groups, ""),
+        _ => groups.WhyAllFailed("", _ => true),
     };
 
     /// <summary>Why dynamic sampling left a step with fewer groups than it asks for; null if it did not.</summary>
@@ -138,14 +137,14 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
                 })]))]);
 
     /// <summary>The report of the step that was trained last; null if it was reported already.</summary>
-    public TrainingStepFinished? TakeReport(DecoderStats decode, double? accuracy)
+    public TrainingStepFinished? TakeReport(DecoderStats decode, Evaluation? evaluation)
     {
         var trained = _unreported;
         _unreported = null;
         return trained is null ? null : trained with
         {
             Decode = decode,
-            HeldOutAccuracy = accuracy,
+            Evaluation = evaluation,
             TotalSeconds = time.GetElapsedTime(_stepStarted).TotalSeconds,
         };
     }
@@ -211,7 +210,4 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
 
     private bool IsBest(double? accuracy) =>
         job.KeepBest && accuracy is { } reached && !(reached <= _progress.Best?.HeldOutAccuracy);
-
-    private static string AllFailed(RoundGroups groups, string of) =>
-        $"all {groups.Failed.Count()} groups {of}failed, the first with: {groups.Failed.First().Reason}";
 }

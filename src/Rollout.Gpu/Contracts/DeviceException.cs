@@ -1,7 +1,7 @@
 namespace Rollout.Gpu.Contracts;
 
 /// <summary>
-/// A device, or a library that drives it, is missing, refuses or fails. The message is one sentence for whoever runs
+/// A device, or a library that drives it, is missing, refuses or fails. The message is one sentence for the user who runs
 /// the program.
 /// </summary>
 public abstract class DeviceException : Exception

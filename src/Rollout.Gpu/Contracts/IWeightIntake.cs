@@ -14,7 +14,7 @@ public interface IWeightIntake
     Task<IStagedWeights> FetchAsync(WeightOffer offer, CancellationToken cancel);
 }
 
-/// <summary>Weights in host memory, ready for one device. Whoever fetched them disposes of them.</summary>
+/// <summary>Weights in host memory, ready for one device. The caller that fetched them disposes of them.</summary>
 public interface IStagedWeights : IDisposable
 {
     Policy Policy { get; }

@@ -32,7 +32,7 @@ public sealed record SamplingParams
 
     /// <summary>
     /// Texts that end a sequence with the token that completes the first of them. What was sampled stays part of the
-    /// completion; whoever shows its text cuts it before them.
+    /// completion; a caller that shows its text cuts it before them.
     /// </summary>
     public string[] StopTexts { get; init; } = [];
 

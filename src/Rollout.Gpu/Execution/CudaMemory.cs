@@ -47,7 +47,7 @@ internal sealed class CudaMemory : IDeviceMemory
     }
 
     /// <summary>
-    /// Includes the present use in the peak. The driver records the peak of libtorch's memory alone, so whoever gives
+    /// Includes the present use in the peak. The driver records the peak of libtorch's memory alone, so a caller that gives
     /// back other memory calls this first.
     /// </summary>
     public void NotePeak()

@@ -12,15 +12,15 @@ public static class GreedyAccuracy
     /// <param name="model">The policy.</param>
     /// <param name="pairs">Token ids; a completion ends with the token that ends a sequence.</param>
     /// <param name="microBatchTokens">Tokens of one forward pass at most, padding included.</param>
-    /// <returns>The share of pairs answered right, 0 … 1.</returns>
-    public static double Of(
+    /// <returns>The share of pairs answered right, and that of tokens predicted right; 0 … 1.</returns>
+    public static (double Pairs, double Tokens) Of(
         CausalLm model, IReadOnlyList<(int[] Prompt, int[] Completion)> pairs, int microBatchTokens)
     {
         TokenSequence[] sequences = [.. pairs.Select((pair, i) =>
             TokenSequence.Checked($"pair {i}", pair.Prompt, pair.Completion, model.Config.VocabSize))];
         using var untracked = no_grad();
         using var scope = NewDisposeScope();
-        var right = 0;
+        var (right, rightTokens) = (0, 0L);
         foreach (var batch in MicroBatcher.Pack([.. sequences.Select(sequence => sequence.InputLength)], microBatchTokens))
         {
             TokenSequence[] rows = [.. batch.Sequences.Select(i => sequences[i])];
@@ -32,10 +32,12 @@ public static class GreedyAccuracy
             var next = 0;
             foreach (var row in rows)
             {
-                right += hits.AsSpan(next, row.Completion.Length).Contains(false) ? 0 : 1;
+                var rightOfRow = hits.AsSpan(next, row.Completion.Length).Count(true);
+                right += rightOfRow == row.Completion.Length ? 1 : 0;
+                rightTokens += rightOfRow;
                 next += row.Completion.Length;
             }
         }
-        return (double)right / sequences.Length;
+        return ((double)right / sequences.Length, (double)rightTokens / sequences.Sum(sequence => (long)sequence.Completion.Length));
     }
 }

@@ -2,7 +2,7 @@ namespace Rollout.Host.Invocation;
 
 /// <summary>
 /// Passes one line of a kind a minute, and says with the next one how many it left out. <see cref="HostLog"/> sends Akka's own
-/// lines through it: whoever reaches a port decides how many connections fail there.
+/// lines through it: any machine that reaches a port can make connections fail there.
 /// </summary>
 internal sealed class LineThrottle
 {

@@ -67,8 +67,9 @@ public static class PretrainJob
                 [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => answers.Of(dataset.Train(first + i)))]).Fit.Loss;
             if (step % pretrain.EvalEvery != 0)
                 continue;
-            var accuracy = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
-            context.Output.WriteLine($"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}");
+            var (accuracy, ofTokens) = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
+            context.Output.WriteLine(
+                $"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}, of tokens {ofTokens:P1}");
             if (accuracy >= pretrain.StopAt)
                 return;
         }

@@ -16,6 +16,7 @@ public sealed class RunRecord : IDisposable
     private readonly RunFolder _run;
     private readonly MetricsFile _metrics;
     private readonly RolloutsWriter _rollouts;
+    private readonly JsonLog _evaluations;
     private readonly int _rolloutsPerStep;
     private readonly MetricFollowers _followers;
     private StepMetrics? _last;
@@ -30,17 +31,19 @@ public sealed class RunRecord : IDisposable
         _rolloutsPerStep = output.RolloutsPerStep == 0 ? int.MaxValue : output.RolloutsPerStep;
         if (resumedAt is { } step)
         {
-            var hasRollouts = File.Exists(run.Rollouts);
+            var (hasRollouts, hasEvaluations) = (File.Exists(run.Rollouts), File.Exists(run.Evaluations));
             _metrics = MetricsFile.Resume(run, step);
             _rollouts = RolloutsWriter.Resume(run, step);
+            _evaluations = JsonLog.Continue<EvalLine>(run.Evaluations, line => line.Step <= step);
             var recorded = MetricsFile.Read(run);
             Earlier = [.. recorded.Where(line => !line.HasFormerNames)];
-            Gaps = [.. GapsBefore(step, recorded, hasRollouts)];
+            Gaps = [.. GapsBefore(step, recorded, hasRollouts, hasEvaluations)];
         }
         else
         {
             _metrics = MetricsFile.Create(run);
             _rollouts = RolloutsWriter.Create(run);
+            _evaluations = JsonLog.Create(run.Evaluations);
         }
 
         _last = Earlier is [.., var last] ? last : null;
@@ -66,11 +69,14 @@ public sealed class RunRecord : IDisposable
             + " may be too high"
         : null;
 
-    /// <summary>Writes the accuracy before training, as step 0.</summary>
-    /// <param name="heldOutAccuracy">0 … 1.</param>
+    /// <summary>Writes the evaluation before training, as step 0.</summary>
+    /// <param name="evaluation">What it measured.</param>
     /// <param name="warn">Told once of each reason why a follower can't be written.</param>
-    public void AddStart(double heldOutAccuracy, Action<string> warn) =>
-        Write(StepRecord.BeforeTraining(heldOutAccuracy), warn);
+    public void AddStart(Evaluation evaluation, Action<string> warn)
+    {
+        Write(0, evaluation);
+        Write(StepRecord.BeforeTraining(evaluation), warn);
+    }
 
     /// <summary>Writes a finished step, and gives its metrics as the view shows them.</summary>
     /// <param name="step">What the trainer reports.</param>
@@ -82,6 +88,8 @@ public sealed class RunRecord : IDisposable
         _tokens = _last[Metrics.Tokens];
         foreach (var line in ToLines(step).Take(_rolloutsPerStep))
             _rollouts.Write(line);
+        if (step.Evaluation is { } evaluation)
+            Write(step.Step, evaluation);
         Write(record, warn);
         return record.Metrics;
     }
@@ -95,6 +103,13 @@ public sealed class RunRecord : IDisposable
         Complete(_ => { });
         _metrics.Dispose();
         _rollouts.Dispose();
+        _evaluations.Dispose();
+    }
+
+    private void Write(int step, Evaluation evaluation)
+    {
+        foreach (var line in EvalLine.Of(step, evaluation))
+            _evaluations.Write(line);
     }
 
     private void Write(StepRecord step, Action<string> warn)
@@ -103,7 +118,7 @@ public sealed class RunRecord : IDisposable
         _followers.Write(step, warn);
     }
 
-    private IEnumerable<string> GapsBefore(int step, IReadOnlyList<StepMetrics> recorded, bool hasRollouts)
+    private IEnumerable<string> GapsBefore(int step, IReadOnlyList<StepMetrics> recorded, bool hasRollouts, bool hasEvaluations)
     {
         var missing = Enumerable.Range(1, step).Except(recorded.Select(line => line.Step)).ToArray();
         if (missing.Length > 0)
@@ -119,14 +134,25 @@ public sealed class RunRecord : IDisposable
                 + " leave them out, and num_tokens starts at 0";
         }
 
-        if (!hasRollouts)
-            yield return $"WARNING '{_run.Rollouts}' was missing: it begins at step {step + 1}";
-        else if (_rollouts.Unreadable.Count > 0)
+        var evaluated = recorded.Any(line => line.Find(Metrics.HeldOutAccuracy) is not null);
+        foreach (var gap in (string?[])
+            [
+                GapOf(_run.Rollouts, hasRollouts, _rollouts.Unreadable, step),
+                GapOf(_run.Evaluations, hasEvaluations || !evaluated, _evaluations.Unreadable, step),
+            ])
         {
-            yield return
-                $"WARNING '{_run.Rollouts}' had samples that can't be read and were left out: {LinesOf(_rollouts.Unreadable)}";
+            if (gap is not null)
+                yield return gap;
         }
     }
+
+    /// <summary>What a file of samples lacks; null where it has what it should.</summary>
+    private static string? GapOf(string file, bool hasIt, IReadOnlyList<int> unreadable, int step) => hasIt switch
+    {
+        false => $"WARNING '{file}' was missing: it begins at step {step + 1}",
+        _ when unreadable.Count > 0 => $"WARNING '{file}' had samples that can't be read and were left out: {LinesOf(unreadable)}",
+        _ => null,
+    };
 
     private static string LinesOf(IReadOnlyList<int> numbers)
     {

@@ -83,6 +83,7 @@ public static class TrainJob
             Sampling = settings.Sampling.ToSamplingParams([.. weights.Model.Config.EosTokenIds], settings.Seed),
             Tokenizer = tokenizer,
             Dataset = dataset,
+            FurtherSets = Datasets.ToEvaluate(settings, context.Stop.Token),
             CheckpointEvery = settings.Output.CheckpointEvery,
             KeepBest = settings.Output.KeepBest,
             CheckpointFolder = place.Checkpoint,
@@ -147,10 +148,10 @@ public static class TrainJob
             {
                 switch (seen)
                 {
-                    case TrainingStarted { HeldOutAccuracy: { } accuracy }:
+                    case TrainingStarted { Evaluation: { } evaluation }:
                         if (start.Step == 0)
-                            record.AddStart(accuracy, view.Say);
-                        view.ReportStart(new HeldOutAccuracy(start.Step, accuracy));
+                            record.AddStart(evaluation, view.Say);
+                        view.ReportStart(new HeldOutAccuracy(start.Step, evaluation.Accuracy));
                         break;
                     case TrainingStepFinished report:
                         view.Report(record.Add(report, view.Say));
@@ -197,7 +198,7 @@ public static class TrainJob
             job.Encode(item);
         }
         var groups = Enumerable.Range(0, job.Train.PromptsPerStep).Select(i => job.TrainingGroup(i).Request)
-            .Concat(job.EvaluationGroups(0).Select(group => group.Request));
+            .Concat(new EvaluationRound(job).Groups(0).Select(group => group.Request));
         foreach (var group in groups)
         {
             cancellation.ThrowIfCancellationRequested();

@@ -7,7 +7,7 @@ namespace Rollout.Host.Output;
 
 /// <summary>
 /// A file with one JSON object a line that grows while a command runs: metrics, rollouts, completions. Names are
-/// snake_case, and a number that JSON cannot say (NaN, ±∞) is null. A line reaches the file whole, so whoever follows
+/// snake_case, and a number that JSON cannot say (NaN, ±∞) is null. A line reaches the file whole, so a process that follows
 /// the file reads whole lines.
 /// </summary>
 internal sealed class JsonLog : IDisposable

@@ -1,7 +1,7 @@
 namespace Rollout.Host.Output;
 
 /// <summary>
-/// The folder of one training run: metrics.jsonl, rollouts.jsonl, plots.png, tensorboard, config.conf and
+/// The folder of one training run: metrics.jsonl, rollouts.jsonl, eval.jsonl, plots.png, tensorboard, config.conf and
 /// checkpoints/step-N. A folder holds one run; a second one is refused.
 /// </summary>
 public sealed class RunFolder
@@ -19,6 +19,9 @@ public sealed class RunFolder
     public string Metrics => System.IO.Path.Combine(Path, MetricsName);
 
     public string Rollouts => System.IO.Path.Combine(Path, RolloutsName);
+
+    /// <summary>The completions of evaluations.</summary>
+    public string Evaluations => System.IO.Path.Combine(Path, "eval.jsonl");
 
     public string Plots => System.IO.Path.Combine(Path, "plots.png");
 

@@ -27,7 +27,7 @@ public static class Metrics
     public static readonly Metric EqualRewards = Define(
         "frac_reward_zero_std", step => DrawnRewards(step).Select(group => Given(group).Distinct().Count() > 1 ? 0.0 : 1).Mean());
 
-    public static readonly Metric HeldOutAccuracy = Define("eval_accuracy", step => step.HeldOutAccuracy);
+    public static readonly Metric HeldOutAccuracy = Define("eval_accuracy", step => step.Evaluation?.Accuracy);
 
     public static readonly Metric MeanLength = Define("completions/mean_length", step => Lengths(step).Mean());
 
@@ -176,6 +176,11 @@ public static class Metrics
         }
         values[Tokens.Name] += tokensBefore;
         AddRewardFunctions(step, values);
+        if (step.Evaluation is not null)
+        {
+            foreach (var (name, value) in EvalMetrics.Of(step.Evaluation))
+                values[name] = value;
+        }
         return new StepMetrics(step.Step, values);
     }
 

@@ -14,7 +14,24 @@ public static class PlotPage
     private const int Height = 1200;
     private const int Columns = 3;
 
-    private static readonly PlotPanel[] Panels =
+    /// <summary>The PNG of any number of steps, none included.</summary>
+    /// <param name="steps">In order; step 0 is what was measured before training.</param>
+    public static byte[] Draw(IReadOnlyList<StepMetrics> steps)
+    {
+        PlotFont.Register();
+        var panels = Panels(steps);
+        var page = new Multiplot();
+        page.AddPlots(panels.Length);
+        page.Layout = new Grid(rows: panels.Length / Columns, columns: Columns);
+        foreach (var (panel, plot) in panels.Zip(page.GetPlots()))
+            panel.DrawOn(plot, steps);
+        using var image = page.Render(Width, Height);
+        foreach (var plot in page.GetPlots())
+            plot.Dispose();
+        return image.GetImageBytes(ImageFormat.Png);
+    }
+
+    private static PlotPanel[] Panels(IReadOnlyList<StepMetrics> steps) =>
     [
         new("Reward", "reward")
         {
@@ -23,7 +40,7 @@ public static class PlotPage
         },
         new("Held-out accuracy", "share of prompts")
         {
-            Curves = [new("greedy", Metrics.HeldOutAccuracy)],
+            Curves = EvalMetrics.CurvesOf(steps),
             FromZero = true,
             WithMarkers = true,
         },
@@ -56,20 +73,4 @@ public static class PlotPage
         },
         new("Gradient norm before clipping", "norm") { Curves = [new("norm", Metrics.GradientNorm)], FromZero = true },
     ];
-
-    /// <summary>The PNG of any number of steps, none included.</summary>
-    /// <param name="steps">In order; step 0 is what was measured before training.</param>
-    public static byte[] Draw(IReadOnlyList<StepMetrics> steps)
-    {
-        PlotFont.Register();
-        var page = new Multiplot();
-        page.AddPlots(Panels.Length);
-        page.Layout = new Grid(rows: Panels.Length / Columns, columns: Columns);
-        foreach (var (panel, plot) in Panels.Zip(page.GetPlots()))
-            panel.DrawOn(plot, steps);
-        using var image = page.Render(Width, Height);
-        foreach (var plot in page.GetPlots())
-            plot.Dispose();
-        return image.GetImageBytes(ImageFormat.Png);
-    }
 }

@@ -15,7 +15,10 @@ internal sealed record PlotBand(string Label, Metric Low, Metric High);
 internal sealed record PlotPanel(string Title, string Unit)
 {
     private static readonly Color[] Colors =
-        [Color.FromHex("#1f77b4"), Color.FromHex("#d95f02"), Color.FromHex("#7f8c8d")];
+    [
+        Color.FromHex("#1f77b4"), Color.FromHex("#d95f02"), Color.FromHex("#7f8c8d"), Color.FromHex("#2ca02c"),
+        Color.FromHex("#9467bd"), Color.FromHex("#8c564b"),
+    ];
 
     public required PlotCurve[] Curves { get; init; }
 
@@ -91,7 +94,7 @@ internal sealed record PlotPanel(string Title, string Unit)
         if (points.Length == 0)
             return [];
         double[] ys = [.. points.Select(point => point.Y)];
-        var line = plot.Add.Scatter([.. points.Select(point => point.X)], ys, Colors[number]);
+        var line = plot.Add.Scatter([.. points.Select(point => point.X)], ys, Colors[number % Colors.Length]);
         line.LineWidth = 2;
         line.MarkerSize = WithMarkers || points.Length == 1 ? 8 : 0;
         line.LegendText = Curves[number].Label;

@@ -21,7 +21,7 @@ public sealed record StepRecord(StepMetrics Metrics)
         Texts = SampleText.Of(step) is { } text ? new Dictionary<string, string> { [SampleText.Name] = text } : [],
     };
 
-    /// <summary>The record of step 0: the accuracy before training.</summary>
-    public static StepRecord BeforeTraining(double heldOutAccuracy) => new(
-        new StepMetrics(0, new Dictionary<string, double> { [Tracking.Metrics.HeldOutAccuracy.Name] = heldOutAccuracy }));
+    /// <summary>The record of step 0: the evaluation before training.</summary>
+    public static StepRecord BeforeTraining(Evaluation evaluation) => new(
+        new StepMetrics(0, new OrderedDictionary<string, double>(EvalMetrics.Of(evaluation))));
 }

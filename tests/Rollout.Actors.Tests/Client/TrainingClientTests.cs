@@ -21,7 +21,7 @@ public sealed class TrainingClientTests : ActorTest
         var events = FollowAsync();
         var start = await ExpectMsgAsync<StartTraining>();
         Assert.Equal(From, start.From);
-        object[] sent = [new TrainingStarted(0.5), new CheckpointSaved(4, "step-4"), new TrainingEnded(From, null, null)];
+        object[] sent = [new TrainingStarted(null), new CheckpointSaved(4, "step-4"), new TrainingEnded(From, null, null)];
         Tell(start.Observer, sent);
 
         Assert.Equal(sent, await events);

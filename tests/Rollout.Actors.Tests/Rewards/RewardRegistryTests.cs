@@ -29,6 +29,7 @@ public sealed class RewardRegistryTests
 
     [Theory]
     [InlineData("type = exact-answer", typeof(ExactAnswerReward))]
+    [InlineData("type = countdown", typeof(CountdownReward))]
     [InlineData("type = keyword, text = hello", typeof(KeywordReward))]
     [InlineData("type = length, target = 20", typeof(LengthReward))]
     [InlineData("type = gsm8k, name = right, weight = 2", typeof(Gsm8kReward))]
@@ -45,7 +46,7 @@ public sealed class RewardRegistryTests
     }
 
     [Theory]
-    [InlineData("type = exact", "job.conf:2: reward exact is unknown; expected exact-answer, format, gsm8k, http, keyword, ")]
+    [InlineData("type = exact", "job.conf:2: reward exact is unknown; expected countdown, exact-answer, format, gsm8k, http, keyword, ")]
     [InlineData("type = keyword", "job.conf:2: reward keyword needs the option text")]
     [InlineData("type = keyword, text = \"\"", "job.conf:2: rollout.rewards[0].text = \"\": expected a text")]
     [InlineData(

@@ -33,6 +33,8 @@ public sealed class DataSettingsTests
     [InlineData("mix=[{ type = rust }]", "--set: rollout.data.mix[0].type = \"rust\": expected one of arithmetic, keyword")]
     [InlineData("mix=[{ type = csv }]", "rollout.data.mix[0].train is not set: expected a file of training prompts")]
     [InlineData("mix=[{ type = keyword, train = x }]", "--set: rollout.data.mix[0].train = ")]
+    [InlineData("countdown.min-numbers=5", "--set: rollout.data.countdown.min-numbers = 5: expected a whole number from 3 to 4")]
+    [InlineData("countdown.min-tries=12", "--set: rollout.data.countdown.min-tries = 12: expected a whole number of at most max-tries = 10")]
     [InlineData("mix=[{ type = keyword, prompts = 0 }]", "--set: rollout.data.mix[0].prompts = 0: expected a whole number")]
     [InlineData("mix=[{ type = keyword, weight = 0 }]", "--set: rollout.data.mix[0].weight = 0: expected a number from")]
     [InlineData("mix=[{ type = keyword }, { type = keyword }]", "--set: rollout.data.mix[1].type = \"keyword\": expected a name that no")]

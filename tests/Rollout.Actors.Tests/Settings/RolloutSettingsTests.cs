@@ -298,6 +298,7 @@ public sealed class RolloutSettingsTests
     [InlineData("arithmetic", 400, "models/arithmetic")]
     [InlineData("smoke", 3, "models/arithmetic")]
     [InlineData("keyword", 100, "models/keyword")]
+    [InlineData("countdown", 200, "models/countdown")]
     public void The_jobs_of_the_product_are_valid(string job, int steps, string model)
     {
         var settings = RolloutSettings.ForTraining(ConfigTree.Load(TestFiles.Repository($"config/{job}.conf")));

@@ -74,6 +74,26 @@ public sealed class RunFingerprintTests
         Assert.Equal(["the content of rollout.rewards differs"], RunFingerprint.Differences(before, Of(setting)).Refused);
     }
 
+    [Fact]
+    public void A_run_may_go_on_with_another_evaluation_and_says_so()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.Write("hard.jsonl", "a");
+        var sets = $$"""eval.sets=[{ type = jsonl, held-out = "{{file}}" }]""";
+        var before = Of(sets);
+        File.WriteAllText(file, "b");
+
+        var (refused, allowed) = RunFingerprint.Differences(before, Of(sets, "eval.samples=4", "eval.pass-at=[1]"));
+
+        Assert.Empty(refused);
+        Assert.Equal(
+            [
+                "rollout.eval.pass-at was [] and is [1]", "rollout.eval.samples was 0 and is 4",
+                "the content of rollout.eval.sets differs",
+            ],
+            allowed);
+    }
+
     private static IReadOnlyDictionary<string, string> OfSft(params string[] settings) =>
         RunFingerprint.OfSft(ConfigTree.Load(overrides: settings), "model", threads: 2);
 

@@ -227,6 +227,7 @@ public sealed class HuggingFaceTokenizerTests
     [Theory]
     [InlineData("models/arithmetic", "12+34=", 16)]
     [InlineData("models/keyword", "abc xyz", 29)]
+    [InlineData("models/countdown", "3 5 = 15\n5*3=15\n<answer>5*3</answer>", 24)]
     public void The_models_of_the_repository_have_the_vocabulary_that_they_say(string folder, string text, int vocabulary)
     {
         folder = TestFiles.Repository(folder);

@@ -114,7 +114,7 @@ public sealed class RolloutTopologyTests : IAsyncLifetime
         foreach (var step in steps)
         {
             Assert.Equal((0, 4), (step.FailedGroups, step.Groups.Count));
-            Assert.NotNull(step.HeldOutAccuracy);
+            Assert.NotNull(step.Evaluation);
             Assert.True(step.Decode.NewTokens >= step.Groups.Sum(group => group.Group.Completions.Sum(
                 completion => completion.Tokens.Length)));
             foreach (var group in step.Groups)

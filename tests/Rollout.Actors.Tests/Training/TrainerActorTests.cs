@@ -11,7 +11,7 @@ public sealed class TrainerActorTests : TrainerActorTest
     public async Task A_step_is_submit_score_park_train_update_report_and_then_comes_the_next()
     {
         var trainer = Start(Job(steps: 2));
-        Assert.Null((await ExpectMsgAsync<TrainingStarted>()).HeldOutAccuracy);
+        Assert.Null((await ExpectMsgAsync<TrainingStarted>()).Evaluation);
         for (var step = 1; step <= 2; step++)
         {
             var groups = await SubmittedAsync(2);

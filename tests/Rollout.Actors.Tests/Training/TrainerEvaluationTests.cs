@@ -21,14 +21,14 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
         Assert.Equal(
             Enumerable.Range(0, 4).Select(i => 500 + i), evaluation.Select(group => group.Prompt[0]));
         await AnswerAsync(trainer, evaluation, right: 1);
-        Assert.Equal(0.25, (await ExpectMsgAsync<TrainingStarted>()).HeldOutAccuracy);
+        Assert.Equal(0.25, (await ExpectMsgAsync<TrainingStarted>()).Evaluation?.Accuracy);
 
         await StepAsync(trainer, 0, 1, reports: false);
         var last = await SubmittedAsync(4);
         Assert.Empty(last.Select(group => group.Id).Intersect(evaluation.Select(group => group.Id)));
         await AnswerAsync(trainer, last, right: 3);
 
-        Assert.Equal(0.75, (await ExpectMsgAsync<TrainingStepFinished>()).HeldOutAccuracy);
+        Assert.Equal(0.75, (await ExpectMsgAsync<TrainingStepFinished>()).Evaluation?.Accuracy);
         Assert.Null((await EndAsync()).Error);
     }
 
@@ -41,7 +41,7 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
         await StepAsync(trainer, 0, 1, reports: false);
         await AnswerAsync(trainer, await SubmittedAsync(4), right: 2);
 
-        Assert.Equal(0.5, (await ExpectMsgAsync<TrainingStepFinished>()).HeldOutAccuracy);
+        Assert.Equal(0.5, (await ExpectMsgAsync<TrainingStepFinished>()).Evaluation?.Accuracy);
         var ended = await EndAsync();
         Assert.Equal((1, "step-1", null), (ended.Progress.Step, ended.Checkpoint, ended.Error));
     }
@@ -52,7 +52,7 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
         var trainer = Start(Evaluated(steps: 100, target: 0.5));
         await AnswerAsync(trainer, await SubmittedAsync(4), right: 4);
 
-        Assert.Equal(1, (await ExpectMsgAsync<TrainingStarted>()).HeldOutAccuracy);
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStarted>()).Evaluation?.Accuracy);
         var ended = await ExpectMsgAsync<TrainingEnded>();
         Assert.Equal((0, null, null), (ended.Progress.Step, ended.Checkpoint, ended.Error));
     }
@@ -69,7 +69,7 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
             if (step > 1)
                 await AnswerAsync(trainer, await SubmittedAsync(3), right: step - 1);
             Assert.Equal(
-                step > 1 ? (step - 1) / 3.0 : null, (await ExpectMsgAsync<TrainingStepFinished>()).HeldOutAccuracy);
+                step > 1 ? (step - 1) / 3.0 : null, (await ExpectMsgAsync<TrainingStepFinished>()).Evaluation?.Accuracy);
         }
         Assert.Null((await EndAsync()).Error);
     }
@@ -82,7 +82,7 @@ public sealed class TrainerEvaluationTests : TrainerActorTest
         await AnswerAsync(trainer, evaluation[..3], right: 3);
         Tell(trainer, new GroupGivenUp(Epoch, evaluation[3].Id, "no decoder is left"));
 
-        Assert.Equal(1, (await ExpectMsgAsync<TrainingStarted>()).HeldOutAccuracy);
+        Assert.Equal(1, (await ExpectMsgAsync<TrainingStarted>()).Evaluation?.Accuracy);
     }
 
     [Fact]

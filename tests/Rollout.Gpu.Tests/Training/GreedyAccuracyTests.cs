@@ -22,7 +22,10 @@ public sealed class GreedyAccuracyTests
             return (prompt, completion);
         }).ToArray();
 
-        Assert.Equal(0.6, GreedyAccuracy.Of(model, pairs, microBatchTokens), 12);
+        // Four of the pairs end in a wrong token.
+        var (right, tokens) = GreedyAccuracy.Of(model, pairs, microBatchTokens);
+        Assert.Equal(0.6, right, 12);
+        Assert.Equal(1 - (4.0 / pairs.Sum(pair => pair.completion.Length)), tokens, 12);
     }
 
     private static int[] Greedy(CausalLm model, int[] prompt, int length)

@@ -33,8 +33,8 @@ public sealed class KilledRunTests(ITestOutputHelper log) : HostProcessTest(log)
         [
             "threads=1", $"train.steps={4 * KillPoints}", "train.prompts-per-step=32", "train.mini-batch-prompts=8",
             "train.num-iterations=2", "train.dynamic-sampling=on", "train.beta=0.05", "train.reference-sync-every=3",
-            "train.learning-rate=1e-4", $"eval.every={Every}", "eval.prompts=128", $"output.checkpoint-every={Every}",
-            "output.keep-last=3", "output.keep-best=on",
+            "train.learning-rate=1e-4", $"eval.every={Every}", "eval.prompts=128", "eval.samples=2",
+            $"output.checkpoint-every={Every}", "output.keep-last=3", "output.keep-best=on",
         ];
         string[] job =
             ["train", "--config", RolloutRun.Job("smoke.conf"), .. settings.SelectMany(set => (string[])["--set", set])];
@@ -64,6 +64,7 @@ public sealed class KilledRunTests(ITestOutputHelper log) : HostProcessTest(log)
 
         Assert.Equal(TrainRun.TimelessMetrics(whole.Path), TrainRun.TimelessMetrics(killed.Path));
         Assert.Equal(File.ReadAllLines(whole.Rollouts), File.ReadAllLines(killed.Rollouts));
+        Assert.Equal(File.ReadAllLines(whole.Evaluations), File.ReadAllLines(killed.Evaluations));
         var store = new CheckpointStore(whole.Checkpoints);
         Assert.Equal(store.Steps(), new CheckpointStore(killed.Checkpoints).Steps());
         Assert.True(store.TryLatest(out var newest));

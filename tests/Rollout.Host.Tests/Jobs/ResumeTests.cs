@@ -19,7 +19,7 @@ public sealed class ResumeTests : IDisposable
     [InlineData("train.prompts-per-step=64")]
     [InlineData(
         "train.prompts-per-step=8", "train.mini-batch-prompts=4", "train.dynamic-sampling=on",
-        "train.max-generation-batches=20")]
+        "train.max-generation-batches=20", "eval.every=1", "eval.samples=2")]
     public async Task A_repeated_or_resumed_run_equals_the_first_to_the_last_bit(params string[] recipe)
     {
         string[] settings =
@@ -41,9 +41,8 @@ public sealed class ResumeTests : IDisposable
         foreach (var run in (string[])[_folder.At("second"), Run.Path])
         {
             Assert.Equal(TrainRun.TimelessMetrics(_folder.At("first")), TrainRun.TimelessMetrics(run));
-            Assert.Equal(
-                File.ReadAllLines(Path.Combine(_folder.At("first"), "rollouts.jsonl")),
-                File.ReadAllLines(Path.Combine(run, "rollouts.jsonl")));
+            foreach (var file in (string[])["rollouts.jsonl", "eval.jsonl"])
+                Assert.Equal(File.ReadAllLines(_folder.At($"first/{file}")), File.ReadAllLines(Path.Combine(run, file)));
             foreach (var file in (string[])["model.safetensors", "optimizer.safetensors"])
             {
                 Assert.True(

@@ -146,7 +146,7 @@ public sealed class RunRecordTests : IDisposable
     {
         using (var record = new RunRecord(Run, resumedAt: null, All))
         {
-            record.AddStart(0.25, _ => { });
+            record.AddStart(Evaluations.Of(0.25), _ => { });
             record.Add(FinishedSteps.Of(1), _ => { });
         }
 
@@ -154,6 +154,48 @@ public sealed class RunRecordTests : IDisposable
         using var resumed = new RunRecord(Run, resumedAt: 1, All);
         Assert.Empty(resumed.Gaps);
         Assert.Equal([0, 1], resumed.Earlier.Select(step => step.Step));
+    }
+
+    [Fact]
+    public void Every_completion_of_an_evaluation_is_a_line_with_what_each_reward_gave()
+    {
+        using (var record = new RunRecord(Run, resumedAt: null, All))
+            record.AddStart(Evaluations.OfTwoSets(), _ => { });
+
+        var lines = File.ReadAllLines(Run.Evaluations);
+        Assert.Equal(6, lines.Length);
+        Assert.Equal(
+            """{"step":0,"set":"hard","id":"item -7","sample":1,"policy_version":0"""
+            + ""","prompt":"2+2=","completion":"text 1","tokens":6,"finish_reason":"length","right":false"""
+            + ""","reward":null,"rewards":{"exact":null}}""",
+            lines[4]);
+    }
+
+    [Fact]
+    public void A_resumed_run_keeps_the_evaluations_up_to_its_checkpoint()
+    {
+        var evaluated = FinishedSteps.Of(2) with { Evaluation = Evaluations.OfTwoSets() };
+        using (var record = new RunRecord(Run, resumedAt: null, All))
+        {
+            record.AddStart(Evaluations.OfTwoSets(), _ => { });
+            record.Add(FinishedSteps.Of(1), _ => { });
+            record.Add(evaluated, _ => { });
+        }
+        var lines = File.ReadAllLines(Run.Evaluations);
+        File.WriteAllLines(Run.Evaluations, [lines[0], "{", .. lines[1..]]);
+
+        using (var resumed = new RunRecord(Run, resumedAt: 1, All))
+        {
+            Assert.Equal(
+                $"WARNING '{Run.Evaluations}' had samples that can't be read and were left out: line 2",
+                Assert.Single(resumed.Gaps));
+            resumed.Add(evaluated, _ => { });
+        }
+        Assert.Equal(lines, File.ReadAllLines(Run.Evaluations));
+
+        File.Delete(Run.Evaluations);
+        using var without = new RunRecord(Run, resumedAt: 1, All);
+        Assert.Equal($"WARNING '{Run.Evaluations}' was missing: it begins at step 2", Assert.Single(without.Gaps));
     }
 
     [Fact]

@@ -12,6 +12,7 @@ public sealed class ShippedJobTests
     [InlineData("arithmetic.conf")]
     [InlineData("keyword.conf")]
     [InlineData("gsm8k.conf")]
+    [InlineData("countdown.conf")]
     [InlineData("cluster/trainer.conf")]
     public void A_run_that_is_killed_loses_an_eighth_of_its_steps_at_most(string job)
     {

@@ -17,11 +17,11 @@ public sealed partial class MetricsPageTests
     [Fact]
     public void Every_name_that_is_written_is_on_the_page_and_the_reverse()
     {
-        var step = FinishedSteps.Of(1, FinishedSteps.Group(7, (1, 2, FinishReason.Stop), (3, 6, FinishReason.Stop)) with
+        var trained = FinishedSteps.Of(1, FinishedSteps.Group(7, (1, 2, FinishReason.Stop), (3, 6, FinishReason.Stop)) with
         {
             ByFunction = [new("format", [1, 3])],
         });
-        var record = StepRecord.Of(step, tokensBefore: 0);
+        var record = StepRecord.Of(trained with { Evaluation = Evaluations.OfTwoSets() }, tokensBefore: 0);
         string[] written =
         [
             .. Metrics.All.Select(metric => metric.Name).Union(record.Metrics.Values.Keys),

@@ -14,7 +14,7 @@ public sealed class PlotPageTests
     {
         using var picture = Drawn(Enumerable.Range(0, 41).Select(
             step => step == 0
-                ? StepRecord.BeforeTraining(0.1).Metrics
+                ? StepRecord.BeforeTraining(Evaluations.Of(0.1)).Metrics
                 : Reports.Step(step, heldOut: step % 8 == 0 ? step / 45.0 : null)));
 
         Assert.Equal((1600, 1200), (picture.Width, picture.Height));
@@ -32,9 +32,21 @@ public sealed class PlotPageTests
     public void No_step_one_step_and_a_thousand_steps_can_be_drawn()
     {
         Drawn([]).Dispose();
-        Drawn([StepRecord.BeforeTraining(0.5).Metrics]).Dispose();
+        Drawn([StepRecord.BeforeTraining(Evaluations.Of(0.5)).Metrics]).Dispose();
         Drawn([Reports.Step(1, heldOut: 0)]).Dispose();
         Drawn(Enumerable.Range(1, 1000).Select(step => Reports.Step(step))).Dispose();
+    }
+
+    [Fact]
+    public void The_panel_of_accuracies_has_a_curve_for_each_set_and_each_score()
+    {
+        using var picture = Drawn(Enumerable.Range(0, 9).Select(step => step == 0
+            ? StepRecord.BeforeTraining(Evaluations.OfTwoSets()).Metrics
+            : Metrics.Of(FinishedSteps.Of(step) with { Evaluation = Evaluations.OfTwoSets() }, tokensBefore: 0)));
+
+        // Two sets with accuracy, mean@2, pass@1 and pass@2; the last of them lies on the first.
+        foreach (var color in (SKColor[])[new(0xd9, 0x5f, 0x02), new(0x7f, 0x8c, 0x8d), new(0x2c, 0xa0, 0x2c), new(0x94, 0x67, 0xbd)])
+            Assert.True(Count(picture, 533, 0, 533, 400, pixel => Near(pixel, color)) > 20, $"{color}");
     }
 
     [Theory]

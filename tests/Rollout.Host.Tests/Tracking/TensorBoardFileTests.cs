@@ -83,7 +83,7 @@ public sealed class TensorBoardFileTests : IDisposable
     [Fact]
     public void A_resumed_run_adds_a_file_whose_steps_replace_the_earlier_ones()
     {
-        Write(null, [StepRecord.BeforeTraining(0.25), .. Enumerable.Range(1, 5).Select(i => Rewarded(i, reward: i))]);
+        Write(null, [StepRecord.BeforeTraining(Evaluations.Of(0.25)), .. Enumerable.Range(1, 5).Select(i => Rewarded(i, reward: i))]);
         Write(resumedAt: 3, [.. Enumerable.Range(4, 3).Select(i => Rewarded(i, reward: 10 * i))]);
 
         Assert.Equal(2, Files().Length);
@@ -109,7 +109,7 @@ public sealed class TensorBoardFileTests : IDisposable
     [Fact]
     public void A_new_run_removes_the_files_of_one_that_ended_before_its_first_step()
     {
-        Write(null, StepRecord.BeforeTraining(0.5));
+        Write(null, StepRecord.BeforeTraining(Evaluations.Of(0.5)));
         var kept = Path.Combine(Run.TensorBoard, "notes.txt");
         File.WriteAllText(kept, "mine");
 

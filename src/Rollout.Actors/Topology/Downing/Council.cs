@@ -24,7 +24,7 @@ public static class Council
     public static IReadOnlySet<HostId> WhoGoes(
         HostId self, IReadOnlyList<JudgedMember> members, IReadOnlySet<Link> broken)
     {
-        // The other side of a cut may count a joining scheduler as up: it counts against whoever can't reach it.
+        // The other side of a cut may count a joining scheduler as up: it counts against members that can't reach it.
         JudgedMember[] voters =
         [
             .. members.Where(member => member.IsScheduler && (member.IsUp || broken.Contains(Link.Between(self, member.Id))))

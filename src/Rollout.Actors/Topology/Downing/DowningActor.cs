@@ -8,7 +8,7 @@ using Rollout.Actors.Settings;
 namespace Rollout.Actors.Topology.Downing;
 
 /// <summary>
-/// Runs on every member and downs whom its <see cref="DowningJudge"/> gives up. It feeds the judge with what this member's
+/// Runs on every member and downs the members that its <see cref="DowningJudge"/> gives up. It feeds the judge with what this member's
 /// failure detector says of the others and, on a scheduler, with the reports of the other schedulers.
 /// </summary>
 public sealed class DowningActor : ReceiveActor, IWithTimers

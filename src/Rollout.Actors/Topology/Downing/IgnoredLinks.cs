@@ -9,7 +9,7 @@ namespace Rollout.Actors.Topology.Downing;
 /// between two decoders makes neither unreachable. Used by <see cref="DowningActor"/>.
 /// <para>
 /// One case needs more. The cluster's leader lets members in and out once it knows that all have seen the latest gossip, and
-/// Akka passes that knowledge on over a third member by chance only. While somebody waits for a leader whom this member
+/// Akka passes that knowledge on over a third member by chance only. While a member waits for a leader that this member
 /// doesn't hear, it switches that detector on for a moment every few looks: it finds the leader unreachable and reachable
 /// again, and both spread as new gossip that this member has seen.
 /// </para>

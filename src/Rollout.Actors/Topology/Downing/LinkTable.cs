@@ -36,7 +36,7 @@ public sealed class LinkTable(HostId self)
         }
     }
 
-    /// <summary>Replaces what this member sees itself, and forgets whoever is no member any more.</summary>
+    /// <summary>Replaces what this member sees itself, and forgets former members.</summary>
     public void Update(TimeSpan now, IReadOnlyList<JudgedMember> members, IEnumerable<HostId> unreachable)
     {
         _rows[self] = new LinkRow(self, ++_number, [.. unreachable]);

@@ -47,7 +47,7 @@ internal sealed class HostWeights : IDisposable
     public void CopyTo(CausalLm model)
     {
         ForEach(model, (host, weight) => weight.copy_(host));
-        // A copy may still be on its way when its call returns, and whoever computes next has a stream of its own.
+        // A copy may still be on its way when its call returns, and the next computation has a stream of its own.
         if (model.Device.type == DeviceType.CUDA)
             TorchTensors.Synchronize(model.Device);
     }
