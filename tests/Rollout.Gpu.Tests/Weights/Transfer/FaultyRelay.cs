@@ -56,8 +56,9 @@ internal sealed class FaultyRelay : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        _listener.Stop();
+        // The listener stops last: one that is stopped can't be asked to accept.
         await _accepting;
+        _listener.Stop();
         await Task.WhenAll(_running);
         _stopping.Dispose();
     }
@@ -72,7 +73,7 @@ internal sealed class FaultyRelay : IAsyncDisposable
                 _running.Add(RelayAsync(receiver, serverPort, _faultOf(Connections++)));
             }
         }
-        catch (Exception fault) when (fault is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception fault) when (fault is OperationCanceledException or SocketException)
         {
         }
     }
@@ -104,7 +105,7 @@ internal sealed class FaultyRelay : IAsyncDisposable
                 if (fault.FlipToReceiver >= done && fault.FlipToReceiver < done + got)
                     buffer[fault.FlipToReceiver - done] ^= 0x10;
                 var passed = (int)Math.Min(got, Math.Min(fault.CutAfter, fault.StallAfter) - done);
-                // Counted first: whoever receives the last byte may look at once.
+                // Counted first: the test may look as soon as the last byte is received.
                 if (count)
                     Interlocked.Add(ref _toReceiver, passed);
                 await to.SendAsync(buffer.AsMemory(0, passed), _stopping.Token);
