@@ -20,7 +20,7 @@ mkdir -p "$folder"
 train() {
   run=$1
   shift
-  if [ -e "$run/checkpoints" ]; then
+  if ls -d "$run"/checkpoints/step-* > /dev/null 2>&1; then
     $rollout train --resume "$run" >&2
   else
     rm -rf "$run"

@@ -19,6 +19,7 @@ publish src/Rollout.Host
 publish tests/Rollout.Gpu.Tests
 publish bench/Rollout.KernelBenchmarks
 publish bench/Rollout.Chaos
+install -D bench/countdown.sh "$folder/bench/countdown.sh"
 rm -f "$folder"/Rollout.*.xml "$folder"/rollout.xml
 # What the test SDK brings for code coverage, of every platform and in every language.
 for part in alpine arm64 macos ubuntu x64 x86 CodeCoverage cs de es fr it ja ko pl pt-BR ru tr zh-Hans zh-Hant; do
@@ -35,5 +36,6 @@ On a machine with an NVIDIA driver and a CUDA build of PyTorch 2.10 or newer (or
   ./chaos --seeds 1..3
   ./rollout bench --shape qwen3-0.6b --workload W.jsonl --device cuda --dtype bfloat16
   ./rollout train --config config/arithmetic.conf --set device=cuda
+  ROLLOUT=./rollout bench/countdown.sh
 docs/gpu.md says more.
 TEXT

@@ -1,9 +1,15 @@
 namespace Rollout.Actors.Data;
 
-/// <summary>A number of the game: a given one, or the result of a move.</summary>
-/// <param name="Value">Above 0.</param>
-/// <param name="Expression">How it was made; a result is in parentheses.</param>
-internal sealed record CountdownTerm(int Value, string Expression);
+/// <summary>A number of the game.</summary>
+/// <param name="value">Above 0.</param>
+/// <param name="made">The move that made it; null for a given number.</param>
+internal sealed class CountdownTerm(int value, CountdownMove? made = null)
+{
+    public int Value => value;
+
+    /// <summary>The number in terms of the given ones; a result is in parentheses.</summary>
+    public string Expression => made is { } move ? $"({move.Expression})" : $"{value}";
+}
 
 /// <summary>Two numbers become one.</summary>
 internal readonly record struct CountdownMove(CountdownTerm First, char Operation, CountdownTerm Second, int Result)
@@ -24,7 +30,7 @@ internal static class CountdownGame
     private const int LargestResult = 999;
 
     public static CountdownTerm[] Start(IEnumerable<int> numbers) =>
-        [.. numbers.Select(number => new CountdownTerm(number, $"{number}"))];
+        [.. numbers.Select(number => new CountdownTerm(number))];
 
     /// <summary>The moves of each two of the numbers that are left, in a fixed order; there is at least one.</summary>
     public static IEnumerable<CountdownMove> Moves(IReadOnlyList<CountdownTerm> left)
@@ -58,6 +64,6 @@ internal static class CountdownGame
     public static CountdownTerm[] After(IEnumerable<CountdownTerm> left, CountdownMove move) =>
     [
         .. left.Where(term => !ReferenceEquals(term, move.First) && !ReferenceEquals(term, move.Second)),
-        new CountdownTerm(move.Result, $"({move.Expression})"),
+        new CountdownTerm(move.Result, move),
     ];
 }
