@@ -5,7 +5,6 @@ internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
-    private TaskCompletionSource _set = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TimeSpan _now;
 
     /// <summary>Timers of at most this time run out as soon as they are set, and the time passes with them.</summary>
@@ -26,13 +25,6 @@ internal sealed class ManualTime : TimeProvider
             _timers.Add(timer);
         timer.Change(dueTime, period);
         return timer;
-    }
-
-    /// <summary>Ends when the next timer is set.</summary>
-    public Task TimerSetAsync()
-    {
-        lock (_gate)
-            return _set.Task;
     }
 
     /// <summary>Runs every callback that becomes due.</summary>
@@ -58,15 +50,8 @@ internal sealed class ManualTime : TimeProvider
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             var isSet = dueTime >= TimeSpan.Zero;
-            TaskCompletionSource set;
             lock (time._gate)
-            {
                 Due = isSet ? time._now + dueTime : TimeSpan.MaxValue;
-                (set, time._set) = isSet
-                    ? (time._set, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously))
-                    : (new TaskCompletionSource(), time._set);
-            }
-            set.TrySetResult();
             if (isSet && dueTime <= time.Skips)
                 time.Advance(dueTime);
             return true;
