@@ -25,7 +25,7 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
             periodic-tasks-initial-delay = 100ms
             seed-node-timeout = 1s
             retry-unsuccessful-join-after = 500ms
-            failure-detector { heartbeat-interval = 200ms, acceptable-heartbeat-pause = 60s }
+            failure-detector { heartbeat-interval = 200ms, acceptable-heartbeat-pause = 10s }
             split-brain-resolver.stable-after = 1s
             down-removal-margin = 100ms
             singleton.hand-over-retry-interval = 100ms
