@@ -17,7 +17,7 @@ public sealed class SupervisedTrainer : IDisposable
     private readonly SupervisedOptions _options;
     private readonly CompletionPasses _passes;
     private readonly ICompletionPass _pass;
-    private readonly GreedyHits _hits;
+    private readonly GreedyHits _hits = new();
     private readonly AdamW _optimizer;
 
     /// <param name="model">Changed in place; stays the caller's.</param>
@@ -29,7 +29,6 @@ public sealed class SupervisedTrainer : IDisposable
         _options = options;
         _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
         _passes = new CompletionPasses(model, temperature: 1) { Optimizer = _optimizer };
-        _hits = new GreedyHits(model.Device);
         _pass = _passes.Of(model, _hits);
     }
 
@@ -133,8 +132,9 @@ public sealed class SupervisedTrainer : IDisposable
         using var scope = NewDisposeScope();
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
         var total = zeros(1, ScalarType.Float64, _model.Device);
-        _hits.Take();
-        foreach (var microBatch in _pass.Pack(sequences, _options.MicroBatchTokens))
+        _hits.Take(); // what a failed pass left
+        var microBatches = _pass.Pack(sequences, _options.MicroBatchTokens);
+        foreach (var microBatch in microBatches)
         {
             using var piece = NewDisposeScope();
             using var input = new MicroBatchInput(
@@ -142,7 +142,27 @@ public sealed class SupervisedTrainer : IDisposable
             pass(input, total, weight);
         }
 
-        return new SupervisedFit(total.cpu().item<double>() * weight, _hits.Take() * weight);
+        var hits = _hits.Take();
+        return new SupervisedFit(
+            total.cpu().item<double>() * weight,
+            hits.Count(hit => hit) * weight,
+            ExactMatches(microBatches.SelectMany(microBatch => microBatch.Sequences), sequences, hits) / sequences.Length);
+    }
+
+    /// <summary>Completions whose targets are all hits.</summary>
+    /// <param name="order">The sequences as the passes took them.</param>
+    /// <param name="sequences">Prompts and completions.</param>
+    /// <param name="hits">[targets] of each pass, one after another.</param>
+    private static double ExactMatches(IEnumerable<int> order, TokenSequence[] sequences, bool[] hits)
+    {
+        var (matches, next) = (0, 0);
+        foreach (var completion in order.Select(i => sequences[i].Completion))
+        {
+            matches += hits.AsSpan(next, completion.Length).Contains(false) ? 0 : 1;
+            next += completion.Length;
+        }
+
+        return matches;
     }
 
     private void Accumulate(MicroBatchInput input, Tensor total, double weight)

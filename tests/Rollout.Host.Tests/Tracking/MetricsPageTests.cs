@@ -28,7 +28,7 @@ public sealed partial class MetricsPageTests
             .. record.Histograms.Keys,
             .. record.Texts.Keys,
         ];
-        var fit = new SupervisedFit(1, 1);
+        var fit = new SupervisedFit(1, 1, 1);
         var supervised = SftMetrics.Of(1, new SupervisedStep(fit, 1, 1), epoch: 1, tokens: 1, seconds: 1, heldOut: fit);
         written = [.. written, .. supervised.Values.Keys.Except(written)];
 
