@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
-using Rollout.Gpu.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,6 +18,7 @@ public sealed class SupervisedTrainer : IDisposable
     private readonly ICompletionPass _pass;
     private readonly GreedyHits _hits = new();
     private readonly AdamW _optimizer;
+    private readonly TrainedModel _trained;
 
     /// <param name="model">Changed in place; stays the caller's.</param>
     /// <param name="options">Rates and budgets.</param>
@@ -28,6 +28,7 @@ public sealed class SupervisedTrainer : IDisposable
         _model = model;
         _options = options;
         _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
+        _trained = new TrainedModel(model, _optimizer);
         _passes = new CompletionPasses(model, temperature: 1) { Optimizer = _optimizer };
         _pass = _passes.Of(model, _hits);
     }
@@ -80,26 +81,12 @@ public sealed class SupervisedTrainer : IDisposable
     /// <param name="source">The folder that the tokenizer's files are copied from.</param>
     /// <exception cref="NotFiniteNumberException">A weight or moment is not finite, and nothing is written.</exception>
     /// <exception cref="IOException">The disk did not take it.</exception>
-    public void Save(string folder, TrainingProgress progress, string source)
-    {
-        if (_optimizer.FirstBrokenState() is { } broken)
-            throw new NotFiniteNumberException($"{broken} is not finite, and no such checkpoint is saved.");
-        CheckpointStore.Write(folder, progress, unfinished =>
-        {
-            HuggingFaceModel.WriteInto(_model, unfinished, source);
-            _optimizer.Save(Path.Combine(unfinished, PolicyTrainer.OptimizerFile));
-        });
-    }
+    public void Save(string folder, TrainingProgress progress, string source) =>
+        _trained.Save(folder, progress, source);
 
     /// <summary>Takes over the optimizer's state of a checkpoint, whose weights the model has.</summary>
     /// <exception cref="CheckpointException">The state is not of this model.</exception>
-    public void Load(string folder)
-    {
-        if (_optimizer.Load(Path.Combine(folder, PolicyTrainer.OptimizerFile)))
-            return;
-        using var exact = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
-        _optimizer.TakeMasters(OptimizedParameter.Of(exact));
-    }
+    public void Load(string folder) => _trained.LoadOptimizer(folder);
 
     public void Dispose()
     {
