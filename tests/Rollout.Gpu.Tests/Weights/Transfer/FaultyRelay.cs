@@ -50,6 +50,9 @@ internal sealed class FaultyRelay : IAsyncDisposable
     /// <summary>Set when some connection has passed on a first byte to the receiver.</summary>
     public TaskCompletionSource Reached { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Set when some connection has fallen silent.</summary>
+    public TaskCompletionSource Stalled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     /// <summary>Set when the receiver has closed some connection.</summary>
     public TaskCompletionSource ReceiverLeft { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -115,7 +118,10 @@ internal sealed class FaultyRelay : IAsyncDisposable
                 if (done == fault.CutAfter)
                     return;
                 if (done == fault.StallAfter)
+                {
+                    Stalled.TrySetResult();
                     await Task.Delay(Timeout.Infinite, _stopping.Token);
+                }
             }
         }
         catch (Exception end) when (end is SocketException or OperationCanceledException or ObjectDisposedException)

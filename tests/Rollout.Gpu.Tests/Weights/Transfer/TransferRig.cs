@@ -14,6 +14,15 @@ internal sealed class TransferRig : IAsyncDisposable
     public static readonly Policy One = new(Run: 77, new PolicyVersion(1));
     public static readonly Policy Two = One with { Version = new PolicyVersion(2) };
 
+    /// <summary>No limit is reached by a machine that is slow. A test shortens, or controls, the time that it is about.</summary>
+    public static readonly TransferOptions Patient = new()
+    {
+        ChunkBytes = 500,
+        Timeout = TimeSpan.FromHours(1),
+        Stall = TimeSpan.FromHours(1),
+        Greeting = TimeSpan.FromHours(1),
+    };
+
     private readonly CausalLm _published;
 
     public TransferRig(
@@ -24,7 +33,7 @@ internal sealed class TransferRig : IAsyncDisposable
         ScalarType trainerType = ScalarType.Float32,
         Action<string>? warn = null)
     {
-        Options = options ?? new TransferOptions { ChunkBytes = 500 };
+        Options = options ?? Patient;
         config ??= TinyModels.Qwen3;
         _published = TinyModels.Random(config, seed: 5, trainerType);
         Server = new WeightServer("127.0.0.1", 0, serverSecurity, Options, warn);
@@ -62,16 +71,6 @@ internal sealed class TransferRig : IAsyncDisposable
     {
         using var staged = await Intake.FetchAsync(offer, TestContext.Current.CancellationToken);
         staged.Apply();
-    }
-
-    /// <summary>Time passes until a fetch has ended.</summary>
-    public static async Task PassAsync(Task fetch, ManualTime time, TimeSpan step)
-    {
-        while (!fetch.IsCompleted)
-        {
-            time.Advance(step);
-            await Task.Delay(10, TestContext.Current.CancellationToken);
-        }
     }
 
     /// <summary>The decoder's weights are the trainer's, to the last bit, under the offer's version.</summary>

@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights.Transfer;
 using Xunit;
 
@@ -9,7 +10,12 @@ namespace Rollout.Gpu.Tests.Weights.Transfer;
 
 public sealed class TransferSecurityTests
 {
-    private static readonly TransferOptions Quick = new() { Timeout = TimeSpan.FromSeconds(2), ChunkBytes = 500 };
+    /// <summary>Gives up when it has tried for ten seconds, which take no time.</summary>
+    private static TransferOptions Quick => TransferRig.Patient with
+    {
+        Timeout = TimeSpan.FromSeconds(10),
+        Time = new ManualTime { Skips = TimeSpan.FromSeconds(1) },
+    };
 
     [Fact]
     public async Task Two_that_accept_each_other_transfer_under_TLS()

@@ -88,7 +88,7 @@ public sealed class WeightReceiverTests
         using var last = new CancellationTokenSource();
         var one = rig.Intake.FetchAsync(silent.Offer, first.Token);
         var other = rig.Intake.FetchAsync(silent.Offer, last.Token);
-        await silent.Reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await silent.Reached.Task;
 
         await first.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one);
@@ -96,7 +96,7 @@ public sealed class WeightReceiverTests
 
         await last.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => other);
-        await silent.ReceiverLeft.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await silent.ReceiverLeft.Task;
     }
 
     [Fact]
@@ -104,10 +104,12 @@ public sealed class WeightReceiverTests
     {
         var (time, timeout) = (new ManualTime(), TimeSpan.FromSeconds(10));
         await using var rig = new TransferRig(
-            options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Time = time });
+            options: TransferRig.Patient with { Timeout = timeout, Time = time });
         await using var relay = rig.Through(i => i == 0 ? new Fault(StallAfter: rig.AnswerBytes + 20_000) : Fault.None);
         var first = rig.TakeAsync(relay.Offer);
-        await TransferRig.PassAsync(first, time, timeout / 200);
+        await relay.Stalled.Task;
+        await time.SetAsync(timeout, times: 2);     // the second time by the first byte of weights
+        await time.AdvanceUntilAsync(first, timeout);
         Assert.Contains("nothing of policy 1", (await Assert.ThrowsAsync<WeightTransferException>(() => first)).Message);
 
         await rig.TakeAsync(relay.Offer);
@@ -121,11 +123,12 @@ public sealed class WeightReceiverTests
     {
         var (time, timeout) = (new ManualTime(), TimeSpan.FromSeconds(10));
         await using var rig = new TransferRig(
-            options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Time = time });
+            options: TransferRig.Patient with { Timeout = timeout, Time = time });
         await using var relay = rig.Through(_ => new Fault(StallAfter: rig.AnswerBytes + 1000));
         var first = rig.TakeAsync(relay.Offer);
-        await relay.Reached.Task;
-        await TransferRig.PassAsync(first, time, timeout / 200);
+        await relay.Stalled.Task;
+        await time.SetAsync(timeout, times: 2);     // the second time by the first byte of weights
+        await time.AdvanceUntilAsync(first, timeout);
         await Assert.ThrowsAsync<WeightTransferException>(() => first);
 
         await rig.TakeAsync(rig.Server.Publish(rig.Trainer, TransferRig.Two));

@@ -101,13 +101,15 @@ public sealed class WeightTransferTests
     [Fact]
     public async Task A_connection_that_falls_silent_is_given_up_and_the_transfer_goes_on()
     {
-        var time = new ManualTime();
-        await using var rig = new TransferRig(options: new TransferOptions { Time = time, Timeout = TimeSpan.FromDays(30) });
+        var (time, stall) = (new ManualTime { Skips = Pause }, TimeSpan.FromMinutes(1));
+        await using var rig = new TransferRig(
+            options: TransferRig.Patient with { Stall = stall, Timeout = TimeSpan.FromDays(30), Time = time });
         await using var relay = rig.Through(
             i => i == 0 ? new Fault(StallAfter: rig.AnswerBytes + 100) : Fault.None);
 
         var fetch = rig.TakeAsync(relay.Offer);
-        await TransferRig.PassAsync(fetch, time, step: Pause);
+        await relay.Stalled.Task;
+        await time.AdvanceUntilAsync(relay.ReceiverLeft.Task, stall);
         await fetch;
 
         rig.AssertTaken(TransferRig.One);
@@ -157,7 +159,7 @@ public sealed class WeightTransferTests
     {
         var time = new ManualTime();
         await using var rig = new TransferRig(
-            options: new TransferOptions { Timeout = TimeSpan.FromSeconds(10), Time = time });
+            options: TransferRig.Patient with { Timeout = TimeSpan.FromSeconds(10), Time = time });
         using var mute = new TcpListener(IPAddress.Loopback, 0);
         mute.Start();
         var port = ((IPEndPoint)mute.LocalEndpoint).Port;
@@ -175,7 +177,7 @@ public sealed class WeightTransferTests
     {
         var (time, timeout) = (new ManualTime { Skips = Pause }, TimeSpan.FromHours(1));
         await using var rig = new TransferRig(
-            options: new TransferOptions { ChunkBytes = 500, Timeout = timeout, Stall = 10 * timeout, Time = time });
+            options: TransferRig.Patient with { Timeout = timeout, Stall = 10 * timeout, Greeting = 10 * timeout, Time = time });
         await using var relay = rig.Through(i =>
         {
             time.Advance(0.6 * timeout);        // before each connection
@@ -191,11 +193,17 @@ public sealed class WeightTransferTests
     [Fact]
     public async Task A_server_that_is_gone_costs_the_deadline_and_its_sentence_says_why()
     {
-        await using var rig = new TransferRig(
-            options: new TransferOptions { Timeout = TimeSpan.FromSeconds(10), Time = new ManualTime { Skips = Pause } });
-        await rig.Server.DisposeAsync();
+        await using var rig = new TransferRig(options: TransferRig.Patient with
+        {
+            Timeout = TimeSpan.FromSeconds(10),
+            Time = new ManualTime { Skips = Pause },
+        });
+        // Taken, so that nobody else listens at it.
+        using var silent = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        silent.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var gone = rig.Offer with { Port = ((IPEndPoint)silent.LocalEndPoint!).Port };
 
-        var fault = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(rig.Offer));
+        var fault = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(gone));
 
         Assert.Contains("refused", fault.Message);
     }
@@ -205,7 +213,7 @@ public sealed class WeightTransferTests
     {
         // 40 MB: more than any socket buffer takes.
         await using var rig = new TransferRig(
-            TinyModels.Llama with { VocabSize = 625_000 }, new TransferOptions { Stall = TimeSpan.FromMinutes(5) });
+            TinyModels.Llama with { VocabSize = 625_000 }, TransferRig.Patient with { ChunkBytes = 1 << 20 });
         using var lazy = new TcpClient("127.0.0.1", rig.Offer.Port);
         await lazy.GetStream().WriteAsync(TransferProtocol.Request(rig.Offer.Token, default));
         await lazy.GetStream().ReadExactlyAsync(new byte[1]);
@@ -223,15 +231,15 @@ public sealed class WeightTransferTests
     [Fact]
     public async Task A_reader_that_does_not_read_is_dropped()
     {
+        var time = new ManualTime();
         await using var rig = new TransferRig(
-            TinyModels.Llama with { VocabSize = 625_000 }, new TransferOptions { Stall = TimeSpan.FromMilliseconds(200) });
+            TinyModels.Llama with { VocabSize = 625_000 }, TransferRig.Patient with { ChunkBytes = 1 << 20, Time = time });
         using var lazy = new TcpClient("127.0.0.1", rig.Offer.Port);
         await lazy.GetStream().WriteAsync(TransferProtocol.Request(rig.Offer.Token, default));
-
         await lazy.GetStream().ReadExactlyAsync(new byte[1]);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (rig.Server.Connections > 0)
-            await Task.Delay(20, deadline.Token);
+
+        // A deadline's timer ends with the deadline.
+        await time.AdvanceUntilAsync(time.DisposedAsync(), rig.Options.Stall);
 
         Assert.InRange(await DrainAsync(lazy), 0, rig.Offer.Bytes - 1);
     }
@@ -241,7 +249,7 @@ public sealed class WeightTransferTests
     {
         var lines = new ConcurrentQueue<string>();
         await using var rig = new TransferRig(
-            options: new TransferOptions { Greeting = TimeSpan.FromMinutes(5) }, warn: lines.Enqueue);
+            options: TransferRig.Patient with { Time = new ManualTime() }, warn: lines.Enqueue);
         var idle = new List<TcpClient>();
         for (var i = 0; i < 300; i++)
             idle.Add(new TcpClient("127.0.0.1", rig.Offer.Port));
@@ -259,7 +267,7 @@ public sealed class WeightTransferTests
     public async Task A_connection_that_says_nothing_is_closed_after_the_time_of_a_greeting()
     {
         await using var rig = new TransferRig(
-            options: new TransferOptions { Greeting = TimeSpan.FromMilliseconds(50), Stall = TimeSpan.FromMinutes(5) });
+            options: TransferRig.Patient with { Greeting = TimeSpan.FromMilliseconds(50) });
         using var idle = new TcpClient("127.0.0.1", rig.Offer.Port);
 
         Assert.Equal(0, await idle.GetStream().ReadAsync(new byte[1], TestContext.Current.CancellationToken));
