@@ -4,7 +4,6 @@ using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
 using Rollout.Gpu.Tests.Execution;
-using Rollout.Gpu.Tests.Support;
 using Xunit;
 
 namespace Rollout.Gpu.Tests.Adapters;

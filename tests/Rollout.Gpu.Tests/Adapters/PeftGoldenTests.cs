@@ -1,6 +1,5 @@
 using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
-using Rollout.Gpu.Execution;
 using Rollout.Gpu.Tests.Execution;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
