@@ -60,7 +60,7 @@ public static class PretrainJob
             MicroBatchTokens = settings.Train.MicroBatchTokens,
         });
         var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
-        context.Stop.TakeOver(() => context.Error.WriteLine("Stopping after this step; press Ctrl-C again to end at once."));
+        context.Stop.TakeOver(() => context.Error.WriteLine(StopSignal.AfterThisStep));
         for (var step = 1; step <= pretrain.Steps && !context.Stop.Token.IsCancellationRequested; step++)
         {
             var first = (long)(step - 1) * pretrain.BatchSize;
