@@ -30,6 +30,7 @@ public static class SftJob
         var settings = RolloutSettings.From(tree);
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
         var fingerprint = RunFingerprint.OfSft(
             tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
         if (resumed?.RequireSameRun(fingerprint) is { } warning)
