@@ -58,7 +58,7 @@ public sealed partial class ArchitectureTests
         Assert.Equal(
             [
                 "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "GreedyAccuracy", "HuggingFaceModel",
-                "LibTorch", "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng",
+                "LibTorch", "MemoryNeed", "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng",
                 "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",
                 "TransferOptions", "TransferSecurity", "WeightFingerprint",
                 "WeightPublisher", "WeightReceiver", "WeightServer",

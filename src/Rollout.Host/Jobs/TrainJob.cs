@@ -31,10 +31,21 @@ public static class TrainJob
     {
         if (options is { Resume: not null, Out: not null })
             throw new CommandLineException("--resume continues in the run's own folder: leave out --out.");
+        if (options.DryRun)
+            return await DryRunAsync(options, context);
         using var place = options.Resume is not null
             ? RunPlace.GoOn(options.Resume)
             : RunPlace.Begin(options.Out ?? NextFolder(options.Config));
         return await RunAsync(options, place, context, lines: null);
+    }
+
+    private static Task<int> DryRunAsync(TrainOptions options, CommandContext context)
+    {
+        var config = options.Config
+            ?? (options.Resume is null ? DefaultJob.Find(AppContext.BaseDirectory) : RunFolder.For(options.Resume).Config);
+        var settings = RolloutSettings.ForTraining(
+            ConfigTree.Load(config, options.Set, ClusterMembers.Override(options.Cluster)));
+        return DryRun.RunAsync(ModelConfigReader.ReadFolder(settings.Model.Path), settings, context);
     }
 
     /// <summary>The folder of a run whose command names none.</summary>
