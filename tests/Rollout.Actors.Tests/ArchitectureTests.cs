@@ -57,7 +57,7 @@ public sealed partial class ArchitectureTests
             select type.Groups["name"].Value;
         Assert.Equal(
             [
-                "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "GreedyAccuracy", "HuggingFaceModel",
+                "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "HuggingFaceModel",
                 "LibTorch", "MemoryNeed", "ModelConfigReader", "ModelRunners", "PolicyTrainer", "PolicyWeights", "SamplingRng",
                 "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",
                 "TransferOptions", "TransferSecurity", "WeightFingerprint",

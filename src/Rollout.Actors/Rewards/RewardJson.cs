@@ -28,7 +28,7 @@ internal static class RewardJson
                     json.WriteString(name, value);
                 json.WriteEndObject();
                 json.WriteNumber("tokens", sample.Tokens.Length);
-                json.WriteString("finish_reason", sample.Reason == FinishReason.Stop ? "stop" : "length");
+                json.WriteString("finish_reason", sample.Reason.ToWord());
                 json.WriteEndObject();
             }
             json.WriteEndArray();

@@ -9,3 +9,10 @@ public enum FinishReason
     /// <summary>It reached its max tokens.</summary>
     Length,
 }
+
+/// <summary>The words of finish reasons.</summary>
+public static class FinishReasons
+{
+    /// <summary>"stop" or "length", as in OpenAI's completions.</summary>
+    public static string ToWord(this FinishReason reason) => reason == FinishReason.Stop ? "stop" : "length";
+}

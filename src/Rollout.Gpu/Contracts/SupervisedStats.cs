@@ -3,7 +3,10 @@ namespace Rollout.Gpu.Contracts;
 /// <summary>How well a model predicts completion tokens.</summary>
 /// <param name="Loss">The mean of −log π over the completion tokens, in nats.</param>
 /// <param name="TokenAccuracy">The share of completion tokens that are the most probable ones, 0 … 1.</param>
-public sealed record SupervisedFit(double Loss, double TokenAccuracy);
+/// <param name="ExactMatch">
+/// The share of completions that greedy decoding gives exactly, as all their tokens are the most probable ones, 0 … 1.
+/// </param>
+public sealed record SupervisedFit(double Loss, double TokenAccuracy, double ExactMatch);
 
 /// <summary>One step of supervised training.</summary>
 /// <param name="Fit">Measured with the weights before the step.</param>

@@ -33,6 +33,9 @@ public sealed record TrainStats
 
     public double RatioMax { get; init; } = 1;
 
+    /// <summary>How these ratios are distributed; null where no token has a gradient.</summary>
+    public BucketCounts? Ratios { get; init; }
+
     /// <summary>
     /// Mean of the importance weights before their bounds (see <see cref="ImportanceSupport"/>); 0 without a correction.
     /// </summary>

@@ -110,7 +110,7 @@ public sealed class CheckpointStore(string root)
         var manifest = CheckpointManifest.Read(folder);
         manifest.Verify(
             folder,
-            manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, PolicyTrainer.OptimizerFile, ProgressFile]));
+            manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, TrainedModel.OptimizerFile, ProgressFile]));
         var progress = ReadProgress(Path.Combine(folder, ProgressFile));
         return progress.Step == manifest.Step && progress.Step == step
             ? progress

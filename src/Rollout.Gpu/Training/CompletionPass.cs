@@ -8,13 +8,14 @@ namespace Rollout.Gpu.Training;
 /// Computes the log-probabilities of completion tokens and their gradients. The [targets, vocab] logits never exist
 /// as a whole: the head runs forward and backward over one chunk of rows after another, and the gradients of the
 /// hidden states are collected for one backward pass through the layers. Only a loss that needs all log-probabilities at
-/// once makes the head compute its logits twice, where they are more than one chunk. At its peak a chunk holds its logits in the model's type, twice in float32, and once as gradient, each of at most <see
-/// cref="LogitElementsOnCpu"/> or <see cref="LogitElementsOnGpu"/> elements.
+/// once makes the head compute its logits twice, where they are more than one chunk. At its peak a chunk holds its logits
+/// in the model's type, twice in float32, and once as gradient, each of at most <see cref="LogitElementsOnCpu"/> or <see
+/// cref="LogitElementsOnGpu"/> elements.
 /// </summary>
 /// <param name="model">The policy.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
 /// <param name="logitElements">Elements of one chunk of logits at most; a chunk has at least one row.</param>
-/// <param name="hits">Counts the targets of every pass; null counts none.</param>
+/// <param name="hits">Notes the targets whenever their logits are computed; null notes none.</param>
 internal sealed class CompletionPass(CausalLm model, double temperature, long logitElements, GreedyHits? hits = null)
     : ICompletionPass
 {

@@ -40,7 +40,7 @@ internal sealed class CompletionPasses : IDisposable
     public ICompletionPass Of(CausalLm model) => Of(model, hits: null);
 
     /// <param name="model">The weights.</param>
-    /// <param name="hits">Counts the targets of every pass whose loss needs no other target; null counts none.</param>
+    /// <param name="hits">Notes the targets whenever their logits are computed; null notes none.</param>
     public ICompletionPass Of(CausalLm model, GreedyHits? hits) => Tools is null
         ? new CompletionPass(model, _temperature, _logitElements, hits)
         : new KernelCompletionPass(Tools, model, _temperature, parameter => Optimizer!.GradientSum(parameter), hits);

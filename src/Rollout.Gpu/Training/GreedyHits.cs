@@ -1,13 +1,13 @@
-using Rollout.Gpu.Interop;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>Counts the targets that are the most probable token of their place. The count stays on the device.</summary>
-/// <param name="device">Where the logits are.</param>
-internal sealed class GreedyHits(Device device) : IDisposable
+/// <summary>
+/// Notes which targets are the most probable tokens of their places. Notes stay on the device until <see cref="Take"/>.
+/// </summary>
+internal sealed class GreedyHits : IDisposable
 {
-    private readonly Tensor _count = zeros(1, ScalarType.Int64, device).DetachFromDisposeScope();
+    private readonly List<Tensor> _hits = []; // [rows] bool of each chunk of targets
 
     /// <param name="logits">[rows, vocab], over any temperature.</param>
     /// <param name="targets">[rows] int64.</param>
@@ -15,17 +15,21 @@ internal sealed class GreedyHits(Device device) : IDisposable
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        _count.add_(logits.argmax(-1).eq(targets).sum(), Scalars.One);
+        _hits.Add(logits.argmax(-1).eq(targets).DetachFromDisposeScope());
     }
 
-    /// <summary>The targets counted since the call before. Waits for the device.</summary>
-    public long Take()
+    /// <summary>[targets] those since the call before, in the order of passes and targets. Waits for the device.</summary>
+    public bool[] Take()
     {
         using var scope = NewDisposeScope();
-        var count = _count.cpu().item<long>();
-        _count.zero_();
-        return count;
+        bool[] hits = _hits.Count == 0 ? [] : cat(_hits).cpu().data<bool>().ToArray();
+        Dispose();
+        return hits;
     }
 
-    public void Dispose() => _count.Dispose();
+    public void Dispose()
+    {
+        _hits.ForEach(chunk => chunk.Dispose());
+        _hits.Clear();
+    }
 }

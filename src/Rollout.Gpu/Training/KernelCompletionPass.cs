@@ -15,7 +15,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="model">The weights.</param>
 /// <param name="temperature">Divides the logits, as the sampler does.</param>
 /// <param name="gradients">The float32 sum that a parameter's gradient is added to.</param>
-/// <param name="hits">Counts the targets of every pass; null counts none.</param>
+/// <param name="hits">Notes the targets whenever their logits are computed; null notes none.</param>
 internal sealed class KernelCompletionPass(
     TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor> gradients, GreedyHits? hits = null)
     : ICompletionPass

@@ -5,7 +5,6 @@ using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
 using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
@@ -16,12 +15,10 @@ namespace Rollout.Gpu.Training;
 /// </summary>
 public sealed class PolicyTrainer : IPolicyTrainer
 {
-    /// <summary>The optimizer's state in a checkpoint folder.</summary>
-    public const string OptimizerFile = "optimizer.safetensors";
-
     private readonly PolicyWeights _weights;
     private readonly GrpoOptions _options;
     private readonly AdamW _optimizer;
+    private readonly TrainedModel _trained;
     private readonly ReferenceModel? _reference;
     private readonly PolicyUpdates _updates;
     private readonly string _tokenizerFolder;
@@ -94,6 +91,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _tokenizerFolder = tokenizerFolder;
         _memory = new MemoryBoundaries(memory);
         _optimizer = Optimizer(weights.Model, options);
+        _trained = new TrainedModel(weights.Model, _optimizer);
         if (options.Loss.NeedsReference)
         {
             var initial = reference ?? ReferenceModel.Copy(weights.Model, weights.Model.Device);
@@ -175,15 +173,9 @@ public sealed class PolicyTrainer : IPolicyTrainer
     public void Save(string folder, TrainingProgress progress)
     {
         RequireWhole();
-        if (_optimizer.FirstBrokenState() is { } broken)
-            throw new NotFiniteNumberException($"{broken} is not finite, and no such checkpoint is saved.");
-        CheckpointStore.Write(folder, progress, unfinished =>
-        {
-            HuggingFaceModel.WriteInto(
-                _weights.Model, unfinished, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder);
-            _optimizer.Save(Path.Combine(unfinished, OptimizerFile));
-            _reference?.Save(unfinished);
-        });
+        _trained.Save(
+            folder, progress, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder,
+            unfinished => _reference?.Save(unfinished));
     }
 
     /// <summary>
@@ -208,11 +200,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);
         try
         {
-            if (!trainer._optimizer.Load(Path.Combine(folder, OptimizerFile)))
-            {
-                using var exact = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
-                trainer._optimizer.TakeMasters(OptimizedParameter.Of(exact));
-            }
+            trainer._trained.LoadOptimizer(folder);
             trainer._reference?.Load(folder);
             return trainer;
         }

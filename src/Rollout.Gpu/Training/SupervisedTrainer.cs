@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
-using Rollout.Gpu.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,8 +16,9 @@ public sealed class SupervisedTrainer : IDisposable
     private readonly SupervisedOptions _options;
     private readonly CompletionPasses _passes;
     private readonly ICompletionPass _pass;
-    private readonly GreedyHits _hits;
+    private readonly GreedyHits _hits = new();
     private readonly AdamW _optimizer;
+    private readonly TrainedModel _trained;
 
     /// <param name="model">Changed in place; stays the caller's.</param>
     /// <param name="options">Rates and budgets.</param>
@@ -28,8 +28,8 @@ public sealed class SupervisedTrainer : IDisposable
         _model = model;
         _options = options;
         _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
+        _trained = new TrainedModel(model, _optimizer);
         _passes = new CompletionPasses(model, temperature: 1) { Optimizer = _optimizer };
-        _hits = new GreedyHits(model.Device);
         _pass = _passes.Of(model, _hits);
     }
 
@@ -81,26 +81,12 @@ public sealed class SupervisedTrainer : IDisposable
     /// <param name="source">The folder that the tokenizer's files are copied from.</param>
     /// <exception cref="NotFiniteNumberException">A weight or moment is not finite, and nothing is written.</exception>
     /// <exception cref="IOException">The disk did not take it.</exception>
-    public void Save(string folder, TrainingProgress progress, string source)
-    {
-        if (_optimizer.FirstBrokenState() is { } broken)
-            throw new NotFiniteNumberException($"{broken} is not finite, and no such checkpoint is saved.");
-        CheckpointStore.Write(folder, progress, unfinished =>
-        {
-            HuggingFaceModel.WriteInto(_model, unfinished, source);
-            _optimizer.Save(Path.Combine(unfinished, PolicyTrainer.OptimizerFile));
-        });
-    }
+    public void Save(string folder, TrainingProgress progress, string source) =>
+        _trained.Save(folder, progress, source);
 
     /// <summary>Takes over the optimizer's state of a checkpoint, whose weights the model has.</summary>
     /// <exception cref="CheckpointException">The state is not of this model.</exception>
-    public void Load(string folder)
-    {
-        if (_optimizer.Load(Path.Combine(folder, PolicyTrainer.OptimizerFile)))
-            return;
-        using var exact = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
-        _optimizer.TakeMasters(OptimizedParameter.Of(exact));
-    }
+    public void Load(string folder) => _trained.LoadOptimizer(folder);
 
     public void Dispose()
     {
@@ -133,8 +119,9 @@ public sealed class SupervisedTrainer : IDisposable
         using var scope = NewDisposeScope();
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
         var total = zeros(1, ScalarType.Float64, _model.Device);
-        _hits.Take();
-        foreach (var microBatch in _pass.Pack(sequences, _options.MicroBatchTokens))
+        _hits.Take(); // what a failed pass left
+        var microBatches = _pass.Pack(sequences, _options.MicroBatchTokens);
+        foreach (var microBatch in microBatches)
         {
             using var piece = NewDisposeScope();
             using var input = new MicroBatchInput(
@@ -142,7 +129,27 @@ public sealed class SupervisedTrainer : IDisposable
             pass(input, total, weight);
         }
 
-        return new SupervisedFit(total.cpu().item<double>() * weight, _hits.Take() * weight);
+        var hits = _hits.Take();
+        return new SupervisedFit(
+            total.cpu().item<double>() * weight,
+            hits.Count(hit => hit) * weight,
+            ExactMatches(microBatches.SelectMany(microBatch => microBatch.Sequences), sequences, hits) / sequences.Length);
+    }
+
+    /// <summary>Completions whose targets are all hits.</summary>
+    /// <param name="order">The sequences as the passes took them.</param>
+    /// <param name="sequences">Prompts and completions.</param>
+    /// <param name="hits">[targets] of each pass, one after another.</param>
+    private static double ExactMatches(IEnumerable<int> order, TokenSequence[] sequences, bool[] hits)
+    {
+        var (matches, next) = (0, 0);
+        foreach (var completion in order.Select(i => sequences[i].Completion))
+        {
+            matches += hits.AsSpan(next, completion.Length).Contains(false) ? 0 : 1;
+            next += completion.Length;
+        }
+
+        return matches;
     }
 
     private void Accumulate(MicroBatchInput input, Tensor total, double weight)

@@ -1,4 +1,5 @@
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Training.Losses;
 
 namespace Rollout.Gpu.Training;
 
@@ -84,6 +85,7 @@ internal sealed class UpdateRecord(bool measuresAll)
             RatioMean = statistics.Tokens > 0 ? statistics.Ratio / statistics.Tokens : 1,
             RatioMin = statistics.Tokens > 0 ? statistics.RatioMin : 1,
             RatioMax = statistics.Tokens > 0 ? statistics.RatioMax : 1,
+            Ratios = RatioBuckets.Histogram(statistics),
             ImportanceWeightMean = statistics.ImportanceWeight / Math.Max(statistics.Tokens, 1),
             ImportanceWeightMax = Math.Max(statistics.ImportanceWeightMax, 0),
             ImportanceOutside = statistics.ImportanceOutside / Math.Max(statistics.Tokens, 1),

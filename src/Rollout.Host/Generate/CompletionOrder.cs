@@ -64,7 +64,7 @@ internal sealed class CompletionOrder(
             TokenIds = completion.Tokens,
             Logprobs = completion.Logprobs,
             SamplingLogprobs = completion.SamplingLogprobs,
-            FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
+            FinishReason = completion.Reason.ToWord(),
             PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
             Text = tokenizer is null
                 ? null

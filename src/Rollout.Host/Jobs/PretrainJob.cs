@@ -67,10 +67,10 @@ public static class PretrainJob
                 [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => answers.Of(dataset.Train(first + i)))]).Fit.Loss;
             if (step % pretrain.EvalEvery != 0)
                 continue;
-            var (accuracy, ofTokens) = GreedyAccuracy.Of(model, heldOut, settings.Train.MicroBatchTokens);
+            var fit = trainer.Measure(heldOut);
             context.Output.WriteLine(
-                $"step {step}  loss {loss:0.000}  held-out accuracy {accuracy:P1}, of tokens {ofTokens:P1}");
-            if (accuracy >= pretrain.StopAt)
+                $"step {step}  loss {loss:0.000}  held-out accuracy {fit.ExactMatch:P1}, of tokens {fit.TokenAccuracy:P1}");
+            if (fit.ExactMatch >= pretrain.StopAt)
                 return;
         }
     }

@@ -1,7 +1,5 @@
-using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
-using Rollout.Gpu.Contracts;
 using Rollout.Host.Output;
 using Rollout.Host.Tracking;
 
@@ -86,7 +84,7 @@ public sealed class RunRecord : IDisposable
         var record = StepRecord.Of(step, _tokens);
         _last = record.Metrics;
         _tokens = _last[Metrics.Tokens];
-        foreach (var line in ToLines(step).Take(_rolloutsPerStep))
+        foreach (var line in RolloutLine.Of(step).Take(_rolloutsPerStep))
             _rollouts.Write(line);
         if (step.Evaluation is { } evaluation)
             Write(step.Step, evaluation);
@@ -160,25 +158,4 @@ public sealed class RunRecord : IDisposable
         var more = numbers.Count > shown ? $" and {numbers.Count - shown} more" : "";
         return $"{(numbers.Count == 1 ? "line" : "lines")} {string.Join(", ", numbers.Take(shown))}{more}";
     }
-
-    private static IEnumerable<RolloutLine> ToLines(TrainingStepFinished step) =>
-        from scored in step.Groups
-        from completion in scored.Group.Completions
-        select new RolloutLine
-        {
-            Step = step.Step,
-            Group = scored.Group.Id.Value,
-            Sample = completion.Sample,
-            PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
-            Dataset = scored.Item.Fields.GetValueOrDefault(PromptMix.DatasetField),
-            Prompt = scored.Item.Prompt,
-            Completion = scored.Texts[completion.Sample],
-            TokenIds = completion.Tokens,
-            Logprobs = completion.Logprobs,
-            SamplingLogprobs = completion.SamplingLogprobs,
-            FinishReason = completion.Reason == FinishReason.Stop ? "stop" : "length",
-            Reward = scored.Rewards[completion.Sample],
-            Rewards = scored.ByFunction.ToDictionary(
-                function => function.Name, function => function.Values[completion.Sample]),
-        };
 }

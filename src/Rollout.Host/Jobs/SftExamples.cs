@@ -3,7 +3,10 @@ using Rollout.Actors.Settings;
 
 namespace Rollout.Host.Jobs;
 
-/// <summary>The examples of supervised fine-tuning: each is encoded and measured once, before the first step.</summary>
+/// <summary>
+/// The examples of supervised fine-tuning. Each is encoded and measured before the first step, so that none ends a run
+/// later; those to train on are encoded again when their step comes.
+/// </summary>
 internal sealed class SftExamples
 {
     private readonly PromptMix _dataset;

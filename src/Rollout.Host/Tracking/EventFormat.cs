@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 using Google.Protobuf;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Tracking;
 
@@ -36,6 +37,8 @@ internal static class EventFormat
                 if (Histogram(values) is { } histogram)
                     summary.Bytes(1, Value(name, distribution => distribution.Bytes(5, histogram)));
             }
+            foreach (var (name, counts) in step.Counts)
+                summary.Bytes(1, Value(name, distribution => distribution.Bytes(5, Histogram(counts))));
             foreach (var (name, text) in step.Texts)
                 summary.Bytes(1, Value(name, tensor => Text(tensor, text)));
         })));
@@ -87,6 +90,17 @@ internal static class EventFormat
             histogram.Doubles(7, counts);
         });
     }
+
+    /// <summary>Without the sum of squares, which TensorBoard does not read.</summary>
+    private static byte[] Histogram(BucketCounts counts) => Message(histogram =>
+    {
+        histogram.Double(1, counts.Least);
+        histogram.Double(2, counts.Most);
+        histogram.Double(3, counts.Counts.Sum());
+        histogram.Double(4, counts.Sum);
+        histogram.Doubles(6, counts.Limits);
+        histogram.Doubles(7, counts.Counts);
+    });
 
     /// <summary>Length, checksum of the length, data, checksum of the data.</summary>
     private static byte[] Record(byte[] data)

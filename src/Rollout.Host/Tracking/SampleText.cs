@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Tracking;
 
@@ -25,7 +26,7 @@ internal static class SampleText
     {
         var completion = group.Group.Completions[sample];
         return $"**reward {group.Rewards[sample]:0.###}**, {completion.Tokens.Length} tokens, ended by "
-            + $"{completion.Reason.ToString().ToLowerInvariant()}\n\n{Code(group.Texts[sample])}";
+            + $"{completion.Reason.ToWord()}\n\n{Code(group.Texts[sample])}";
     }
 
     /// <summary>A block of code, in which nothing is Markdown or HTML.</summary>

@@ -1,4 +1,5 @@
 using Rollout.Actors.Protocol;
+using Rollout.Gpu.Contracts;
 
 namespace Rollout.Host.Tracking;
 
@@ -6,8 +7,14 @@ namespace Rollout.Host.Tracking;
 /// <param name="Metrics">Its numbers.</param>
 public sealed record StepRecord(StepMetrics Metrics)
 {
+    /// <summary>The name of the ratios' distribution.</summary>
+    public const string Ratios = "distribution/ratio";
+
     /// <summary>The values of each distribution.</summary>
     public IReadOnlyDictionary<string, double[]> Histograms { get; init; } = new Dictionary<string, double[]>();
+
+    /// <summary>Distributions whose values are counted already.</summary>
+    public IReadOnlyDictionary<string, BucketCounts> Counts { get; init; } = new Dictionary<string, BucketCounts>();
 
     /// <summary>Texts in Markdown.</summary>
     public IReadOnlyDictionary<string, string> Texts { get; init; } = new Dictionary<string, string>();
@@ -18,6 +25,7 @@ public sealed record StepRecord(StepMetrics Metrics)
     public static StepRecord Of(TrainingStepFinished step, double tokensBefore) => new(Tracking.Metrics.Of(step, tokensBefore))
     {
         Histograms = Tracking.Metrics.Distributions.ToDictionary(entry => entry.Key, entry => entry.Value(step)),
+        Counts = step.Train.Ratios is { } ratios ? new Dictionary<string, BucketCounts> { [Ratios] = ratios } : [],
         Texts = SampleText.Of(step) is { } text ? new Dictionary<string, string> { [SampleText.Name] = text } : [],
     };
 

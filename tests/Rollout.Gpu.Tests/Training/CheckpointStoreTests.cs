@@ -246,7 +246,7 @@ public sealed class CheckpointStoreTests : IDisposable
     public void A_file_that_is_missing_or_cut_is_named()
     {
         Write(5);
-        var optimizer = Path.Combine(_store.FolderOf(5), PolicyTrainer.OptimizerFile);
+        var optimizer = Path.Combine(_store.FolderOf(5), TrainedModel.OptimizerFile);
         File.WriteAllText(optimizer, "");
         Assert.Equal(
             $"{optimizer} is not the file that manifest.json lists: it has 0 bytes instead of 12.", Refused(5));
@@ -303,7 +303,7 @@ public sealed class CheckpointStoreTests : IDisposable
     public void A_models_files_are_compared_without_the_optimizers_and_a_foreign_folder_is_not()
     {
         Write(5);
-        File.Delete(Path.Combine(_store.FolderOf(5), PolicyTrainer.OptimizerFile));
+        File.Delete(Path.Combine(_store.FolderOf(5), TrainedModel.OptimizerFile));
         CheckpointManifest.VerifyModel(_store.FolderOf(5));
         CheckpointManifest.VerifyModel(_root);
 
@@ -322,6 +322,6 @@ public sealed class CheckpointStoreTests : IDisposable
     private static Action<string> FillWith(string weights) => folder =>
     {
         File.WriteAllText(Path.Combine(folder, "model.safetensors"), weights);
-        File.WriteAllText(Path.Combine(folder, PolicyTrainer.OptimizerFile), $"of {weights}");
+        File.WriteAllText(Path.Combine(folder, TrainedModel.OptimizerFile), $"of {weights}");
     };
 }

@@ -182,6 +182,7 @@ public sealed class KernelCompletionPassTests : IDisposable
         Assert.Equal(expected.Loss, actual.Loss, 1e-5);
         Assert.Equal(1, actual.GradientNorm / expected.GradientNorm, 1e-5);
         Assert.Equal(expected.ProcessedTokens, actual.ProcessedTokens);
+        Assert.Equal(expected.Ratios, actual.Ratios);
         Assert.InRange(Distance(right, left), 0, 1e-6);
     }
 

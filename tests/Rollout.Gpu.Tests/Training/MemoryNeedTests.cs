@@ -20,8 +20,13 @@ public sealed class MemoryNeedTests
 
     private static readonly ModelConfig Qwen06 = TinyModel.Config with
     {
-        VocabSize = 151_936, HiddenSize = 1024, IntermediateSize = 3072, LayerCount = 28,
-        HeadCount = 16, KvHeadCount = 8, HeadDim = 128,
+        VocabSize = 151_936,
+        HiddenSize = 1024,
+        IntermediateSize = 3072,
+        LayerCount = 28,
+        HeadCount = 16,
+        KvHeadCount = 8,
+        HeadDim = 128,
     };
 
     [Theory]
@@ -94,7 +99,11 @@ public sealed class MemoryNeedTests
         from vocabulary in Gen.Choose(2, 200_000)
         select TinyModel.Config with
         {
-            LayerCount = layers, HeadCount = heads, KvHeadCount = 1, HiddenSize = 2 * width, VocabSize = vocabulary,
+            LayerCount = layers,
+            HeadCount = heads,
+            KvHeadCount = 1,
+            HiddenSize = 2 * width,
+            VocabSize = vocabulary,
         };
 
     private static Gen<(ModelConfig Model, GrpoOptions Options)> Jobs =>

@@ -23,6 +23,23 @@ public sealed class MiniBatchTrainingTests
     }
 
     [Fact]
+    public void The_ratio_of_each_trained_token_of_all_mini_batches_is_in_a_bucket()
+    {
+        var options = TinyModel.Options with { LearningRate = 0.02 };
+        var whole = Trained(options, TinyModel.Batch(6));
+        var parts = Trained(options with { MiniBatchPrompts = 1 }, TinyModel.Batch(6));
+
+        Assert.Equal(new BucketCounts(1, 1, whole.TrainedTokens, [1], [whole.TrainedTokens]), whole.Ratios);
+        var ratios = parts.Ratios!;
+        Assert.Equal(parts.TrainedTokens, ratios.Counts.Sum());
+        Assert.Equal((parts.RatioMin, parts.RatioMax), (ratios.Least, ratios.Most));
+        Assert.Equal(parts.RatioMean, ratios.Sum / parts.TrainedTokens, 1e-12);
+        Assert.Equal(ratios.Limits.Order().Distinct(), ratios.Limits);
+        Assert.InRange(ratios.Least, 0, ratios.Limits[0]);
+        Assert.Equal(ratios.Most, ratios.Limits[^1]);
+    }
+
+    [Fact]
     public void The_policy_before_the_batch_is_the_old_one_for_every_step()
     {
         // Nothing changes at learning rate 0, so every ratio is 1 whatever step it is of.

@@ -77,7 +77,7 @@ public sealed class ResumeTests : IDisposable
         SaveAgain(store.FolderOf(1), store.FolderOf(2), other);
         SaveAgain(store.FolderOf(2), store.FolderOf(3), type);
 
-        foreach (var file in (string[])["model.safetensors", PolicyTrainer.OptimizerFile])
+        foreach (var file in (string[])["model.safetensors", TrainedModel.OptimizerFile])
         {
             Assert.Equal(
                 File.ReadAllBytes(Path.Combine(store.FolderOf(1), file)),
@@ -153,6 +153,6 @@ public sealed class ResumeTests : IDisposable
         var failure =
             Assert.Throws<CheckpointException>(() => PolicyTrainer.Resume(_root, weights, TinyModel.Options));
 
-        Assert.Contains(PolicyTrainer.OptimizerFile, failure.Message, StringComparison.Ordinal);
+        Assert.Contains(TrainedModel.OptimizerFile, failure.Message, StringComparison.Ordinal);
     }
 }

@@ -1,5 +1,6 @@
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
+using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
 using Xunit;
@@ -99,6 +100,29 @@ public sealed class SupervisedTrainerTests
         var fit = trainer.Step(Pairs).Fit;
         Assert.Equal(fit.Loss, measured.Loss, 1e-6);
         Assert.Equal(fit.TokenAccuracy, measured.TokenAccuracy, 1e-12);
+        Assert.Equal(fit.ExactMatch, measured.ExactMatch, 1e-12);
+    }
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(12)]
+    public void Exact_match_is_the_share_of_answers_that_greedy_decoding_by_recomputation_gives(int microBatchTokens)
+    {
+        using var model = TinyModel.Create(seed: 3);
+        var pairs = Enumerable.Range(0, 10).Select(i =>
+        {
+            int[] prompt = [.. Enumerable.Range(0, 1 + (i % 4)).Select(k => ((7 * i) + (3 * k)) % TinyModel.Vocabulary)];
+            var completion = Greedy(model, prompt, length: 1 + (i % 5));
+            if (i % 3 == 0)
+                completion[^1] = (completion[^1] + 1) % TinyModel.Vocabulary;
+            return (prompt, completion);
+        }).ToArray();
+        using var trainer = new SupervisedTrainer(model, Options with { MicroBatchTokens = microBatchTokens });
+
+        // Four of the pairs end in a wrong token.
+        var fit = trainer.Measure(pairs);
+        Assert.Equal(0.6, fit.ExactMatch, 12);
+        Assert.Equal(1 - (4.0 / pairs.Sum(pair => pair.completion.Length)), fit.TokenAccuracy, 12);
     }
 
     [Fact]
@@ -167,6 +191,18 @@ public sealed class SupervisedTrainerTests
         Assert.Throws<ArgumentException>(() => trainer.Step([([], [1])]));
         var unknown = Assert.Throws<ArgumentException>(() => trainer.Step([([1], [23])]));
         Assert.Contains("Token 23", unknown.Message, StringComparison.Ordinal);
+    }
+
+    private static int[] Greedy(CausalLm model, int[] prompt, int length)
+    {
+        var tokens = prompt.Select(token => (long)token).ToList();
+        for (var i = 0; i < length; i++)
+        {
+            using var logits = TinyModels.Logits(model, [.. tokens]);
+            using var best = logits.argmax(-1);
+            tokens.Add(best[0, ^1].item<long>());
+        }
+        return [.. tokens.Skip(prompt.Length).Select(token => (int)token)];
     }
 
     /// <summary>[tokens − 1, vocab] the logits of a pair, and the label of each row: the next token if it is learned.</summary>

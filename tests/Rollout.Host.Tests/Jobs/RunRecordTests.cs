@@ -1,3 +1,4 @@
+using Rollout.Actors.Data;
 using Rollout.Actors.Settings;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Jobs;
@@ -154,6 +155,32 @@ public sealed class RunRecordTests : IDisposable
         using var resumed = new RunRecord(Run, resumedAt: 1, All);
         Assert.Empty(resumed.Gaps);
         Assert.Equal([0, 1], resumed.Earlier.Select(step => step.Step));
+    }
+
+    [Fact]
+    public void Every_sample_of_a_step_is_a_line_with_its_tokens_and_what_each_reward_gave()
+    {
+        var group = FinishedSteps.Group(7, (0.5, 2, FinishReason.Stop), (double.NaN, 1, FinishReason.Length));
+        var mixed = group with
+        {
+            Item = group.Item with { Fields = new Dictionary<string, string> { [PromptMix.DatasetField] = "sums" } },
+            ByFunction = [new("exact", [1, double.NaN])],
+        };
+        using (var record = new RunRecord(Run, resumedAt: null, All))
+            record.Add(FinishedSteps.Of(3, mixed, group), _ => { });
+
+        var lines = File.ReadAllLines(Run.Rollouts);
+        Assert.Equal(4, lines.Length);
+        Assert.Equal(
+            """{"step":3,"group":7,"sample":1,"policy_version":0"""
+            + ""","dataset":"sums","prompt":"2+2=","completion":"text 1","token_ids":[0],"logprobs":[0]"""
+            + ""","finish_reason":"length","reward":null,"rewards":{"exact":null}}""",
+            lines[1]);
+        Assert.Equal(
+            """{"step":3,"group":7,"sample":0,"policy_version":0"""
+            + ""","prompt":"2+2=","completion":"text 0","token_ids":[0,0],"logprobs":[0,0]"""
+            + ""","finish_reason":"stop","reward":0.5,"rewards":{}}""",
+            lines[2]);
     }
 
     [Fact]

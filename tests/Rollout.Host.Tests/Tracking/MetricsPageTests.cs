@@ -21,14 +21,16 @@ public sealed partial class MetricsPageTests
         {
             ByFunction = [new("format", [1, 3])],
         });
+        trained = trained with { Train = trained.Train with { Ratios = new BucketCounts(1, 1, 1, [1], [1]) } };
         var record = StepRecord.Of(trained with { Evaluation = Evaluations.OfTwoSets() }, tokensBefore: 0);
         string[] written =
         [
             .. Metrics.All.Select(metric => metric.Name).Union(record.Metrics.Values.Keys),
             .. record.Histograms.Keys,
+            .. record.Counts.Keys,
             .. record.Texts.Keys,
         ];
-        var fit = new SupervisedFit(1, 1);
+        var fit = new SupervisedFit(1, 1, 1);
         var supervised = SftMetrics.Of(1, new SupervisedStep(fit, 1, 1), epoch: 1, tokens: 1, seconds: 1, heldOut: fit);
         written = [.. written, .. supervised.Values.Keys.Except(written)];
 

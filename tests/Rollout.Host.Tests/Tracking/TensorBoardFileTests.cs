@@ -69,6 +69,21 @@ public sealed class TensorBoardFileTests : IDisposable
     }
 
     [Fact]
+    public void The_ratios_of_a_step_are_a_histogram_with_the_buckets_of_the_trainer()
+    {
+        var step = FinishedSteps.Of(1);
+        Write(null, StepRecord.Of(
+            step with { Train = step.Train with { Ratios = new BucketCounts(0.5, 1.5, 6.5, [0.75, 1.25, 1.5], [1, 4, 1]) } },
+            tokensBefore: 0));
+
+        var histogram = ValueOf("distribution/ratio").Of(5);
+
+        Assert.Equal((0.5, 1.5, 6, 6.5), (histogram.Double(1), histogram.Double(2), histogram.Double(3), histogram.Double(4)));
+        Assert.Equal([0.75, 1.25, 1.5], histogram.Doubles(6));
+        Assert.Equal([1.0, 4, 1], histogram.Doubles(7));
+    }
+
+    [Fact]
     public void A_text_is_a_tensor_of_one_string_for_the_text_plugin()
     {
         Write(null, new StepRecord(Reports.Step(1)) { Texts = new Dictionary<string, string> { ["samples"] = "2 + 2 → **4** 🙂" } });

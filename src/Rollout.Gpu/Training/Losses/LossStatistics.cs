@@ -22,6 +22,7 @@ namespace Rollout.Gpu.Training.Losses;
 /// <param name="ImportanceWeight">Σ of the importance weights before their bounds; 0 without a correction.</param>
 /// <param name="ImportanceWeightMax">The largest of them; −∞ without a correction.</param>
 /// <param name="ImportanceOutside">Tokens whose importance weight was truncated or masked.</param>
+/// <param name="RatioCounts">[<see cref="RatioBuckets.Width"/>] the tokens of each bucket of ρ.</param>
 internal sealed record LossStatistics(
     double Tokens,
     double ClippedLow,
@@ -32,13 +33,17 @@ internal sealed record LossStatistics(
     double RatioMax,
     double ImportanceWeight,
     double ImportanceWeightMax,
-    double ImportanceOutside)
+    double ImportanceOutside,
+    double[] RatioCounts)
 {
+    private const int OwnWidth = 10;
+
     /// <summary>Numbers of <see cref="OnDevice"/>.</summary>
-    public const int Width = 10;
+    public const int Width = OwnWidth + RatioBuckets.Width;
 
     public static readonly LossStatistics None = new(
-        0, 0, 0, 0, 0, double.PositiveInfinity, double.NegativeInfinity, 0, double.NegativeInfinity, 0);
+        0, 0, 0, 0, 0, double.PositiveInfinity, double.NegativeInfinity, 0, double.NegativeInfinity, 0,
+        new double[RatioBuckets.Width]);
 
     public double Clipped => ClippedLow + ClippedHigh;
 
@@ -52,11 +57,14 @@ internal sealed record LossStatistics(
         Math.Max(left.RatioMax, right.RatioMax),
         left.ImportanceWeight + right.ImportanceWeight,
         Math.Max(left.ImportanceWeightMax, right.ImportanceWeightMax),
-        left.ImportanceOutside + right.ImportanceOutside);
+        left.ImportanceOutside + right.ImportanceOutside,
+        [.. left.RatioCounts.Zip(right.RatioCounts, (one, other) => one + other)]);
 
     /// <summary>The numbers of <see cref="OnDevice"/>, read.</summary>
     public static LossStatistics Read(ReadOnlySpan<double> row) =>
-        new(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9]);
+        new(
+            row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9],
+            row.Slice(OwnWidth, RatioBuckets.Width).ToArray());
 
     /// <summary>[<see cref="Width"/>] float64 on the tokens' device, in the order of the parameters.</summary>
     /// <param name="recipe">What bounds the ratio.</param>
@@ -85,12 +93,13 @@ internal sealed record LossStatistics(
 
         var (low, high) = Clips(recipe, ratio, advantages);
         var smallest = ratio.masked_fill(counted.logical_not(), most).min().to_type(ScalarType.Float64);
-        return stack(
+        var own = stack(
         [
             counted.sum(ScalarType.Float64), Sum(low), Sum(high), Sum(kl),
             Sum(ratio), smallest, Largest(ratio),
             Sum(importance?.Raw), Largest(importance?.Raw), Sum(importance?.Outside),
-        ]).MoveToOuterDisposeScope();
+        ]);
+        return cat([own, RatioBuckets.OnDevice(counted, ratio)]).MoveToOuterDisposeScope();
     }
 
     /// <summary>[tokens] bool: bounded below, bounded above.</summary>

@@ -51,6 +51,7 @@ public sealed class PolicyLossTests
                 Assert.Equal(whole.Statistics.Tokens, split.Statistics.Tokens);
                 Assert.Equal(whole.Statistics.Clipped, split.Statistics.Clipped);
                 Assert.Equal(whole.Statistics.RatioMax, split.Statistics.RatioMax, 1e-12);
+                Assert.Equal(whole.Statistics.RatioCounts, split.Statistics.RatioCounts);
                 foreach (var (one, other) in whole.Gradient.Zip(split.Gradient))
                     Assert.All(one.Zip(other), pair => Assert.Equal(pair.First, pair.Second, 1e-12));
             }
@@ -251,6 +252,7 @@ public sealed class PolicyLossTests
         ];
         Assert.Equal(counted.Length, actual.Tokens);
         Assert.Equal(counted.Sum(at => slow.Ratio(at.Row, at.Token)), actual.Ratio, 1e-9);
+        Assert.Equal(DirectCounts([.. counted.Select(at => slow.Ratio(at.Row, at.Token))]), actual.RatioCounts);
         Assert.Equal(counted.Sum(at => slow.Kl(batch.Logprobs, at.Row, at.Token)), actual.Kl, 1e-9);
         if (counted.Length > 0)
         {
@@ -265,6 +267,13 @@ public sealed class PolicyLossTests
         Assert.Equal(
             weights.Count(w => w < recipe.ImportanceFloor || w > recipe.ImportanceCap), actual.ImportanceOutside);
     }
+
+    /// <summary>Ratios in 65 buckets of ln ρ whose width is 1/32, and those below and above them.</summary>
+    private static double[] DirectCounts(double[] ratios) =>
+    [
+        .. Enumerable.Range(-33, 67).Select(bucket => (double)ratios.Count(ratio =>
+            (bucket == -33 || Math.Log(ratio) > (bucket - 0.5) / 32) && (bucket == 33 || Math.Log(ratio) <= (bucket + 0.5) / 32))),
+    ];
 
     /// <summary>Any combination of parts, with bounds that some tokens reach.</summary>
     private static LossRecipe RandomRecipe(Random random)
