@@ -7,10 +7,13 @@ namespace Rollout.Actors.Data;
 /// <summary>
 /// Prompts from files of JSON lines, CSV or Parquet. Every record is checked at the start, so that a broken one is refused
 /// before the run begins, and is read again when its turn comes. The id of an item is its file name and line (or row, of a
-/// Parquet file). Its fields are the other texts and numbers of the record, and "answer".
+/// Parquet file). Its fields are the other texts and numbers of the record, and "answer", which is the answer field alone.
 /// </summary>
 public sealed class FileDataset : IPromptSource, IDisposable
 {
+    /// <summary>The answer's name in an item's fields, whatever the file calls it.</summary>
+    private const string Answer = "answer";
+
     // The held-out order is the same in every run, whatever its seed.
     private const ulong HeldOutSeed = 0x68656C646F7574;
 
@@ -86,8 +89,10 @@ public sealed class FileDataset : IPromptSource, IDisposable
             if (!property.NameEquals(_settings.PromptField) && Scalar(property.Value) is { } value)
                 fields[property.Name] = value;
         }
+        if (_settings.AnswerField != Answer)
+            fields.Remove(Answer);
         if (JsonFile.Get(line, _settings.AnswerField) is { } answer)
-            fields["answer"] = Scalar(answer)
+            fields[Answer] = Scalar(answer)
                 ?? throw lines.Invalid(index, $"field \"{_settings.AnswerField}\" must be text or a number");
         return fields;
     }

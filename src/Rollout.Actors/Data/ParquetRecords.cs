@@ -19,6 +19,7 @@ internal static class ParquetRecords
     private static readonly JsonSerializerOptions Json =
         new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
+    // The library reads asynchronously only; data is read before a job has anything else to do.
     /// <exception cref="InvalidDataException">The file is no Parquet file, or a row or row group is too large.</exception>
     public static List<RecordFile.Place> Copy(string path, SafeFileHandle target, CancellationToken cancellation) =>
         CopyAsync(path, target, cancellation).GetAwaiter().GetResult();

@@ -24,5 +24,5 @@ public sealed record GroupScored(GroupId Id, double[] Rewards, string[] Texts)
 /// <param name="Values">A value a sample; NaN where it does not judge the sample.</param>
 public sealed record RewardValues(string Name, double[] Values);
 
-/// <summary>A reward function threw or took too long: the group is not trained on.</summary>
+/// <summary>A reward function threw or took too long, or a completion can't be decoded: the group is not trained on.</summary>
 public sealed record ScoringFailed(GroupId Id, string Reason);

@@ -7,7 +7,7 @@ namespace Rollout.Actors.Rewards;
 
 /// <summary>
 /// Scores finished groups on the thread pool, many samples at a time, so the actor keeps receiving. A reward function
-/// that throws or is late fails its group: no sample is scored 0 for want of an answer. A late one is told to give up;
+/// that throws or is late fails its group, as does a completion that can't be decoded: no sample is scored 0 for want of an answer. A late one is told to give up;
 /// .NET can't end one that does not, so the run ends when too many of them keep computing. Lateness is in RewardActor.Late.cs.
 /// </summary>
 public sealed partial class RewardActor : ReceiveActor, IWithTimers
@@ -46,8 +46,20 @@ public sealed partial class RewardActor : ReceiveActor, IWithTimers
 
     private void Enqueue(ScoreGroup asked)
     {
-        var samples = asked.Group.Completions.Select(done => new ScoredSample(
-            asked.Item, _tokenizer.Decode(done.Tokens), done.Tokens, done.Reason, asked.MaxTokens));
+        var samples = new List<ScoredSample>();
+        foreach (var done in asked.Group.Completions)
+        {
+            try
+            {
+                samples.Add(new ScoredSample(
+                    asked.Item, _tokenizer.Decode(done.Tokens), done.Tokens, done.Reason, asked.MaxTokens));
+            }
+            catch (Exception cause)
+            {
+                Sender.Tell(new ScoringFailed(asked.Group.Id, $"sample {done.Sample} can't be decoded: {cause.Message}"));
+                return;
+            }
+        }
         var group = new GroupScoring(asked, Sender, [.. samples], _rewards);
         foreach (var queue in _queues)
         {

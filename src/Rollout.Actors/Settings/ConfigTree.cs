@@ -15,6 +15,7 @@ public sealed class ConfigTree
     private static readonly string[][] PathKeys =
     [
         ["model", "path"],
+        ["model", "adapter"],
         .. from type in (string[])["jsonl", "csv", "parquet"] from key in FileSettings.PathKeys select (string[])["data", type, key],
         ["cluster", "tls", "certificate"],
         ["cluster", "tls", "ca"],

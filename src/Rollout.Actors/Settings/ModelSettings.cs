@@ -18,9 +18,22 @@ public sealed record ModelSettings
 
     public required WeightSource Weights { get; init; }
 
+    /// <summary>The absolute path of a LoRA adapter's folder; "" without one.</summary>
+    public required string Adapter { get; init; }
+
     public static ModelSettings From(ConfigSection section) => new()
     {
         Path = section.Text("path"),
         Weights = section.Choice<WeightSource>("weights"),
+        Adapter = section.Text("adapter"),
     };
+
+    /// <summary>Refuses an adapter for a job that trains the model's own weights.</summary>
+    /// <param name="section">The section that the settings are from, for the message.</param>
+    /// <exception cref="ConfigurationException">There is an adapter.</exception>
+    public void RequireNoAdapter(ConfigSection section)
+    {
+        if (Adapter.Length > 0)
+            throw section.Invalid("adapter", "\"\", as training changes the model's own weights");
+    }
 }

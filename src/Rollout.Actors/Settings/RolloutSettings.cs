@@ -109,6 +109,7 @@ public sealed partial record RolloutSettings
         var section = tree.Rollout;
         if (settings.Model.Path.Length == 0)
             throw section.Section("model").Invalid("path", "the folder of a model");
+        settings.Model.RequireNoAdapter(section.Section("model"));
         if (settings.Cluster is { SeedNodes.Count: 0, Roles.Count: < 3 })
         {
             throw section.Section("cluster").Invalid(

@@ -40,7 +40,7 @@ public sealed class EvaluationRound(TrainingJob job)
         return new Evaluation([.. job.EvalSets.Select((set, number) => scored[number].Any()
             ? Judged(set.Name, [.. scored[number].Select(Judged)])
             : throw new InvalidOperationException(
-                groups.WhyAllFailed($"of the evaluation on {set.Name} ", id => SetOf(id) == number)))]);
+                groups.WhyAllFailed($"groups of the evaluation on {set.Name}", id => SetOf(id) == number)))]);
     }
 
     private SamplingParams Greedy => job.Sampling with { Temperature = 0, TopK = 0, TopP = 1, MinP = 0 };

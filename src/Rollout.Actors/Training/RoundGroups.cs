@@ -41,12 +41,12 @@ public sealed class RoundGroups(Func<ScoredGroup, bool>? keeps = null)
         _order.Where(id => _members[id].Failure is not null).Select(id => new GroupFailed(id, _members[id].Failure!));
 
     /// <summary>The sentence for groups that all failed.</summary>
-    /// <param name="of">What they are groups of, with a space behind it, or "".</param>
-    /// <param name="are">Says which of the failed groups are meant; at least one.</param>
-    public string WhyAllFailed(string of, Func<GroupId, bool> are)
+    /// <param name="kind">The groups in the sentence, such as "groups of the evaluation on test".</param>
+    /// <param name="isOfKind">Selects them by their ids; null takes all groups of the round. At least one has failed.</param>
+    public string WhyAllFailed(string kind = "groups", Func<GroupId, bool>? isOfKind = null)
     {
-        GroupFailed[] failed = [.. Failed.Where(group => are(group.Id))];
-        return $"all {failed.Length} groups {of}failed, the first with: {failed[0].Reason}";
+        GroupFailed[] failed = [.. Failed.Where(group => isOfKind?.Invoke(group.Id) ?? true)];
+        return $"all {failed.Length} {kind} failed, the first with: {failed[0].Reason}";
     }
 
     /// <summary>The scored groups that are kept, in the order in which they were added.</summary>

@@ -84,7 +84,7 @@ internal sealed class TrainingRun(TrainingJob job, TrainedPolicy policy, TimePro
         { Scored.Count: > 0 } => null,
         { Dropped.Count: > 0 } => $"none of the {groups.Drawn} groups that it drew has {Sampling.Signal}"
             + $" ({Sampling.Bound}): the prompts are too easy or too hard for this policy",
-        _ => groups.WhyAllFailed("", _ => true),
+        _ => groups.WhyAllFailed(),
     };
 
     /// <summary>Why dynamic sampling left a step with fewer groups than it asks for; null if it did not.</summary>

@@ -16,6 +16,7 @@ internal sealed unsafe partial class OperatorCall(string name)
     // libtorch's stable values: a number's bits, or an owned handle; an optional one is a pointer to it, or 0.
     private readonly ulong[] _stack = new ulong[Capacity];
     private int _count;
+    private Func<Tensor[]> _allocate = () => [];
 
     public OperatorCall Add(Tensor tensor) => Push(Handle(tensor));
 
@@ -29,15 +30,28 @@ internal sealed unsafe partial class OperatorCall(string name)
 
     public OperatorCall Add(bool value) => Push(value ? 1UL : 0);
 
+    /// <summary>
+    /// Says what the operator allocates, its results included. libtorch prints why an operator failed and does not return it:
+    /// where the same memory can't be had after a failure, that is the reason, and the exception is that of the allocator.
+    /// </summary>
+    public OperatorCall Allocating(Func<Tensor[]> allocate)
+    {
+        _allocate = allocate;
+        return this;
+    }
+
     /// <summary>Runs the operator, all results of which are tensors, which the current dispose scope owns.</summary>
     /// <param name="results">How many results the operator has.</param>
     /// <exception cref="LibTorchException">There is no such operator, or it fails.</exception>
+    /// <exception cref="ExternalException">It fails for want of memory.</exception>
     public Tensor[] Run(int results)
     {
         fixed (ulong* stack = _stack)
         {
             if (Call(name, "", stack) != 0)
             {
+                using (NewDisposeScope())
+                    _allocate();
                 throw new LibTorchException(
                     $"libtorch could not run {name}; it printed the reason to standard error.");
             }

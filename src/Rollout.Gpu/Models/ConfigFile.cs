@@ -120,6 +120,21 @@ internal sealed class ConfigFile
         { } value => throw Invalid(key, $"should be a list of strings, and is {Shown(value)}"),
     };
 
+    /// <summary>All keys.</summary>
+    public IEnumerable<string> Keys => _root.EnumerateObject().Select(property => property.Name);
+
+    /// <summary>Whether the key says something: it is neither absent, null, false nor empty.</summary>
+    public bool Says(string key) => Find(key) switch
+    {
+        null or { ValueKind: JsonValueKind.False } => false,
+        { ValueKind: JsonValueKind.Array } list => list.GetArrayLength() > 0,
+        { ValueKind: JsonValueKind.Object } value => value.EnumerateObject().Any(),
+        { ValueKind: JsonValueKind.String } text => text.GetString()!.Length > 0,
+        _ => true,
+    };
+
+    public bool IsText(string key) => Find(key) is { ValueKind: JsonValueKind.String };
+
     /// <summary>The object under a key. Its errors name the same file.</summary>
     public ConfigFile? Section(string key) => Find(key) switch
     {

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Models;
 
 /// <summary>
-/// y = x Wᵀ + b. W may stack the rows of several projections of the same input, so that one product computes them all.
-/// <see cref="CheckpointTensor"/> gives each part under its own name.
+/// y = x Wᵀ + b, and what an adapter adds. W may stack the rows of several projections of the same input, so that one
+/// product computes them all. <see cref="CheckpointTensor"/> gives each part under its own name.
 /// </summary>
 internal sealed class Projection : nn.Module
 {
@@ -30,6 +30,21 @@ internal sealed class Projection : nn.Module
     /// <summary>[outputs], or null without a bias.</summary>
     public Parameter? Bias => _bias;
 
+    /// <summary>Added to every result of <see cref="Forward"/>; null without one. Disposed with the projection.</summary>
+    public LoraAdapter? Adapter { get; set; }
+
     /// <summary>[tokens, inputs] → [tokens, outputs].</summary>
-    public Tensor Forward(Tensor input) => nn.functional.linear(input, _weight, _bias);
+    public Tensor Forward(Tensor input)
+    {
+        var output = nn.functional.linear(input, _weight, _bias);
+        Adapter?.AddTo(output, input);
+        return output;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            Adapter?.Dispose();
+        base.Dispose(disposing);
+    }
 }

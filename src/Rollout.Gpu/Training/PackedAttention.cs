@@ -47,6 +47,7 @@ internal sealed class PackedAttention(PackedInput input, TrainingKernels kernels
                 .Add(query).Add(key).Add(value)
                 .AddOptional(queries).AddOptional(keys).Add(longestQueries).Add(longestKeys)
                 .Add(0.0).Add(causal).Add(value: false)
+                .Allocating(() => [empty_like(query), LogSumExp(query)])
                 .Run(FlashResults);
         var own = Flash(input.Starts, input.Starts, _longest, _longest, causal: true);
         if (!input.Layout.IsShared)
@@ -71,6 +72,7 @@ internal sealed class PackedAttention(PackedInput input, TrainingKernels kernels
                 .Add(queries).Add(keys).Add(longestQueries).Add(longestKeys)
                 .Add(0.0).Add(causal)
                 .Add(state[2]).Add(state[3])
+                .Allocating(() => BackwardMemory(attended))
                 .Run(3);
         var own = Flash(attended.Own, input.Starts, input.Starts, _longest, _longest, causal: true);
         if (attended.Shared.Length > 0)
@@ -82,6 +84,21 @@ internal sealed class PackedAttention(PackedInput input, TrainingKernels kernels
         }
 
         return (own[0], own[1], own[2]);
+    }
+
+    private static Tensor LogSumExp(Tensor query) =>
+        empty([query.shape[1], query.shape[0]], dtype: ScalarType.Float32, device: query.device); // [heads, tokens]
+
+    /// <summary>The gradients, those of keys and values before the heads of a group are summed, and the sum for the queries.</summary>
+    private static Tensor[] BackwardMemory(Attended attended)
+    {
+        var (query, key, value) = (attended.Query, attended.Key, attended.Value);
+        return
+        [
+            empty_like(query), empty_like(key), empty_like(value),
+            empty_like(query), empty_like(query),                   // [tokens, heads, head_dim]
+            empty_like(query, dtype: ScalarType.Float32), LogSumExp(query),
+        ];
     }
 
     private static int Longest(List<int> starts) => starts.Zip(starts.Skip(1)).Max(pair => pair.Second - pair.First);

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -13,7 +14,7 @@ namespace Rollout.Host.Cluster;
 /// </summary>
 /// <param name="Shape">A hash of the architecture's sizes.</param>
 /// <param name="Tokenizer">A hash of tokenizer.json; "none" without one.</param>
-/// <param name="Weights">The type and a hash of some bytes of every tensor; "any" matches all weights.</param>
+/// <param name="Weights">The type and a hash of some bytes of every tensor and of the adapter; "any" matches all weights.</param>
 public sealed record ModelFingerprint(string Shape, string Tokenizer, string Weights)
 {
     /// <summary>The fingerprint of the configured model.</summary>
@@ -21,7 +22,8 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
     public static ModelFingerprint Of(RolloutSettings settings) => OfFolder(settings.Model.Path) with
     {
         Weights = $"{settings.Dtype}-"
-            + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : Short(WeightFingerprint.Of(settings.Model.Path))),
+            + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : Short(WeightFingerprint.Of(settings.Model.Path)))
+            + (settings.Model.Adapter.Length == 0 ? "" : $"-{Short(PeftAdapter.Fingerprint(settings.Model.Adapter))}"),
     };
 
     /// <summary>

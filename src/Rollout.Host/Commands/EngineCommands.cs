@@ -10,6 +10,7 @@ internal static class EngineCommands
     public static Command Generate(CommandHandler<GenerateOptions> handler, CommandContext context)
     {
         var model = OptionKinds.RequiredPath("--model", "DIR", "A Hugging Face folder.");
+        var adapter = OptionKinds.Path("--adapter", "DIR", "A LoRA adapter of the model, as PEFT writes it.");
         var prompts = OptionKinds.RequiredPath("--prompts", "IN.jsonl", "The prompts, a JSON object a line.");
         var output = OptionKinds.RequiredPath("--out", "OUT.jsonl", "The samples, a JSON object a line.");
         var samples = OptionKinds.Number("--samples", "Samples of each prompt.", 1, PromptDefaults.MostSamples);
@@ -28,7 +29,7 @@ internal static class EngineCommands
         var engine = new EngineArguments();
         var command = new Command("generate", "Complete prompts.")
         {
-            model, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, resume,
+            model, adapter, prompts, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, resume,
             cluster, config, set,
         };
         engine.AddTo(command);
@@ -36,6 +37,7 @@ internal static class EngineCommands
             new GenerateOptions
             {
                 Model = parsed.GetRequiredValue(model),
+                Adapter = parsed.GetValue(adapter),
                 Prompts = parsed.GetRequiredValue(prompts),
                 Out = parsed.GetRequiredValue(output),
                 Samples = parsed.GetValue(samples),

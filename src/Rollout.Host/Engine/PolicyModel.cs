@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
 using Rollout.Gpu.Interop;
@@ -34,12 +35,17 @@ public static class PolicyModel
         torch.set_num_threads(Threads(settings));
     }
 
-    /// <summary>Checks the configured type without loading anything.</summary>
-    /// <exception cref="ConfigurationException">The device does not compute in the type.</exception>
+    /// <summary>Checks the configured type and adapter without loading anything.</summary>
+    /// <exception cref="ConfigurationException">The device does not compute in the type, or with an adapter.</exception>
     public static void RequireSupported(ConfigTree tree, RolloutSettings settings)
     {
         if (settings.Dtype != WeightType.Float32 && !IsCuda(settings))
             throw tree.Rollout.Invalid("dtype", "float32, in which the CPU computes");
+        if (settings.Model.Adapter.Length > 0 && IsCuda(settings) && settings.Engine == CacheEngine.Paged)
+        {
+            throw tree.Rollout.Section("model").Invalid(
+                "adapter", "\"\" on a GPU with engine = paged, whose kernels add no adapter; engine = contiguous does");
+        }
     }
 
     public static bool IsCuda(RolloutSettings settings) => settings.Device != "cpu";
@@ -62,10 +68,28 @@ public static class PolicyModel
     public static int Threads(RolloutSettings settings) =>
         settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads;
 
-    /// <summary>Creates the configured initial policy: a checkpoint, or random weights of the run's seed.</summary>
-    /// <exception cref="CheckpointException">The folder holds no model that can be loaded.</exception>
+    /// <summary>
+    /// Creates the configured initial policy: a checkpoint, or random weights of the run's seed, with its adapter.
+    /// </summary>
+    /// <exception cref="CheckpointException">A folder holds no model or adapter that can be loaded.</exception>
     /// <exception cref="DeviceFaultException">The device has too little memory for the weights.</exception>
     public static CausalLm LoadInitial(RolloutSettings settings)
+    {
+        var model = LoadBase(settings);
+        try
+        {
+            if (settings.Model.Adapter.Length > 0)
+                PeftAdapter.Apply(model, settings.Model.Adapter);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static CausalLm LoadBase(RolloutSettings settings)
     {
         if (settings.Model.Weights == WeightSource.Random)
             return Random(ModelConfigReader.ReadFolder(settings.Model.Path), settings);

@@ -58,6 +58,9 @@ public sealed record GenerateOptions
 {
     public required string Model { get; init; }
 
+    /// <summary>The folder of a LoRA adapter.</summary>
+    public string? Adapter { get; init; }
+
     /// <summary>IN.jsonl.</summary>
     public required string Prompts { get; init; }
 

@@ -9,6 +9,9 @@ namespace Rollout.Host.Invocation;
 /// </summary>
 public sealed class StopSignal : IDisposable
 {
+    /// <summary>What jobs that train say when they have taken over the first signal.</summary>
+    public const string AfterThisStep = "Stopping after this step; press Ctrl-C again to end at once.";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
     private readonly CancellationTokenSource _requested = new();

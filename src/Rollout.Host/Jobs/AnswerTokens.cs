@@ -19,7 +19,7 @@ internal sealed class AnswerTokens(ITokenizer tokenizer, ModelConfig model)
     public (int[] Prompt, int[] Completion) Of(PromptItem item)
     {
         if (!item.Fields.TryGetValue("answer", out var answer))
-            throw new InvalidDataException($"{item.Id} has no field answer to learn from");
+            throw new InvalidDataException($"{item.Id} has no answer to learn from: expected the field that answer-field names");
         try
         {
             var prompt = tokenizer.Encode(item.Prompt);

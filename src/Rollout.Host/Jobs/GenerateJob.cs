@@ -25,7 +25,7 @@ public static class GenerateJob
     {
         if (options.Set.Count > 0)
             throw new CommandLineException("--set changes the settings of a cluster: name one by --cluster or --config.");
-        var overrides = Sampling(options).Add(options.Model, options.Engine);
+        var overrides = Sampling(options).Add(options.Model, options.Engine).Add("--adapter", "model.adapter", FullPath(options.Adapter));
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         PolicyModel.RequireSupported(tree, settings);
@@ -69,6 +69,7 @@ public static class GenerateJob
         }
         var overrides = Sampling(options)
             .Add("--model", "model.path", Path.GetFullPath(options.Model))
+            .Add("--adapter", "model.adapter", FullPath(options.Adapter))
             .Add("generate", "cluster.port", 0);
         var tree = ConfigTree.Load(
             options.Config, options.Set, [.. overrides.Values, .. ClusterMembers.Override(options.Cluster)]);
@@ -117,6 +118,8 @@ public static class GenerateJob
             MaxModelLength = PolicyModel.MaxModelLength(settings, model.Config),
         };
     }
+
+    private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
 
     private static int LongestOf(GroupRequest group) =>
         group.Prompt.Length + group.Samples.Max(sample => sample.MaxTokens);

@@ -66,7 +66,7 @@ public static class HostJob
         HostOptions options, RolloutSettings settings, CommandContext context, HostLines lines)
     {
         using var place = options.Out is null
-            ? RunPlace.Begin(TrainJob.NextFolder(options.Config))
+            ? RunPlace.Choose(resume: null, output: null, options.Config)
             : RunPlace.BeginOrGoOn(options.Out);
         if (place.Resumed is { } resumed && resumed.Progress.Step >= settings.Train.Steps)
         {

@@ -24,6 +24,7 @@ public static class PretrainJob
         var settings = RolloutSettings.From(tree);
         if (settings.Model.Path.Length == 0)
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model's config.json and tokenizer");
+        settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
         var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
         if (Path.Exists(output))
             throw new OutputException($"'{output}' already exists: the new model needs a new folder.");
@@ -59,7 +60,7 @@ public static class PretrainJob
             MicroBatchTokens = settings.Train.MicroBatchTokens,
         });
         var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
-        context.Stop.TakeOver(() => context.Error.WriteLine("Stopping after this step; press Ctrl-C again to end at once."));
+        context.Stop.TakeOver(() => context.Error.WriteLine(StopSignal.AfterThisStep));
         for (var step = 1; step <= pretrain.Steps && !context.Stop.Token.IsCancellationRequested; step++)
         {
             var first = (long)(step - 1) * pretrain.BatchSize;

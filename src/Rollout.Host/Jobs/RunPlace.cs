@@ -1,4 +1,5 @@
 using Rollout.Gpu.Training;
+using Rollout.Host.Invocation;
 using Rollout.Host.Output;
 
 namespace Rollout.Host.Jobs;
@@ -25,13 +26,28 @@ internal sealed class RunPlace : IDisposable
     /// <summary>A sentence about the folder's earlier run; null where there is none.</summary>
     public string? Notice { get; private init; }
 
+    /// <summary>The folder that a command's options name: that of a run to continue, or of a new one.</summary>
+    /// <param name="resume">--resume; null begins a run.</param>
+    /// <param name="output">--out; null takes the next free folder below runs/.</param>
+    /// <param name="config">The job's file, whose name the next free folder has; null for the default job.</param>
+    /// <exception cref="CommandLineException">Both folders are named.</exception>
+    /// <exception cref="OutputException">See <see cref="GoOn"/> and <see cref="Begin"/>.</exception>
+    public static RunPlace Choose(string? resume, string? output, string? config) => (resume, output) switch
+    {
+        (not null, not null) =>
+            throw new CommandLineException("--resume continues in the run's own folder: leave out --out."),
+        (not null, null) => GoOn(resume),
+        _ => Begin(output
+            ?? RunFolder.NextFree("runs", config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(config))),
+    };
+
     /// <summary>Chooses the folder of a new run, which <see cref="Open"/> makes.</summary>
     /// <exception cref="OutputException">The folder holds one already.</exception>
-    public static RunPlace Begin(string path) => new(RunFolder.ForNew(path));
+    private static RunPlace Begin(string path) => new(RunFolder.ForNew(path));
 
     /// <summary>Takes the folder of a run and finds its newest checkpoint.</summary>
     /// <exception cref="OutputException">The folder holds none, or no checkpoint, or another process has it.</exception>
-    public static RunPlace GoOn(string path) => Held(path, hold =>
+    private static RunPlace GoOn(string path) => Held(path, hold =>
     {
         var resumed = ResumePoint.Find(path);
         return new RunPlace(resumed.Folder, resumed, hold);

@@ -19,13 +19,9 @@ public static class SftJob
 {
     public static Task<int> RunAsync(SftOptions options, CommandContext context)
     {
-        if (options is { Resume: not null, Out: not null })
-            throw new CommandLineException("--resume continues in the run's own folder: leave out --out.");
         if (options is { Config: null, Resume: null })
             throw new CommandLineException("sft takes --config FILE, or --resume DIR to continue a run.");
-        using var place = options.Resume is not null
-            ? RunPlace.GoOn(options.Resume)
-            : RunPlace.Begin(options.Out ?? TrainJob.NextFolder(options.Config));
+        using var place = RunPlace.Choose(options.Resume, options.Out, options.Config);
         var resumed = place.Resumed;
         var tree = ConfigTree.Load(
             options.Config ?? resumed?.Config
@@ -34,6 +30,7 @@ public static class SftJob
         var settings = RolloutSettings.From(tree);
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
         var fingerprint = RunFingerprint.OfSft(
             tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
         if (resumed?.RequireSameRun(fingerprint) is { } warning)
@@ -52,7 +49,7 @@ public static class SftJob
             trainer.Load(resumed.Checkpoint);
         var run = place.Open();
         DurableFiles.Write(run.Config, file => file.Write(Encoding.UTF8.GetBytes(tree.Render())));
-        context.Stop.TakeOver(() => context.Error.WriteLine("Stopping after this step; press Ctrl-C again to end at once."));
+        context.Stop.TakeOver(() => context.Error.WriteLine(StopSignal.AfterThisStep));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
         var last = new SftRun(trainer, examples, settings, run, context.Output.WriteLine).Train(start, context.Stop.Token);
         context.Output.WriteLine(last is null ? "nothing was saved: no step was finished" : $"model: {last}");

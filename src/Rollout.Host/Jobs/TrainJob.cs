@@ -29,13 +29,9 @@ public static class TrainJob
 {
     public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
     {
-        if (options is { Resume: not null, Out: not null })
-            throw new CommandLineException("--resume continues in the run's own folder: leave out --out.");
         if (options.DryRun)
             return await DryRunAsync(options, context);
-        using var place = options.Resume is not null
-            ? RunPlace.GoOn(options.Resume)
-            : RunPlace.Begin(options.Out ?? NextFolder(options.Config));
+        using var place = RunPlace.Choose(options.Resume, options.Out, options.Config);
         return await RunAsync(options, place, context, lines: null);
     }
 
@@ -47,11 +43,6 @@ public static class TrainJob
             ConfigTree.Load(config, options.Set, ClusterMembers.Override(options.Cluster)));
         return DryRun.RunAsync(ModelConfigReader.ReadFolder(settings.Model.Path), settings, context);
     }
-
-    /// <summary>The folder of a run whose command names none.</summary>
-    /// <param name="config">The job's file; null for the default job.</param>
-    internal static string NextFolder(string? config) =>
-        RunFolder.NextFree("runs", config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(config));
 
     /// <param name="options">What to train.</param>
     /// <param name="place">The run's folder and the checkpoint it continues; held until this has returned.</param>
@@ -152,7 +143,7 @@ public static class TrainJob
         using var record = new RunRecord(run, start.Step == 0 ? null : start.Step, settings.Output);
         using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
-            context.Stop.TakeOver(() => view.Say("Stopping after this step; press Ctrl-C again to end at once."));
+            context.Stop.TakeOver(() => view.Say(StopSignal.AfterThisStep));
             foreach (var notice in notices.Concat(record.Gaps))
                 view.Say(notice);
             await foreach (var seen in trainer.TrainAsync(start, context.Stop.Token))

@@ -16,9 +16,13 @@ namespace Rollout.Actors.Tests.Cluster;
 /// </summary>
 public sealed class CuttableTransport : Transport
 {
-    /// <summary>For members that are to be cut off.</summary>
+    /// <summary>For members that are to be cut off, which only their silence tells.</summary>
     public const string Akka =
-        "akka.remote.dot-netty.tcp.transport-class = \"Rollout.Actors.Tests.Cluster.CuttableTransport, Rollout.Actors.Tests\"\n";
+        """
+        akka.remote.dot-netty.tcp.transport-class = "Rollout.Actors.Tests.Cluster.CuttableTransport, Rollout.Actors.Tests"
+        akka.cluster.failure-detector.acceptable-heartbeat-pause = 2s
+
+        """;
 
     private const string BeyondKey = "beyond-the-cut";
 

@@ -37,6 +37,16 @@ public sealed class FileDatasetTests
             item.Fields);
     }
 
+    [Fact]
+    public void A_field_called_answer_is_no_answer_where_another_field_is()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("train.jsonl", """{"prompt": "2+2?", "answer": "5"}""");
+        using var dataset = new FileDataset(Settings(path) with { AnswerField = "solution" });
+
+        Assert.Empty(dataset.Train[0].Fields);
+    }
+
     [Theory]
     [InlineData("\n")]
     [InlineData("\r\n")]

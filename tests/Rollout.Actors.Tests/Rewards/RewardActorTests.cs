@@ -1,6 +1,7 @@
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Rewards;
 using Rollout.Actors.Tests.Support;
+using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
@@ -58,6 +59,18 @@ public sealed class RewardActorTests : RewardActorTest
         var failed = await ExpectMsgAsync<ScoringFailed>();
         Assert.Equal(1, failed.Id.Value);
         Assert.Contains("the judge answered with HTML", failed.Reason);
+    }
+
+    [Fact]
+    public async Task A_completion_that_the_tokenizer_can_not_decode_fails_its_group_alone()
+    {
+        var rewards = Sys.ActorOf(RewardActor.Props(new PickyTokenizer(), FakeReward.Only((_, _) => new(1.0)), Limits));
+
+        Tell(rewards, Ask(1, [1], [666]), Ask(2, [1]));
+
+        Assert.Equal(
+            new ScoringFailed(new GroupId(1), "sample 1 can't be decoded: 666 is no token"), await ExpectMsgAsync<ScoringFailed>());
+        Assert.Equal(2, (await ExpectMsgAsync<GroupScored>()).Id.Value);
     }
 
     [Fact]
@@ -176,5 +189,13 @@ public sealed class RewardActorTests : RewardActorTest
         Sys.Stop(rewards);
 
         await toldToGiveUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    private sealed class PickyTokenizer : ITokenizer
+    {
+        public int[] Encode(string text, CancellationToken cancellation = default) => [];
+
+        public string Decode(ReadOnlySpan<int> ids, bool keepSpecialTokens = false) =>
+            ids.Contains(666) ? throw new ArgumentException("666 is no token") : FakeTokenizer.TextOf(ids);
     }
 }

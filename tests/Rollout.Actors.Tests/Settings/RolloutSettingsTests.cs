@@ -294,6 +294,15 @@ public sealed class RolloutSettingsTests
         Assert.Equal(message, error.Message);
     }
 
+    [Fact]
+    public void Training_refuses_an_adapter()
+    {
+        var tree = ConfigTree.Load(null, ["model.path=m", "model.adapter=a"]);
+        var error = Assert.Throws<ConfigurationException>(() => RolloutSettings.ForTraining(tree));
+        Assert.StartsWith("--set: rollout.model.adapter = ", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith(": expected \"\", as training changes the model's own weights", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("arithmetic", 400, "models/arithmetic")]
     [InlineData("smoke", 3, "models/arithmetic")]

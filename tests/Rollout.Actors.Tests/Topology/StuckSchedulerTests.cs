@@ -14,14 +14,14 @@ public sealed class StuckSchedulerTests
     {
         var settings = TestSettings.Rollout;
         await using var topology = await RolloutTopology.StartAsync(
-            settings with { Cluster = settings.Cluster with { SchedulerTimeout = TimeSpan.FromSeconds(2) } }, "");
+            settings with { Cluster = settings.Cluster with { SchedulerTimeout = TimeSpan.FromSeconds(5) } }, "");
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         await topology.Scheduler.Ask<SchedulerReport>(new QueryScheduler(), TimeSpan.FromSeconds(60));
         var scheduler = await topology.System.ActorSelection("/user/scheduler/singleton").ResolveOne(TimeSpan.FromSeconds(30));
 
         ((LocalActorRef)scheduler).Suspend();
 
-        Assert.Contains("has not handled a message for 2 s", await topology.RunUntilAsync(deadline.Token));
+        Assert.Contains("has not handled a message for 5 s", await topology.RunUntilAsync(deadline.Token));
         await topology.System.WhenTerminated.WaitAsync(deadline.Token);
     }
 }

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using Rollout.Gpu.Interop;
+using Rollout.Gpu.Training;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -36,6 +38,24 @@ public sealed class OperatorCallTests
         var error = Assert.Throws<LibTorchException>(() => new OperatorCall("aten::_no_such_operator").Run(1));
 
         Assert.Contains("aten::_no_such_operator", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_operator_that_fails_without_the_memory_that_it_needs_is_out_of_memory()
+    {
+        var call = new OperatorCall("aten::_no_such_operator").Allocating(() => [empty(1L << 58)]);
+
+        var error = Assert.ThrowsAny<ExternalException>(() => call.Run(1));
+
+        Assert.True(MicroBatchBudget.IsOutOfMemory(error), error.Message);
+    }
+
+    [Fact]
+    public void An_operator_that_fails_with_memory_to_spare_is_not_out_of_memory()
+    {
+        var call = new OperatorCall("aten::_no_such_operator").Allocating(() => [empty(8)]);
+
+        Assert.False(MicroBatchBudget.IsOutOfMemory(Assert.Throws<LibTorchException>(() => call.Run(1))));
     }
 
     [Fact]

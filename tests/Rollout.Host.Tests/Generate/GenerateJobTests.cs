@@ -227,6 +227,10 @@ public sealed class GenerateJobTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "needs 9 KV blocks of 4 tokens, and there are 8",
         new[] { "--max-tokens", "32", "--block-size", "4", "--kv-blocks", "8" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "no-adapter/adapter_config.json is not there",
+        new[] { "--adapter", "no-adapter", "--max-tokens", "2" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.model.adapter = ",
+        new[] { "--adapter", "no-adapter", "--device", "cuda", "--dtype", "bfloat16" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--dtype: rollout.dtype = \"bfloat16\": expected float32", new[] { "--dtype", "bfloat16" })]
     public async Task Bad_input_is_one_sentence_exit_code_2_and_no_file(string prompts, string sentence, string[] options)
     {
@@ -255,6 +259,27 @@ public sealed class GenerateJobTests : IDisposable
         var lines = Lines(await Generate(model, "--temperature", "0", "--ignore-eos"));
 
         Assert.Equal(cases.Length, lines.Length);
+        foreach (var (golden, line) in cases.Zip(lines))
+        {
+            golden.AssertEqual(
+                Tokens(line), [.. line.GetProperty("logprobs").EnumerateArray().Select(one => one.GetSingle())]);
+        }
+    }
+
+    [SharedTheory("fixtures/lora-stories260K", "fixtures/lora-tiny-qwen3", "fixtures/lora-base-qwen3", "fixtures/stories260K")]
+    [InlineData("lora-stories260K", "stories260K", "paged")]
+    [InlineData("lora-tiny-qwen3", "lora-base-qwen3", "paged")]
+    [InlineData("lora-tiny-qwen3", "lora-base-qwen3", "contiguous")]
+    public async Task Greedy_completions_with_an_adapter_are_those_of_peft(string fixture, string model, string engine)
+    {
+        var cases = GoldenCase.Read(fixture);
+        Write(string.Join('\n', cases.Select((golden, i) =>
+            JsonSerializer.Serialize(new { id = i, prompt_ids = golden.Prompt, max_tokens = golden.Greedy.Length }))));
+
+        var lines = Lines(await Generate(
+            TestFiles.Shared($"fixtures/{model}")!, "--adapter", TestFiles.Shared($"fixtures/{fixture}")!,
+            "--engine", engine, "--temperature", "0", "--ignore-eos"));
+
         foreach (var (golden, line) in cases.Zip(lines))
         {
             golden.AssertEqual(

@@ -94,7 +94,7 @@ public sealed class SftJobTests : IDisposable
     [InlineData("min-learning-rate = 1: expected at most learning-rate", "sft.min-learning-rate=1")]
     [InlineData("rollout.sft.too-long = \"cut\": expected one of refuse, drop", "sft.too-long=cut")]
     [InlineData("rollout.model.path = \"/nowhere\": expected the folder of a model", "model.path=/nowhere")]
-    [InlineData("has no field answer to learn from", "data.type=keyword")]
+    [InlineData("has no answer to learn from: expected the field that answer-field names", "data.type=keyword")]
     public async Task What_can_not_be_learned_is_one_sentence_and_leaves_no_folder(string expected, params string[] options)
     {
         var (code, _, error) = await SftAsync("out", options);
@@ -106,7 +106,7 @@ public sealed class SftJobTests : IDisposable
 
     [Theory]
     [InlineData("""{"prompt": "", "answer": "1"}""", "e.jsonl:1 has an empty prompt")]
-    [InlineData("""{"prompt": "1+1="}""", "e.jsonl:1 has no field answer to learn from")]
+    [InlineData("""{"prompt": "1+1="}""", "e.jsonl:1 has no answer to learn from: expected the field that answer-field names")]
     public async Task An_example_without_prompt_or_answer_is_named_with_its_line(string line, string expected)
     {
         await File.WriteAllTextAsync(_folder.At("e.jsonl"), line);

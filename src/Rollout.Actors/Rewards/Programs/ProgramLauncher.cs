@@ -42,13 +42,12 @@ internal sealed record ProgramLauncher(IReadOnlyList<string> Command, string Fol
         try
         {
             using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true })!;
-            var error = process.StandardError.ReadToEndAsync();
             if (!process.WaitForExit(ProbeTime))
             {
                 process.Kill(entireProcessTree: true);
                 return $"it took more than {ProbeTime.TotalSeconds} s";
             }
-            return process.ExitCode == 0 ? null : error.GetAwaiter().GetResult().Trim().Split('\n')[^1];
+            return process.ExitCode == 0 ? null : process.StandardError.ReadToEnd().Trim().Split('\n')[^1];
         }
         catch (Win32Exception cause)
         {

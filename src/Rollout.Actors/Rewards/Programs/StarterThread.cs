@@ -21,6 +21,7 @@ internal static class StarterThread
         Name = "program starter",
     }.Start();
 
+    /// <summary>Blocks until the program runs, as Process.Start does: who asks scores a sample, and can't go on without it.</summary>
     /// <exception cref="System.ComponentModel.Win32Exception">The program can't be started.</exception>
     public static Process Start(ProcessStartInfo program)
     {
