@@ -12,13 +12,13 @@ public sealed class FrozenHostTests(ITestOutputHelper log) : HostProcessTest(log
     public async Task One_that_was_frozen_and_given_up_ends_when_it_thaws_and_has_changed_nothing()
     {
         var expected = await AloneAsync();
-        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
+        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]", Impatient);
         var hosts = await Task.WhenAll(
-            StartAsync("decoder.conf", Seed(scheduler)), StartAsync("decoder.conf", Seed(scheduler)));
+            StartAsync("decoder.conf", Seed(scheduler), Impatient), StartAsync("decoder.conf", Seed(scheduler), Impatient));
         await scheduler.WaitForAsync("3 members: 1 scheduler, 2 decoders");
 
         var sampling = SampleAsync("disturbed", $"127.0.0.1:{scheduler.Port}");
-        await GrowingFile.ReachesAsync(Folder.Path, "disturbed*.part", bytes: 1);
+        await GrowingFile.ReachesAsync(Folder.Path, "disturbed*", bytes: 1);
         await hosts[0].FreezeAsync();
         await scheduler.WaitForAsync($"127.0.0.1:{hosts[0].Port} (decoder) is down");
         await hosts[0].ThawAsync();

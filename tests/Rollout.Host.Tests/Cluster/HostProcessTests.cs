@@ -26,7 +26,7 @@ public sealed class HostProcessTests(ITestOutputHelper log) : HostProcessTest(lo
 
         var sampling = SampleAsync("disturbed", $"127.0.0.1:{next.Port},127.0.0.1:{third.Port}");
         await third.WaitForAsync("(client) is up");
-        await GrowingFile.ReachesAsync(Folder.Path, "disturbed*.part", bytes: 1);
+        await GrowingFile.ReachesAsync(Folder.Path, "disturbed*", bytes: 1);
         killed.Kill();
         await next.WaitForAsync($"127.0.0.1:{killed.Port} (decoder) is down");
         Assert.Equal(ExitCodes.Ok, await drained.TerminateAsync());

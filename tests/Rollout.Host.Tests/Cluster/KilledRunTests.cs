@@ -31,7 +31,7 @@ public sealed class KilledRunTests(ITestOutputHelper log) : HostProcessTest(log)
         var (whole, killed) = (RunFolder.For(Folder.At("whole")), RunFolder.For(Folder.At("killed")));
         string[] settings =
         [
-            "threads=1", $"train.steps={4 * KillPoints}", "train.prompts-per-step=32", "train.mini-batch-prompts=8",
+            "threads=1", $"train.steps={6 * KillPoints}", "train.prompts-per-step=32", "train.mini-batch-prompts=8",
             "train.num-iterations=2", "train.dynamic-sampling=on", "train.beta=0.05", "train.reference-sync-every=3",
             "train.learning-rate=1e-4", $"eval.every={Every}", "eval.prompts=128", "eval.samples=2",
             $"output.checkpoint-every={Every}", "output.keep-last=3", "output.keep-best=on",
@@ -50,10 +50,10 @@ public sealed class KilledRunTests(ITestOutputHelper log) : HostProcessTest(log)
             var share = random.NextDouble();
             var process = Keep(HostProcess.Run(command));
             await process.WaitForAsync("checkpoint of step");
-            if (phase == "saving")
-                await NextCheckpointBeginsAsync(killed);
-            else
-                await Task.Delay(Moment(phase, share, last)); // any moment will do: what is compared does not depend on it
+            // Any moment will do, as what is compared does not depend on it, while steps are left for the next kills.
+            await Task.WhenAny(
+                phase == "saving" ? NextCheckpointBeginsAsync(killed) : Task.Delay(Moment(phase, share, last)),
+                process.WaitForAsync("checkpoint of step"));
             process.Kill();
             await process.ExitAsync();
             _log.WriteLine($"kill {kill + 1}, aimed at {phase} ({share:0%}): {Found(killed)}");

@@ -26,7 +26,7 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
         var (alone, together) = (Folder.At("alone"), Folder.At("together"));
         var expected = Task.Run(() => RunAsync([.. job, "--out", alone]));
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
-        string[] decoder = [Seed(scheduler), "decoder.max-num-seqs=4"];
+        string[] decoder = [Seed(scheduler), "decoder.max-num-seqs=2"];
         var decoders = await Task.WhenAll(StartAsync("decoder.conf", decoder), StartAsync("decoder.conf", decoder));
         await expected;
 
@@ -44,12 +44,13 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
     [Fact]
     public async Task Training_whose_trainer_is_killed_continues_from_its_checkpoint_unchanged()
     {
+        const int Steps = 10;       // more than it takes between the first checkpoint and the signal
         var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
         await StartAsync("decoder.conf", Seed(scheduler));
         string[] job =
         [
             "train", "--config", RolloutRun.Job("smoke.conf"), "--set", "threads=1",
-            "--set", "output.checkpoint-every=1",
+            "--set", "output.checkpoint-every=1", "--set", $"train.steps={Steps}",
         ];
         var (alone, together) = (Folder.At("alone"), Folder.At("together"));
 
@@ -61,19 +62,19 @@ public sealed partial class TrainingProcessTests(ITestOutputHelper log) : HostPr
         await RunAsync("train", "--resume", together);
 
         Assert.Equal(Sampled(alone), Sampled(together));
-        Assert.Equal([0, 1, 2, 3], MetricsFile.Read(RunFolder.For(together)).Select(step => step.Step));
+        Assert.Equal(Enumerable.Range(0, Steps + 1), MetricsFile.Read(RunFolder.For(together)).Select(step => step.Step));
     }
 
     [Fact]
     public async Task A_trainer_that_is_downed_saves_and_its_command_continues_from_there()
     {
-        const int Steps = 6;
+        const int Steps = 20;       // more than it takes between the first one and the signal
         var run = RunFolder.For(Folder.At("run"));
-        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]");
-        await StartAsync("decoder.conf", Seed(scheduler));
+        var scheduler = await StartAsync("scheduler.conf", "cluster.seed-nodes=[]", Impatient);
+        await StartAsync("decoder.conf", Seed(scheduler), Impatient);
         string[] settings =
         [
-            .. Fast, Seed(scheduler), "threads=1", $"train.steps={Steps}", "eval.prompts=16", "output.checkpoint-every=0",
+            .. Fast, Impatient, Seed(scheduler), "threads=1", $"train.steps={Steps}", "eval.prompts=16", "output.checkpoint-every=0",
         ];
         string[] command =
         [

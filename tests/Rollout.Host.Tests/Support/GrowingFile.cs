@@ -3,7 +3,7 @@ namespace Rollout.Host.Tests.Support;
 /// <summary>A file that somebody else writes.</summary>
 internal static class GrowingFile
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
 
     /// <summary>Returns when a file of this pattern has so many bytes.</summary>
     public static async Task ReachesAsync(string folder, string pattern, long bytes)
@@ -12,6 +12,7 @@ internal static class GrowingFile
         using var watcher = new FileSystemWatcher(folder, pattern) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.Size };
         watcher.Created += (_, file) => Look(file.FullPath);
         watcher.Changed += (_, file) => Look(file.FullPath);
+        watcher.Renamed += (_, file) => Look(file.FullPath);
         watcher.EnableRaisingEvents = true;
         // What happened before it was watched.
         foreach (var file in Directory.EnumerateFiles(folder, pattern))
