@@ -61,6 +61,9 @@ internal static class OptionKinds
             text => (text.Split(',').All(part => NodeAddress.TryParse(part, out _)), text)),
     };
 
+    public static Option<bool> DryRun() =>
+        new("--dry-run") { Description = "Say what memory training will take, and with which settings less; train nothing." };
+
     public static Option<string?> OneOf(string name, string description, params string[] values) => new(name)
     {
         HelpName = string.Join('|', values),

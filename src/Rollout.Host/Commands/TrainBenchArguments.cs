@@ -26,9 +26,14 @@ internal sealed class TrainBenchArguments
     private readonly Option<bool> _autograd =
         new("--autograd") { Description = "Compute by libtorch's autograd on a GPU too." };
 
+    private readonly Option<string?> _recompute = OptionKinds.OneOf(
+        "--recompute", "What a backward pass by kernels computes again in place of keeping it.", "none", "layers");
+
+    private readonly Option<bool> _dryRun = OptionKinds.DryRun();
+
     public void AddTo(Command command)
     {
-        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd];
+        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _dryRun];
         command.Options.Add(_train);
         foreach (var option in details)
             command.Options.Add(option);
@@ -55,6 +60,8 @@ internal sealed class TrainBenchArguments
         MicroBatchTokens = parsed.GetValue(_microBatch),
         Steps = parsed.GetValue(_steps) ?? Defaults.Steps,
         Autograd = parsed.GetValue(_autograd),
+        Recompute = parsed.GetValue(_recompute),
+        DryRun = parsed.GetValue(_dryRun),
     };
 
     // Null also for a value that another error refuses.

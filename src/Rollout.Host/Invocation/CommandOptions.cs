@@ -7,7 +7,11 @@ namespace Rollout.Host.Invocation;
 /// <param name="Resume">The folder of a run to go on with.</param>
 /// <param name="Cluster">Members of the cluster to train with, "host:port" separated by commas; null leaves it to the configuration.</param>
 public sealed record TrainOptions(
-    string? Config, IReadOnlyList<string> Set, string? Out, string? Resume, string? Cluster);
+    string? Config, IReadOnlyList<string> Set, string? Out, string? Resume, string? Cluster)
+{
+    /// <summary>Say what memory training will take, and end.</summary>
+    public bool DryRun { get; init; }
+}
 
 /// <summary>The options of `rollout pretrain`.</summary>
 /// <param name="Config">The file with the model and the data.</param>
@@ -147,4 +151,10 @@ public sealed record TrainBenchOptions
 
     /// <summary>Compute by autograd on a GPU too.</summary>
     public bool Autograd { get; init; }
+
+    /// <summary>The value of train.recompute; null keeps the configuration's.</summary>
+    public string? Recompute { get; init; }
+
+    /// <summary>Say what memory training will take, and end.</summary>
+    public bool DryRun { get; init; }
 }
