@@ -13,7 +13,7 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
           0  done
           1  started, and failed
           2  bad input: command line, file or setting; nothing was started
-          130  ended by Ctrl-C or SIGTERM before its work was done
+          130  ended by Ctrl-C before its work was done; 143 by SIGTERM
         """;
 
     /// <summary>An example of each command by its name; "rollout" is the root's.</summary>
