@@ -41,6 +41,8 @@ public static class RolloutCommandLine
             root.Subcommands.Add(JobCommands.Sft(handlers.Sft, context));
         if (handlers.Generate is not null)
             root.Subcommands.Add(EngineCommands.Generate(handlers.Generate, context));
+        if (handlers.Serve is not null)
+            root.Subcommands.Add(ServeCommand.Create(handlers.Serve, context));
         if (handlers.Bench is not null)
             root.Subcommands.Add(BenchCommand.Create(handlers.Bench, context));
         if (handlers.Host is not null)
