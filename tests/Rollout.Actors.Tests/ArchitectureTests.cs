@@ -66,7 +66,8 @@ public sealed partial class ArchitectureTests
         Assert.Equal(
             [
                 "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "HuggingFaceModel",
-                "LibTorch", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights", "SamplingRng",
+                "LibTorch", "MemoryNeed", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights",
+                "SamplingRng",
                 "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",
                 "TransferOptions", "TransferSecurity", "WeightFingerprint",
                 "WeightPublisher", "WeightReceiver", "WeightServer",

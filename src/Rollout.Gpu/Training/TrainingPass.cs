@@ -12,9 +12,13 @@ namespace Rollout.Gpu.Training;
 /// <param name="compute">
 /// Computes the value into memory of its size: the gradient computes it again, and its memory is free until then.
 /// </param>
-internal sealed class TrainingValue(nint pointer, IDisposable? owner = null, Action<nint>? compute = null)
+/// <param name="isKept">The memory is the value's own, and stays.</param>
+internal sealed class TrainingValue(
+    nint pointer, IDisposable? owner = null, Action<nint>? compute = null, bool isKept = false)
 {
     public nint Pointer => pointer;
+
+    public bool IsKept => isKept;
 
     public IDisposable? Owner => owner;
 
@@ -33,7 +37,7 @@ internal sealed class TrainingValue(nint pointer, IDisposable? owner = null, Act
 /// <param name="input">The sequences.</param>
 /// <param name="arena">The memory of this micro-batch.</param>
 /// <param name="gradients">Gives the float32 sums that gradients are added to; null computes no gradients.</param>
-internal sealed class TrainingPass(
+internal sealed partial class TrainingPass(
     TrainingTools tools, CausalLm model, PackedInput input, TrainingArena arena, Func<Tensor, Tensor>? gradients)
     : IForwardPass<TrainingValue>
 {
@@ -48,6 +52,10 @@ internal sealed class TrainingPass(
     private readonly nint _partials = arena.Reserve(tools.Kernels.PartialBytes(model.Config.HiddenSize));
     private readonly nint _angles = tools.Angles(input, arena);
     private readonly Stack<Action> _backward = new();
+
+    // What operations produce is kept for their gradients.
+    private bool _keeps = gradients is not null;
+    private Func<long, nint> _reserve = arena.Reserve;
 
     // dLoss/dresidual stream, which every norm's gradient is added to. It is 0 until the first one.
     private nint _residualGradient;
@@ -70,10 +78,12 @@ internal sealed class TrainingPass(
     /// <summary>Frees a value that nothing reads any more, except what gradients need.</summary>
     public void Release(TrainingValue value)
     {
-        if (value.Owner is null && (gradients is null || value.Compute is not null))
+        if (value.IsKept)
+            return;
+        if (value.Owner is null)
             _buffers.Give(value.Pointer);
-        else if (gradients is null)
-            value.Owner?.Dispose();
+        else if (!_keeps)
+            value.Owner.Dispose();
     }
 
     public TrainingValue Embed(Projection table)
@@ -95,7 +105,7 @@ internal sealed class TrainingPass(
     public TrainingValue Norm(TrainingValue value, RmsNorm norm)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
-        var result = NormOf(value, norm);
+        var result = NormOf(value, norm, _buffers.Take());
         result.Compute!(result.Pointer);
         Note(() => NormBackward(value, norm, result));
         return result;
@@ -104,7 +114,7 @@ internal sealed class TrainingPass(
     public TrainingValue AddAndNorm(ref TrainingValue residual, TrainingValue update, RmsNorm norm)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
-        var result = NormOf(update, norm);
+        var result = NormOf(update, norm, _buffers.Take());
         // The sum overwrites the update, because the norm before needs the residual.
         _kernels.Norm.AddNormalize(
             _stream, residual.Pointer, update.Pointer, TorchTensors.Pointer(norm.Weight), result.Pointer, _tokens,
@@ -168,9 +178,9 @@ internal sealed class TrainingPass(
         return result;
     }
 
-    /// <summary>The norm of a value, not computed yet.</summary>
-    private TrainingValue NormOf(TrainingValue value, RmsNorm norm) => new(
-        _buffers.Take(),
+    /// <summary>The norm of a value in a buffer, where it is not computed yet.</summary>
+    private TrainingValue NormOf(TrainingValue value, RmsNorm norm, nint buffer) => new(
+        buffer,
         compute: to => _kernels.Norm.Normalize(
             _stream, value.Pointer, TorchTensors.Pointer(norm.Weight), to, _tokens, _config.HiddenSize, _epsilon));
 
@@ -224,12 +234,13 @@ internal sealed class TrainingPass(
 
     private void Note(Action gradient)
     {
-        if (gradients is not null)
+        if (_keeps)
             _backward.Push(gradient);
     }
 
-    private TrainingValue Value(int width) => new(
-        gradients is null ? _buffers.Take() : arena.Reserve((long)_tokens * width * tools.ElementBytes));
+    private TrainingValue Value(int width) => _keeps
+        ? new(_reserve((long)_tokens * width * tools.ElementBytes), isKept: true)
+        : new(_buffers.Take());
 
     private nint Sum(Tensor parameter) => TorchTensors.Pointer(gradients!(parameter));
 

@@ -73,6 +73,31 @@ public sealed class KernelCompletionPassTests : IDisposable
             Assert.InRange(Distance(actual[parameter], expected[parameter]), 0, 1e-5));
     }
 
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Gradients_with_recomputed_layers_are_those_with_kept_ones(string name)
+    {
+        using var model = Model(name, ScalarType.Float32);
+
+        var kept = Gradients(model, autograd: false, Groups);
+        var recomputed = Gradients(model, autograd: false, Groups, recompute: Recomputation.Layers);
+
+        Assert.All(kept.Keys, parameter => Assert.InRange(Distance(recomputed[parameter], kept[parameter]), 0, 1e-6));
+    }
+
+    [Fact]
+    public void Gradients_with_recomputed_layers_in_bfloat16_are_as_near_to_float32_as_autograds()
+    {
+        using var model = Model("qwen3", ScalarType.BFloat16);
+        using var wide = Model("qwen3", ScalarType.Float32, rounded: true);
+
+        var exact = All(Gradients(wide, autograd: true, Groups));
+        var autograd = All(Gradients(model, autograd: true, Groups));
+        var recomputed = All(Gradients(model, autograd: false, Groups, times: 1, Recomputation.Layers));
+
+        Assert.InRange(Distance(recomputed, exact), 0, 1.25 * Distance(autograd, exact));
+    }
+
     [Fact]
     public void Gradients_of_shared_prompts_in_bfloat16_are_as_near_to_float32_as_autograds()
     {
@@ -174,11 +199,12 @@ public sealed class KernelCompletionPassTests : IDisposable
 
     // The weighted sum of all log-probabilities; the weights differ, and some are 0.
     private static Dictionary<string, float[]> Gradients(
-        CausalLm model, bool autograd, TokenSequence[]? sequences = null, int times = 1)
+        CausalLm model, bool autograd, TokenSequence[]? sequences = null, int times = 1,
+        Recomputation recompute = Recomputation.None)
     {
         var rows = sequences ?? Sequences;
         using var optimizer = new AdamW(OptimizedParameter.Of(model), new AdamWOptions(0.9, 0.999, 1e-8, 0));
-        using var passes = new CompletionPasses(model, Temperature, autograd: autograd) { Optimizer = optimizer };
+        using var passes = new CompletionPasses(model, Temperature, autograd: autograd, recompute: recompute) { Optimizer = optimizer };
         Assert.Equal(autograd, passes.Tools is null);
         using var input = new MicroBatchInput(rows, rows.Max(row => row.InputLength), model.Device);
         for (var i = 0; i < times; i++)
