@@ -23,9 +23,9 @@ public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMess
 
 /// <summary>
 /// From an actor of this process that needs members before they are up: tell me of all. Answered by
-/// <see cref="ClusterMembers"/>, at once and after every change, until the actor stops.
+/// <see cref="MembersSeen"/>, at once and after every change, until the actor stops.
 /// </summary>
 public sealed record WatchMembers : IMembershipMessage;
 
 /// <summary>From membership: every member that has not been removed, whatever its status.</summary>
-public sealed record ClusterMembers(Member[] Members) : IDowningMessage;
+public sealed record MembersSeen(Member[] Members) : IDowningMessage;

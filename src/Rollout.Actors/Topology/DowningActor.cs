@@ -37,7 +37,7 @@ public sealed class DowningActor : ReceiveActor, IWithTimers
         _judge = new DowningJudge(Hosts.IdOf(_cluster.SelfUniqueAddress), times);
         _ignored = new IgnoredLinks(_cluster);
         _isScheduler = _cluster.SelfRoles.Contains(ClusterRoles.Scheduler);
-        Receive<ClusterMembers>(now => _members = now.Members);
+        Receive<MembersSeen>(now => _members = now.Members);
         Receive<Tick>(_ => Look());
         Receive<LinkReport>(report => _judge.Accept(report.Rows));
         Receive<LinkDetector.Started>(started => _ignored.Add(started.Detector));

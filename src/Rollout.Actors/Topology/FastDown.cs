@@ -37,7 +37,7 @@ public sealed class FastDown : ReceiveActor, IWithTimers
     public FastDown(ClusterCertificates? certificates, IActorRef membership)
     {
         (_certificates, _membership) = (certificates, membership);
-        Receive<ClusterMembers>(now => _members = now.Members);
+        Receive<MembersSeen>(now => _members = now.Members);
         Receive<DisassociatedEvent>(lost =>
         {
             if (Current(member => member.Address.Equals(lost.RemoteAddress)) is { } member

@@ -59,7 +59,7 @@ public sealed class MembershipActor : ReceiveActor
 
     protected override void PostStop() => _cluster.Unsubscribe(Self);
 
-    private ClusterMembers All => new([.. _members.Values]);
+    private MembersSeen All => new([.. _members.Values]);
 
     private void Follow(Member member)
     {

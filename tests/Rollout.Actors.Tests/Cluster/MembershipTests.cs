@@ -122,7 +122,7 @@ public sealed class MembershipTests
         var second = await cluster.StartAsync(ClusterRoles.Decoder);
 
         HostId[] both = [IdOf(first), IdOf(second)];
-        var joining = await NextAsync<ClusterMembers>(inbox);
+        var joining = await NextAsync<MembersSeen>(inbox);
         Assert.Equal(both.ToHashSet(), Ids(joining).ToHashSet());
         Assert.Contains(joining.Members, member => member.Status == MemberStatus.Joining);
         await second.DisposeAsync();
@@ -130,9 +130,9 @@ public sealed class MembershipTests
         {
         }
 
-        async Task<HostId[]> NextMembersAsync() => Ids(await NextAsync<ClusterMembers>(inbox));
+        async Task<HostId[]> NextMembersAsync() => Ids(await NextAsync<MembersSeen>(inbox));
 
-        static HostId[] Ids(ClusterMembers now) => [.. now.Members.Select(member => Hosts.IdOf(member.UniqueAddress))];
+        static HostId[] Ids(MembersSeen now) => [.. now.Members.Select(member => Hosts.IdOf(member.UniqueAddress))];
     }
 
     [Fact]
