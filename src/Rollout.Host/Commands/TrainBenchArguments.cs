@@ -12,16 +12,16 @@ internal sealed class TrainBenchArguments
     private readonly Option<bool> _train =
         new("--train") { Description = "Measure training steps of random rollouts, in place of --workload." };
 
-    private readonly Option<int?> _sequences = OptionKinds.Number("--sequences", "Sequences of a training step.", least: 2);
-    private readonly Option<int?> _prompt = OptionKinds.Number("--prompt-length", "Tokens of a prompt.", least: 1);
+    private readonly Option<int?> _sequences = OptionKinds.Number("--sequences", $"Sequences of a training step (default: {Defaults.Sequences}).", least: 2);
+    private readonly Option<int?> _prompt = OptionKinds.Number("--prompt-length", $"Tokens of a prompt (default: {Defaults.PromptLength}).", least: 1);
     private readonly Option<int?> _completion =
-        OptionKinds.Number("--completion-length", "Tokens of a completion.", least: 1);
+        OptionKinds.Number("--completion-length", $"Tokens of a completion (default: {Defaults.CompletionLength}).", least: 1);
 
-    private readonly Option<int?> _group = OptionKinds.Number("--group-size", "Sequences that share a prompt.", least: 2);
+    private readonly Option<int?> _group = OptionKinds.Number("--group-size", $"Sequences that share a prompt (default: {Defaults.GroupSize}).", least: 2);
     private readonly Option<int?> _microBatch =
-        OptionKinds.Number("--micro-batch-tokens", "The most tokens of a forward and backward pass.", least: 1);
+        OptionKinds.Number("--micro-batch-tokens", "The most tokens of a forward and backward pass (default: 16384).", least: 1);
 
-    private readonly Option<int?> _steps = OptionKinds.Number("--steps", "Measured training steps.", least: 1);
+    private readonly Option<int?> _steps = OptionKinds.Number("--steps", $"Measured training steps (default: {Defaults.Steps}).", least: 1);
 
     private readonly Option<bool> _autograd =
         new("--autograd") { Description = "Compute by libtorch's autograd on a GPU too." };

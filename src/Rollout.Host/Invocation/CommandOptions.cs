@@ -61,10 +61,13 @@ public sealed record GenerateOptions
     /// <summary>The folder of a LoRA adapter.</summary>
     public string? Adapter { get; init; }
 
-    /// <summary>IN.jsonl.</summary>
+    /// <summary>IN.jsonl, or "-" for standard input.</summary>
     public required string Prompts { get; init; }
 
-    /// <summary>OUT.jsonl.</summary>
+    /// <summary>The field of a line that has its prompt's text.</summary>
+    public string PromptField { get; init; } = "prompt";
+
+    /// <summary>OUT.jsonl, or "-" for standard output.</summary>
     public required string Out { get; init; }
 
     public int? Samples { get; init; }
@@ -88,6 +91,9 @@ public sealed record GenerateOptions
 
     /// <summary>Continue what an earlier run with the same arguments has written.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>Replace an output that is there.</summary>
+    public bool Force { get; init; }
 
     public required EngineOptions Engine { get; init; }
 
