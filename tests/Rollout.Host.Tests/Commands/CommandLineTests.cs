@@ -164,7 +164,7 @@ public sealed class CommandLineTests : IDisposable
         "--sequences is 10, expected a multiple of --group-size, which is 16; see rollout bench --help.",
         "bench", "--model", "m", "--train", "--sequences", "10")]
     [InlineData(
-        "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b or qwen3-8b; see rollout bench --help.",
+        "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b, qwen3-4b or qwen3-8b; see rollout bench --help.",
         "bench", "--workload", "w", "--shape", "gpt")]
     [InlineData(
         "--kv-blocks is '0', expected a whole number from 1 to 2147483647; see rollout bench --help.",
