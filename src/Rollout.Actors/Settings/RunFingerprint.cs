@@ -32,6 +32,7 @@ public static class RunFingerprint
         "device", "dtype", Threads, "engine", "decoder.batch-invariant",
         "train.steps", "train.learning-rate", "train.min-learning-rate", "train.warmup-steps", "train.lr-schedule",
         "train.weight-decay", "train.max-grad-norm", MicroBatch, "train.deterministic", "train.autograd",
+        "train.recompute",
         "eval.prompts", "eval.samples", "eval.temperature", "eval.pass-at", "eval.right-at", "eval.sets",
         "sft.steps", "sft.epochs", "sft.learning-rate", "sft.min-learning-rate", "sft.warmup-steps", "sft.lr-schedule",
         "sft.max-grad-norm",

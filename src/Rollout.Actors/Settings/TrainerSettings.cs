@@ -68,6 +68,9 @@ public sealed record TrainerSettings
     /// <summary>On a GPU, compute forward and backward by libtorch's autograd, and not by kernels.</summary>
     public required bool Autograd { get; init; }
 
+    /// <summary>On a GPU, what the backward pass by kernels computes again in place of keeping it.</summary>
+    public required Recomputation Recompute { get; init; }
+
     /// <summary>Deadlines, concurrency and retries of the reward functions.</summary>
     public required RewardLimits RewardLimits { get; init; }
 
@@ -111,6 +114,7 @@ public sealed record TrainerSettings
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         Deterministic = section.Bool("deterministic"),
         Autograd = section.Bool("autograd"),
+        Recompute = section.Choice<Recomputation>("recompute"),
         RewardLimits = RewardLimits.From(section),
         StepTimeout = section.Duration("step-timeout"),
     };
@@ -169,6 +173,7 @@ public sealed record TrainerSettings
         MaxGradNorm = MaxGradNorm,
         Deterministic = Deterministic,
         Autograd = Autograd,
+        Recompute = Recompute,
     };
 
     /// <summary>Optimizer steps on each batch of rollouts.</summary>

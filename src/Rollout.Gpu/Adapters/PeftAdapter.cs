@@ -60,11 +60,7 @@ public static class PeftAdapter
 
     private static Target[] TargetsOf(CausalLm model, PeftConfig config)
     {
-        var projections = model.Stack.Layers
-            .SelectMany(layer => (Projection[])[
-                layer.Attention.QkvProj, layer.Attention.OProj, layer.Mlp.GateUpProj, layer.Mlp.DownProj])
-            .Concat(model.Head is { } head ? [head] : [])
-            .ToArray();
+        var projections = model.Projections().ToArray();
         var targets = new List<Target>();
         foreach (var weight in model.CheckpointTensors().Where(weight => weight.Kind == WeightKind.Matrix))
         {

@@ -28,6 +28,7 @@ internal sealed class CudaForward : IDisposable
     private readonly CudaStream _stream;
     private readonly KernelLibrary _kernels;
     private readonly MatrixProducts _products;
+    private readonly AdapterProducts _adapters;
     private readonly WorkBuffers _values;
     private readonly StepMemory _memory;
     private readonly CudaPass _pass;
@@ -74,7 +75,8 @@ internal sealed class CudaForward : IDisposable
         StepInputs[] layouts = [_mixed, .. _decode.Values];
         _values = owned.Add(new WorkBuffers(config, MatrixProducts.Room(tokens), shape.ElementBytes));
         _memory = owned.Add(new StepMemory(config, shape, layouts, layouts.Max(_kernels.Attention.WorkspaceBytes)));
-        _pass = new CudaPass(_kernels, _products, _values, _memory, config, stream);
+        _adapters = owned.Add(new AdapterProducts(model, _products, tokens, shape.ElementBytes));
+        _pass = new CudaPass(_kernels, _products, _adapters, _values, _memory, config, stream);
 
         using var frequencies = new PinnedMemory(config.HeadDim / 2 * sizeof(float));
         config.Rope.InverseFrequencies(config.HeadDim)
@@ -102,6 +104,9 @@ internal sealed class CudaForward : IDisposable
         _pool = pool;
         _pass.Use(pool);
     }
+
+    /// <summary>Reads the model's adapters again, which have changed. No step may be under way.</summary>
+    public void LoadAdapters() => _adapters.Load();
 
     /// <summary>
     /// Runs the largest step without any token, and the matrix products of all smaller steps, and waits for them.
@@ -168,6 +173,7 @@ internal sealed class CudaForward : IDisposable
             hidden = _pass.Select(hidden, step.LogitRows);
         var vocabulary = _model.Config.VocabSize;
         _products.Multiply(hidden.Pointer, _model.LogitProjection, _memory.Logits, step.LogitRows, wide: true);
+        _adapters.AddTo(_memory.Logits, _model.LogitProjection, hidden.Pointer, step.LogitRows, wide: true);
         _kernels.Sample.Launch(
             _stream, step.Layout, _memory.Inputs, _memory.Logits, _memory.Tokens, _memory.Logprobs,
             _memory.SamplingLogprobs, step.IsDecode ? step.Tokens : step.Layout.Capacity.Draws, vocabulary, vocabulary);
@@ -195,6 +201,7 @@ internal sealed class CudaForward : IDisposable
     public void Dispose()
     {
         _memory.Dispose();
+        _adapters.Dispose();
         _values.Dispose();
         _products.Dispose();
         _kernels.Dispose();

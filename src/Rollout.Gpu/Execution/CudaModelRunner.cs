@@ -155,7 +155,12 @@ internal sealed class CudaModelRunner : IModelRunner
     }
 
     /// <exception cref="InvalidOperationException">The shared weights are of another version.</exception>
-    public void LoadWeights(PolicyVersion version) => Version = _weights.Require(version);
+    public void LoadWeights(PolicyVersion version)
+    {
+        var loaded = _weights.Require(version);
+        _forward.LoadAdapters();
+        Version = loaded;
+    }
 
     public void Sleep()
     {

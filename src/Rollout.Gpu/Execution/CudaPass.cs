@@ -12,13 +12,14 @@ namespace Rollout.Gpu.Execution;
 /// </summary>
 /// <param name="kernels">Kernels for the model's shape and type.</param>
 /// <param name="products">Matrix products of the model's type.</param>
+/// <param name="adapters">What the model's adapters add to them.</param>
 /// <param name="values">Memory for values between operations.</param>
 /// <param name="memory">The other memory of a step.</param>
 /// <param name="config">The model's shape.</param>
 /// <param name="stream">The stream that all work is queued on.</param>
 internal sealed class CudaPass(
-    KernelLibrary kernels, MatrixProducts products, WorkBuffers values, StepMemory memory, ModelConfig config,
-    CudaStream stream) : IForwardPass<DeviceRows>
+    KernelLibrary kernels, MatrixProducts products, AdapterProducts adapters, WorkBuffers values, StepMemory memory,
+    ModelConfig config, CudaStream stream) : IForwardPass<DeviceRows>
 {
     private readonly float _epsilon = (float)config.RmsNormEps;
     private CudaKvPool? _pool;
@@ -63,6 +64,7 @@ internal sealed class CudaPass(
     {
         var result = values.Reserve();
         products.Multiply(input.Pointer, projection, result.Pointer, _rows);
+        adapters.AddTo(result.Pointer, projection, input.Pointer, _rows);
         values.Release(input);
         return result;
     }

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Execution;
 
 /// <summary>
-/// A model's projections on a GPU, y = x Wᵀ + b, by cuBLASLt from buffer to buffer with float32 sums. Allocates
-/// nothing for shapes that were prepared or seen before. A shape's algorithm is the library's first choice, not the
+/// A model's projections on a GPU, y = x Wᵀ + b, and the products of their adapters, by cuBLASLt from buffer to buffer
+/// with float32 sums. Allocates nothing for shapes that were prepared or seen before. A shape's algorithm is the library's first choice, not the
 /// fastest of a trial, so that sums have the same order in every run.
 /// </summary>
 internal sealed class MatrixProducts : IDisposable
@@ -21,7 +21,7 @@ internal sealed class MatrixProducts : IDisposable
     private readonly CudaStream _stream;
     private readonly DeviceMemory _workspace;
     private readonly int _type;
-    private readonly Dictionary<Projection, Weights> _weights = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<object, Weights> _weights = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<Shape, Plan> _plans = [];
 
     /// <param name="context">The device's context, current on this thread.</param>
@@ -75,12 +75,22 @@ internal sealed class MatrixProducts : IDisposable
     public void Multiply(nint input, Projection projection, nint output, int rows, bool wide = false)
     {
         if (!_weights.TryGetValue(projection, out var weights))
-            _weights.Add(projection, weights = Weights.Of(projection));
-        var shape = new Shape(Rows(rows, wide), weights.Inputs, weights.Outputs, weights.Bias != 0, wide);
-        if (!_plans.TryGetValue(shape, out var plan))
-            _plans.Add(shape, plan = new Plan(_library, shape, _type));
-        plan.Multiply(weights, input, output, _workspace, _stream);
+            _weights.Add(projection, weights = Weights.Of(projection.Weight, projection.Bias));
+        Multiply(input, weights, output, rows, wide, factor: 1, adds: false);
     }
+
+    /// <summary>Queues one product with a matrix [outputs, inputs], which must stay where it is in memory.</summary>
+    /// <param name="input">[rows, inputs].</param>
+    /// <param name="matrix">Of the products' type.</param>
+    /// <param name="output">[rows, outputs], written.</param>
+    /// <param name="rows">The number of rows.</param>
+    public void Multiply(nint input, Tensor matrix, nint output, int rows) =>
+        Multiply(input, WeightsOf(matrix), output, rows, wide: false, factor: 1, adds: false);
+
+    /// <summary>Queues output += factor · input matrixᵀ, in one rounding.</summary>
+    /// <inheritdoc cref="Multiply(nint, Tensor, nint, int)"/>
+    public void Add(nint input, Tensor matrix, nint output, int rows, double factor, bool wide) =>
+        Multiply(input, WeightsOf(matrix), output, rows, wide, (float)factor, adds: true);
 
     public void Dispose()
     {
@@ -91,10 +101,25 @@ internal sealed class MatrixProducts : IDisposable
         _library.Dispose();
     }
 
+    private Weights WeightsOf(Tensor matrix)
+    {
+        if (!_weights.TryGetValue(matrix, out var weights))
+            _weights.Add(matrix, weights = Weights.Of(matrix, bias: null));
+        return weights;
+    }
+
+    private void Multiply(nint input, Weights weights, nint output, int rows, bool wide, float factor, bool adds)
+    {
+        var shape = new Shape(Rows(rows, wide), weights.Inputs, weights.Outputs, weights.Bias != 0, wide, adds);
+        if (!_plans.TryGetValue(shape, out var plan))
+            _plans.Add(shape, plan = new Plan(_library, shape, _type));
+        plan.Multiply(weights, input, output, _workspace, _stream, factor);
+    }
+
     // The head's buffer has room for exactly the rows asked for.
     private static int Rows(int rows, bool wide) => wide ? rows : Room(rows);
 
-    private readonly record struct Shape(int Rows, int Inputs, int Outputs, bool HasBias, bool Wide)
+    private readonly record struct Shape(int Rows, int Inputs, int Outputs, bool HasBias, bool Wide, bool Adds)
     {
         public bool IsOf(Weights weights) =>
             (Inputs, Outputs, HasBias) == (weights.Inputs, weights.Outputs, weights.Bias != 0);
@@ -106,11 +131,11 @@ internal sealed class MatrixProducts : IDisposable
     /// <param name="Outputs">Numbers of an output row.</param>
     private readonly record struct Weights(nint Matrix, nint Bias, int Inputs, int Outputs)
     {
-        public static Weights Of(Projection projection) => new(
-            TorchTensors.Pointer(projection.Weight),
-            projection.Bias is { } bias ? TorchTensors.Pointer(bias) : 0,
-            (int)projection.Weight.size(1),
-            (int)projection.Weight.size(0));
+        public static Weights Of(Tensor matrix, Tensor? bias) => new(
+            TorchTensors.Pointer(matrix),
+            bias is null ? 0 : TorchTensors.Pointer(bias),
+            (int)matrix.size(1),
+            (int)matrix.size(0));
     }
 
     /// <summary>
@@ -124,11 +149,13 @@ internal sealed class MatrixProducts : IDisposable
         private readonly nint _weights;
         private readonly nint _input;
         private readonly nint _output;
+        private readonly bool _adds;
         private readonly CublasLt.Choice _choice;
 
         public Plan(CublasLt library, Shape shape, int type)
         {
             _library = library;
+            _adds = shape.Adds;
             _product = library.CreateProduct();
             if (shape.HasBias)
                 library.Set(_product, CublasLt.Epilogue, CublasLt.AddBias);
@@ -140,12 +167,14 @@ internal sealed class MatrixProducts : IDisposable
 
         public string Algorithm => _choice.Name;
 
-        public void Multiply(Weights weights, nint input, nint output, DeviceMemory workspace, CudaStream stream)
+        public void Multiply(
+            Weights weights, nint input, nint output, DeviceMemory workspace, CudaStream stream, float factor = 1)
         {
             if (weights.Bias != 0)
                 _library.Set(_product, CublasLt.BiasPointer, weights.Bias);
             _library.Multiply(
-                _product, (weights.Matrix, _weights), (input, _input), (output, _output), _choice, workspace, stream);
+                _product, (weights.Matrix, _weights), (input, _input), (output, _output), _choice, workspace, stream,
+                _adds, factor);
         }
 
         public void Dispose()

@@ -158,17 +158,18 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    /// <summary>Queues result = left · right on the stream, or result += left · right if it adds.</summary>
+    /// <summary>Queues result = factor · left · right on the stream, or result += factor · left · right if it adds.</summary>
     public void Multiply(
         nint product, (nint Matrix, nint Layout) left, (nint Matrix, nint Layout) right,
-        (nint Matrix, nint Layout) result, in Choice choice, DeviceMemory workspace, CudaStream stream, bool adds = false)
+        (nint Matrix, nint Layout) result, in Choice choice, DeviceMemory workspace, CudaStream stream, bool adds = false,
+        float factor = 1)
     {
-        var (one, kept) = (1f, adds ? 1f : 0f);
+        var kept = adds ? 1f : 0f;
         fixed (Choice* chosen = &choice)
         {
             Check(
                 _multiply(
-                    _handle, product, &one, left.Matrix, left.Layout, right.Matrix, right.Layout, &kept,
+                    _handle, product, &factor, left.Matrix, left.Layout, right.Matrix, right.Layout, &kept,
                     result.Matrix, result.Layout, result.Matrix, result.Layout, chosen,
                     workspace.Pointer, (nuint)workspace.Bytes, stream.Handle),
                 "multiply");

@@ -53,6 +53,12 @@ public sealed class CausalLm : nn.Module
     /// <summary>The head, or the embedding where that is tied to it.</summary>
     internal Projection LogitProjection => _lmHead ?? _model.EmbedTokens;
 
+    /// <summary>All projections that can have an adapter, in the order of the layers; the untied head is the last.</summary>
+    internal IEnumerable<Projection> Projections() => _model.Layers
+        .SelectMany(layer => (Projection[])[
+            layer.Attention.QkvProj, layer.Attention.OProj, layer.Mlp.GateUpProj, layer.Mlp.DownProj])
+        .Concat(_lmHead is null ? [] : [_lmHead]);
+
     /// <summary>One forward pass over tokens of any number of sequences.</summary>
     /// <param name="tokenIds">[tokens] int64, on the model's device.</param>
     /// <param name="positions">[tokens] int64: each token's place in its sequence, from 0.</param>

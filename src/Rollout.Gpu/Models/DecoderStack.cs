@@ -44,7 +44,7 @@ internal sealed class DecoderStack : nn.Module
         for (var i = 0; i < _order.Length; i++)
         {
             var next = i + 1 < _order.Length ? _order[i + 1].InputNorm : _norm;
-            hidden = _order[i].Forward(pass, ref residual, hidden, next);
+            hidden = pass.Layer(_order[i], ref residual, hidden, next);
         }
 
         return hidden;

@@ -31,4 +31,8 @@ internal interface IForwardPass<T>
 
     /// <summary>silu(gate) · up: [tokens, 2 · intermediate] (gate, up) → [tokens, intermediate].</summary>
     T Gate(T halves);
+
+    /// <summary>Computes a layer and the norm that follows it, as <see cref="DecoderLayer.Forward"/> says.</summary>
+    T Layer(DecoderLayer layer, ref T residual, T hidden, RmsNorm next) =>
+        layer.Forward(this, ref residual, hidden, next);
 }

@@ -8,7 +8,10 @@ namespace Rollout.Gpu.Models;
 /// <param name="A">[rank, inputs] PEFT's lora_A.</param>
 /// <param name="B">[rows, rank] PEFT's lora_B.</param>
 /// <param name="Scale">s, by which the sum is multiplied: alpha / rank, or alpha / √rank for rsLoRA.</param>
-internal sealed record LoraPart(long FirstRow, Tensor A, Tensor B, double Scale);
+internal sealed record LoraPart(long FirstRow, Tensor A, Tensor B, double Scale)
+{
+    public long Rank => A.size(0);
+}
 
 /// <summary>
 /// Low-rank adapters of a <see cref="Projection"/>: each adds s · (x Aᵀ) Bᵀ to its own rows of the output (Hu et al.
@@ -21,23 +24,34 @@ internal sealed record LoraPart(long FirstRow, Tensor A, Tensor B, double Scale)
 /// </remarks>
 internal sealed class LoraAdapter : IDisposable
 {
-    private readonly Tensor _shrink; // [sum of ranks, inputs]
-    private readonly Expansion[] _expansions;
+    private readonly Scalar[] _scales;
 
     /// <param name="parts">Adapters of different rows, all of the model's type and device. Copied.</param>
     public LoraAdapter(IReadOnlyList<LoraPart> parts)
     {
-        _shrink = cat([.. parts.Select(part => part.A)]).DetachFromDisposeScope();
-        _expansions = new Expansion[parts.Count];
+        using var untracked = no_grad();
+        Shrink = cat([.. parts.Select(part => part.A)]).DetachFromDisposeScope();
+        _scales = [.. parts.Select(part => part.Scale.ToScalar())];
+        var own = new LoraPart[parts.Count];
         var firstRank = 0L;
         foreach (var (index, part) in parts.Index())
         {
-            using var transposed = part.B.t();
-            _expansions[index] = new Expansion(
-                firstRank, part.FirstRow, transposed.clone().DetachFromDisposeScope(), part.Scale.ToScalar());
-            firstRank += part.A.size(0);
+            own[index] = part with
+            {
+                A = Shrink.narrow(0, firstRank, part.Rank).DetachFromDisposeScope(),
+                B = part.B.clone().DetachFromDisposeScope(),
+            };
+            firstRank += part.Rank;
         }
+
+        Parts = own;
     }
+
+    /// <summary>[sum of ranks, inputs] the parts' A, one below the other.</summary>
+    public Tensor Shrink { get; }
+
+    /// <summary>The parts in the order of their ranks; each A is a view of <see cref="Shrink"/>.</summary>
+    public IReadOnlyList<LoraPart> Parts { get; }
 
     /// <summary>Adds every part to its rows.</summary>
     /// <param name="output">[tokens, outputs] the base projection's result, changed.</param>
@@ -45,27 +59,24 @@ internal sealed class LoraAdapter : IDisposable
     public void AddTo(Tensor output, Tensor input)
     {
         using var scope = NewDisposeScope();
-        var shrunk = nn.functional.linear(input, _shrink); // [tokens, sum of ranks]
-        foreach (var (firstRank, firstRow, matrix, scale) in _expansions)
+        var shrunk = nn.functional.linear(input, Shrink); // [tokens, sum of ranks]
+        var firstRank = 0L;
+        foreach (var (part, scale) in Parts.Zip(_scales))
         {
-            var update = shrunk.narrow(1, firstRank, matrix.size(0)).mm(matrix); // [tokens, rows]
-            output.narrow(1, firstRow, matrix.size(1)).add_(update, scale);
+            var update = shrunk.narrow(1, firstRank, part.Rank).mm(part.B.t()); // [tokens, rows]
+            output.narrow(1, part.FirstRow, part.B.size(0)).add_(update, scale);
+            firstRank += part.Rank;
         }
     }
 
     public void Dispose()
     {
-        _shrink.Dispose();
-        foreach (var expansion in _expansions)
+        Shrink.Dispose();
+        foreach (var (part, scale) in Parts.Zip(_scales))
         {
-            expansion.Matrix.Dispose();
-            expansion.Scale.Dispose();
+            part.A.Dispose();
+            part.B.Dispose();
+            scale.Dispose();
         }
     }
-
-    /// <param name="FirstRank">Its first column in the shrunk input.</param>
-    /// <param name="FirstRow">Its first column in the output.</param>
-    /// <param name="Matrix">[rank, rows] Bᵀ.</param>
-    /// <param name="Scale">The factor of the sum.</param>
-    private readonly record struct Expansion(long FirstRank, long FirstRow, Tensor Matrix, Scalar Scale);
 }

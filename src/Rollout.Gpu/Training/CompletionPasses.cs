@@ -19,12 +19,15 @@ internal sealed class CompletionPasses : IDisposable
     /// Elements of one chunk of logits under autograd; 0 takes the device's default.
     /// </param>
     /// <param name="autograd">Use autograd on a GPU too.</param>
+    /// <param name="recompute">What backward passes by kernels compute again.</param>
     /// <exception cref="DeviceException">A library is missing, or the device fails.</exception>
-    public CompletionPasses(CausalLm model, double temperature, long logitElements = 0, bool autograd = false)
+    public CompletionPasses(
+        CausalLm model, double temperature, long logitElements = 0, bool autograd = false,
+        Recomputation recompute = Recomputation.None)
     {
         _temperature = temperature;
         _logitElements = logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(model.Device);
-        Tools = autograd || model.Device.type != DeviceType.CUDA ? null : Supported(model);
+        Tools = autograd || model.Device.type != DeviceType.CUDA ? null : Supported(model, recompute);
     }
 
     /// <summary>What passes by kernels share; null where passes are autograd's.</summary>
@@ -44,11 +47,11 @@ internal sealed class CompletionPasses : IDisposable
 
     public void Dispose() => Tools?.Dispose();
 
-    private static TrainingTools? Supported(CausalLm model)
+    private static TrainingTools? Supported(CausalLm model, Recomputation recompute)
     {
         try
         {
-            return new TrainingTools(model);
+            return new TrainingTools(model) { Recompute = recompute };
         }
         catch (Exception cause) when (cause is UnsupportedModelException or UnsupportedDeviceException)
         {

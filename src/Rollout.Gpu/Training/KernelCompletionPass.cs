@@ -20,17 +20,7 @@ internal sealed class KernelCompletionPass(
     TrainingTools tools, CausalLm model, double temperature, Func<Tensor, Tensor> gradients, GreedyHits? hits = null)
     : ICompletionPass
 {
-    // 384 MiB of float32 logits: rows enough to keep the matrix units busy.
-    private const long LogitElements = 3L << 25;
-
-    // Slopes that the loss is asked for at once, 768 MiB in bfloat16. Each time costs a pass over the head's gradient.
-    private const long SlopeElements = 3L << 27;
-
-    // Whole multiples, so that the states of every chunk are aligned as the products want.
-    private const int RowMultiple = 128;
-
-    private readonly int _rowsAtOnce = Rows(LogitElements, model);
-    private readonly int _slopesAtOnce = Rows(SlopeElements, model);
+    private readonly HeadChunks _chunks = new(model.Config.VocabSize);
 
     public Device Device => model.Device;
 
@@ -63,7 +53,7 @@ internal sealed class KernelCompletionPass(
         var result = memory.Forward(gradients);
         var hidden = memory.Sources(result); // [targets, hidden]
         var states = memory.Arena.Reserve((long)targets * width * sizeof(float)); // dLoss/dhidden over the factor
-        var rowsAtOnce = atOnce ? targets : EqualParts(targets);
+        var rowsAtOnce = atOnce ? targets : _chunks.EqualParts(targets);
         var logits = LogitsMemory(memory);
         var slopes = memory.Arena.Reserve((long)rowsAtOnce * model.Config.VocabSize * tools.ElementBytes);
         var factors = new List<Tensor>(); // [rows] float32 of each chunk: dLoss/dlogprob over the temperature
@@ -89,19 +79,8 @@ internal sealed class KernelCompletionPass(
         pass.Backward(result, gradient);
     }
 
-    private static int Rows(long elements, CausalLm model) =>
-        (int)Math.Clamp(elements / model.Config.VocabSize / RowMultiple, 1, int.MaxValue / RowMultiple) * RowMultiple;
-
-    /// <summary>The targets of a part, where all are divided into as few as can be, all of about one size.</summary>
-    private int EqualParts(int targets)
-    {
-        var parts = (targets + _slopesAtOnce - 1) / _slopesAtOnce;
-        var rows = (targets + parts - 1) / parts;
-        return Math.Min(targets, (rows + RowMultiple - 1) / RowMultiple * RowMultiple);
-    }
-
     private nint LogitsMemory(Memory memory) => memory.Arena.Reserve(
-        (long)Math.Min(_rowsAtOnce, memory.Input.TargetCount) * model.Config.VocabSize * sizeof(float));
+        (long)Math.Min(_chunks.LogitRows, memory.Input.TargetCount) * model.Config.VocabSize * sizeof(float));
 
     private nint StatesOf(nint hidden, int start) =>
         hidden + (start * (nint)model.Config.HiddenSize * tools.ElementBytes);
@@ -114,9 +93,9 @@ internal sealed class KernelCompletionPass(
     {
         tools.Clock?.Enter(TrainingPart.Head);
         var (all, vocabulary) = ((int)logprobs.size(0), model.Config.VocabSize);
-        for (var first = 0; first < all; first += _rowsAtOnce)
+        for (var first = 0; first < all; first += _chunks.LogitRows)
         {
-            var rows = Math.Min(_rowsAtOnce, all - first);
+            var rows = Math.Min(_chunks.LogitRows, all - first);
             tools.Products.Forward(StatesOf(hidden, start + first), model.LogitProjection, logits, rows, wide: true);
             hits?.Add(
                 TorchTensors.At(logits, [rows, vocabulary], ScalarType.Float32, model.Device),

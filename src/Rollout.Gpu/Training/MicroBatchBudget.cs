@@ -66,4 +66,8 @@ internal sealed class MicroBatchBudget(int tokens, MemoryBoundaries memory)
 
 /// <summary>A single sequence needs more memory than the device has. No weight was changed.</summary>
 internal sealed class MicroBatchMemoryException(int tokens, Exception cause)
-    : Exception($"one sequence of {tokens} tokens does not fit into its memory", cause);
+    : Exception($"one sequence of {tokens} tokens does not fit into its memory", cause)
+{
+    /// <summary>The sequence's length.</summary>
+    public int Tokens => tokens;
+}

@@ -51,7 +51,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         IDeviceMemory? memory = null)
         : this(
             weights, options, tokenizerFolder, reference,
-            new CompletionPasses(weights.Model, options.Temperature, logitElements, options.Autograd), memory)
+            new CompletionPasses(weights.Model, options.Temperature, logitElements, options.Autograd, options.Recompute),
+            memory)
     {
     }
 
@@ -156,6 +157,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
         catch (Exception cause) when (cause is MicroBatchMemoryException || IsFaultOfDevice(cause))
         {
             var reason = cause.Message.Split('\n')[0];
+            if (cause is MicroBatchMemoryException tooLong && _weights.Model.Device.type == DeviceType.CUDA)
+                reason += $".{Need(_weights.Model, _options, tooLong.Tokens)}";
             throw new DeviceFaultException(
                 $"The training step after {Version} failed on {_weights.Model.Device}: {reason}", cause);
         }
@@ -246,8 +249,16 @@ public sealed class PolicyTrainer : IPolicyTrainer
         catch (ExternalException cause) when (IsFaultOfDevice(cause))
         {
             throw new DeviceFaultException(
-                $"{model.Device} has too little free memory for the optimizer's state of the model.", cause);
+                $"{model.Device} has too little free memory for the optimizer's state of the model.{Need(model, options)}",
+                cause);
         }
+    }
+
+    /// <summary>What training needs on a GPU, after a space; "" on a CPU, where autograd computes.</summary>
+    private static string Need(CausalLm model, GrpoOptions options, int longest = 1)
+    {
+        var micro = options with { MicroBatchTokens = Math.Max(options.MicroBatchTokens, longest) };
+        return model.Device.type == DeviceType.CUDA ? " " + MemoryNeed.Sentence(model.Config, model.Dtype, micro, longest) : "";
     }
 
     /// <summary>

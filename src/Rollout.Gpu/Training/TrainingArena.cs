@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Training;
 /// </summary>
 internal sealed class TrainingArena(Device device) : IDisposable
 {
-    private const long PieceBytes = 256L << 20;
+    private const long PieceBytes = 32L << 20;
     private const long Alignment = 256;
 
     private readonly List<Tensor> _pieces = [];
@@ -51,4 +51,25 @@ internal sealed class TrainingBuffers(TrainingArena arena, long bytes)
     public nint Take() => _free.TryPop(out var buffer) ? buffer : arena.Reserve(bytes);
 
     public void Give(nint buffer) => _free.Push(buffer);
+}
+
+/// <summary>Memory for the same reservations in the same order, time and again.</summary>
+internal sealed class RepeatedMemory(TrainingArena arena)
+{
+    private readonly List<(nint Pointer, long Bytes)> _reserved = [];
+    private int _next;
+
+    /// <summary>Begins from the first reservation; what was there is lost.</summary>
+    public void Restart() => _next = 0;
+
+    /// <summary>The address of that many bytes.</summary>
+    public nint Reserve(long bytes)
+    {
+        if (_next == _reserved.Count)
+            _reserved.Add((arena.Reserve(bytes), bytes));
+        var (pointer, size) = _reserved[_next++];
+        return size == bytes
+            ? pointer
+            : throw new InvalidOperationException($"{bytes} bytes are reserved where {size} were before.");
+    }
 }

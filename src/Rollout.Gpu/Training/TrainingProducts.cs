@@ -11,7 +11,8 @@ namespace Rollout.Gpu.Training;
 /// </summary>
 internal sealed class TrainingProducts : IDisposable
 {
-    private const long WorkspaceBytes = 32 << 20;
+    /// <summary>Bytes that a product may use meanwhile.</summary>
+    public const long WorkspaceBytes = 32 << 20;
 
     // Micro-batches of packed sequences have many sizes, and a plan costs little.
     private const int MostPlans = 1024;

@@ -53,6 +53,9 @@ internal sealed class TrainingTools : IDisposable
     /// <summary>Bytes of a token in the widest value of a pass.</summary>
     public int WidestRow { get; }
 
+    /// <summary>What backward passes compute again.</summary>
+    public Recomputation Recompute { get; init; }
+
     /// <summary>Told which part of a step begins; null where nobody measures.</summary>
     public IPartClock? Clock { get; set; }
 

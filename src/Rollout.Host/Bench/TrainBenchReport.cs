@@ -46,6 +46,9 @@ internal sealed record TrainBenchReport
     /// <summary>The peak of the device's used memory; on a CPU, of the process's.</summary>
     public required long PeakDeviceBytes { get; init; }
 
+    /// <summary>What --dry-run says that the passes by kernels need; null where autograd computes.</summary>
+    public required long? PredictedDeviceBytes { get; init; }
+
     /// <summary>The share of the layers' matrix products and their gradients in the time of a step.</summary>
     public required double ProductsShare { get; init; }
 

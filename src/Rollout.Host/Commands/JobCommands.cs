@@ -13,11 +13,18 @@ internal static class JobCommands
         var output = OptionKinds.Path("--out", "DIR", "The run's folder; without it a new one below runs.");
         var resume = OptionKinds.Path("--resume", "DIR", "Continue the run in this folder.");
         var cluster = OptionKinds.Cluster();
-        var command = new Command("train", "Train a model on its own rollouts.") { config, set, output, resume, cluster };
+        var dryRun = OptionKinds.DryRun();
+        var command = new Command("train", "Train a model on its own rollouts.")
+        {
+            config, set, output, resume, cluster, dryRun,
+        };
         command.SetAction((parsed, _) => handler(
             new TrainOptions(
                 parsed.GetValue(config), parsed.GetValue(set)!,
-                parsed.GetValue(output), parsed.GetValue(resume), parsed.GetValue(cluster)),
+                parsed.GetValue(output), parsed.GetValue(resume), parsed.GetValue(cluster))
+            {
+                DryRun = parsed.GetValue(dryRun),
+            },
             context));
         return command;
     }

@@ -35,17 +35,12 @@ public static class PolicyModel
         torch.set_num_threads(Threads(settings));
     }
 
-    /// <summary>Checks the configured type and adapter without loading anything.</summary>
-    /// <exception cref="ConfigurationException">The device does not compute in the type, or with an adapter.</exception>
+    /// <summary>Checks the configured type without loading anything.</summary>
+    /// <exception cref="ConfigurationException">The device does not compute in the type.</exception>
     public static void RequireSupported(ConfigTree tree, RolloutSettings settings)
     {
         if (settings.Dtype != WeightType.Float32 && !IsCuda(settings))
             throw tree.Rollout.Invalid("dtype", "float32, in which the CPU computes");
-        if (settings.Model.Adapter.Length > 0 && IsCuda(settings) && settings.Engine == CacheEngine.Paged)
-        {
-            throw tree.Rollout.Section("model").Invalid(
-                "adapter", "\"\" on a GPU with engine = paged, whose kernels add no adapter; engine = contiguous does");
-        }
     }
 
     public static bool IsCuda(RolloutSettings settings) => settings.Device != "cpu";

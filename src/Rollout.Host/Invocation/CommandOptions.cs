@@ -7,7 +7,11 @@ namespace Rollout.Host.Invocation;
 /// <param name="Resume">The folder of a run to go on with.</param>
 /// <param name="Cluster">Members of the cluster to train with, "host:port" separated by commas; null leaves it to the configuration.</param>
 public sealed record TrainOptions(
-    string? Config, IReadOnlyList<string> Set, string? Out, string? Resume, string? Cluster);
+    string? Config, IReadOnlyList<string> Set, string? Out, string? Resume, string? Cluster)
+{
+    /// <summary>Say what memory training will take, and end.</summary>
+    public bool DryRun { get; init; }
+}
 
 /// <summary>The options of `rollout pretrain`.</summary>
 /// <param name="Config">The file with the model and the data.</param>
@@ -57,10 +61,13 @@ public sealed record GenerateOptions
     /// <summary>The folder of a LoRA adapter.</summary>
     public string? Adapter { get; init; }
 
-    /// <summary>IN.jsonl.</summary>
+    /// <summary>IN.jsonl, or "-" for standard input.</summary>
     public required string Prompts { get; init; }
 
-    /// <summary>OUT.jsonl.</summary>
+    /// <summary>The field of a line that has its prompt's text.</summary>
+    public string PromptField { get; init; } = "prompt";
+
+    /// <summary>OUT.jsonl, or "-" for standard output.</summary>
     public required string Out { get; init; }
 
     public int? Samples { get; init; }
@@ -84,6 +91,9 @@ public sealed record GenerateOptions
 
     /// <summary>Continue what an earlier run with the same arguments has written.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>Replace an output that is there.</summary>
+    public bool Force { get; init; }
 
     public required EngineOptions Engine { get; init; }
 
@@ -141,4 +151,10 @@ public sealed record TrainBenchOptions
 
     /// <summary>Compute by autograd on a GPU too.</summary>
     public bool Autograd { get; init; }
+
+    /// <summary>The value of train.recompute; null keeps the configuration's.</summary>
+    public string? Recompute { get; init; }
+
+    /// <summary>Say what memory training will take, and end.</summary>
+    public bool DryRun { get; init; }
 }

@@ -57,6 +57,9 @@ internal static class TrainBenchJob
             Seconds = measured.Seconds,
             TokensPerSecond = all / measured.Seconds,
             PeakDeviceBytes = measured.Memory?.Peak ?? Process.GetCurrentProcess().PeakWorkingSet64,
+            PredictedDeviceBytes = PolicyModel.IsCuda(settings) && !update.Autograd
+                ? (long)MemoryNeed.Of(shape, PolicyModel.Dtype(settings), update).Bytes
+                : null,
             ProductsShare = measured.Shares.Products,
             AttentionShare = measured.Shares.Attention,
             HeadShare = measured.Shares.Head,

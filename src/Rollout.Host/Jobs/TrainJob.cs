@@ -29,8 +29,19 @@ public static class TrainJob
 {
     public static async Task<int> RunAsync(TrainOptions options, CommandContext context)
     {
+        if (options.DryRun)
+            return await DryRunAsync(options, context);
         using var place = RunPlace.Choose(options.Resume, options.Out, options.Config);
         return await RunAsync(options, place, context, lines: null);
+    }
+
+    private static Task<int> DryRunAsync(TrainOptions options, CommandContext context)
+    {
+        var config = options.Config
+            ?? (options.Resume is null ? DefaultJob.Find(AppContext.BaseDirectory) : RunFolder.For(options.Resume).Config);
+        var settings = RolloutSettings.ForTraining(
+            ConfigTree.Load(config, options.Set, ClusterMembers.Override(options.Cluster)));
+        return DryRun.RunAsync(ModelConfigReader.ReadFolder(settings.Model.Path), settings, context);
     }
 
     /// <param name="options">What to train.</param>

@@ -47,7 +47,7 @@ internal static class Figures
     public static string Sharing(StepMetrics report) => $"{report[Metrics.SharingRatio]:0.00}x";
 
     /// <summary>A size in the largest unit that it fills, with three digits.</summary>
-    public static string Bytes(long bytes)
+    public static string Bytes(decimal bytes)
     {
         string[] units = ["B", "kB", "MB", "GB", "TB", "PB"];
         var (size, unit) = ((double)bytes, 0);

@@ -50,6 +50,11 @@ public sealed class KernelCompletionPassTests : IDisposable
 
     public static TheoryData<string> Models => [.. TinyModels.All.Select(model => Name(model)).Distinct()];
 
+    public static TheoryData<string, Recomputation> RecomputedModels => new(
+        from name in TinyModels.All.Select(model => Name(model)).Distinct()
+        from recompute in (Recomputation[])[Recomputation.AttentionAndGate, Recomputation.Layers]
+        select (name, recompute));
+
     [Theory]
     [MemberData(nameof(Models))]
     public void Gradients_in_float32_are_autograds(string name)
@@ -71,6 +76,33 @@ public sealed class KernelCompletionPassTests : IDisposable
 
         Assert.All(expected.Keys, parameter =>
             Assert.InRange(Distance(actual[parameter], expected[parameter]), 0, 1e-5));
+    }
+
+    [Theory]
+    [MemberData(nameof(RecomputedModels))]
+    public void Gradients_with_recomputed_values_are_those_with_kept_ones(string name, Recomputation recompute)
+    {
+        using var model = Model(name, ScalarType.Float32);
+
+        var kept = Gradients(model, autograd: false, Groups);
+        var recomputed = Gradients(model, autograd: false, Groups, recompute: recompute);
+
+        Assert.All(kept.Keys, parameter => Assert.InRange(Distance(recomputed[parameter], kept[parameter]), 0, 1e-6));
+    }
+
+    [Theory]
+    [InlineData(Recomputation.AttentionAndGate)]
+    [InlineData(Recomputation.Layers)]
+    public void Gradients_with_recomputed_values_in_bfloat16_are_as_near_to_float32_as_autograds(Recomputation recompute)
+    {
+        using var model = Model("qwen3", ScalarType.BFloat16);
+        using var wide = Model("qwen3", ScalarType.Float32, rounded: true);
+
+        var exact = All(Gradients(wide, autograd: true, Groups));
+        var autograd = All(Gradients(model, autograd: true, Groups));
+        var recomputed = All(Gradients(model, autograd: false, Groups, times: 1, recompute));
+
+        Assert.InRange(Distance(recomputed, exact), 0, 1.25 * Distance(autograd, exact));
     }
 
     [Fact]
@@ -174,11 +206,12 @@ public sealed class KernelCompletionPassTests : IDisposable
 
     // The weighted sum of all log-probabilities; the weights differ, and some are 0.
     private static Dictionary<string, float[]> Gradients(
-        CausalLm model, bool autograd, TokenSequence[]? sequences = null, int times = 1)
+        CausalLm model, bool autograd, TokenSequence[]? sequences = null, int times = 1,
+        Recomputation recompute = Recomputation.None)
     {
         var rows = sequences ?? Sequences;
         using var optimizer = new AdamW(OptimizedParameter.Of(model), new AdamWOptions(0.9, 0.999, 1e-8, 0));
-        using var passes = new CompletionPasses(model, Temperature, autograd: autograd) { Optimizer = optimizer };
+        using var passes = new CompletionPasses(model, Temperature, autograd: autograd, recompute: recompute) { Optimizer = optimizer };
         Assert.Equal(autograd, passes.Tools is null);
         using var input = new MicroBatchInput(rows, rows.Max(row => row.InputLength), model.Device);
         for (var i = 0; i < times; i++)

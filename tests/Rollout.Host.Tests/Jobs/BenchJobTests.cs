@@ -50,6 +50,21 @@ public sealed class BenchJobTests
         Assert.True(Number("peak_device_bytes") > 0);
     }
 
+    [Theory]
+    [InlineData(
+        "cuda", "activations of the layers", "in all with train.recompute = attention-and-gate",
+        "in all with train.recompute = layers")]
+    [InlineData("cpu", "the optimizer's two moments", "Not counted is what autograd keeps of a micro-batch.")]
+    public async Task A_dry_run_says_what_training_needs_and_trains_nothing(string device, params string[] expected)
+    {
+        var (_, output, error) = await RolloutRun.RunAsync(
+            "bench", "--shape", "qwen3-14m", "--train", "--dry-run", "--device", device);
+
+        Assert.Equal("", error);
+        Assert.All(expected, line => Assert.Contains(line, output, StringComparison.Ordinal));
+        Assert.DoesNotContain("tokens_per_second", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task All_groups_of_a_measured_step_are_one_update()
     {

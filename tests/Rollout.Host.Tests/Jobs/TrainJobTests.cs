@@ -85,6 +85,18 @@ public sealed class TrainJobTests : IDisposable
         Assert.True(late > early + 0.2, $"the mean reward went from {early:0.000} to {late:0.000}");
     }
 
+    [Fact]
+    public async Task A_dry_run_says_what_the_job_needs_and_makes_no_folder()
+    {
+        var (code, output, error) = await RolloutRun.RunAsync(
+            "train", "--config", RolloutRun.Job("smoke.conf"), "--out", _folder.At("dry"), "--dry-run");
+
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("  weights\n", output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        Assert.Contains("  in all\n", output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder.At("dry")));
+    }
+
     private async Task<RunFolder> TrainAsync(string name, params string[] settings)
     {
         var (code, output, error) = await RolloutRun.RunAsync(
