@@ -40,7 +40,13 @@ public sealed class MemoryNeed
     {
         if (dtype == ScalarType.Float32 && !options.Autograd)
             yield return ("dtype = bfloat16", Of(model, ScalarType.BFloat16, options));
-        if (options.Recompute == Recomputation.None && !options.Autograd)
+        if (options.Recompute < Recomputation.AttentionAndGate && !options.Autograd)
+        {
+            yield return (
+                "train.recompute = attention-and-gate",
+                Of(model, dtype, options with { Recompute = Recomputation.AttentionAndGate }));
+        }
+        if (options.Recompute < Recomputation.Layers && !options.Autograd)
             yield return ("train.recompute = layers", Of(model, dtype, options with { Recompute = Recomputation.Layers }));
         if (HasReference(options))
         {

@@ -33,6 +33,7 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
             rollout generate --model Qwen3-0.6B --prompts in.jsonl --out out.jsonl --samples 8 --stop $'\n\n'
               echo '{"prompt":"12+34="}' | rollout generate --model models/arithmetic --prompts - --out -
             """,
+        ["serve"] = "rollout serve --model Qwen3-0.6B --port 8000",
         ["bench"] = """
             rollout bench --model models/arithmetic --workload w.jsonl --max-num-seqs 64
               rollout bench --shape qwen3-0.6b --train --sequences 32

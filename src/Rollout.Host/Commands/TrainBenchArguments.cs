@@ -27,7 +27,8 @@ internal sealed class TrainBenchArguments
         new("--autograd") { Description = "Compute by libtorch's autograd on a GPU too." };
 
     private readonly Option<string?> _recompute = OptionKinds.OneOf(
-        "--recompute", "What a backward pass by kernels computes again in place of keeping it.", "none", "layers");
+        "--recompute", "What a backward pass by kernels computes again in place of keeping it.", "none",
+        "attention-and-gate", "layers");
 
     private readonly Option<bool> _dryRun = OptionKinds.DryRun();
 

@@ -5,7 +5,6 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
-using Rollout.Host.Cluster;
 using Rollout.Host.Engine;
 using Rollout.Host.Invocation;
 using Rollout.Host.View;

@@ -141,7 +141,7 @@ public static class TrainJob
     {
         Action<string> say = lines is null ? context.Output.WriteLine : lines.Say;
         say(EndLine.Done(resumed.Progress.Step, settings.Train.Steps, resumed.Checkpoint, "train.steps"));
-        if (RunRecord.WhyDivergedAt(MetricsFile.Read(resumed.Folder).LastOrDefault()) is not { } why)
+        if (MetricsFile.Read(resumed.Folder) is not [.., var last] || RunRecord.WhyDivergedAt(last) is not { } why)
             return ExitCodes.Ok;
         context.Error.WriteLine(why);
         return ExitCodes.Failure;

@@ -171,7 +171,7 @@ public sealed class CommandLineTests : IDisposable
         "--sequences is 10, expected a multiple of --group-size, which is 16; see rollout bench --help.",
         "bench", "--model", "m", "--train", "--sequences", "10")]
     [InlineData(
-        "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b or qwen3-8b; see rollout bench --help.",
+        "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b, qwen3-4b or qwen3-8b; see rollout bench --help.",
         "bench", "--workload", "w", "--shape", "gpt")]
     [InlineData(
         "--kv-blocks is '0', expected a whole number from 1 to 2147483647; see rollout bench --help.",
@@ -228,7 +228,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(0, await Run(example.Split(' ')));
     }
 
-    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "generate", "bench", "host"];
+    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "generate", "serve", "bench", "host"];
 
     [Fact]
     public async Task The_help_of_generate_names_the_defaults_that_the_configuration_has()
@@ -273,7 +273,7 @@ public sealed class CommandLineTests : IDisposable
 
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
-        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note },
+        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note, Serve = Note },
         Consoles.NoLive(_output),
         _error);
 
