@@ -44,7 +44,8 @@ public static class TrainJob
             ?? (options.Resume is null ? DefaultJob.Find() : RunFolder.For(options.Resume).Config);
         var settings = RolloutSettings.ForTraining(
             ConfigTree.Load(config, options.Set, ClusterMembers.Override(options.Cluster)));
-        return DryRun.RunAsync(ModelConfigReader.ReadFolder(settings.Model.Path), settings, context);
+        return DryRun.RunAsync(
+            ModelConfigReader.ReadFolder(settings.Model.Path), settings, settings.Sampling.MaxTokens, context);
     }
 
     /// <param name="options">What to train.</param>
