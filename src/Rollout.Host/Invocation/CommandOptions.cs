@@ -95,6 +95,9 @@ public sealed record GenerateOptions
     /// <summary>Replace an output that is there.</summary>
     public bool Force { get; init; }
 
+    /// <summary>Sample with the weights of a trainer that has left the cluster, too.</summary>
+    public bool AnyPolicy { get; init; }
+
     public required EngineOptions Engine { get; init; }
 
     /// <summary>Members of the cluster that samples, "host:port" separated by commas.</summary>
