@@ -39,12 +39,15 @@ public static class SftJob
 
         var examples = Examples(tree, settings, context);
         using var model = resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings);
-        using var trainer = new SupervisedTrainer(model, new SupervisedOptions
+        using var memory = PolicyModel.Memory(settings);
+        var learning = new SupervisedOptions
         {
             Rate = settings.Sft.Rate(settings.Sft.StepsOver(examples.Count)),
             MaxGradNorm = settings.Sft.MaxGradNorm,
+            MaxSkippedUpdates = settings.Train.MaxSkippedUpdates,
             MicroBatchTokens = settings.Train.MicroBatchTokens,
-        });
+        };
+        using var trainer = new SupervisedTrainer(model, learning, memory);
         if (resumed is not null)
             trainer.Load(resumed.Checkpoint);
         var run = place.Open();
