@@ -16,6 +16,8 @@ public sealed record CommandHandlers
 
     public CommandHandler<GenerateOptions>? Generate { get; init; }
 
+    public CommandHandler<ServeOptions>? Serve { get; init; }
+
     public CommandHandler<BenchOptions>? Bench { get; init; }
 
     public CommandHandler<HostOptions>? Host { get; init; }

@@ -46,6 +46,8 @@ public static class RolloutCommandLine
             root.Subcommands.Add(JobCommands.Sft(handlers.Sft, context));
         if (handlers.Generate is not null)
             root.Subcommands.Add(GenerateCommand.Create(handlers.Generate, context));
+        if (handlers.Serve is not null)
+            root.Subcommands.Add(ServeCommand.Create(handlers.Serve, context));
         if (handlers.Bench is not null)
             root.Subcommands.Add(BenchCommand.Create(handlers.Bench, context));
         if (handlers.Host is not null)
