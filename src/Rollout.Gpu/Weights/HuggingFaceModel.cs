@@ -98,15 +98,19 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>Copies what a model folder has beside config.json and weights: tokenizer, chat format, generation settings.</summary>
+    public static void CopyCompanions(string source, string folder)
+    {
+        foreach (var name in CopiedFiles.Where(name => File.Exists(Path.Combine(source, name))))
+            File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
+    }
+
     /// <summary>Writes a model's files into an existing folder, which the caller publishes as a whole.</summary>
     public static void WriteInto(CausalLm model, string folder, string? source = null)
     {
         ModelConfigWriter.Write(model.Config, folder, model.Dtype);
-        foreach (var name in CopiedFiles)
-        {
-            if (source is not null && File.Exists(Path.Combine(source, name)))
-                File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
-        }
+        if (source is not null)
+            CopyCompanions(source, folder);
 
         using var scope = NewDisposeScope();
         SafetensorsWriter.Write(

@@ -155,6 +155,9 @@ public sealed record TrainBenchOptions
     /// <summary>The value of train.recompute; null keeps the configuration's.</summary>
     public string? Recompute { get; init; }
 
+    /// <summary>Keep the optimizer's state in host memory.</summary>
+    public bool Offload { get; init; }
+
     /// <summary>Say what memory training will take, and end.</summary>
     public bool DryRun { get; init; }
 }

@@ -46,7 +46,7 @@ public static class PretrainJob
         Learn(model, dataset, answers, settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
         context.Output.WriteLine($"model: {output}");
-        return Task.FromResult(ExitCodes.Ok);
+        return Task.FromResult(context.Stop.Token.IsCancellationRequested ? context.Stop.ExitCode : ExitCodes.Ok);
     }
 
     private static void Learn(

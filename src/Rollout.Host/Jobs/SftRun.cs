@@ -11,10 +11,11 @@ namespace Rollout.Host.Jobs;
 /// <param name="trainer">Has the weights and the optimizer's state of the start.</param>
 /// <param name="examples">What it learns from.</param>
 /// <param name="settings">The whole configuration.</param>
+/// <param name="companions">The folder whose tokenizer files checkpoints get.</param>
 /// <param name="run">The run's folder.</param>
 /// <param name="say">Shows a line.</param>
 internal sealed class SftRun(
-    SupervisedTrainer trainer, SftExamples examples, RolloutSettings settings, RunFolder run, Action<string> say)
+    SupervisedTrainer trainer, SftExamples examples, RolloutSettings settings, string companions, RunFolder run, Action<string> say)
 {
     private const int MostLines = 200;
 
@@ -24,9 +25,9 @@ internal sealed class SftRun(
     /// <summary>Trains until the last step, or until it is to stop, and saves.</summary>
     /// <param name="start">Where the run stands.</param>
     /// <param name="stop">Ends the run after the step that it is in.</param>
-    /// <returns>The newest checkpoint; null where no step was made.</returns>
+    /// <returns>The last step, which is saved.</returns>
     /// <exception cref="NotFiniteNumberException">A step is not finite; the steps before it are saved.</exception>
-    public string? Train(TrainingProgress start, CancellationToken stop)
+    public TrainingProgress Train(TrainingProgress start, CancellationToken stop)
     {
         using var metrics = start.Step == 0 ? MetricsFile.Create(run) : MetricsFile.Resume(run, start.Step);
         var followers = new MetricFollowers(
@@ -57,7 +58,7 @@ internal sealed class SftRun(
         {
             followers.Complete(say);
         }
-        return saved > 0 ? run.Checkpoint(saved) : null;
+        return progress;
 
         void Record(StepMetrics step)
         {
@@ -70,7 +71,7 @@ internal sealed class SftRun(
         {
             if (saved == progress.Step)
                 return;
-            trainer.Save(run.Checkpoint(progress.Step), progress, settings.Model.Path);
+            trainer.Save(run.Checkpoint(progress.Step), progress, companions);
             saved = progress.Step;
             OlderCheckpoints.Remove(run, settings.Output.KeepLast, best: null, say);
         }
