@@ -46,7 +46,7 @@ internal static class RolloutProgram
         }
         catch (Exception thrown)
         {
-            return new ErrorReport(error, ErrorReport.TraceWanted, BadInput, Failures).Write(thrown);
+            return new ErrorReport(error, ErrorReport.TraceWanted, stop.ExitCode, BadInput, Failures).Write(thrown);
         }
     }
 

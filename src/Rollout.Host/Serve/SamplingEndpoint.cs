@@ -7,7 +7,7 @@ namespace Rollout.Host.Serve;
 /// <summary>
 /// Answers requests for completions. Their samples are submitted as any client's; a client that hangs up cancels them.
 /// </summary>
-internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings settings, SampleSlots slots)
+internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings settings, SampleSlots slots, ServeMetrics metrics)
 {
     private readonly RequestReader _reader = new(engine.Model, settings.MaxSamples);
 
@@ -72,6 +72,7 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
     private async IAsyncEnumerable<SampleNews> SampleAsync(
         SampleRequest request, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken gone)
     {
+        var clock = metrics.Start(request);
         await using var news = engine.SampleAsync(request.Groups, gone).GetAsyncEnumerator(gone);
         while (true)
         {
@@ -84,6 +85,7 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
             {
                 throw new ApiException(500, $"The request could not be sampled: {failed.Message.TrimEnd('.')}.");
             }
+            clock.Add(news.Current.Sampled.Count);
             yield return news.Current;
         }
     }

@@ -11,17 +11,16 @@ internal static class StepPanel
     /// <param name="steps">Training steps of the run.</param>
     public static IRenderable Render(RunTotals run, int steps)
     {
-        var accuracy = run.LastAccuracy is { } measured
-            ? $"[bold]{measured.Share:0.000}[/] ({measured.At})"
-            : "not evaluated yet";
+        // Where nothing is held out, nothing is promised.
+        var measured = run.LastAccuracy;
         var rows = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn(new GridColumn());
         if (run.Last is not { } now)
         {
-            AddRow(rows, "held-out accuracy", accuracy);
-            return Frame("rollout", new Text("The first step is under way."), rows);
+            AddAccuracy(rows, measured);
+            return Frame("rollout", new Text("No training step is finished yet."), rows);
         }
         AddRow(rows, "reward", $"[bold]{Figures.Reward(now)}[/]");
-        AddRow(rows, "held-out accuracy", accuracy);
+        AddAccuracy(rows, measured);
         AddRow(rows, "rollout", $"{Figures.Rate(now[Metrics.RolloutRate])}, {now[Metrics.RolloutSeconds]:0.0} s");
         AddRow(rows, "training", $"{Figures.Rate(now[Metrics.TrainRate])}, {now[Metrics.TrainSeconds]:0.0} s");
         AddRow(rows, "completion length", Figures.Length(now));
@@ -34,6 +33,12 @@ internal static class StepPanel
         AddRow(rows, "time", $"{now[Metrics.StepSeconds]:0.0} s a step, {Figures.Duration(run.TimeLeft(steps))} left");
         return Frame(
             $"step {now.Step}/{steps}, policy {now[Metrics.PolicyVersion]}", new Markup(Figures.Bar(now.Step, steps)), rows);
+    }
+
+    private static void AddAccuracy(Grid rows, HeldOutAccuracy? measured)
+    {
+        if (measured is not null)
+            AddRow(rows, "held-out accuracy", $"[bold]{measured.Share:0.000}[/] ({measured.At})");
     }
 
     private static Panel Frame(string header, IRenderable first, Grid rows) =>

@@ -70,6 +70,15 @@ internal sealed class TestServer : IAsyncDisposable
         return [.. lines.Select(line => line["data: ".Length..])];
     }
 
+    /// <summary>Returns when its metrics have all of these texts.</summary>
+    public async Task UntilAsync(params string[] texts)
+    {
+        string metrics;
+        do
+            metrics = await Client.GetStringAsync("/metrics");
+        while (!texts.All(text => metrics.Contains(text, StringComparison.Ordinal)));
+    }
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
