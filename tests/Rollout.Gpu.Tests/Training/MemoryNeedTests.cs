@@ -33,12 +33,19 @@ public sealed class MemoryNeedTests
 
     private static readonly ModelConfig Qwen4 = Qwen06 with
     {
-        HiddenSize = 2560, IntermediateSize = 9728, LayerCount = 36, HeadCount = 32,
+        HiddenSize = 2560,
+        IntermediateSize = 9728,
+        LayerCount = 36,
+        HeadCount = 32,
     };
 
     private static readonly ModelConfig Qwen8 = Qwen06 with
     {
-        HiddenSize = 4096, IntermediateSize = 12288, LayerCount = 36, HeadCount = 32, TieWordEmbeddings = false,
+        HiddenSize = 4096,
+        IntermediateSize = 12288,
+        LayerCount = 36,
+        HeadCount = 32,
+        TieWordEmbeddings = false,
     };
 
     [Theory]
