@@ -20,6 +20,7 @@ public sealed class ConfigTree
         ["cluster", "tls", "certificate"],
         ["cluster", "tls", "ca"],
         ["serve", "api-keys"],
+        ["serve", "weights-folder"],
         ["serve", "tls", "certificate"],
         ["serve", "tls", "key"],
     ];

@@ -37,6 +37,9 @@ public sealed record ServeSettings
     /// <summary>Connections at once.</summary>
     public required int MaxConnections { get; init; }
 
+    /// <summary>The absolute path of the folder that has those of new weights; "" leaves the weights as they are.</summary>
+    public required string WeightsFolder { get; init; }
+
     /// <summary>The absolute paths of the certificate and its private key, PEM; null serves HTTP.</summary>
     public required (string Certificate, string Key)? Tls { get; init; }
 
@@ -52,6 +55,9 @@ public sealed record ServeSettings
         MaxBody = section.Bytes("max-body"),
         MaxSamples = section.Whole("max-samples", Bounds.Between(1, 1_000_000)),
         MaxConnections = section.Whole("max-connections", Bounds.Between(1, 1_000_000)),
+        WeightsFolder = section.Text("weights-folder") is not { Length: > 0 } folder ? ""
+            : Directory.Exists(folder) ? Path.TrimEndingDirectorySeparator(folder)
+            : throw section.Invalid("weights-folder", "a folder"),
         Tls = TlsFrom(section.Section("tls")),
     };
 

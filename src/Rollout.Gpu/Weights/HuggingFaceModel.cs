@@ -39,6 +39,20 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>
+    /// Replaces a model's weights by those of a folder with the same architecture. Names, shapes and types are checked before
+    /// the first weight changes.
+    /// </summary>
+    /// <exception cref="CheckpointException">The folder's weights can't be loaded; some may have changed.</exception>
+    public static void LoadInto(CausalLm model, string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new CheckpointException($"{folder} is not a folder.");
+        using var scope = NewDisposeScope();
+        using var unrecorded = no_grad();
+        WeightLoader.Load(model, folder);
+    }
+
     /// <summary>Refuses a model that is larger than the machine's memory, before any of it is allocated.</summary>
     /// <param name="config">The model's sizes.</param>
     /// <param name="dtype">The type of the weights.</param>

@@ -45,12 +45,17 @@ public static class SftJob
             return Task.FromResult(ExitCodes.Ok);
         }
         using var model = resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings);
-        using var trainer = new SupervisedTrainer(model, new SupervisedOptions
+        using var memory = PolicyModel.Memory(settings);
+        var learning = new SupervisedOptions
         {
             Rate = settings.Sft.Rate(steps),
             MaxGradNorm = settings.Sft.MaxGradNorm,
+            MaxSkippedUpdates = settings.Train.MaxSkippedUpdates,
             MicroBatchTokens = settings.Train.MicroBatchTokens,
-        });
+            Recompute = settings.Train.Recompute,
+            Offload = settings.Train.Offload,
+        };
+        using var trainer = new SupervisedTrainer(model, learning, memory);
         if (resumed is not null)
             trainer.Load(resumed.Checkpoint);
         var run = place.Open();

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Rollout.Actors.Settings;
 
 namespace Rollout.Host.Serve;
@@ -13,21 +15,38 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
 {
     private const string Health = "/health";
 
+    /// <summary>The status of requests whose clients have hung up, in metrics; nobody reads it. As in nginx.</summary>
+    private const int HungUp = 499;
+
+    private readonly ServeMetrics _metrics = new();
+
     public void Map(WebApplication app)
     {
-        var sampling = new SamplingEndpoint(engine, settings, new SampleSlots(settings.MaxSamples));
-        var info = new InfoEndpoints(engine);
+        var slots = new SampleSlots(settings.MaxSamples);
+        var sampling = new SamplingEndpoint(engine, settings, slots, _metrics);
+        var info = new InfoEndpoints(engine, slots, _metrics);
         app.Use(AnswerErrorsAsync);
         app.UseRouting();
         app.MapGet(Health, info.HealthAsync);
+        app.MapGet("/metrics", info.MeasureAsync);
         app.MapGet("/v1/models", info.ListModelsAsync);
         app.MapGet("/v1/models/{**name}", info.GetModelAsync);
         app.MapPost("/v1/completions", sampling.CompleteAsync);
         app.MapPost("/v1/chat/completions", sampling.ChatAsync);
+        app.MapPost("/v1/rollouts", sampling.RollOutAsync);
+        if (engine.Policy is { } policy)
+        {
+            var weights = new PolicyEndpoints(policy, settings.WeightsFolder);
+            app.MapGet("/v1/weights", weights.QueryAsync);
+            app.MapPost("/v1/weights", weights.ReplaceAsync);
+            app.MapPost("/v1/pause", weights.PauseAsync);
+            app.MapPost("/v1/resume", weights.ResumeAsync);
+        }
     }
 
     private async Task AnswerErrorsAsync(HttpContext http, RequestDelegate next)
     {
+        var started = Stopwatch.GetTimestamp();
         try
         {
             if (http.Request.Path != Health && !keys.Allow(http.Request))
@@ -40,7 +59,7 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
-            // The client has hung up: nobody reads an answer.
+            http.Response.StatusCode = HungUp;
         }
         catch (Exception thrown)
         {
@@ -50,6 +69,9 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
             else
                 await ApiJson.WriteAsync(http.Response, answer, http.RequestAborted);
         }
+        // Paths without an endpoint are the clients' own texts.
+        var path = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "none";
+        _metrics.AddRequest(path, http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
     }
 
     private ApiException AnswerTo(Exception thrown)

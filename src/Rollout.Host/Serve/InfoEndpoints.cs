@@ -3,8 +3,8 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Rollout.Host.Serve;
 
-/// <summary>Says which model is served, and whether anything serves it.</summary>
-internal sealed class InfoEndpoints(ServeEngine engine)
+/// <summary>Says which model is served, whether anything serves it, and how much was served.</summary>
+internal sealed class InfoEndpoints(ServeEngine engine, SampleSlots slots, ServeMetrics metrics)
 {
     public async Task ListModelsAsync(HttpContext http) => await ApiJson.WriteAsync(
         http.Response, 200, new { @object = "list", data = (object[])[await ModelAsync(http)] }, http.RequestAborted);
@@ -27,6 +27,14 @@ internal sealed class InfoEndpoints(ServeEngine engine)
             isWell ? 200 : 503,
             new { status = isWell ? "ok" : "unavailable", decoders = report?.Decoders ?? 0 },
             http.RequestAborted);
+    }
+
+    /// <summary>The metrics in the text format of Prometheus.</summary>
+    public async Task MeasureAsync(HttpContext http)
+    {
+        var report = await engine.ReportAsync(http.RequestAborted);
+        http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+        await http.Response.WriteAsync(metrics.Write(report, slots.Taken), http.RequestAborted);
     }
 
     private async Task<object> ModelAsync(HttpContext http)

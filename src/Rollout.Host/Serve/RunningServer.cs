@@ -1,6 +1,7 @@
 using Rollout.Actors.Settings;
 using Rollout.Host.Cluster;
 using Rollout.Host.Engine;
+using Rollout.Host.Generate;
 using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Serve;
@@ -23,9 +24,13 @@ internal sealed class RunningServer : IAsyncDisposable
     /// <exception cref="ConfigurationException">A setting can't be used.</exception>
     public static async Task<RunningServer> StartAsync(ServeOptions options, CommandContext context)
     {
-        var overrides = options.Cluster is null
-            ? new EngineOverrides().Add(options.Model, options.Engine, options.Config is null ? EngineOverrides.DefaultPool : null)
-            : new EngineOverrides().Add("--model", "model.path", Path.GetFullPath(options.Model)).Add("serve", "cluster.port", 0);
+        var overrides = new EngineOverrides();
+        if (GenerationConfig.AddTo(overrides, options.Model) is { Length: > 0 } taken)
+            context.Error.WriteLine($"Sampling as the model's generation_config.json says, unless requests say otherwise: {taken}.");
+        if (options.Cluster is null)
+            overrides.Add(options.Model, options.Engine, options.Config is null ? EngineOverrides.DefaultPool : null);
+        else
+            overrides.Add("--model", "model.path", Path.GetFullPath(options.Model)).Add("serve", "cluster.port", 0);
         overrides
             .Add("--adapter", "model.adapter", options.Adapter is null ? null : Path.GetFullPath(options.Adapter))
             .Add("--port", "serve.port", options.Port);

@@ -7,7 +7,7 @@ namespace Rollout.Host.Serve;
 /// <summary>
 /// Answers requests for completions. Their samples are submitted as any client's; a client that hangs up cancels them.
 /// </summary>
-internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings settings, SampleSlots slots)
+internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings settings, SampleSlots slots, ServeMetrics metrics)
 {
     private readonly RequestReader _reader = new(engine.Model, settings.MaxSamples);
 
@@ -16,6 +16,9 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
 
     public Task ChatAsync(HttpContext http) =>
         AnswerAsync(http, _reader.ReadChat, request => new ChatFormat(engine.Model, request));
+
+    public Task RollOutAsync(HttpContext http) =>
+        AnswerAsync(http, _reader.ReadRollout, request => new RolloutFormat(engine.Model, request));
 
     private async Task AnswerAsync(
         HttpContext http, Func<RequestBody, CancellationToken, SampleRequest> read, Func<SampleRequest, AnswerFormat> format)
@@ -53,9 +56,9 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
             {
                 var choice = ChoiceOf(news.Current, request, choices);
                 var text = choice.Append(news.Current);
-                if (text.Length == 0 && choice.Finished is null && !request.HasTokenIds && !request.HasLogprobs)
+                if (format.Part(choice, text, news.Current.Sampled) is not { } part)
                     continue;
-                ApiJson.WriteEvent(response, format.Part(choice, text, news.Current.Sampled));
+                ApiJson.WriteEvent(response, part);
                 await response.BodyWriter.FlushAsync(gone);
             }
             if (request.IncludesUsage)
@@ -72,6 +75,7 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
     private async IAsyncEnumerable<SampleNews> SampleAsync(
         SampleRequest request, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken gone)
     {
+        var clock = metrics.Start(request);
         await using var news = engine.SampleAsync(request.Groups, gone).GetAsyncEnumerator(gone);
         while (true)
         {
@@ -84,6 +88,7 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
             {
                 throw new ApiException(500, $"The request could not be sampled: {failed.Message.TrimEnd('.')}.");
             }
+            clock.Add(news.Current.Sampled.Count);
             yield return news.Current;
         }
     }

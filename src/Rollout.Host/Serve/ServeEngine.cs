@@ -27,11 +27,16 @@ internal sealed class ServeEngine : IAsyncDisposable
 
     public ServedModel Model { get; }
 
+    /// <summary>Replaces the weights; null where they never change, or a trainer changes them.</summary>
+    public PolicyClient? Policy { get; private init; }
+
     /// <summary>Loads the model onto the configured device and starts a decoder.</summary>
     /// <exception cref="ConfigurationException">The device or the pool can't be used.</exception>
     public static async Task<ServeEngine> LoadAsync(ConfigTree tree, RolloutSettings settings, CommandContext context)
     {
         PolicyModel.RequireSupported(tree, settings);
+        if (settings.Serve.WeightsFolder.Length > 0)
+            settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
         var files = ModelFiles.Read(settings.Model.Path);
         var pool = new KvPool(tree, settings, files.Config);
         PolicyModel.PrepareDevice(tree, settings);
@@ -44,14 +49,17 @@ internal sealed class ServeEngine : IAsyncDisposable
         {
             topology = await RolloutTopology.StartAsync(
                 settings, HostLog.Configuration(alone: true) + tree.RenderAkka(), stop: context.Stop.Token);
+            var policy = settings.Serve.WeightsFolder.Length == 0
+                ? null
+                : topology.AddPolicyKeeper(weights.Version, new FolderWeights(weights, settings).LoadAsync);
             topology.AddDecoder(
                 settings.Device,
                 () => PolicyModel.CreateRunner(settings, weights, pool),
                 longest,
-                new PolicySource.Loaded(),
+                policy is null ? new PolicySource.Loaded() : new PolicySource.Shared(),
                 files.Tokenizer);
             await topology.WaitForDecodersAsync(context.Stop.Token);
-            return new ServeEngine(topology, ModelOf(settings, files, longest), cluster: null, weights);
+            return new ServeEngine(topology, ModelOf(settings, files, longest), cluster: null, weights) { Policy = policy };
         }
         catch
         {
@@ -66,6 +74,8 @@ internal sealed class ServeEngine : IAsyncDisposable
     /// <exception cref="ConfigurationException">The cluster can't be joined, or has another model.</exception>
     public static async Task<ServeEngine> JoinAsync(ConfigTree tree, RolloutSettings settings, CommandContext context)
     {
+        if (settings.Serve.WeightsFolder.Length > 0)
+            throw tree.Rollout.Section("serve").Invalid("weights-folder", "\"\", as a cluster has its weights from its trainer");
         settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
         var files = ModelFiles.Read(settings.Model.Path);
         var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);

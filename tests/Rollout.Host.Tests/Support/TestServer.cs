@@ -11,7 +11,7 @@ internal sealed class TestServer : IAsyncDisposable
 {
     private readonly RunningServer _server;
 
-    private TestServer(RunningServer server, StringWriter error)
+    public TestServer(RunningServer server, StringWriter error)
     {
         (_server, Error) = (server, error);
         Client = new HttpClient { BaseAddress = server.Address };
@@ -68,6 +68,15 @@ internal sealed class TestServer : IAsyncDisposable
     {
         var lines = (await answer.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
         return [.. lines.Select(line => line["data: ".Length..])];
+    }
+
+    /// <summary>Returns when its metrics have all of these texts.</summary>
+    public async Task UntilAsync(params string[] texts)
+    {
+        string metrics;
+        do
+            metrics = await Client.GetStringAsync("/metrics");
+        while (!texts.All(text => metrics.Contains(text, StringComparison.Ordinal)));
     }
 
     public async ValueTask DisposeAsync()
