@@ -153,12 +153,12 @@ internal sealed class AdamW : IDisposable
 
     /// <summary>Takes over the master copies of a run whose parameters had 32 bits: its weights.</summary>
     /// <param name="exact">The same parameters in float32, on any device.</param>
-    public void TakeMasters(IEnumerable<OptimizedParameter> exact)
+    public void TakeMasters(IEnumerable<Tensor> exact)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         foreach (var (slot, parameter) in _slots.Zip(exact))
-            slot.Master.Value.copy_(parameter.Value);
+            slot.Master.Value.copy_(parameter);
     }
 
     // A parameter without a gradient stays as it is, which the fused step can't do.

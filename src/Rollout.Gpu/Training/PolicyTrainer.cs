@@ -34,7 +34,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// </param>
     /// <param name="reference">
     /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta
-    /// above 0, the current weights are copied, which are the initial policy in a new run only.
+    /// above 0, the current weights are copied, which are the initial policy in a new run only. A model with an adapter
+    /// needs none: its reference is its base.
     /// </param>
     /// <param name="logitElements">
     /// The most elements of one chunk of [rows, vocab] logits; 0 takes the device's default.
@@ -92,7 +93,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _memory = new MemoryBoundaries(memory);
         _optimizer = Optimizer(weights.Model, options);
         _trained = new TrainedModel(weights.Model, _optimizer);
-        if (options.Loss.NeedsReference)
+        if (options.Loss.NeedsReference && weights.Model.Adapter is null)
         {
             var initial = reference ?? ReferenceModel.Copy(weights.Model, weights.Model.Device);
             _reference = new ReferenceModel(initial, options.Reference, passOf);
@@ -103,7 +104,11 @@ public sealed class PolicyTrainer : IPolicyTrainer
         }
 
         CheckpointBytes = CheckpointBytesOf(weights.Model, options);
-        _updates = new PolicyUpdates(passOf(weights.Model), _reference, _optimizer, options, _memory);
+        var policy = passOf(weights.Model);
+        IReferencePolicy? compared = options.Loss.NeedsReference && weights.Model.Adapter is { } adapter
+            ? new BasePolicy(adapter, policy)
+            : _reference;
+        _updates = new PolicyUpdates(policy, compared, _optimizer, options, _memory);
     }
 
     public PolicyVersion Version => _weights.Version;
@@ -117,8 +122,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// <summary>Bytes of a model's checkpoint, except small files: weights, optimizer, and a reference that changes.</summary>
     public static long CheckpointBytesOf(CausalLm model, GrpoOptions options)
     {
-        var changes = options.Loss.NeedsReference && options.Reference.SyncEvery > 0;
-        return model.parameters().Sum(
+        var changes = model.Adapter is null && options.Loss.NeedsReference && options.Reference.SyncEvery > 0;
+        return OptimizedParameter.Of(model).Select(parameter => parameter.Value).Sum(
             parameter => AdamW.StateBytesOf(parameter) + (parameter.numel() * parameter.element_size() * (changes ? 2 : 1)));
     }
 
@@ -183,7 +188,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step; their
     /// type may be another than the checkpoint's.
     /// </summary>
-    /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
+    /// <exception cref="ArgumentException">Beta is above 0, and there is neither a reference nor an adapter.</exception>
     /// <exception cref="CheckpointException">The state of optimizer or reference is not of this model.</exception>
     public static PolicyTrainer Resume(
         string folder,
@@ -194,7 +199,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         long logitElements = 0,
         IDeviceMemory? memory = null)
     {
-        if (options.Loss.NeedsReference && reference is null)
+        if (options.Loss.NeedsReference && reference is null && weights.Model.Adapter is null)
             throw new ArgumentException(
                 "A resumed run with a KL term needs the initial policy as its reference.");
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);

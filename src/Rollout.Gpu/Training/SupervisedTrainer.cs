@@ -119,6 +119,7 @@ public sealed class SupervisedTrainer : IDisposable
         using var scope = NewDisposeScope();
         var weight = 1.0 / sequences.Sum(sequence => (long)sequence.Completion.Length);
         var total = zeros(1, ScalarType.Float64, _model.Device);
+        _pass.Begin(Steps);
         _hits.Take(); // what a failed pass left
         var microBatches = _pass.Pack(sequences, _options.MicroBatchTokens);
         foreach (var microBatch in microBatches)

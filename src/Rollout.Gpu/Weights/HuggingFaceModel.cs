@@ -74,7 +74,8 @@ public static class HuggingFaceModel
         Directory.CreateDirectory(temporary);
         try
         {
-            WriteInto(model, temporary, source);
+            WriteInto(model, temporary);
+            CopyTokenizer(source, temporary);
             DurableFiles.MoveFolder(temporary, target);
         }
         finally
@@ -85,18 +86,24 @@ public static class HuggingFaceModel
     }
 
     /// <summary>Writes a model's files into an existing folder, which the caller publishes as a whole.</summary>
-    public static void WriteInto(CausalLm model, string folder, string? source = null)
+    public static void WriteInto(CausalLm model, string folder)
     {
         ModelConfigWriter.Write(model.Config, folder, model.Dtype);
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.Write(
+            Path.Combine(folder, "model.safetensors"),
+            [.. model.CheckpointTensors().Select(weight => (weight.Name, weight.View()))]);
+    }
+
+    /// <summary>Copies the files of the tokenizer and of generation that a model folder has.</summary>
+    /// <param name="source">The model's folder; null copies nothing.</param>
+    /// <param name="folder">Where they go; what is there is replaced.</param>
+    public static void CopyTokenizer(string? source, string folder)
+    {
         foreach (var name in CopiedFiles)
         {
             if (source is not null && File.Exists(Path.Combine(source, name)))
                 File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
         }
-
-        using var scope = NewDisposeScope();
-        SafetensorsWriter.Write(
-            Path.Combine(folder, "model.safetensors"),
-            [.. model.CheckpointTensors().Select(weight => (weight.Name, weight.View()))]);
     }
 }

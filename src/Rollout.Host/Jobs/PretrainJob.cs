@@ -24,7 +24,11 @@ public static class PretrainJob
         var settings = RolloutSettings.From(tree);
         if (settings.Model.Path.Length == 0)
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model's config.json and tokenizer");
-        settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
+        if (settings.TrainsAdapter)
+        {
+            throw (settings.Lora.IsOn ? tree.Rollout.Section("lora") : tree.Rollout.Section("model")).Invalid(
+                settings.Lora.IsOn ? "r" : "adapter", "no adapter, as a new model's own weights are trained");
+        }
         var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
         if (Path.Exists(output))
             throw new OutputException($"'{output}' already exists: the new model needs a new folder.");

@@ -30,7 +30,7 @@ public static class SftJob
         var settings = RolloutSettings.From(tree);
         if (!Directory.Exists(settings.Model.Path))
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
-        settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
+        settings.RequireLearnable(tree.Rollout);
         var fingerprint = RunFingerprint.OfSft(
             tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
         if (resumed?.RequireSameRun(fingerprint) is { } warning)
@@ -52,7 +52,10 @@ public static class SftJob
         context.Stop.TakeOver(() => context.Error.WriteLine(StopSignal.AfterThisStep));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
         var last = new SftRun(trainer, examples, settings, run, context.Output.WriteLine).Train(start, context.Stop.Token);
-        context.Output.WriteLine(last is null ? "nothing was saved: no step was finished" : $"model: {last}");
+        context.Output.WriteLine(
+            last is null ? "nothing was saved: no step was finished"
+            : settings.TrainsAdapter ? $"adapter: {last}"
+            : $"model: {last}");
         return Task.FromResult(ExitCodes.Ok);
     }
 

@@ -120,7 +120,12 @@ public static class TrainJob
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
-        string[] notices = [$"{DiskNeed.Of(run, job, settings, start, weights.Model)}", .. changed is null ? [] : (string[])[changed]];
+        string[] notices =
+        [
+            .. settings.TrainsAdapter ? [AdapterLine.Of(weights.Model)] : (string[])[],
+            $"{DiskNeed.Of(run, job, settings, start, weights.Model)}",
+            .. changed is null ? [] : (string[])[changed],
+        ];
         var error = await FollowAsync(trainer, run, settings, start, notices, context);
         if ((topology.WhyEnded() ?? error) is not { } why)
             return ExitCodes.Ok;
@@ -183,7 +188,7 @@ public static class TrainJob
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
-        CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
+        CausalLm? reference = grpo.Loss.NeedsReference && !settings.TrainsAdapter ? PolicyModel.LoadInitial(settings) : null;
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
     }
 
