@@ -5,6 +5,7 @@ using Rollout.Host.Commands;
 using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
+using Rollout.Host.Serve;
 
 namespace Rollout.Host;
 
@@ -26,6 +27,7 @@ internal static class RolloutProgram
         Pretrain = PretrainJob.RunAsync,
         Sft = SftJob.RunAsync,
         Generate = GenerateJob.RunAsync,
+        Serve = ServeJob.RunAsync,
         Bench = BenchJob.RunAsync,
         Host = HostJob.RunAsync,
     };
@@ -44,7 +46,7 @@ internal static class RolloutProgram
         }
         catch (Exception thrown)
         {
-            return new ErrorReport(error, ErrorReport.TraceWanted, BadInput, Failures).Write(thrown);
+            return new ErrorReport(error, ErrorReport.TraceWanted, stop.ExitCode, BadInput, Failures).Write(thrown);
         }
     }
 

@@ -38,6 +38,14 @@ public sealed partial class ArchitectureTests
         Files("Rollout.Actors", "Protocol"), [.. ActorFolders.Select(folder => $"Rollout.Actors.{folder}")]);
 
     [Fact]
+    public void Only_the_membership_actor_subscribes_to_cluster_events() => Assert.Equal(
+        ["MembershipActor.cs"],
+        from project in (string[])["Rollout.Gpu", "Rollout.Actors", "Rollout.Host"]
+        from file in Files(project, "")
+        where ClusterSubscription().IsMatch(File.ReadAllText(file))
+        select Path.GetFileName(file));
+
+    [Fact]
     public void Every_folder_is_known_to_these_rules() => Assert.Equal(
         PureFolders.Concat(ActorFolders).Append("Protocol").Order(),
         Directory.EnumerateDirectories(Path.Combine(Source, "Rollout.Actors"))
@@ -141,6 +149,9 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"^public (\w+ )*(class|record struct|record|struct|interface|enum|delegate \S+) (?<name>\w+)")]
     private static partial Regex PublicType();
+
+    [GeneratedRegex(@"[Cc]luster(\.Get\([^)]*\))?\s*\.(Subscribe|SendCurrentClusterState)\(")]
+    private static partial Regex ClusterSubscription();
 
     [GeneratedRegex(@"public (static )?(async )?(void|Task|ValueTask) (?<name>[A-Z]\w*)\(")]
     private static partial Regex TestMethod();

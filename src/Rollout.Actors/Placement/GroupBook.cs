@@ -223,6 +223,7 @@ public sealed class GroupBook
         EndIfComplete(group);
         if (group.Outcome is not null)
             return;
+        Groups.NoteGrowth(group);
         Groups.StartClock(group);
         Work.Enqueue(group);
     }

@@ -1,3 +1,5 @@
+using Akka.Cluster;
+
 namespace Rollout.Actors.Protocol;
 
 /// <summary>The mailbox of a process's membership actor.</summary>
@@ -18,3 +20,12 @@ public sealed record HostsUp(HostId[] Hosts) : IStepBarrierMessage, ISchedulerMe
 
 /// <summary>From membership, once for a host: it was downed, or leaves. No actor waits for it any more, and its messages are ignored.</summary>
 public sealed record HostLost(HostId Host) : IStepBarrierMessage, ISchedulerMessage;
+
+/// <summary>
+/// From an actor of this process that needs members before they are up: tell me of all. Answered by
+/// <see cref="MembersSeen"/>, at once and after every change, until the actor stops.
+/// </summary>
+public sealed record WatchMembers : IMembershipMessage;
+
+/// <summary>From membership: every member that has not been removed, whatever its status.</summary>
+public sealed record MembersSeen(Member[] Members) : IDowningMessage;

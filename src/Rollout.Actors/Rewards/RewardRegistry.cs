@@ -87,7 +87,9 @@ public static class RewardRegistry
             return AppDomain.CurrentDomain.GetAssemblies()
                 .Select(loaded => loaded.GetType(name))
                 .FirstOrDefault(found => found is not null)
-                ?? throw options.Error($"is unknown; expected {Known}, or a C# type's full name with assembly = FILE");
+                ?? throw options.Error(Spelling.Nearest(name, BuiltIns.Keys) is { } meant
+                    ? $"is unknown; did you mean {meant}?"
+                    : $"is unknown; expected {Known}, or a C# type's full name with assembly = FILE");
         }
         var file = options.Read(AssemblyKey, (section, key) => section.NonEmptyText(key));
         if (!File.Exists(file))

@@ -19,6 +19,10 @@ public sealed class ConfigTree
         .. from type in (string[])["jsonl", "csv", "parquet"] from key in FileSettings.PathKeys select (string[])["data", type, key],
         ["cluster", "tls", "certificate"],
         ["cluster", "tls", "ca"],
+        ["serve", "api-keys"],
+        ["serve", "weights-folder"],
+        ["serve", "tls", "certificate"],
+        ["serve", "tls", "key"],
     ];
 
     private static readonly string[] LogLevels = ["OFF", "ERROR", "WARNING", "INFO", "DEBUG"];

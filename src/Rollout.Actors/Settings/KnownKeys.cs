@@ -52,20 +52,14 @@ internal sealed class KnownKeys(HoconObject reference)
     /// <summary>
     /// The key with the fewest letters to change in its last part; the same section wins among equals.
     /// </summary>
-    private string[]? Nearest(string[] path)
-    {
-        var wanted = path[^1].Replace('_', '-').ToLowerInvariant();
-        // Nothing is near a very long key.
-        if (wanted.Length > 64)
-            return null;
-        var (nearest, distance) = Paths(reference, [])
-            .Select(known => (known, Distance: Distance(wanted, known[^1])))
-            .OrderBy(candidate => candidate.Distance)
-            .ThenByDescending(candidate => candidate.known.AsSpan().CommonPrefixLength(path))
-            .ThenBy(candidate => candidate.known.Length)
-            .First();
-        return distance <= Math.Max(1, wanted.Length / 3) ? nearest : null;
-    }
+    private string[]? Nearest(string[] path) => Paths(reference, [])
+        .Select(known => (Known: known, Changes: Spelling.Changes(path[^1], known[^1])))
+        .Where(candidate => candidate.Changes is not null)
+        .OrderBy(candidate => candidate.Changes)
+        .ThenByDescending(candidate => candidate.Known.AsSpan().CommonPrefixLength(path))
+        .ThenBy(candidate => candidate.Known.Length)
+        .FirstOrDefault()
+        .Known;
 
     private static IEnumerable<string[]> Paths(HoconObject section, string[] path) =>
         section.Fields.SelectMany(field => (string[][])
@@ -73,23 +67,4 @@ internal sealed class KnownKeys(HoconObject reference)
             [.. path, field.Key],
             .. field.Value is HoconObject inner ? Paths(inner, [.. path, field.Key]) : [],
         ]);
-
-    /// <summary>Levenshtein's distance: letters to insert, remove or replace.</summary>
-    private static int Distance(string from, string to)
-    {
-        var row = Enumerable.Range(0, to.Length + 1).ToArray();
-        for (var i = 0; i < from.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i + 1;
-            for (var j = 0; j < to.Length; j++)
-            {
-                var replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-                diagonal = row[j + 1];
-                row[j + 1] = Math.Min(replaced, 1 + Math.Min(row[j], diagonal));
-            }
-        }
-
-        return row[^1];
-    }
 }

@@ -25,7 +25,10 @@ public sealed class RewardOptions
     public T Read<T>(string key, Func<ConfigSection, string, T> read)
     {
         _known.Add(key);
-        return Has(key) ? read(_section, key) : throw Error($"needs the option {key}");
+        if (Has(key))
+            return read(_section, key);
+        var meant = Spelling.Nearest(key, _given.Except(_known)) is { } misspelt ? $", and has {misspelt}" : "";
+        throw Error($"needs the option {key}{meant}");
     }
 
     /// <summary>Reads an option that has a default.</summary>

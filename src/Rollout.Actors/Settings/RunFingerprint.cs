@@ -41,7 +41,7 @@ public static class RunFingerprint
     /// <summary>Keys of the sections train and sft that change nothing that is learnt.</summary>
     public static IReadOnlyList<string> Free { get; } =
     [
-        "train.max-skipped-updates", "train.reference-offload", "train.reward-timeout", "train.reward-concurrency",
+        "train.max-skipped-updates", "train.offload", "train.reference-offload", "train.reward-timeout", "train.reward-concurrency",
         "train.reward-tries", "train.reward-retry-wait", "train.max-stuck-rewards", "train.step-timeout",
         "sft.eval-every",
     ];

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Akka.Remote;
+using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
 
 namespace Rollout.Actors.Topology;
@@ -10,12 +11,8 @@ namespace Rollout.Actors.Topology;
 /// <summary>
 /// Downs a member whose process has died, within half a second instead of after the time that broken links are given. A lost
 /// connection alone proves nothing; a machine that refuses connections to the member's port does. In a partition no machine
-/// answers, and <see cref="Downing.DowningActor"/> decides. Schedulers down any member. Decoders and trainers down the
+/// answers, and <see cref="DowningActor"/> decides. Schedulers down any member. Decoders and trainers down the
 /// schedulers, once the processes of all schedulers are gone; clients down nobody.
-/// <para>
-/// It looks at the cluster itself, as <see cref="MembershipActor"/> does for others: it must down members that die before they
-/// are up, which that actor doesn't name, and it runs before this process has joined.
-/// </para>
 /// </summary>
 public sealed class FastDown : ReceiveActor, IWithTimers
 {
@@ -31,12 +28,16 @@ public sealed class FastDown : ReceiveActor, IWithTimers
     private readonly HashSet<UniqueAddress> _suspects = [];
     private readonly HashSet<UniqueAddress> _gone = [];
     private readonly ILoggingAdapter _log = Context.GetLogger();
-
     private readonly ClusterCertificates? _certificates;
+    private readonly IActorRef _membership;
+    private IReadOnlyCollection<Member> _members = [];
 
-    public FastDown(ClusterCertificates? certificates)
+    /// <param name="certificates">This member's; null without TLS.</param>
+    /// <param name="membership">Asked for the members.</param>
+    public FastDown(ClusterCertificates? certificates, IActorRef membership)
     {
-        _certificates = certificates;
+        (_certificates, _membership) = (certificates, membership);
+        Receive<MembersSeen>(now => _members = now.Members);
         Receive<DisassociatedEvent>(lost =>
         {
             if (Current(member => member.Address.Equals(lost.RemoteAddress)) is { } member
@@ -49,21 +50,25 @@ public sealed class FastDown : ReceiveActor, IWithTimers
         Receive<Probed>(Judge);
     }
 
-    /// <param name="certificates">This member's; null without TLS.</param>
-    public static Props Props(ClusterCertificates? certificates) =>
-        Akka.Actor.Props.Create(() => new FastDown(certificates));
+    /// <inheritdoc cref="FastDown(ClusterCertificates?, IActorRef)"/>
+    public static Props Props(ClusterCertificates? certificates, IActorRef membership) =>
+        Akka.Actor.Props.Create(() => new FastDown(certificates, membership));
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(DisassociatedEvent));
+    protected override void PreStart()
+    {
+        Context.System.EventStream.Subscribe(Self, typeof(DisassociatedEvent));
+        _membership.Tell(new WatchMembers());
+    }
 
     protected override void PostStop() => Context.System.EventStream.Unsubscribe(Self);
 
     /// <summary>The matching member, unless it is on its way out: such a member closes its port by itself.</summary>
-    private Member? Current(Func<Member, bool> matches) => _cluster.State.Members.FirstOrDefault(member =>
-        matches(member)
-        && !member.UniqueAddress.Equals(_cluster.SelfUniqueAddress)
-        && member.Status is not (MemberStatus.Exiting or MemberStatus.Down or MemberStatus.Removed));
+    private Member? Current(Func<Member, bool> matches) => _members.FirstOrDefault(member =>
+        matches(member) && !member.UniqueAddress.Equals(_cluster.SelfUniqueAddress) && Stays(member));
+
+    private static bool Stays(Member member) => member.Status is not (MemberStatus.Exiting or MemberStatus.Down);
 
     private void Probe(Suspect suspect) =>
         RefusesAsync(suspect.Member.Address, _certificates).PipeTo(Self, success: refused => new Probed(suspect, refused));
@@ -92,15 +97,12 @@ public sealed class FastDown : ReceiveActor, IWithTimers
     /// <summary>A firewall may answer for a machine to one member only, so a single observation of any other member is not enough.</summary>
     private Member[] ToDown(Member gone)
     {
-        if (_cluster.SelfMember.HasRole(ClusterRoles.Scheduler))
+        var roles = _cluster.SelfRoles;
+        if (roles.Contains(ClusterRoles.Scheduler))
             return [gone];
-        Member[] schedulers =
-        [
-            .. _cluster.State.Members.Where(member => member.HasRole(ClusterRoles.Scheduler)
-                && member.Status is not (MemberStatus.Exiting or MemberStatus.Down or MemberStatus.Removed)),
-        ];
+        Member[] schedulers = [.. _members.Where(member => member.HasRole(ClusterRoles.Scheduler) && Stays(member))];
         var areAllGone = schedulers.All(scheduler => _gone.Contains(scheduler.UniqueAddress));
-        var isClient = !_cluster.SelfMember.HasRole(ClusterRoles.Decoder) && !_cluster.SelfMember.HasRole(ClusterRoles.Trainer);
+        var isClient = !roles.Contains(ClusterRoles.Decoder) && !roles.Contains(ClusterRoles.Trainer);
         return areAllGone && !isClient ? schedulers : [];
     }
 

@@ -4,6 +4,7 @@ using Akka.Cluster.Tools.Singleton;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Scheduling;
 using Rollout.Actors.Settings;
+using Rollout.Actors.Topology.Downing;
 
 namespace Rollout.Actors.Topology;
 
@@ -99,10 +100,11 @@ internal sealed class MemberStart(
     private async Task<Member> JoinAsync(ActorSystem system)
     {
         var roles = settings.Cluster.Roles;
-        system.ActorOf(FastDown.Props(certificates), "fast-down");
-        await _join.JoinAsync(system).ConfigureAwait(false);
         var log = say is null ? ActorRefs.Nobody : system.ActorOf(MembershipLog.Props(say), "membership-log");
         var membership = system.ActorOf(MembershipActor.Props(log), MembershipActor.Name);
+        system.ActorOf(DowningActor.Props(DowningTimes.Of(system.Settings.Config), membership), DowningActor.Name);
+        system.ActorOf(FastDown.Props(certificates, membership), "fast-down");
+        await _join.JoinAsync(system).ConfigureAwait(false);
         if (roles.Contains(ClusterRoles.Trainer))
             await _join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
         if (roles.Contains(ClusterRoles.Scheduler))

@@ -6,8 +6,8 @@ namespace Rollout.Actors.Topology;
 
 /// <summary>
 /// Says a line for every member that comes, goes or becomes unreachable, and warns of a cluster with two schedulers, where
-/// the loss of one may end everything. Started by a member that is up; <see cref="MembershipActor"/> sends it the cluster's
-/// events.
+/// the loss of one may end everything. Listening -(this process is up)-> Telling. <see cref="MembershipActor"/> sends it the
+/// cluster's events.
 /// </summary>
 public sealed class MembershipLog : ReceiveActor, IWithTimers
 {
@@ -25,7 +25,33 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
     {
         _say = say;
         _settling = settling;
-        Receive<ClusterEvent.CurrentClusterState>(Begin);
+        Become(Listening);
+    }
+
+    public static Props Props(Action<string> say) =>
+        Akka.Actor.Props.Create(() => new MembershipLog(say, Settling));
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    private void Listening()
+    {
+        Receive<ClusterEvent.MemberUp>(up =>
+        {
+            _members[up.Member.UniqueAddress] = up.Member;
+            if (!IsSelf(up.Member))
+                return;
+            Become(Telling);
+            Say(up.Member, $"is up; {Census()}");
+            foreach (var lost in _cluster.State.Unreachable)
+                Say(lost, "is unreachable");
+            CountSchedulersSoon();
+        });
+        Receive<ClusterEvent.MemberRemoved>(removed => _members.Remove(removed.Member.UniqueAddress));
+        Receive<ClusterEvent.IClusterDomainEvent>(_ => { });
+    }
+
+    private void Telling()
+    {
         Receive<ClusterEvent.MemberUp>(up =>
         {
             _members[up.Member.UniqueAddress] = up.Member;
@@ -36,7 +62,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         {
             Say(left.Member, "leaves");
             // A member that leaves sees the others disappear.
-            if (left.Member.UniqueAddress.Equals(_cluster.SelfUniqueAddress))
+            if (IsSelf(left.Member))
                 Context.Stop(Self);
         });
         Receive<ClusterEvent.MemberDowned>(downed => Say(downed.Member, "is down"));
@@ -53,20 +79,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         Receive<ClusterEvent.IClusterDomainEvent>(_ => { });
     }
 
-    public static Props Props(Action<string> say) =>
-        Akka.Actor.Props.Create(() => new MembershipLog(say, Settling));
-
-    public ITimerScheduler Timers { get; set; } = null!;
-
-    private void Begin(ClusterEvent.CurrentClusterState state)
-    {
-        foreach (var member in state.Members)
-            _members[member.UniqueAddress] = member;
-        Say(_cluster.SelfMember, $"is up; {Census()}");
-        foreach (var lost in state.Unreachable)
-            Say(lost, "is unreachable");
-        CountSchedulersSoon();
-    }
+    private bool IsSelf(Member member) => member.UniqueAddress.Equals(_cluster.SelfUniqueAddress);
 
     private void CountSchedulersSoon() =>
         Timers.StartSingleTimer(nameof(CountSchedulers), CountSchedulers.Instance, _settling);

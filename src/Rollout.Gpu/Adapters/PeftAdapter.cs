@@ -58,8 +58,13 @@ public static class PeftAdapter
     }
 
     /// <summary>Writes the model's adapter as PEFT does, into an existing folder that the caller publishes as a whole.</summary>
-    internal static void WriteInto(CausalLm model, string folder)
+    /// <param name="model">A model with an adapter.</param>
+    /// <param name="folder">Where it goes.</param>
+    /// <param name="source">A model folder whose tokenizer is copied along; null copies none.</param>
+    internal static void WriteInto(CausalLm model, string folder, string? source)
     {
+        if (source is not null)
+            HuggingFaceModel.CopyCompanions(source, folder);
         using var scope = NewDisposeScope();
         DurableFiles.Write(
             Path.Combine(folder, PeftConfig.FileName), file => file.Write(Encoding.UTF8.GetBytes(model.Adapter!.Configuration)));

@@ -4,11 +4,11 @@ namespace Rollout.Gpu.Training;
 /// <param name="vocabulary">Logits of a target.</param>
 internal sealed class HeadChunks(int vocabulary)
 {
-    // 384 MiB of float32 logits: rows enough to keep the matrix units busy.
-    private const long LogitElements = 3L << 25;
+    // 256 MiB of float32 logits: rows enough to keep the matrix units busy.
+    private const long LogitElements = 1L << 26;
 
-    // Slopes that the loss is asked for at once, 768 MiB in bfloat16. Each time costs a pass over the head's gradient.
-    private const long SlopeElements = 3L << 27;
+    // Slopes that the loss is asked for at once, 384 MiB in bfloat16. Each time costs a pass over the head's gradient.
+    private const long SlopeElements = 3L << 26;
 
     // Whole multiples, so that the states of every chunk are aligned as the products want.
     private const int RowMultiple = 128;

@@ -14,9 +14,10 @@ internal sealed class PassNeed
         decimal width = model.HiddenSize, vocabulary = model.VocabSize;
         var (query, gates) = ((decimal)model.HeadCount * model.HeadDim, 2m * model.IntermediateSize);
         var qkv = query + (2m * model.KvHeadCount * model.HeadDim);
-        // Queries, keys and values before and after their rotation, what they attend to, the residual stream behind each
-        // half of the layer, gate and up; and the log-sum-exp of each head.
-        var layer = tokens * ((element * ((2 * qkv) + query + (2 * width) + gates)) + ((decimal)model.HeadCount * sizeof(float)));
+        // What attention gives, the residual stream behind each half of the layer, and the log-sum-exp of each head; with
+        // queries, keys and values, gate and up, unless they are computed again.
+        var again = recompute == Recomputation.AttentionAndGate ? 0 : qkv + gates;
+        var layer = tokens * ((element * (query + (2 * width) + again)) + ((decimal)model.HeadCount * sizeof(float)));
         var stream = tokens * element * width;
         Layers = recompute == Recomputation.Layers
             ? ((model.LayerCount + 1) * stream) + layer
@@ -28,8 +29,8 @@ internal sealed class PassNeed
             + (slopes * vocabulary * element)
             + (tokens * width * (element + sizeof(float)));
 
-        // The pass holds so many values at once; a recomputed layer's attention holds one more.
-        var buffers = recompute == Recomputation.Layers ? 4 : 3;
+        // The pass holds so many values at once: of the residual stream's gradient, what is computed again, and gradients.
+        var buffers = recompute == Recomputation.AttentionAndGate ? 4 : 3;
         var widest = Math.Max(Math.Max(width, gates), qkv);
         // Gradients of queries, keys and values, keys and values with all heads, and sums of the queries' in float32.
         var attention = (element * (qkv + (2 * query))) + (query * sizeof(float));

@@ -7,26 +7,25 @@ namespace Rollout.Gpu.Training;
 /// </summary>
 internal static class PlainAttention
 {
-    /// <summary>[tokens, heads, head_dim] of queries, and of keys and values [tokens, kv_heads, head_dim].</summary>
-    public static Tensor Forward(PackedLayout layout, Tensor query, Tensor key, Tensor value)
+    /// <summary>[tokens, heads, head_dim] what the queries attend to.</summary>
+    public static Tensor Forward(PackedLayout layout, HeadTensors heads)
     {
         using var scope = NewDisposeScope();
+        var (query, key, value) = heads;
         var parts = Enumerable.Range(0, layout.Starts.Count - 1).Select(i => Sequence(layout, i, query, key, value));
         return cat([.. parts]).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>The gradients of query, key and value, for which the attention is computed again.</summary>
-    public static (Tensor Query, Tensor Key, Tensor Value) Backward(
-        PackedLayout layout, Attended attended, Tensor gradient)
+    public static HeadTensors Backward(PackedLayout layout, HeadTensors heads, Tensor gradient)
     {
         using var withGradient = enable_grad();
         using var scope = NewDisposeScope();
         static Tensor Leaf(Tensor tensor) => tensor.detach().requires_grad_();
-        var (query, key, value) = (Leaf(attended.Query), Leaf(attended.Key), Leaf(attended.Value));
-        Forward(layout, query, key, value).backward([gradient]);
-        return (
-            query.grad!.MoveToOuterDisposeScope(), key.grad!.MoveToOuterDisposeScope(),
-            value.grad!.MoveToOuterDisposeScope());
+        var leaves = new HeadTensors(Leaf(heads.Query), Leaf(heads.Key), Leaf(heads.Value));
+        Forward(layout, leaves).backward([gradient]);
+        static Tensor Slope(Tensor leaf) => leaf.grad!.MoveToOuterDisposeScope();
+        return new HeadTensors(Slope(leaves.Query), Slope(leaves.Key), Slope(leaves.Value));
     }
 
     private static Tensor Sequence(PackedLayout layout, int sequence, Tensor query, Tensor key, Tensor value)

@@ -249,7 +249,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
     {
         try
         {
-            return new AdamW(OptimizedParameter.Of(model), AdamWOptions.From(options));
+            return new AdamW(OptimizedParameter.Of(model), AdamWOptions.From(options), options.Offload ? new OffloadPlan() : null);
         }
         catch (ExternalException cause) when (IsFaultOfDevice(cause))
         {

@@ -14,6 +14,9 @@ public sealed record SupervisedOptions
     /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>
     public double MaxGradNorm { get; init; } = 1;
 
+    /// <summary>Steps in a row that may be skipped because they are not finite; one more fails.</summary>
+    public int MaxSkippedUpdates { get; init; }
+
     /// <summary>Tokens of one forward and backward pass at most, padding included.</summary>
     public required int MicroBatchTokens { get; init; }
 }

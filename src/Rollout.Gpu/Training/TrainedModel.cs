@@ -31,10 +31,9 @@ internal sealed class TrainedModel(CausalLm model, AdamW optimizer)
         CheckpointStore.Write(folder, progress, unfinished =>
         {
             if (model.Adapter is null)
-                HuggingFaceModel.WriteInto(model, unfinished);
+                HuggingFaceModel.WriteInto(model, unfinished, source);
             else
-                PeftAdapter.WriteInto(model, unfinished);
-            HuggingFaceModel.CopyTokenizer(source, unfinished);
+                PeftAdapter.WriteInto(model, unfinished, source);
             optimizer.Save(Path.Combine(unfinished, OptimizerFile));
             writeMore?.Invoke(unfinished);
         });

@@ -9,7 +9,7 @@ namespace Rollout.Gpu.Training;
 /// </summary>
 internal sealed class TrainingArena(Device device) : IDisposable
 {
-    private const long PieceBytes = 256L << 20;
+    private const long PieceBytes = 32L << 20;
     private const long Alignment = 256;
 
     private readonly List<Tensor> _pieces = [];

@@ -30,20 +30,17 @@ internal sealed partial class TrainingPass
     private void LayerBackward(
         DecoderLayer layer, TrainingValue before, TrainingValue hidden, RmsNorm next, TrainingValue result)
     {
-        tools.Clock?.Enter(TrainingPart.Elementwise);
         var earlier = _backward.Count;
-        var input = new TrainingValue(_buffers.Take(), compute: hidden.Compute);
-        hidden.Compute!(input.Pointer);
+        Bring(hidden);
         _ofLayer.Restart();
         _reserve = _ofLayer.Reserve;
         var residual = before;
-        var output = layer.Forward(this, ref residual, input, next);
+        var output = layer.Forward(this, ref residual, hidden, next);
         _reserve = arena.Reserve;
         Release(output);
         output.Gradient = result.Gradient;
         while (_backward.Count > earlier)
             _backward.Pop()();
-        hidden.Gradient = input.Gradient;
     }
 
     /// <summary>Copies a value of the residual stream to memory of its own, and frees its buffer.</summary>

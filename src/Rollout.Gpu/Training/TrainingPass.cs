@@ -16,9 +16,13 @@ namespace Rollout.Gpu.Training;
 internal sealed class TrainingValue(
     nint pointer, IDisposable? owner = null, Action<nint>? compute = null, bool isKept = false)
 {
-    public nint Pointer => pointer;
+    /// <summary>Where the value is; 0 while it is not in memory.</summary>
+    public nint Pointer { get; set; } = pointer;
 
     public bool IsKept => isKept;
+
+    /// <summary>A norm's result: what attention and gate begin with.</summary>
+    public bool IsNormed { get; init; }
 
     public IDisposable? Owner => owner;
 
@@ -81,9 +85,14 @@ internal sealed partial class TrainingPass(
         if (value.IsKept)
             return;
         if (value.Owner is null)
+        {
             _buffers.Give(value.Pointer);
+            value.Pointer = 0;
+        }
         else if (!_keeps)
+        {
             value.Owner.Dispose();
+        }
     }
 
     public TrainingValue Embed(Projection table)
@@ -132,38 +141,20 @@ internal sealed partial class TrainingPass(
     public TrainingValue Project(TrainingValue value, Projection projection)
     {
         tools.Clock?.Enter(TrainingPart.Products);
-        var result = Value((int)projection.Weight.size(0));
+        var again = _keeps && value.IsNormed && tools.Recompute == Recomputation.AttentionAndGate;
+        var result = again
+            ? new TrainingValue(_buffers.Take(), compute: to => ProjectAgain(value, projection, to))
+            : Value((int)projection.Weight.size(0));
         _products.Forward(value.Pointer, projection, result.Pointer, _tokens);
         Release(value);
         Note(() => ProjectBackward(value, projection, result));
         return result;
     }
 
-    public TrainingValue Attend(TrainingValue heads, Attention attention)
-    {
-        tools.Clock?.Enter(TrainingPart.Elementwise);
-        var norms = attention.QkNorm is { } norm ? TorchTensors.Pointer(norm.Weight) : 0;
-        var (queryHeads, kvHeads, headDim) = (attention.HeadCount, attention.KvHeadCount, attention.HeadDim);
-        TrainingValue[] rotated =
-            [Value(queryHeads * headDim), Value(kvHeads * headDim), Value(kvHeads * headDim)];
-        _kernels.Rotate.Launch(
-            _stream, heads.Pointer, norms, new PreparedTokens(input.Tokens, input.Positions, input.Slots, _angles),
-            rotated[0].Pointer, rotated[1].Pointer, rotated[2].Pointer, _tokens, _epsilon);
-        tools.Clock?.Enter(TrainingPart.Attention);
-        var attended = _attention.Forward(
-            Heads(rotated[0].Pointer, queryHeads, headDim), Heads(rotated[1].Pointer, kvHeads, headDim),
-            Heads(rotated[2].Pointer, kvHeads, headDim));
-        Release(heads);
-        Array.ForEach(rotated, Release);
-        var result = new TrainingValue(TorchTensors.Pointer(attended.Output), attended);
-        Note(() => AttendBackward(heads, attention, norms, attended, result));
-        return result;
-    }
-
     public TrainingValue Gate(TrainingValue halves)
     {
         tools.Clock?.Enter(TrainingPart.Elementwise);
-        void Compute(nint to) => _kernels.Gate.Launch(_stream, halves.Pointer, to, _tokens, _config.IntermediateSize);
+        void Compute(nint to) => _kernels.Gate.Launch(_stream, Bring(halves), to, _tokens, _config.IntermediateSize);
         var result = new TrainingValue(_buffers.Take(), compute: Compute);
         Compute(result.Pointer);
         Release(halves);
@@ -172,8 +163,9 @@ internal sealed partial class TrainingPass(
             tools.Clock?.Enter(TrainingPart.Elementwise);
             halves.Gradient = _buffers.Take();
             _kernels.GateBackward(
-                _stream, halves.Pointer, result.Gradient, halves.Gradient, _tokens, _config.IntermediateSize);
+                _stream, Bring(halves), result.Gradient, halves.Gradient, _tokens, _config.IntermediateSize);
             _buffers.Give(result.Gradient);
+            Release(halves);
         });
         return result;
     }
@@ -182,7 +174,10 @@ internal sealed partial class TrainingPass(
     private TrainingValue NormOf(TrainingValue value, RmsNorm norm, nint buffer) => new(
         buffer,
         compute: to => _kernels.Norm.Normalize(
-            _stream, value.Pointer, TorchTensors.Pointer(norm.Weight), to, _tokens, _config.HiddenSize, _epsilon));
+            _stream, value.Pointer, TorchTensors.Pointer(norm.Weight), to, _tokens, _config.HiddenSize, _epsilon))
+    {
+        IsNormed = true,
+    };
 
     private void NormBackward(TrainingValue normed, RmsNorm norm, TrainingValue result)
     {
@@ -196,17 +191,10 @@ internal sealed partial class TrainingPass(
 
     private void ProjectBackward(TrainingValue projected, Projection projection, TrainingValue result)
     {
-        var input = projected.Pointer;
-        if (projected.Compute is { } compute)
-        {
-            tools.Clock?.Enter(TrainingPart.Elementwise);
-            compute(input = _buffers.Take());
-        }
-
+        var input = Bring(projected);
         tools.Clock?.Enter(TrainingPart.Products);
         _products.AddWeightGradient(input, result.Gradient, projection, Sum(projection.Weight), _tokens);
-        if (projected.Compute is not null)
-            _buffers.Give(input);
+        Release(projected);
         if (projection.Bias is { } bias)
             _kernels.AddBiasGradient(_stream, result.Gradient, Sum(bias), _tokens, (int)bias.size(0));
         projected.Gradient = _buffers.Take();
@@ -215,21 +203,25 @@ internal sealed partial class TrainingPass(
             _buffers.Give(result.Gradient);
     }
 
-    private void AttendBackward(
-        TrainingValue heads, Attention attention, nint norms, Attended attended, TrainingValue result)
+    private void ProjectAgain(TrainingValue value, Projection projection, nint to)
     {
-        tools.Clock?.Enter(TrainingPart.Attention);
-        using var scope = NewDisposeScope();
-        var (query, key, value) = _attention.Backward(
-            attended, Heads(result.Gradient, attention.HeadCount, attention.HeadDim));
-        tools.Clock?.Enter(TrainingPart.Elementwise);
-        heads.Gradient = _buffers.Take();
-        _kernels.RotateBackward(
-            _stream, heads.Pointer, norms, _angles, TorchTensors.Pointer(query), TorchTensors.Pointer(key),
-            TorchTensors.Pointer(value), heads.Gradient, norms == 0 ? 0 : Sum(attention.QkNorm!.Weight), _partials,
-            _tokens, _epsilon);
-        _buffers.Give(result.Gradient);
-        attended.Dispose();
+        var input = Bring(value);
+        tools.Clock?.Enter(TrainingPart.Products);
+        _products.Forward(input, projection, to, _tokens);
+        Release(value);
+    }
+
+    /// <summary>The address of a value, which is computed again if it is not in memory; <see cref="Release"/> frees it.</summary>
+    private nint Bring(TrainingValue value)
+    {
+        if (value.Pointer == 0)
+        {
+            tools.Clock?.Enter(TrainingPart.Elementwise);
+            var buffer = _buffers.Take();
+            value.Compute!(buffer);
+            value.Pointer = buffer;
+        }
+        return value.Pointer;
     }
 
     private void Note(Action gradient)
@@ -243,7 +235,4 @@ internal sealed partial class TrainingPass(
         : new(_buffers.Take());
 
     private nint Sum(Tensor parameter) => TorchTensors.Pointer(gradients!(parameter));
-
-    private Tensor Heads(nint pointer, int heads, int headDim) =>
-        TorchTensors.At(pointer, [_tokens, heads, headDim], model.Dtype, model.Device);
 }

@@ -39,6 +39,20 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>
+    /// Replaces a model's weights by those of a folder with the same architecture. Names, shapes and types are checked before
+    /// the first weight changes.
+    /// </summary>
+    /// <exception cref="CheckpointException">The folder's weights can't be loaded; some may have changed.</exception>
+    public static void LoadInto(CausalLm model, string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new CheckpointException($"{folder} is not a folder.");
+        using var scope = NewDisposeScope();
+        using var unrecorded = no_grad();
+        WeightLoader.Load(model, folder);
+    }
+
     /// <summary>Refuses a model that is larger than the machine's memory, before any of it is allocated.</summary>
     /// <param name="config">The model's sizes.</param>
     /// <param name="dtype">The type of the weights.</param>
@@ -74,8 +88,7 @@ public static class HuggingFaceModel
         Directory.CreateDirectory(temporary);
         try
         {
-            WriteInto(model, temporary);
-            CopyTokenizer(source, temporary);
+            WriteInto(model, temporary, source);
             DurableFiles.MoveFolder(temporary, target);
         }
         finally
@@ -85,25 +98,23 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>Copies what a model folder has beside config.json and weights: tokenizer, chat format, generation settings.</summary>
+    public static void CopyCompanions(string source, string folder)
+    {
+        foreach (var name in CopiedFiles.Where(name => File.Exists(Path.Combine(source, name))))
+            File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
+    }
+
     /// <summary>Writes a model's files into an existing folder, which the caller publishes as a whole.</summary>
-    public static void WriteInto(CausalLm model, string folder)
+    public static void WriteInto(CausalLm model, string folder, string? source = null)
     {
         ModelConfigWriter.Write(model.Config, folder, model.Dtype);
+        if (source is not null)
+            CopyCompanions(source, folder);
+
         using var scope = NewDisposeScope();
         SafetensorsWriter.Write(
             Path.Combine(folder, "model.safetensors"),
             [.. model.CheckpointTensors().Select(weight => (weight.Name, weight.View()))]);
-    }
-
-    /// <summary>Copies the files of the tokenizer and of generation that a model folder has.</summary>
-    /// <param name="source">The model's folder; null copies nothing.</param>
-    /// <param name="folder">Where they go; what is there is replaced.</param>
-    public static void CopyTokenizer(string? source, string folder)
-    {
-        foreach (var name in CopiedFiles)
-        {
-            if (source is not null && File.Exists(Path.Combine(source, name)))
-                File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
-        }
     }
 }

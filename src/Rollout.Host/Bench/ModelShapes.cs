@@ -1,6 +1,5 @@
 using Rollout.Gpu.Contracts;
 
-
 namespace Rollout.Host.Bench;
 
 /// <summary>Shapes of published models, which bench measures with random weights.</summary>
@@ -14,6 +13,7 @@ internal static class ModelShapes
         ["qwen3-14m"] = Qwen3(layers: 6, hidden: 384, intermediate: 1152, heads: 6, kvHeads: 2, headDim: 64, vocab: 8192),
         ["qwen3-0.6b"] = Qwen3(layers: 28, hidden: 1024, intermediate: 3072, heads: 16),
         ["qwen3-1.7b"] = Qwen3(layers: 28, hidden: 2048, intermediate: 6144, heads: 16),
+        ["qwen3-4b"] = Qwen3(layers: 36, hidden: 2560, intermediate: 9728, heads: 32),
         ["qwen3-8b"] = Qwen3(layers: 36, hidden: 4096, intermediate: 12288, heads: 32) with { TieWordEmbeddings = false },
     };
 

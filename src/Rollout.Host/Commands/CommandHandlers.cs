@@ -8,7 +8,6 @@ public delegate Task<int> CommandHandler<in TOptions>(TOptions options, CommandC
 /// <summary>The jobs behind the commands. A command without a handler is not part of the command line.</summary>
 public sealed record CommandHandlers
 {
-    /// <summary>Runs `rollout train`, and `rollout` without arguments.</summary>
     public CommandHandler<TrainOptions>? Train { get; init; }
 
     public CommandHandler<PretrainOptions>? Pretrain { get; init; }
@@ -16,6 +15,8 @@ public sealed record CommandHandlers
     public CommandHandler<SftOptions>? Sft { get; init; }
 
     public CommandHandler<GenerateOptions>? Generate { get; init; }
+
+    public CommandHandler<ServeOptions>? Serve { get; init; }
 
     public CommandHandler<BenchOptions>? Bench { get; init; }
 

@@ -7,17 +7,17 @@ namespace Rollout.Host.Commands;
 internal sealed class EngineArguments
 {
     private readonly Option<string?> _engine =
-        OptionKinds.OneOf("--engine", "The KV cache: shared blocks, or the padded baseline.", "paged", "contiguous");
+        OptionKinds.OneOf("--engine", "The KV cache: shared blocks, or the padded baseline (default: paged).", "paged", "contiguous");
 
     private readonly Option<string?> _device = OptionKinds.Device();
 
     private readonly Option<string?> _dtype =
-        OptionKinds.OneOf("--dtype", "The type of weights and KV cache.", "float32", "bfloat16");
+        OptionKinds.OneOf("--dtype", "The type of weights and KV cache (default: float32).", "float32", "bfloat16");
 
-    private readonly Option<int?> _blockSize = OptionKinds.Number("--block-size", "Tokens in a KV block.", least: 1);
-    private readonly Option<int?> _kvBlocks = OptionKinds.Number("--kv-blocks", "KV blocks in the pool.", least: 1);
+    private readonly Option<int?> _blockSize = OptionKinds.Number("--block-size", "Tokens in a KV block (default: 16).", least: 1);
+    private readonly Option<int?> _kvBlocks = OptionKinds.Number("--kv-blocks", "KV blocks in the pool (default: those of 4 GiB, on a GPU of its free memory).", least: 1);
     private readonly Option<int?> _maxNumSeqs =
-        OptionKinds.Number("--max-num-seqs", "The most sequences that run at once.", least: 1);
+        OptionKinds.Number("--max-num-seqs", "The most sequences that run at once (default: 256, on a GPU 512).", least: 1);
 
     public void AddTo(Command command)
     {

@@ -24,6 +24,14 @@ internal static class OptionKinds
         return option!;
     }
 
+    /// <summary>A text of at least one character.</summary>
+    public static Option<string?> Text(string name, string helpName, string description) => new(name)
+    {
+        HelpName = helpName,
+        Description = description,
+        CustomParser = result => Checked(result, name, "a text of at least one character", text => (text.Length > 0, text)),
+    };
+
     /// <summary>An option that may be given several times.</summary>
     public static Option<string[]> Texts(string name, string helpName, string description) => new(name)
     {
@@ -67,7 +75,7 @@ internal static class OptionKinds
     public static Option<string?> Device() => new("--device")
     {
         HelpName = "cpu|cuda[:i]",
-        Description = "The device that the model runs on.",
+        Description = "The device that the model runs on (default: cpu).",
         CustomParser = result => Checked(result, "--device", "cpu, cuda or cuda:i", text => (IsDevice(text), text)),
     };
 

@@ -13,7 +13,12 @@ public static class RolloutCommandLine
     public static async Task<int> RunAsync(string[] arguments, CommandHandlers handlers, CommandContext context)
     {
         var root = Root(handlers, context);
-        var line = arguments.Length == 0 ? ["train"] : arguments;
+        string[] line = arguments switch
+        {
+            [] => ["--help"],
+            ["help", .. var command] => [.. command, "--help"],
+            _ => arguments,
+        };
         var parsed = root.Parse(line, new ParserConfiguration
         {
             EnablePosixBundling = false,
@@ -40,11 +45,14 @@ public static class RolloutCommandLine
         if (handlers.Sft is not null)
             root.Subcommands.Add(JobCommands.Sft(handlers.Sft, context));
         if (handlers.Generate is not null)
-            root.Subcommands.Add(EngineCommands.Generate(handlers.Generate, context));
+            root.Subcommands.Add(GenerateCommand.Create(handlers.Generate, context));
+        if (handlers.Serve is not null)
+            root.Subcommands.Add(ServeCommand.Create(handlers.Serve, context));
         if (handlers.Bench is not null)
             root.Subcommands.Add(BenchCommand.Create(handlers.Bench, context));
         if (handlers.Host is not null)
             root.Subcommands.Add(JobCommands.Host(handlers.Host, context));
+        HelpWithExamples.AddTo(root);
         return root;
     }
 

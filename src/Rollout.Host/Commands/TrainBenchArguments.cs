@@ -12,28 +12,32 @@ internal sealed class TrainBenchArguments
     private readonly Option<bool> _train =
         new("--train") { Description = "Measure training steps of random rollouts, in place of --workload." };
 
-    private readonly Option<int?> _sequences = OptionKinds.Number("--sequences", "Sequences of a training step.", least: 2);
-    private readonly Option<int?> _prompt = OptionKinds.Number("--prompt-length", "Tokens of a prompt.", least: 1);
+    private readonly Option<int?> _sequences = OptionKinds.Number("--sequences", $"Sequences of a training step (default: {Defaults.Sequences}).", least: 2);
+    private readonly Option<int?> _prompt = OptionKinds.Number("--prompt-length", $"Tokens of a prompt (default: {Defaults.PromptLength}).", least: 1);
     private readonly Option<int?> _completion =
-        OptionKinds.Number("--completion-length", "Tokens of a completion.", least: 1);
+        OptionKinds.Number("--completion-length", $"Tokens of a completion (default: {Defaults.CompletionLength}).", least: 1);
 
-    private readonly Option<int?> _group = OptionKinds.Number("--group-size", "Sequences that share a prompt.", least: 2);
+    private readonly Option<int?> _group = OptionKinds.Number("--group-size", $"Sequences that share a prompt (default: {Defaults.GroupSize}).", least: 2);
     private readonly Option<int?> _microBatch =
-        OptionKinds.Number("--micro-batch-tokens", "The most tokens of a forward and backward pass.", least: 1);
+        OptionKinds.Number("--micro-batch-tokens", "The most tokens of a forward and backward pass (default: 16384).", least: 1);
 
-    private readonly Option<int?> _steps = OptionKinds.Number("--steps", "Measured training steps.", least: 1);
+    private readonly Option<int?> _steps = OptionKinds.Number("--steps", $"Measured training steps (default: {Defaults.Steps}).", least: 1);
 
     private readonly Option<bool> _autograd =
         new("--autograd") { Description = "Compute by libtorch's autograd on a GPU too." };
 
     private readonly Option<string?> _recompute = OptionKinds.OneOf(
-        "--recompute", "What a backward pass by kernels computes again in place of keeping it.", "none", "layers");
+        "--recompute", "What a backward pass by kernels computes again in place of keeping it.", "none",
+        "attention-and-gate", "layers");
+
+    private readonly Option<bool> _offload =
+        new("--offload") { Description = "Keep the optimizer's state in host memory." };
 
     private readonly Option<bool> _dryRun = OptionKinds.DryRun();
 
     public void AddTo(Command command)
     {
-        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _dryRun];
+        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _offload, _dryRun];
         command.Options.Add(_train);
         foreach (var option in details)
             command.Options.Add(option);
@@ -61,6 +65,7 @@ internal sealed class TrainBenchArguments
         Steps = parsed.GetValue(_steps) ?? Defaults.Steps,
         Autograd = parsed.GetValue(_autograd),
         Recompute = parsed.GetValue(_recompute),
+        Offload = parsed.GetValue(_offload),
         DryRun = parsed.GetValue(_dryRun),
     };
 

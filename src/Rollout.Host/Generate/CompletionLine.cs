@@ -9,6 +9,13 @@ internal sealed record CompletionLine
     /// <summary>The <see cref="FinishReason"/> of a failed sample.</summary>
     public const string Error = "error";
 
+    private static readonly HashSet<string> Names =
+    [
+        .. typeof(CompletionLine).GetProperties()
+            .Where(property => property.Name != nameof(Fields))
+            .Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)),
+    ];
+
     /// <summary>The prompt's id as its line has it.</summary>
     public required JsonElement Id { get; init; }
 
@@ -44,4 +51,11 @@ internal sealed record CompletionLine
     /// <summary>The reason of a failure; absent otherwise.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
+
+    /// <summary>The prompt line's other fields, written as fields of this line.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Fields { get; init; }
+
+    /// <summary>Whether a line may have a field of this name that is not the prompt's.</summary>
+    public static bool Has(string field) => Names.Contains(field);
 }

@@ -66,6 +66,7 @@ internal sealed class CompletionOrder(
             SamplingLogprobs = completion.SamplingLogprobs,
             FinishReason = completion.Reason.ToWord(),
             PolicyVersion = completion.Sampled.Versions[^1].Version.Value,
+            Fields = prompt.Fields,
             Text = tokenizer is null
                 ? null
                 : StopTextSearch.Cut(
@@ -83,5 +84,6 @@ internal sealed class CompletionOrder(
         PolicyVersion = 0,
         Text = tokenizer is null ? null : "",
         Reason = reason,
+        Fields = prompt.Fields,
     };
 }

@@ -24,14 +24,16 @@ internal sealed class CompletionRun(
         if (options.Resume && CompletionFile.IsComplete(path, name))
         {
             context.Error.WriteLine(
-                $"{options.Out} is complete: a run with these arguments has written all {prompts.Count} prompts. Nothing to do.");
+                $"{options.Out} is complete: a run with these arguments has written {Figures.Count(prompts.Count, "prompt")}. Nothing to do.");
             return null;
         }
+        if (!options.Force && !OutputPath.IsDevice(path) && File.Exists(path) && new FileInfo(path).Length > 0)
+            throw new OutputException($"'{options.Out}' is there already: add --force to replace it, or choose another --out.");
         var output = CompletionFile.Open(path, name, prompts, options.Resume);
         if (options.Resume)
         {
             context.Error.WriteLine(output.Kept > 0
-                ? $"{output.Kept} of {prompts.Count} prompts are done already."
+                ? $"{output.Kept} of {Figures.Count(prompts.Count, "prompt")} are done already."
                 : "Starting from the beginning: no run with these arguments has left samples.");
         }
         return output;
@@ -49,7 +51,7 @@ internal sealed class CompletionRun(
         var started = Stopwatch.GetTimestamp();
         try
         {
-            await SampleAsync(topology, model, missing, order);
+            await SampleAsync(topology, model, missing, order, output);
             order.RequireAll();
             output.Complete(marksRun: order.Failed.Count == 0);
         }
@@ -63,18 +65,18 @@ internal sealed class CompletionRun(
             if (order.Written is > 0 and var written && written < missing.Length && output.Part is { } part)
             {
                 await context.Error.WriteLineAsync(
-                    $"{output.Kept + written} of {prompts.Count} prompts are in {part}: add --resume to the same"
+                    $"{output.Kept + written} of {Figures.Count(prompts.Count, "prompt")} are in {part}: add --resume to the same"
                     + " command to continue.");
             }
         }
-        return await ReportAsync(order, Stopwatch.GetElapsedTime(started));
+        return await ReportAsync(order, output, Stopwatch.GetElapsedTime(started));
     }
 
     private async Task SampleAsync(
-        RolloutTopology topology, ClusterModel? model, PromptLine[] missing, CompletionOrder order)
+        RolloutTopology topology, ClusterModel? model, PromptLine[] missing, CompletionOrder order, CompletionFile output)
     {
         // Lines that go to the terminal are progress enough.
-        using var bar = OutputPath.IsDevice(options.Out)
+        using var bar = output.Part is null
             ? null
             : new SampleBar(context.Live, missing.Sum(prompt => prompt.Group.Samples.Length));
         var outcomes = topology.Client.GenerateAsync(
@@ -89,9 +91,9 @@ internal sealed class CompletionRun(
         }
     }
 
-    private async Task<int> ReportAsync(CompletionOrder order, TimeSpan taken)
+    private async Task<int> ReportAsync(CompletionOrder order, CompletionFile output, TimeSpan taken)
     {
-        if (!OutputPath.IsDevice(options.Out))
+        if (output.Part is not null)
         {
             await context.Output.WriteLineAsync(
                 $"{Figures.Count(prompts.Count, "prompt")}, {Figures.Count(order.Tokens, "token")} in {taken.TotalSeconds:0.0} s"
@@ -99,7 +101,7 @@ internal sealed class CompletionRun(
         }
         if (order.Failed is not { Count: > 0 } failed)
             return ExitCodes.Ok;
-        await context.Error.WriteLineAsync($"{failed.Count} of {prompts.Count} prompts failed, the first because {failed.First}.");
+        await context.Error.WriteLineAsync($"{failed.Count} of {Figures.Count(prompts.Count, "prompt")} failed, the first because {failed.First}.");
         return ExitCodes.Failure;
     }
 }

@@ -20,7 +20,7 @@ internal sealed record GenerateRun(
     /// <summary>A short text that is fit for a file's name.</summary>
     public string Name { get; } = Hash(new
     {
-        Prompts = Prompts.Select(prompt => new { prompt.Id, prompt.Group.Prompt, Samples = Runs(prompt.Group.Samples) }),
+        Prompts = Prompts.Select(prompt => new { prompt.Id, prompt.Group.Prompt, prompt.Fields, Samples = Runs(prompt.Group.Samples) }),
         Model,
         Weights,
         Engine.Engine,

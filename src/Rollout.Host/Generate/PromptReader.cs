@@ -3,6 +3,7 @@ using Rollout.Actors.Protocol;
 using Rollout.Actors.Text;
 using Rollout.Gpu.Contracts;
 using Rollout.Host.Input;
+using Rollout.Host.View;
 
 namespace Rollout.Host.Generate;
 
@@ -12,7 +13,7 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
     // No vocabulary has tokens that are this long on average. Longer texts need not be tokenised to be refused.
     private const int MostCharactersPerToken = 64;
 
-    private static readonly string[] PromptFields = ["prompt", "prompt_ids", "messages"];
+    private readonly string[] _promptFields = [defaults.PromptField, "prompt_ids", "messages"];
 
     /// <summary>Lines that ask for the same samples share one array: (new tokens, samples) to it.</summary>
     private readonly Dictionary<(int Tokens, int Count), SamplingParams[]> _equalSamples = [];
@@ -20,32 +21,48 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
     /// <exception cref="InvalidDataException">A field is unknown, missing or out of its range.</exception>
     public PromptLine Read(JsonElement line, int number)
     {
-        JsonFields.RequireKnown(line, "prompt", ["id", .. PromptFields, "max_tokens", "samples"]);
-        var id = ReadId(line);
+        var id = ReadId(line, number);
         var prompt = ReadPrompt(line);
-        return new PromptLine(id, new GroupRequest(new GroupId(number), prompt, ReadSamples(line, prompt.Length)));
+        return new PromptLine(
+            id, new GroupRequest(new GroupId(number), prompt, ReadSamples(line, prompt.Length)), ReadOthers(line));
     }
 
-    private static JsonElement ReadId(JsonElement line) => line.TryGetProperty("id", out var id)
-        && (id.ValueKind == JsonValueKind.Number || (id.ValueKind == JsonValueKind.String && id.GetString() is not null))
+    private static JsonElement ReadId(JsonElement line, int number)
+    {
+        if (!line.TryGetProperty("id", out var id))
+            return JsonSerializer.SerializeToElement(number);
+        return id.ValueKind == JsonValueKind.Number || (id.ValueKind == JsonValueKind.String && id.GetString() is not null)
             ? id
-            : throw new InvalidDataException("has no id, expected a text or a number");
+            : throw new InvalidDataException("id must be a text or a number");
+    }
+
+    private Dictionary<string, JsonElement> ReadOthers(JsonElement line)
+    {
+        var others = line.EnumerateObject()
+            .Where(field => !(field.Name is "id" or "max_tokens" or "samples" || _promptFields.Contains(field.Name)))
+            .ToDictionary(field => field.Name, field => field.Value);
+        return others.Keys.FirstOrDefault(CompletionLine.Has) is { } taken
+            ? throw new InvalidDataException(
+                $"{taken} is a field of the output, which repeats the prompt's other fields: rename it, or name it by --prompt-field")
+            : others;
+    }
 
     private int[] ReadPrompt(JsonElement line)
     {
-        var given = PromptFields.Where(field => line.TryGetProperty(field, out _)).ToArray();
+        var given = _promptFields.Where(field => line.TryGetProperty(field, out _)).ToArray();
         if (given is not [var field])
         {
+            var expected = $"one of {_promptFields[0]}, {_promptFields[1]} and {_promptFields[2]}";
             throw new InvalidDataException(given is []
-                ? "has no prompt, expected one of prompt, prompt_ids and messages"
-                : $"has {string.Join(" and ", given)}, expected only one of prompt, prompt_ids and messages");
+                ? $"has no prompt, expected {expected}"
+                : $"has {string.Join(" and ", given)}, expected only {expected}");
         }
         var value = line.GetProperty(field);
         var ids = field switch
         {
-            "prompt" => EncodeText(value),
             "messages" => EncodeMessages(value),
-            _ => JsonFields.TokenIds(value, model.Config.VocabSize),
+            "prompt_ids" => JsonFields.TokenIds(value, model.Config.VocabSize),
+            _ => EncodeText(value),
         };
         return ids.Length > 0 ? ids : throw new InvalidDataException($"{field} is empty, expected at least one token");
     }
@@ -53,7 +70,7 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
     private int[] EncodeText(JsonElement value)
     {
         if (value.ValueKind != JsonValueKind.String)
-            throw new InvalidDataException("prompt must be a text");
+            throw new InvalidDataException($"{defaults.PromptField} must be a text");
         var tokenizer = model.RequireTokenizer("a prompt of text needs");
         var text = value.GetString()!;
         return text.Length == 0 ? [] : [.. tokenizer.PrefixIds, .. Encode(tokenizer, text)];
@@ -107,7 +124,7 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
             : null;
         var count = ownCount ?? defaults.Samples;
         if (!line.TryGetProperty("max_tokens", out var value))
-            return EqualSamples(defaults.Sampling.MaxTokens, count ?? 1, promptLength);
+            return EqualSamples(defaults.MaxTokens ?? WhatFits(promptLength), count ?? 1, promptLength);
         if (JsonFields.Whole(value, 1, int.MaxValue) is { } most)
             return EqualSamples(most, count ?? 1, promptLength);
         if (JsonFields.WholeNumbers(value, 1, int.MaxValue) is not { Length: > 0 and <= PromptDefaults.MostSamples } list)
@@ -125,12 +142,17 @@ internal sealed class PromptReader(ModelFiles model, PromptDefaults defaults, Ca
         return [.. list.Select(tokens => EqualSamples(tokens, 1, promptLength)[0])];
     }
 
+    private int WhatFits(int promptLength) => promptLength < defaults.Longest
+        ? Math.Min(defaults.Sampling.MaxTokens, defaults.Longest - promptLength)
+        : throw new InvalidDataException(
+            $"its prompt has {Figures.Count(promptLength, "token")}, and model and KV pool take {defaults.Longest}, new ones included");
+
     private SamplingParams[] EqualSamples(int tokens, int count, int promptLength)
     {
         if (promptLength + (long)tokens > defaults.MaxModelLength)
         {
             throw new InvalidDataException(
-                $"its prompt has {promptLength} tokens, and with {tokens} new ones (max_tokens) it exceeds the model's"
+                $"its prompt has {Figures.Count(promptLength, "token")}, and with {tokens} new ones (max_tokens) it exceeds the model's"
                 + $" {defaults.MaxModelLength}");
         }
         if (!_equalSamples.TryGetValue((tokens, count), out var samples))

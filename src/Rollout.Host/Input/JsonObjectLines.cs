@@ -13,10 +13,13 @@ internal static class JsonObjectLines
     /// <summary>The longest line: room for a million token ids with several digits each.</summary>
     public const int MostBytes = 16 << 20;
 
+    /// <summary>The path that stands for standard input.</summary>
+    private const string StandardInput = "-";
+
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <summary>Converts every line's object.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file; "-" is standard input.</param>
     /// <param name="expected">What the file should hold, for messages.</param>
     /// <param name="convert">Makes a value of an object and its line's number, from 1. May throw InvalidDataException.</param>
     /// <param name="cancellation">Ends the reading between two lines.</param>
@@ -24,9 +27,7 @@ internal static class JsonObjectLines
     public static IEnumerable<T> Read<T>(
         string path, string expected, Func<JsonElement, int, T> convert, CancellationToken cancellation)
     {
-        if (!File.Exists(path))
-            throw new InvalidDataException($"{path}: there is no such file; expected {expected}");
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 1 << 16);
+        using var file = Open(path, expected);
         var line = new ArrayBufferWriter<byte>();
         for (var number = 1; ReadLine(file, line, isFirst: number == 1, $"{path}:{number}"); number++)
         {
@@ -36,8 +37,18 @@ internal static class JsonObjectLines
         }
     }
 
+    private static Stream Open(string path, string expected)
+    {
+        const int buffer = 1 << 16;
+        if (path == StandardInput)
+            return new BufferedStream(Console.OpenStandardInput(), buffer);
+        return File.Exists(path)
+            ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, buffer)
+            : throw new InvalidDataException($"{path}: there is no such file; expected {expected}");
+    }
+
     /// <summary>Reads up to the next line break. Returns whether there was anything to read.</summary>
-    private static bool ReadLine(FileStream file, ArrayBufferWriter<byte> line, bool isFirst, string where)
+    private static bool ReadLine(Stream file, ArrayBufferWriter<byte> line, bool isFirst, string where)
     {
         line.ResetWrittenCount();
         var next = file.ReadByte();

@@ -61,10 +61,13 @@ public sealed record GenerateOptions
     /// <summary>The folder of a LoRA adapter.</summary>
     public string? Adapter { get; init; }
 
-    /// <summary>IN.jsonl.</summary>
+    /// <summary>IN.jsonl, or "-" for standard input.</summary>
     public required string Prompts { get; init; }
 
-    /// <summary>OUT.jsonl.</summary>
+    /// <summary>The field of a line that has its prompt's text.</summary>
+    public string PromptField { get; init; } = "prompt";
+
+    /// <summary>OUT.jsonl, or "-" for standard output.</summary>
     public required string Out { get; init; }
 
     public int? Samples { get; init; }
@@ -88,6 +91,9 @@ public sealed record GenerateOptions
 
     /// <summary>Continue what an earlier run with the same arguments has written.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>Replace an output that is there.</summary>
+    public bool Force { get; init; }
 
     public required EngineOptions Engine { get; init; }
 
@@ -148,6 +154,9 @@ public sealed record TrainBenchOptions
 
     /// <summary>The value of train.recompute; null keeps the configuration's.</summary>
     public string? Recompute { get; init; }
+
+    /// <summary>Keep the optimizer's state in host memory.</summary>
+    public bool Offload { get; init; }
 
     /// <summary>Say what memory training will take, and end.</summary>
     public bool DryRun { get; init; }

@@ -25,11 +25,17 @@ public static class GenerateJob
     {
         if (options.Set.Count > 0)
             throw new CommandLineException("--set changes the settings of a cluster: name one by --cluster or --config.");
-        var overrides = Sampling(options).Add(options.Model, options.Engine).Add("--adapter", "model.adapter", FullPath(options.Adapter));
+        var model = ModelFiles.Read(options.Model);
+        var overrides = Sampling(options, context).Add(options.Model, options.Engine)
+            .Add("--adapter", "model.adapter", FullPath(options.Adapter));
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         PolicyModel.RequireSupported(tree, settings);
-        var (path, model, prompts) = await ReadAsync(options, settings, context);
+        // The contiguous pool's rows are as long as the longest prompt with its samples, which is not known yet.
+        var longest = settings.Engine == CacheEngine.Paged && new KvPool(tree, settings, model.Config).Geometry is { } blocks
+            ? blocks.BlockCount * blocks.BlockSize
+            : (int?)null;
+        var (path, prompts) = await ReadAsync(options, settings, model, mostNewTokens: int.MaxValue, longest, context);
 
         // A row of the contiguous baseline is as long as these prompts need, and there are no more rows than samples.
         var samples = prompts.Sum(prompt => prompt.Group.Samples.Length);
@@ -67,7 +73,8 @@ public static class GenerateJob
                 "--engine, --device, --dtype, --block-size, --kv-blocks and --max-num-seqs are settings of the decoders: leave"
                 + " them out with a cluster.");
         }
-        var overrides = Sampling(options)
+        var model = ModelFiles.Read(options.Model);
+        var overrides = Sampling(options, context)
             .Add("--model", "model.path", Path.GetFullPath(options.Model))
             .Add("--adapter", "model.adapter", FullPath(options.Adapter))
             .Add("generate", "cluster.port", 0);
@@ -81,7 +88,8 @@ public static class GenerateJob
                 + " reach one: add --cluster HOST:PORT, or leave out --config.");
         }
         settings = settings with { Cluster = settings.Cluster with { Roles = [ClusterRoles.Client] } };
-        var (path, model, prompts) = await ReadAsync(options, settings, context);
+        // The size of the decoders' pools is not known here.
+        var (path, prompts) = await ReadAsync(options, settings, model, settings.Sampling.MaxTokens, longest: null, context);
         await using var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
         var shared = await ClusterMembers.RequireSameModelAsync(topology, settings, context);
         var run = new CompletionRun(options, context, prompts, model.Tokenizer);
@@ -90,33 +98,39 @@ public static class GenerateJob
     }
 
     /// <summary>Reads and checks everything that the command line names, except the weights.</summary>
-    private static async Task<(string Path, ModelFiles Model, IReadOnlyList<PromptLine> Prompts)> ReadAsync(
-        GenerateOptions options, RolloutSettings settings, CommandContext context)
+    /// <param name="options">The command line.</param>
+    /// <param name="settings">The configuration with the command line's options.</param>
+    /// <param name="model">The model's folder.</param>
+    /// <param name="mostNewTokens">The most new tokens of a sample where nobody says a number.</param>
+    /// <param name="longest">The longest sequence that the pool holds in tokens; null where that is not known.</param>
+    /// <param name="context">Where warnings go.</param>
+    private static async Task<(string Path, IReadOnlyList<PromptLine> Prompts)> ReadAsync(
+        GenerateOptions options, RolloutSettings settings, ModelFiles model, int mostNewTokens, int? longest, CommandContext context)
     {
-        var model = ModelFiles.Read(options.Model);
-        var prompts = PromptFile.Read(options.Prompts, model, Defaults(options, settings, model), context.Stop.Token);
+        StopTexts.Require(options.Stop, model);
+        var modelLength = PolicyModel.MaxModelLength(settings, model.Config);
+        var defaults = new PromptDefaults
+        {
+            PromptField = options.PromptField,
+            Sampling = settings.Sampling.ToSamplingParams([.. model.Config.EosTokenIds], settings.Seed)
+                with
+            { StopTexts = [.. options.Stop], MaxTokens = mostNewTokens },
+            MaxTokens = options.MaxTokens,
+            Samples = options.Samples,
+            MaxModelLength = modelLength,
+            Longest = Math.Min(modelLength, longest ?? modelLength),
+        };
+        var prompts = PromptFile.Read(options.Prompts, model, defaults, context.Stop.Token);
         var path = OutputPath.OfFile(options.Out, "--out");
         if (options.Resume && OutputPath.IsDevice(path))
             throw new CommandLineException($"--resume needs a file that can be read: --out is '{options.Out}'.");
+        foreach (var doubt in StopTexts.Doubts(options.Stop, model.Tokenizer))
+            await context.Error.WriteLineAsync(doubt);
+        if (prompts.SelectMany(prompt => prompt.Fields.Keys).Distinct().ToArray() is { Length: > 0 } others)
+            await context.Error.WriteLineAsync($"The output repeats the prompts' other fields: {string.Join(", ", others)}.");
         if (model.WhyNoTokenizer is { } why)
             await context.Error.WriteLineAsync($"The output has no text: {why}");
-        return (path, model, prompts);
-    }
-
-    private static PromptDefaults Defaults(GenerateOptions options, RolloutSettings settings, ModelFiles model)
-    {
-        if (options.Stop.Contains(""))
-            throw new CommandLineException("--stop is '', expected a text of at least one character.");
-        if (options.Stop.Count > 0)
-            model.RequireTokenizer("--stop needs");
-        return new PromptDefaults
-        {
-            Sampling = settings.Sampling.ToSamplingParams([.. model.Config.EosTokenIds], settings.Seed)
-                with
-            { StopTexts = [.. options.Stop] },
-            Samples = options.Samples,
-            MaxModelLength = PolicyModel.MaxModelLength(settings, model.Config),
-        };
+        return (path, prompts);
     }
 
     private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
@@ -140,12 +154,18 @@ public static class GenerateJob
         }
     }
 
-    private static EngineOverrides Sampling(GenerateOptions options) => new EngineOverrides()
-        .Add("--seed", "seed", options.Seed)
-        .Add("--max-tokens", "sampling.max-tokens", options.MaxTokens)
-        .Add("--temperature", "sampling.temperature", options.Temperature)
-        .Add("--top-k", "sampling.top-k", options.TopK)
-        .Add("--top-p", "sampling.top-p", options.TopP)
-        .Add("--min-p", "sampling.min-p", options.MinP)
-        .Add("--ignore-eos", "sampling.ignore-eos", options.IgnoreEos ? "on" : null);
+    private static EngineOverrides Sampling(GenerateOptions options, CommandContext context)
+    {
+        var overrides = new EngineOverrides();
+        if (GenerationConfig.AddTo(overrides, options.Model) is { Length: > 0 } taken)
+            context.Error.WriteLine($"Sampling as the model's generation_config.json says, unless options say otherwise: {taken}.");
+        return overrides
+            .Add("--seed", "seed", options.Seed)
+            .Add("--max-tokens", "sampling.max-tokens", options.MaxTokens)
+            .Add("--temperature", "sampling.temperature", options.Temperature)
+            .Add("--top-k", "sampling.top-k", options.TopK)
+            .Add("--top-p", "sampling.top-p", options.TopP)
+            .Add("--min-p", "sampling.min-p", options.MinP)
+            .Add("--ignore-eos", "sampling.ignore-eos", options.IgnoreEos ? "on" : null);
+    }
 }

@@ -4,11 +4,13 @@ namespace Rollout.Host.Output;
 internal static class OutputPath
 {
     /// <summary>The full path of a file, after all checks that need no content.</summary>
-    /// <param name="name">The path as the user gave it.</param>
+    /// <param name="name">The path as the user gave it; "-" is standard output.</param>
     /// <param name="option">The option that names it.</param>
     /// <exception cref="OutputException">There can be no file of this name.</exception>
     public static string OfFile(string name, string option)
     {
+        if (name == "-")
+            return "/dev/stdout";
         var full = Path.GetFullPath(name);
         if (Directory.Exists(full))
             throw new OutputException($"'{name}' is a folder: {option} needs the name of a file.");

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Remote;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
@@ -107,6 +108,31 @@ public sealed class MembershipTests
         // What follows is about the next one: the loss isn't told again when the member is removed.
         var third = await cluster.StartAsync(ClusterRoles.Decoder);
         Assert.Equal([IdOf(third)], (await NextAsync<HostsUp>(inbox)).Hosts);
+    }
+
+    [Fact]
+    public async Task Membership_names_members_before_they_are_up_to_those_that_ask()
+    {
+        await using var cluster = new InProcessCluster();
+        var first = await cluster.StartAsync(ClusterRoles.Scheduler);
+        using var inbox = Inbox.Create(first.System);
+        first.System.ActorSelection($"/user/{MembershipActor.Name}").Tell(new WatchMembers(), inbox.Receiver);
+        Assert.Equal([IdOf(first)], await NextMembersAsync());
+
+        var second = await cluster.StartAsync(ClusterRoles.Decoder);
+
+        HostId[] both = [IdOf(first), IdOf(second)];
+        var joining = await NextAsync<MembersSeen>(inbox);
+        Assert.Equal(both.ToHashSet(), Ids(joining).ToHashSet());
+        Assert.Contains(joining.Members, member => member.Status == MemberStatus.Joining);
+        await second.DisposeAsync();
+        while (!(await NextMembersAsync()).SequenceEqual([IdOf(first)]))
+        {
+        }
+
+        async Task<HostId[]> NextMembersAsync() => Ids(await NextAsync<MembersSeen>(inbox));
+
+        static HostId[] Ids(MembersSeen now) => [.. now.Members.Select(member => Hosts.IdOf(member.UniqueAddress))];
     }
 
     [Fact]

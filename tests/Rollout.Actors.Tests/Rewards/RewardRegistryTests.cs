@@ -47,6 +47,8 @@ public sealed class RewardRegistryTests
 
     [Theory]
     [InlineData("type = exact", "job.conf:2: reward exact is unknown; expected countdown, exact-answer, format, gsm8k, http, keyword, ")]
+    [InlineData("type = exact-anser", "job.conf:2: reward exact-anser is unknown; did you mean exact-answer?")]
+    [InlineData("type = keyword, txt = a", "job.conf:2: reward keyword needs the option text, and has txt")]
     [InlineData("type = keyword", "job.conf:2: reward keyword needs the option text")]
     [InlineData("type = keyword, text = \"\"", "job.conf:2: rollout.rewards[0].text = \"\": expected a text")]
     [InlineData(

@@ -50,6 +50,11 @@ public sealed class KernelCompletionPassTests : IDisposable
 
     public static TheoryData<string> Models => [.. TinyModels.All.Select(model => Name(model)).Distinct()];
 
+    public static TheoryData<string, Recomputation> RecomputedModels => new(
+        from name in TinyModels.All.Select(model => Name(model)).Distinct()
+        from recompute in (Recomputation[])[Recomputation.AttentionAndGate, Recomputation.Layers]
+        select (name, recompute));
+
     [Theory]
     [MemberData(nameof(Models))]
     public void Gradients_in_float32_are_autograds(string name)
@@ -74,26 +79,28 @@ public sealed class KernelCompletionPassTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Models))]
-    public void Gradients_with_recomputed_layers_are_those_with_kept_ones(string name)
+    [MemberData(nameof(RecomputedModels))]
+    public void Gradients_with_recomputed_values_are_those_with_kept_ones(string name, Recomputation recompute)
     {
         using var model = Model(name, ScalarType.Float32);
 
         var kept = Gradients(model, autograd: false, Groups);
-        var recomputed = Gradients(model, autograd: false, Groups, recompute: Recomputation.Layers);
+        var recomputed = Gradients(model, autograd: false, Groups, recompute: recompute);
 
         Assert.All(kept.Keys, parameter => Assert.InRange(Distance(recomputed[parameter], kept[parameter]), 0, 1e-6));
     }
 
-    [Fact]
-    public void Gradients_with_recomputed_layers_in_bfloat16_are_as_near_to_float32_as_autograds()
+    [Theory]
+    [InlineData(Recomputation.AttentionAndGate)]
+    [InlineData(Recomputation.Layers)]
+    public void Gradients_with_recomputed_values_in_bfloat16_are_as_near_to_float32_as_autograds(Recomputation recompute)
     {
         using var model = Model("qwen3", ScalarType.BFloat16);
         using var wide = Model("qwen3", ScalarType.Float32, rounded: true);
 
         var exact = All(Gradients(wide, autograd: true, Groups));
         var autograd = All(Gradients(model, autograd: true, Groups));
-        var recomputed = All(Gradients(model, autograd: false, Groups, times: 1, Recomputation.Layers));
+        var recomputed = All(Gradients(model, autograd: false, Groups, times: 1, recompute));
 
         Assert.InRange(Distance(recomputed, exact), 0, 1.25 * Distance(autograd, exact));
     }

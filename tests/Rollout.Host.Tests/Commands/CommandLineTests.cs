@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+using Rollout.Actors.Settings;
 using Rollout.Host.Commands;
 using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
@@ -24,12 +26,10 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(["train.steps=3", "rewards=[{a=b}]"], options.Set);
     }
 
-    [Theory]
-    [InlineData]
-    [InlineData("train")]
-    public async Task Without_a_job_training_is_left_to_choose_one(params string[] arguments)
+    [Fact]
+    public async Task Without_a_job_training_is_left_to_choose_one()
     {
-        await Run(arguments);
+        await Run("train");
 
         Assert.Null(Assert.IsType<TrainOptions>(_called).Config);
     }
@@ -43,6 +43,13 @@ public sealed class CommandLineTests : IDisposable
         Directory.CreateDirectory(folder.At("bin/deep"));
 
         Assert.Equal(folder.At("config/arithmetic.conf"), DefaultJob.Find(folder.At("bin/deep")));
+
+        // The one that somebody has edited wins over the one beside the program.
+        using var program = new TemporaryFolder();
+        Directory.CreateDirectory(program.At("config"));
+        File.WriteAllText(program.At("config/arithmetic.conf"), "");
+        Assert.Equal(folder.At("config/arithmetic.conf"), DefaultJob.Find(folder.At("bin"), program.Path));
+        Assert.Equal(program.At("config/arithmetic.conf"), DefaultJob.Find(Path.GetTempPath(), program.Path));
     }
 
     [Fact]
@@ -164,7 +171,7 @@ public sealed class CommandLineTests : IDisposable
         "--sequences is 10, expected a multiple of --group-size, which is 16; see rollout bench --help.",
         "bench", "--model", "m", "--train", "--sequences", "10")]
     [InlineData(
-        "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b or qwen3-8b; see rollout bench --help.",
+        "--shape is 'gpt', expected qwen3-14m, qwen3-0.6b, qwen3-1.7b, qwen3-4b or qwen3-8b; see rollout bench --help.",
         "bench", "--workload", "w", "--shape", "gpt")]
     [InlineData(
         "--kv-blocks is '0', expected a whole number from 1 to 2147483647; see rollout bench --help.",
@@ -195,7 +202,10 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Theory]
+    [InlineData]
+    [InlineData("help")]
     [InlineData("--help")]
+    [InlineData("help", "bench")]
     [InlineData("bench", "--help")]
     public async Task Help_goes_to_standard_output_and_runs_nothing(params string[] arguments)
     {
@@ -204,6 +214,46 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("Usage:", _output.ToString(), StringComparison.Ordinal);
         Assert.Empty(_error.ToString());
         Assert.Null(_called);
+    }
+
+    [Theory]
+    [MemberData(nameof(CommandNames))]
+    public async Task The_help_of_a_command_has_an_example_that_it_takes_and_the_exit_codes(string command)
+    {
+        await Run("help", command);
+
+        var help = _output.ToString();
+        Assert.Contains("  130  ended by Ctrl-C", help, StringComparison.Ordinal);
+        var example = Regex.Match(help, $@"Examples:\n  rollout ({command}.*)").Groups[1].Value;
+        Assert.Equal(0, await Run(example.Split(' ')));
+    }
+
+    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "generate", "serve", "bench", "host"];
+
+    [Fact]
+    public async Task The_help_of_generate_names_the_defaults_that_the_configuration_has()
+    {
+        var settings = RolloutSettings.From(ConfigTree.Load());
+        var sampling = settings.Sampling;
+
+        await Run("help", "generate");
+
+        var help = _output.ToString();
+        Assert.All(
+            new Dictionary<string, string>
+            {
+                ["--samples"] = "(default: 1)",
+                ["--max-tokens"] = $"(default: as many as fit; with a cluster at most {sampling.MaxTokens})",
+                ["--temperature"] = $"(default: the model's, else {sampling.Temperature})",
+                ["--top-k"] = $"(default: the model's, else {sampling.TopK})",
+                ["--top-p"] = $"(default: the model's, else {sampling.TopP})",
+                ["--min-p"] = $"(default: the model's, else {sampling.MinP})",
+                ["--seed"] = $"(default: {settings.Seed})",
+                ["--max-num-seqs"] = $"(default: {settings.Decoder.MaxNumSeqs}, on a GPU 512)",
+                ["--block-size"] = $"(default: {settings.Blocks.BlockSize})",
+                ["--device"] = $"(default: {settings.Device})",
+            },
+            option => Assert.Matches($"{option.Key} .*{Regex.Escape(option.Value)}", help));
     }
 
     [Fact]
@@ -223,7 +273,7 @@ public sealed class CommandLineTests : IDisposable
 
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
-        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note },
+        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note, Serve = Note },
         Consoles.NoLive(_output),
         _error);
 

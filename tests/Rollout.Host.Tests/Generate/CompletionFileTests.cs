@@ -219,7 +219,7 @@ public sealed class CompletionFileTests : IDisposable
     private static PromptLine Prompt(int number, int samples) => new(
         Id($"p{number}"),
         new GroupRequest(
-            new GroupId(number), [1], [.. Enumerable.Repeat(new SamplingParams { MaxTokens = 4 }, samples)]));
+            new GroupId(number), [1], [.. Enumerable.Repeat(new SamplingParams { MaxTokens = 4 }, samples)]), []);
 
     private static GroupFinished Outcome(PromptLine prompt) => new(
         prompt.Group.Id,

@@ -130,7 +130,7 @@ public sealed class GenerateJobTests : IDisposable
         var lines = Lines(await File.ReadAllTextAsync(Out));
         Assert.Equal(["error", "error"], lines.Select(Reason));
         Assert.All(lines, line => Assert.Contains("NaN", line.GetProperty("reason").GetString(), StringComparison.Ordinal));
-        Assert.StartsWith("1 of 1 prompts failed", _error.ToString().Split('\n')[^2], StringComparison.Ordinal);
+        Assert.StartsWith("1 of 1 prompt failed", _error.ToString().Split('\n')[^2], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -182,8 +182,65 @@ public sealed class GenerateJobTests : IDisposable
         Assert.Equal(longAgo, File.GetLastWriteTimeUtc(Out));
         Assert.Contains("out.jsonl is complete", _error.ToString(), StringComparison.Ordinal);
 
+        Assert.Equal(ExitCodes.BadInput, await Run(model, [.. sampled[..^1], "6", "--resume"]));
+        Assert.Equal(longAgo, File.GetLastWriteTimeUtc(Out));
         await Generate(model, [.. sampled[..^1], "6", "--resume"]);
         Assert.NotEqual(longAgo, File.GetLastWriteTimeUtc(Out));
+    }
+
+    [Fact]
+    public async Task The_shipped_model_completes_with_every_option_at_its_default()
+    {
+        Write("""{"prompt":"12+34=","answer":"46"}""");
+
+        var line = Assert.Single(Lines(await Generate(TinyModel.Source)));
+
+        Assert.Equal((1, "46"), (line.GetProperty("id").GetInt32(), line.GetProperty("answer").GetString()));
+        Assert.Equal("The output repeats the prompts' other fields: answer.", _error.ToString().TrimEnd());
+    }
+
+    [Fact]
+    public async Task An_output_that_is_there_is_replaced_only_by_force()
+    {
+        Write("""{"prompt":"12+34="}""");
+        File.WriteAllText(Out, "an evening's work");
+
+        Assert.Equal(ExitCodes.BadInput, await Run(TinyModel.Source));
+        Assert.Equal(
+            $"'{Out}' is there already: add --force to replace it, or choose another --out.", _error.ToString().TrimEnd());
+        Assert.Equal("an evening's work", await File.ReadAllTextAsync(Out));
+        Assert.Single(Lines(await Generate(TinyModel.Source)));
+    }
+
+    [Fact]
+    public async Task The_models_sampling_values_hold_where_the_command_line_names_none()
+    {
+        var model = TinyModel.Save(_folder);
+        Write("""{"prompt":"12+34="}""");
+        string[] options = ["--samples", "8", "--max-tokens", "8", "--seed", "3"];
+        var expected = await Generate(model, [.. options, "--temperature", "0.6", "--top-k", "4"]);
+        var free = await Generate(model, options);
+        await File.WriteAllTextAsync(
+            Path.Combine(model, "generation_config.json"), """{"temperature":0.6,"top_k":4,"do_sample":true}""");
+
+        Assert.Equal(expected, await Generate(model, options));
+        Assert.Equal(
+            "Sampling as the model's generation_config.json says, unless options say otherwise: temperature 0.6, top_k 4.",
+            _error.ToString().TrimEnd());
+        Assert.Equal(free, await Generate(model, [.. options, "--temperature", "1", "--top-k", "0"]));
+    }
+
+    [Theory]
+    [InlineData("\\n\\n", "the tokenizer's tokens never decode to it")]
+    [InlineData("abc", "the tokenizer's tokens never decode to it")]
+    [InlineData("<eos>", "the tokenizer's tokens never decode to it")]
+    public async Task A_stop_text_that_no_token_spells_is_a_warning(string stop, string why)
+    {
+        Write("""{"prompt":"12+34="}""");
+
+        await Generate(TinyModel.Source, "--stop", stop, "--stop", "4");
+
+        Assert.Equal($"WARNING --stop '{stop}' ends no sample: {why}", _error.ToString().TrimEnd());
     }
 
     [Fact]
@@ -220,10 +277,10 @@ public sealed class GenerateJobTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{}", "in.jsonl:1: has no id", new string[0])]
+    [InlineData("{}", "in.jsonl:1: has no prompt", new string[0])]
     [InlineData("", "is empty", new string[0])]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--stop is '', expected a text", new[] { "--stop", "" })]
-    [InlineData("""{"id":"a","prompt_ids":[3]}""", "in.jsonl:1: its prompt has 1 tokens, and with 64 new ones", new[] { "--max-tokens", "64" })]
+    [InlineData("""{"id":"a","prompt_ids":[3]}""", "in.jsonl:1: its prompt has 1 token, and with 64 new ones", new[] { "--max-tokens", "64" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "needs 9 KV blocks of 4 tokens, and there are 8",
         new[] { "--max-tokens", "32", "--block-size", "4", "--kv-blocks", "8" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
@@ -321,7 +378,7 @@ public sealed class GenerateJobTests : IDisposable
 
     private async Task<string> Generate(string model, params string[] options)
     {
-        var code = await Run(model, options);
+        var code = await Run(model, [.. options, "--force"]);
         Assert.True(code == ExitCodes.Ok, _error.ToString());
         return await File.ReadAllTextAsync(Out);
     }

@@ -44,9 +44,9 @@ public sealed class PromptFileTests : IDisposable
     [Theory]
     [InlineData("""{"id":"a","prompt_ids":[1]""", "not valid JSON at byte 27 of the line")]
     [InlineData("""[1]""", "holds no JSON object")]
-    [InlineData("""{"prompt_ids":[1]}""", "has no id, expected a text or a number")]
-    [InlineData("""{"id":"a","prompt_ids":[1],"seed":1}""",
-        "seed is not a field of a prompt, expected id, prompt, prompt_ids, messages, max_tokens, samples")]
+    [InlineData("""{"id":null,"prompt_ids":[1]}""", "id must be a text or a number")]
+    [InlineData("""{"id":"a","prompt_ids":[1],"logprobs":1}""",
+        "logprobs is a field of the output, which repeats the prompt's other fields: rename it, or name it by --prompt-field")]
     [InlineData("""{"id":"a"}""", "has no prompt, expected one of prompt, prompt_ids and messages")]
     [InlineData("""{"id":"a","prompt":"1","prompt_ids":[1]}""",
         "has prompt and prompt_ids, expected only one of prompt, prompt_ids and messages")]
@@ -84,6 +84,49 @@ public sealed class PromptFileTests : IDisposable
         Assert.StartsWith($"{_folder.At("in.jsonl")}:2: ", wrong.Message, StringComparison.Ordinal);
         Assert.Contains(sentence, wrong.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', wrong.Message);
+    }
+
+    [Fact]
+    public void Other_fields_are_kept_and_a_line_without_an_id_has_its_number()
+    {
+        var prompts = Read(
+            """
+            {"id":"a","prompt":"1+2=","answer":"3","level":{"of":5}}
+            {"prompt":"3+4="}
+            """);
+
+        Assert.Equal(["a", "2"], prompts.Select(prompt => prompt.Id.ToString()));
+        Assert.Equal(["answer", "level"], prompts[0].Fields.Keys);
+        Assert.Equal("""{"of":5}""", prompts[0].Fields["level"].ToString());
+        Assert.Empty(prompts[1].Fields);
+    }
+
+    [Fact]
+    public void The_field_with_the_text_may_have_any_name()
+    {
+        var prompt = Assert.Single(
+            Read("""{"question":"3+4=","prompt":"a text"}""", Defaults(null) with { PromptField = "question" }));
+
+        Assert.Equal(4, prompt.Group.Prompt.Length);
+        Assert.Equal("a text", prompt.Fields["prompt"].GetString());
+    }
+
+    [Fact]
+    public void Where_nobody_says_how_many_new_tokens_it_is_as_many_as_fit()
+    {
+        var defaults = Defaults(null) with { MaxTokens = null, Longest = 20 };
+        const string Lines = """
+            {"prompt_ids":[1,2,3]}
+            {"prompt_ids":[1,2,3],"max_tokens":40}
+            """;
+
+        Assert.Equal([[17], [40]], Read(Lines, defaults).Select(MaxTokens));
+        Assert.Equal([[5], [40]], Read(Lines, defaults with { Sampling = new SamplingParams { MaxTokens = 5 } }).Select(MaxTokens));
+
+        var wrong = Assert.Throws<InvalidDataException>(() => Read(Lines, defaults with { Longest = 3 }));
+        Assert.EndsWith(
+            "in.jsonl:1: its prompt has 3 tokens, and model and KV pool take 3, new ones included", wrong.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -201,12 +244,22 @@ public sealed class PromptFileTests : IDisposable
 
     private static int[] MaxTokens(PromptLine prompt) => [.. prompt.Group.Samples.Select(sample => sample.MaxTokens)];
 
-    private static PromptDefaults Defaults(int? samples) =>
-        new() { Sampling = new SamplingParams { MaxTokens = 8 }, Samples = samples, MaxModelLength = 64 };
+    private static PromptDefaults Defaults(int? samples) => new()
+    {
+        PromptField = "prompt",
+        Sampling = new SamplingParams { MaxTokens = 1000 },
+        MaxTokens = 8,
+        Samples = samples,
+        MaxModelLength = 64,
+        Longest = 64,
+    };
 
-    private IReadOnlyList<PromptLine> Read(string text, int? samples = null, ModelFiles? model = null)
+    private IReadOnlyList<PromptLine> Read(string text, int? samples = null, ModelFiles? model = null) =>
+        Read(text, Defaults(samples), model);
+
+    private IReadOnlyList<PromptLine> Read(string text, PromptDefaults defaults, ModelFiles? model = null)
     {
         File.WriteAllText(_folder.At("in.jsonl"), text);
-        return PromptFile.Read(_folder.At("in.jsonl"), model ?? ModelFiles.Read(TinyModel.Source), Defaults(samples));
+        return PromptFile.Read(_folder.At("in.jsonl"), model ?? ModelFiles.Read(TinyModel.Source), defaults);
     }
 }

@@ -51,7 +51,9 @@ public sealed class BenchJobTests
     }
 
     [Theory]
-    [InlineData("cuda", "activations of the layers", "in all with train.recompute = layers")]
+    [InlineData(
+        "cuda", "activations of the layers", "in all with train.recompute = attention-and-gate",
+        "in all with train.recompute = layers")]
     [InlineData("cpu", "the optimizer's two moments", "Not counted is what autograd keeps of a micro-batch.")]
     public async Task A_dry_run_says_what_training_needs_and_trains_nothing(string device, params string[] expected)
     {

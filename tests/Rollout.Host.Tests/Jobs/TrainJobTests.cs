@@ -72,7 +72,7 @@ public sealed class TrainJobTests : IDisposable
     public async Task A_run_that_trains_an_adapter_is_resumed_and_starts_another()
     {
         string[] settings =
-            ["lora.r=2", "lora.lora-dropout=0.1", "train.beta=0.05", "train.lr-schedule=constant", "threads=1", "eval.every=1"];
+            ["lora.r=2", "train.beta=0.05", "train.lr-schedule=constant", "threads=1", "eval.every=1"];
         var whole = await TrainAsync("whole", [.. settings, "train.steps=3"]);
         var parted = await TrainAsync("parted", [.. settings, "train.steps=1"]);
 

@@ -3,7 +3,7 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Topology.Downing;
 
 /// <summary>
-/// Decides for one member which others are downed, and when; used by <see cref="DowningActor"/>. A scheduler downs the members that the
+/// Decides for one member which others are downed, and when; used by <see cref="Topology.DowningActor"/>. A scheduler downs the members that the
 /// <see cref="Council"/> gives up, which may be itself. Any other member downs nobody but itself, when it can't reach most of
 /// the schedulers for long. A process that was frozen, or starved of time, judges nobody before it has had the full time to
 /// hear from the others again.

@@ -1,9 +1,14 @@
+using Akka.Configuration;
+
 namespace Rollout.Actors.Topology.Downing;
 
 /// <summary>The times by which <see cref="DowningJudge"/> decides.</summary>
 /// <param name="StableAfter">The schedulers decide when no link broke or healed for this long.</param>
 public sealed record DowningTimes(TimeSpan StableAfter)
 {
+    /// <param name="akka">The whole configuration of an actor system.</param>
+    public static DowningTimes Of(Config akka) => new(akka.GetTimeSpan("akka.cluster.split-brain-resolver.stable-after"));
+
     /// <summary>Between two looks at the cluster.</summary>
     public TimeSpan Tick { get; } = TimeSpan.FromTicks(Math.Min(TimeSpan.TicksPerSecond, StableAfter.Ticks / 5));
 

@@ -6,7 +6,7 @@ namespace Rollout.Actors.Topology.Downing;
 
 /// <summary>
 /// Switches off this member's failure detectors for members that are no schedulers, as this one is none: a broken link
-/// between two decoders makes neither unreachable. Used by <see cref="DowningActor"/>.
+/// between two decoders makes neither unreachable. Used by <see cref="Topology.DowningActor"/>.
 /// <para>
 /// One case needs more. The cluster's leader lets members in and out once it knows that all have seen the latest gossip, and
 /// Akka passes that knowledge on over a third member by chance only. While a member waits for a leader that this member

@@ -5,7 +5,7 @@ using Akka.Remote;
 namespace Rollout.Actors.Topology.Downing;
 
 /// <summary>
-/// Akka's failure detector for one other member, which can be switched off: <see cref="DowningActor"/> does so where neither
+/// Akka's failure detector for one other member, which can be switched off: <see cref="Topology.DowningActor"/> does so where neither
 /// end is a scheduler. Such members need not reach each other, and a broken link between them must not hold up the cluster.
 /// </summary>
 public sealed class LinkDetector : PhiAccrualFailureDetector

@@ -4,48 +4,53 @@ using Akka.Event;
 using Akka.Remote;
 using Rollout.Actors.Protocol;
 using Rollout.Actors.Settings;
+using Rollout.Actors.Topology.Downing;
 
-namespace Rollout.Actors.Topology.Downing;
+namespace Rollout.Actors.Topology;
 
 /// <summary>
-/// Runs on every member and downs the members that its <see cref="DowningJudge"/> gives up. It feeds the judge with what this member's
-/// failure detector says of the others and, on a scheduler, with the reports of the other schedulers.
+/// Runs on every member, from before it joins, and downs the members that its <see cref="DowningJudge"/> gives up. It feeds the
+/// judge with what this member's failure detector says of the others and, on a scheduler, with the reports of the other
+/// schedulers. It takes the place of Akka's split-brain resolver, which downs both ends of a single broken link.
 /// </summary>
 public sealed class DowningActor : ReceiveActor, IWithTimers
 {
-    private readonly Cluster _cluster;
+    /// <summary>The actor's name below /user, in every member.</summary>
+    public const string Name = "downing";
+
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly IActorRef _membership;
     private readonly DowningTimes _times;
     private readonly DowningJudge _judge;
     private readonly bool _isScheduler;
-    private readonly Dictionary<UniqueAddress, Member> _members = [];
+    private IReadOnlyCollection<Member> _members = [];
     private readonly IgnoredLinks _ignored;
     private readonly HashSet<HostId> _downed = [];
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly long _started = TimeProvider.System.GetTimestamp();
 
-    public DowningActor(Cluster cluster, DowningTimes times)
+    /// <param name="times">The times to wait.</param>
+    /// <param name="membership">Asked for the members.</param>
+    public DowningActor(DowningTimes times, IActorRef membership)
     {
-        _cluster = cluster;
-        _times = times;
-        _judge = new DowningJudge(Hosts.IdOf(cluster.SelfUniqueAddress), times);
-        _ignored = new IgnoredLinks(cluster);
-        _isScheduler = cluster.Settings.Roles.Contains(ClusterRoles.Scheduler);
-        Receive<ClusterEvent.MemberRemoved>(removed => _members.Remove(removed.Member.UniqueAddress));
-        Receive<ClusterEvent.IMemberEvent>(change => _members[change.Member.UniqueAddress] = change.Member);
+        (_times, _membership) = (times, membership);
+        _judge = new DowningJudge(Hosts.IdOf(_cluster.SelfUniqueAddress), times);
+        _ignored = new IgnoredLinks(_cluster);
+        _isScheduler = _cluster.SelfRoles.Contains(ClusterRoles.Scheduler);
+        Receive<MembersSeen>(now => _members = now.Members);
         Receive<Tick>(_ => Look());
         Receive<LinkReport>(report => _judge.Accept(report.Rows));
         Receive<LinkDetector.Started>(started => _ignored.Add(started.Detector));
         Receive<ThisActorSystemQuarantinedEvent>(refused =>
         {
-            if (_members.Values.FirstOrDefault(member => member.Address.Equals(refused.RemoteAddress)) is { } member)
+            if (_members.FirstOrDefault(member => member.Address.Equals(refused.RemoteAddress)) is { } member)
                 _judge.AcceptRefusal(Hosts.IdOf(member.UniqueAddress));
         });
     }
 
-    /// <param name="cluster">The cluster extension, which is still being made.</param>
-    /// <param name="times">The times to wait.</param>
-    public static Props Props(Cluster cluster, DowningTimes times) =>
-        Akka.Actor.Props.Create(() => new DowningActor(cluster, times));
+    /// <inheritdoc cref="DowningActor(DowningTimes, IActorRef)"/>
+    public static Props Props(DowningTimes times, IActorRef membership) =>
+        Akka.Actor.Props.Create(() => new DowningActor(times, membership)).WithDispatcher("akka.actor.internal-dispatcher");
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -53,27 +58,22 @@ public sealed class DowningActor : ReceiveActor, IWithTimers
     {
         Context.System.EventStream.Subscribe(Self, typeof(LinkDetector.Started));
         Context.System.EventStream.Subscribe(Self, typeof(ThisActorSystemQuarantinedEvent));
-        _cluster.Subscribe(
-            Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent));
+        _membership.Tell(new WatchMembers());
         Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, _times.Tick);
     }
 
-    protected override void PostStop()
-    {
-        Context.System.EventStream.Unsubscribe(Self);
-        _cluster.Unsubscribe(Self);
-    }
+    protected override void PostStop() => Context.System.EventStream.Unsubscribe(Self);
 
     private void Look()
     {
         Member[] members =
         [
-            .. _members.Values
-                .Where(member => member.Status is not (MemberStatus.Exiting or MemberStatus.Down or MemberStatus.Removed))
+            .. _members
+                .Where(member => member.Status is not (MemberStatus.Exiting or MemberStatus.Down))
                 .Order(Member.AgeOrdering),
         ];
         if (!_isScheduler)
-            _ignored.Update(_members.Values);
+            _ignored.Update(_members);
         var lost = _judge.Look(
             TimeProvider.System.GetElapsedTime(_started),
             [.. members.Select(ToJudged)],
@@ -99,7 +99,7 @@ public sealed class DowningActor : ReceiveActor, IWithTimers
     {
         var report = new LinkReport(_judge.Rows);
         foreach (var member in members.Where(member => member.HasRole(ClusterRoles.Scheduler) && !IsSelf(member)))
-            Context.ActorSelection(member.Address + Self.Path.ToStringWithoutAddress()).Tell(report);
+            Hosts.Find(Context.System, Hosts.IdOf(member.UniqueAddress), Name).Tell(report);
     }
 
     private void Down(Member member)
