@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains config/smoke.conf for STEPS steps and prints how fast the process's resident memory grows, native memory included:
 # the slope of a least-squares line through samples of VmRSS, in KiB a step. The first half of the steps is warm-up: the
-# runtime and libtorch fill their pools for about 1,000 steps. Each step's metrics stay in memory for the plots, some KiB.
+# runtime compiles what runs often again, and libtorch fills its pools, for about 1,000 steps.
 # Usage: bench/memory-slope.sh [STEPS], 3000 unless given. The host must be built: dotnet build -c Release src/Rollout.Host
 set -eu
 cd "$(dirname "$0")/.."

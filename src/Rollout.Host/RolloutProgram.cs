@@ -5,6 +5,8 @@ using Rollout.Host.Commands;
 using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
+using Rollout.Host.Serve;
+using Rollout.Host.Setup;
 
 namespace Rollout.Host;
 
@@ -26,8 +28,12 @@ internal static class RolloutProgram
         Pretrain = PretrainJob.RunAsync,
         Sft = SftJob.RunAsync,
         Generate = GenerateJob.RunAsync,
+        Serve = ServeJob.RunAsync,
         Bench = BenchJob.RunAsync,
         Host = HostJob.RunAsync,
+        Init = InitJob.RunAsync,
+        Config = ConfigJob.RunAsync,
+        Doctor = DoctorJob.RunAsync,
     };
 
     /// <param name="arguments">The command line without the program's name.</param>
@@ -44,7 +50,7 @@ internal static class RolloutProgram
         }
         catch (Exception thrown)
         {
-            return new ErrorReport(error, ErrorReport.TraceWanted, BadInput, Failures).Write(thrown);
+            return new ErrorReport(error, ErrorReport.TraceWanted, stop.ExitCode, BadInput, Failures).Write(thrown);
         }
     }
 

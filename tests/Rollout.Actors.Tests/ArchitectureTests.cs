@@ -65,7 +65,7 @@ public sealed partial class ArchitectureTests
             select type.Groups["name"].Value;
         Assert.Equal(
             [
-                "CausalLm", "CheckpointStore", "DeviceIntake", "DurableFiles", "HuggingFaceModel",
+                "CausalLm", "CheckpointStore", "CudaPart", "CudaParts", "DeviceIntake", "DurableFiles", "HuggingFaceModel",
                 "LibTorch", "MemoryNeed", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights",
                 "SamplingRng",
                 "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",

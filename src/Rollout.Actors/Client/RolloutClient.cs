@@ -46,4 +46,35 @@ public sealed class RolloutClient(ActorSystem system, IActorRef scheduler)
             system.Stop(session);
         }
     }
+
+    /// <summary>
+    /// Submits a few groups and gives the tokens of their samples as they come: while a group grows if it is
+    /// <see cref="GroupRequest.Streamed"/>, else with its outcome. Ends when all samples have ended. Whoever stops reading
+    /// cancels the rest.
+    /// </summary>
+    /// <param name="groups">At least one, with different ids whose client is 0.</param>
+    /// <param name="required">The only weights that they may be decoded with; null for any.</param>
+    /// <param name="fingerprint">The only model and tokenizer that they may be decoded with; null for any.</param>
+    /// <param name="cancellation">Cancels what is on its way.</param>
+    /// <exception cref="GroupFailedException">A group could not be sampled; the others are cancelled.</exception>
+    public async IAsyncEnumerable<SampleNews> SampleAsync(
+        IReadOnlyList<GroupRequest> groups,
+        Policy? required = null,
+        string? fingerprint = null,
+        [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        // Never holds more than the samples' tokens.
+        var news = Channel.CreateUnbounded<SampleNews>(new UnboundedChannelOptions { SingleReader = true });
+        var session = system.ActorOf(
+            StreamSession.Props(groups, new Submitter(scheduler, required, fingerprint), news.Writer));
+        try
+        {
+            await foreach (var one in news.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
+                yield return one;
+        }
+        finally
+        {
+            system.Stop(session);
+        }
+    }
 }

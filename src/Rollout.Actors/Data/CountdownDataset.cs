@@ -4,13 +4,14 @@ namespace Rollout.Actors.Data;
 
 /// <summary>
 /// The numbers game: reach the target with + - * / from given numbers, each used once. The prompt is "3 5 8 2 = 35" and a
-/// line feed; the fields are "numbers" and "target", which the reward <c>countdown</c> reads, and "answer", a search that
-/// finds a solution (<see cref="CountdownTrace"/>), for supervised learning. A tenth of all choices of numbers is held out
+/// line feed; the fields are "numbers" and "target", which the reward <c>countdown</c> reads, and "answer", a search
+/// for a solution (<see cref="CountdownTrace"/>), for supervised learning. A tenth of all choices of numbers is held out
 /// of training, whatever their order and the target. It is the same for every seed, and so are the held-out prompts.
 /// </summary>
 public sealed class CountdownDataset : IPromptSource
 {
     private const ulong HeldOutKey = 0x636F756E74;   // The same problems in every run.
+    private const ulong GivingUpKey = 0x67697665;    // Another draw than that of the tries.
     private const int DrawsPerHeldOut = 1_000;
 
     private readonly CountdownSettings _settings;
@@ -76,11 +77,12 @@ public sealed class CountdownDataset : IPromptSource
         var numbers = string.Join(' ', problem.Numbers);
         var tries = _settings.MinTries
             + SplitMix64.Below(_settings.MaxTries - _settings.MinTries + 1, SplitMix64.Mix(problem.Key));
+        var givesUp = Math.ScaleB(SplitMix64.Mix(problem.Key, GivingUpKey) >> 11, -53) < _settings.GiveUp;
         return new PromptItem($"{numbers} = {problem.Target}", $"{numbers} = {problem.Target}\n", new Dictionary<string, string>
         {
             ["numbers"] = numbers,
             ["target"] = $"{problem.Target}",
-            ["answer"] = CountdownTrace.Write(problem.Numbers, problem.Target, tries, problem.Key),
+            ["answer"] = CountdownTrace.Write(problem.Numbers, problem.Target, tries, givesUp, problem.Key),
         });
     }
 

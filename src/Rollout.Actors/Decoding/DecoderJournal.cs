@@ -33,6 +33,7 @@ public sealed partial class DecoderJournal
     private bool _offeredAll;
     private bool _isListed = true;      // the scheduler knows of every sample here
     private long _number;
+    private int _streams;               // unfinished samples of streamed groups
 
     /// <summary>The epoch of the scheduler that it follows; 0 at first.</summary>
     public SchedulerEpoch Epoch { get; private set; }
@@ -45,6 +46,9 @@ public sealed partial class DecoderJournal
 
     /// <summary>Samples or groups have ended, and the scheduler doesn't know.</summary>
     public bool HasNews => _ended.Count > 0 || _rejected.Count > 0;
+
+    /// <summary>Some unfinished samples are shown while they grow.</summary>
+    public bool HasStreams => _streams > 0;
 
     /// <summary>Unfinished samples, and finished ones that are kept.</summary>
     public int HeldSamples => _entries.Count;
@@ -63,14 +67,17 @@ public sealed partial class DecoderJournal
     /// <param name="start">What the scheduler knows of it.</param>
     /// <param name="assignment">The assignment that it is reported under.</param>
     /// <param name="required">The only weights that it may be sampled with; null for any.</param>
-    public bool Assign(GroupId group, SampleStart start, AssignmentId assignment, Policy? required = null)
+    /// <param name="streamed">See <see cref="GroupRequest"/>.</param>
+    public bool Assign(
+        GroupId group, SampleStart start, AssignmentId assignment, Policy? required = null, bool streamed = false)
     {
         var id = new SequenceId(group, start.Sample);
         var wasHeld = _entries.TryGetValue(id, out var held);
         if (wasHeld)
             Remove(held!);
-        var entry = new JournalEntry(id, assignment, required) { Known = start.Sampled.Count };
+        var entry = new JournalEntry(id, assignment, required, streamed) { Known = start.Sampled.Count };
         _entries.Add(id, entry);
+        _streams += streamed ? 1 : 0;
         if (!_groups.TryGetValue(group, out var members))
             _groups.Add(group, members = []);
         members.Add(entry);
@@ -96,12 +103,14 @@ public sealed partial class DecoderJournal
     /// <param name="policy">The policy that it decodes with.</param>
     /// <param name="underway">Unfinished sequences; null reports only what has ended.</param>
     /// <param name="load">How full the device is.</param>
+    /// <param name="onlyStreams">Of the unfinished sequences that the scheduler knows, report only those of streamed groups.</param>
     public DecoderReport? Report(
         DecoderId decoder,
         int incarnation,
         Policy policy,
         IEnumerable<Sequence>? underway,
-        DeviceLoad load)
+        DeviceLoad load,
+        bool onlyStreams = false)
     {
         if (_out is not null)
             return _out;
@@ -117,7 +126,7 @@ public sealed partial class DecoderJournal
             if (more)
                 break;
             if (_entries.TryGetValue(sequence.Id, out var entry)
-                && (!entry.IsListed || sequence.SampledCount > entry.Known))
+                && (!entry.IsListed || (sequence.SampledCount > entry.Known && (entry.IsStreamed || !onlyStreams))))
             {
                 more = !Add(entry, sequence.SampledCount, sequence.Sampled, end: null);
             }
@@ -189,6 +198,7 @@ public sealed partial class DecoderJournal
         if (!_entries.TryGetValue(id, out var entry) || entry.End is not null)
             return;
         entry.End = end;
+        _streams -= entry.IsStreamed ? 1 : 0;
         entry.Place = _ended.AddLast(entry);
     }
 
@@ -196,6 +206,7 @@ public sealed partial class DecoderJournal
     {
         // A late acknowledgement of this entry must not touch another one of the same id.
         entry.Assignment = default;
+        _streams -= entry is { IsStreamed: true, End: null } ? 1 : 0;
         RemoveFromNews(entry);
         _entries.Remove(entry.Id);
         var members = _groups[entry.Id.Group];

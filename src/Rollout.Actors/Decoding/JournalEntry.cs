@@ -9,12 +9,15 @@ namespace Rollout.Actors.Decoding;
 internal sealed record JournalEnd(SampledTokens Sampled, FinishReason? Finished);
 
 /// <summary>One sample of a <see cref="DecoderJournal"/>.</summary>
-internal sealed class JournalEntry(SequenceId id, AssignmentId assignment, Policy? required)
+internal sealed class JournalEntry(SequenceId id, AssignmentId assignment, Policy? required, bool streamed)
 {
     public SequenceId Id { get; } = id;
 
     /// <summary>The only weights that it may be sampled with; null for any.</summary>
     public Policy? RequiredPolicy { get; } = required;
+
+    /// <summary>Its client shows its tokens as they come.</summary>
+    public bool IsStreamed { get; } = streamed;
 
     public AssignmentId Assignment { get; set; } = assignment;
 

@@ -107,12 +107,15 @@ internal sealed partial class SchedulerLink(
         EndDrainIfDone();
     }
 
-    /// <summary>Reports what ended with a step.</summary>
+    /// <summary>Reports what ended with a step, and the new tokens of streamed groups.</summary>
     /// <param name="availableBlocks">Blocks of the pool that nobody holds.</param>
     public void StepDone(int availableBlocks)
     {
         _availableBlocks = availableBlocks;
-        ReportNews();
+        if (_journal is { HasStreams: true, IsReportOut: false })
+            Report(unfinishedToo: true, onlyStreams: true);
+        else
+            ReportNews();
     }
 
     /// <summary>Reports the tokens since the last report.</summary>
@@ -137,7 +140,7 @@ internal sealed partial class SchedulerLink(
         foreach (var start in assign.Samples)
         {
             // The scheduler goes on from what it knows, not from what an earlier assignment has here.
-            if (_journal.Assign(group, start, assign.Assignment, assign.RequiredPolicy))
+            if (_journal.Assign(group, start, assign.Assignment, assign.RequiredPolicy, assign.Group.Streamed))
                 engine.Recall(group, [start.Sample], runningToo: true);
         }
         engine.Add(assign.Group, assign.Samples);
@@ -163,14 +166,15 @@ internal sealed partial class SchedulerLink(
             Report(unfinishedToo: false);
     }
 
-    private void Report(bool unfinishedToo)
+    private void Report(bool unfinishedToo, bool onlyStreams = false)
     {
         TakeOutcomes();
         if (_policy is not { } policy)
             return;
         var (running, waiting) = engine.CountSequences();
         var load = new DeviceLoad(running, waiting, _availableBlocks);
-        if (_journal.Report(setup.Id, incarnation, policy, unfinishedToo ? engine.Sequences : null, load) is not { } report)
+        var underway = unfinishedToo ? engine.Sequences : null;
+        if (_journal.Report(setup.Id, incarnation, policy, underway, load, onlyStreams) is not { } report)
             return;
         _saidMore = report.More;
         _reportTo.Tell(report, decoder);

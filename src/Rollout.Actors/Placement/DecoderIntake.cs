@@ -74,7 +74,10 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             return;
         }
         if (slot.Count > before)
+        {
             group.ProgressAt = decoder.ProgressAt = now;
+            book.Groups.NoteGrowth(group);
+        }
         if (progress.Finished is { } finished)
             Finish(decoder, group, slot, finished);
         else if (progress.HandedBack)
@@ -102,6 +105,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
         decoder.Remove(group, slot);
         slot.Finish(reason);
         group.Unfinished--;
+        book.Groups.NoteGrowth(group);
         if (group.Request is { } request)
             book.Room.LearnLength(slot.Count, request.Samples[slot.Sample].MaxTokens);
         book.EndIfComplete(group);

@@ -165,6 +165,7 @@ public sealed partial class GroupBook
         EndIfComplete(group);
         if (group.Outcome is not null)
             return;
+        Groups.NoteGrowth(group);
         Groups.StartClock(group);
         Work.Enqueue(group);
     }

@@ -19,6 +19,7 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
 
     private readonly Dictionary<GroupId, RolloutGroup> _groups = [];
     private readonly List<RolloutGroup> _ended = [];
+    private readonly List<RolloutGroup> _grown = [];
     private readonly SortedSet<RolloutGroup> _byDue = new(Comparer<RolloutGroup>.Create(
         (one, other) => (one.Due, one.Arrival).CompareTo((other.Due, other.Arrival))));
 
@@ -57,6 +58,26 @@ public sealed class GroupRegister(Func<TimeSpan> now, TimeSpan groupTimeout)
         group.ProgressAt = Now;
         if (group is { Request: not null, Outcome: null } && Find(group.Id) == group)
             SetDue(group, group.ProgressAt + groupTimeout);
+    }
+
+    /// <summary>Notes new tokens of a group: the client of a streamed one is told.</summary>
+    public void NoteGrowth(RolloutGroup group)
+    {
+        if (group is not { HasGrown: false, Request.Streamed: true })
+            return;
+        group.HasGrown = true;
+        _grown.Add(group);
+    }
+
+    /// <summary>Streamed groups with new tokens since the last call, without those that have ended.</summary>
+    public IReadOnlyList<RolloutGroup> TakeGrown()
+    {
+        if (_grown.Count == 0)
+            return [];
+        var grown = _grown.Where(group => group.Outcome is null).ToArray();
+        _grown.ForEach(group => group.HasGrown = false);
+        _grown.Clear();
+        return grown;
     }
 
     /// <summary>Ends a group; its outcome is kept until it is removed.</summary>

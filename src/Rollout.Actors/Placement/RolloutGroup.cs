@@ -44,6 +44,9 @@ public sealed class RolloutGroup(GroupId id, long arrival)
     /// <summary>It may be what makes decoders fail: before its last try it is kept apart from other suspects.</summary>
     public bool IsSuspect => Losses >= MostLosses - 1;
 
+    /// <summary>It is streamed, and its client has not been told of all tokens.</summary>
+    public bool HasGrown { get; set; }
+
     /// <summary>When <see cref="GroupRegister"/> looks at it.</summary>
     public TimeSpan Due { get; set; }
 

@@ -8,6 +8,8 @@ public sealed class SampleSlot(int sample)
 {
     private SampledTokensBuilder _sampled = new();
     private FinishReason _reason;
+    private int _told;              // tokens that the client of a streamed group was told
+    private bool _toldEnd;
 
     /// <summary>Its number in the group.</summary>
     public int Sample { get; } = sample;
@@ -36,7 +38,7 @@ public sealed class SampleSlot(int sample)
     public void Release() => (Decoder, ReservedBlocks) = (null, 0);
 
     /// <summary>Forgets its tokens: a decoder that works on it already reports its own.</summary>
-    public void Clear() => _sampled = new SampledTokensBuilder();
+    public void Clear() => (_sampled, _told) = (new SampledTokensBuilder(), 0);
 
     /// <summary>Appends tokens that aren't known yet. False if tokens before them are missing.</summary>
     public bool Append(SampleProgress progress)
@@ -55,6 +57,16 @@ public sealed class SampleSlot(int sample)
         Release();
         IsFinished = true;
         _reason = reason;
+    }
+
+    /// <summary>What is new since the last call; null if nothing is.</summary>
+    public SampleSlice? TakeNews()
+    {
+        if (_told == Count && _toldEnd == IsFinished)
+            return null;
+        var news = new SampleSlice(Sample, _told, _sampled.Slice(_told, Count - _told), IsFinished ? _reason : null);
+        (_told, _toldEnd) = (Count, IsFinished);
+        return news;
     }
 
     /// <summary>What a decoder needs to go on.</summary>

@@ -41,6 +41,19 @@ public readonly record struct GroupProgress(GroupId Id, long Tokens);
 /// </summary>
 public sealed record OutcomesKept(SchedulerEpoch Epoch, GroupId[] Groups) : IClientMessage, IWireMessage;
 
+/// <summary>
+/// To the client of a streamed group: new tokens of samples. Not repeated: the group's outcome has all tokens, so a lost
+/// message delays them.
+/// </summary>
+public sealed record SamplesGrew(SchedulerEpoch Epoch, GroupId Id, SampleSlice[] Samples) : IClientMessage, IWireMessage;
+
+/// <summary>Consecutive tokens of one sample.</summary>
+/// <param name="Sample">Its number in the group.</param>
+/// <param name="Start">How many of its tokens come before these.</param>
+/// <param name="Sampled">The tokens.</param>
+/// <param name="Finished">Why it ended with these tokens; null if it has not.</param>
+public sealed record SampleSlice(int Sample, int Start, SampledTokens Sampled, FinishReason? Finished = null);
+
 /// <summary>The outcome of a submitted group, inside the client's process.</summary>
 public abstract record GroupOutcome(GroupId Id);
 

@@ -10,7 +10,8 @@ public interface ISchedulerMessage;
 /// <param name="Id">Unique in the run; with the seed and the sample's number it determines every token.</param>
 /// <param name="Prompt">Token ids, at least one.</param>
 /// <param name="Samples">One entry a sample.</param>
-public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Samples);
+/// <param name="Streamed">Its client shows samples while they grow: tokens are reported after every decode step.</param>
+public sealed record GroupRequest(GroupId Id, int[] Prompt, SamplingParams[] Samples, bool Streamed = false);
 
 /// <summary>
 /// From a client. Answered, to the sender, by <see cref="CompletionsReady"/> (one or more, with all samples together),

@@ -81,9 +81,11 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     /// <summary>Cancels the groups of a client that has stopped.</summary>
     public void CancelAllOf(IActorRef client) => Cancel(_roster.Remove(client));
 
-    /// <summary>Tells clients of what has ended, and calls groups that there is room for.</summary>
+    /// <summary>Tells clients of what has grown or ended, and calls groups that there is room for.</summary>
     public void SendAll()
     {
+        foreach (var group in book.Groups.TakeGrown())
+            Tell(group);
         foreach (var group in book.TakeEnded())
             Answer(group);
         var called = book.TakeCalled();
@@ -128,13 +130,30 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             return;
         }
         var completions = ((GroupFinished)group.Outcome!).Completions;
-        for (var start = 0; start < completions.Length;)
+        foreach (var part in Parts(completions, completion => completion.Tokens.Length))
+            client.Tell(new CompletionsReady(epoch, group.Id, completions.Length, part));
+    }
+
+    /// <summary>Tells the client of a streamed group, if it has one, of new tokens.</summary>
+    private void Tell(RolloutGroup group)
+    {
+        if (_roster.Of(group.Id) is not { } client)
+            return;
+        SampleSlice[] news = [.. group.Slots.Select(slot => slot.TakeNews()).OfType<SampleSlice>()];
+        foreach (var part in Parts(news, slice => slice.Sampled.Count))
+            client.Tell(new SamplesGrew(epoch, group.Id, part));
+    }
+
+    /// <summary>Cuts samples into parts that fit a message.</summary>
+    private static IEnumerable<T[]> Parts<T>(T[] samples, Func<T, int> tokensOf)
+    {
+        for (var start = 0; start < samples.Length;)
         {
             var (end, tokens) = (start, 0L);
             do
-                tokens += completions[end++].Tokens.Length;
-            while (end < completions.Length && tokens + completions[end].Tokens.Length <= AnsweredTokens);
-            client.Tell(new CompletionsReady(epoch, group.Id, completions.Length, completions[start..end]));
+                tokens += tokensOf(samples[end++]);
+            while (end < samples.Length && tokens + tokensOf(samples[end]) <= AnsweredTokens);
+            yield return samples[start..end];
             start = end;
         }
     }

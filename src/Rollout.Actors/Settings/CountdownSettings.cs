@@ -27,6 +27,9 @@ public sealed record CountdownSettings : DatasetSettings
     /// <summary>The most tries of a search.</summary>
     public required int MaxTries { get; init; }
 
+    /// <summary>The share of searches that give up.</summary>
+    public required double GiveUp { get; init; }
+
     public static CountdownSettings From(ConfigSection section)
     {
         var (minNumbers, maxNumbers) = Range(section, "min-numbers", "max-numbers", Bounds.Between(3, 4));
@@ -41,6 +44,7 @@ public sealed record CountdownSettings : DatasetSettings
             MaxTarget = section.Whole("max-target", Bounds.Between(10, 999)),
             MinTries = minTries,
             MaxTries = maxTries,
+            GiveUp = section.Number("give-up", Bounds.Between(0.0, 1)),
         };
     }
 

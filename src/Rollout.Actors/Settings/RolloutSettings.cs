@@ -70,6 +70,8 @@ public sealed partial record RolloutSettings
 
     public required ClusterSettings Cluster { get; init; }
 
+    public required ServeSettings Serve { get; init; }
+
     /// <summary>Reads and checks every key.</summary>
     /// <exception cref="ConfigurationException">A value is of the wrong type or out of its range.</exception>
     public static RolloutSettings From(ConfigTree tree)
@@ -98,6 +100,7 @@ public sealed partial record RolloutSettings
             Barrier = BarrierSettings.From(section.Section("barrier")),
             Output = OutputSettings.From(section.Section("output")),
             Cluster = ClusterSettings.From(section.Section("cluster")),
+            Serve = ServeSettings.From(section.Section("serve")),
         };
     }
 

@@ -65,6 +65,9 @@ public sealed record TrainerSettings
     /// <summary>On a GPU, train with operations that give the same result in every run.</summary>
     public required bool Deterministic { get; init; }
 
+    /// <summary>Keep the optimizer's state in host memory.</summary>
+    public required bool Offload { get; init; }
+
     /// <summary>On a GPU, compute forward and backward by libtorch's autograd, and not by kernels.</summary>
     public required bool Autograd { get; init; }
 
@@ -113,6 +116,7 @@ public sealed record TrainerSettings
         AdamEpsilon = section.Number("adam-epsilon", Bounds.Above(0)),
         MaxGradNorm = section.Number("max-grad-norm", Bounds.AtLeast(0)),
         Deterministic = section.Bool("deterministic"),
+        Offload = section.Bool("offload"),
         Autograd = section.Bool("autograd"),
         Recompute = section.Choice<Recomputation>("recompute"),
         RewardLimits = RewardLimits.From(section),
@@ -172,6 +176,7 @@ public sealed record TrainerSettings
         AdamEpsilon = AdamEpsilon,
         MaxGradNorm = MaxGradNorm,
         Deterministic = Deterministic,
+        Offload = Offload,
         Autograd = Autograd,
         Recompute = Recompute,
     };

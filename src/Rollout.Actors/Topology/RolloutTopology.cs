@@ -169,15 +169,7 @@ public sealed class RolloutTopology : IAsyncDisposable
         IWeightPublisher? publisher = null)
     {
         var policy = new Policy(Random.Shared.NextInt64(1, long.MaxValue), version);
-        var barrier = System.ActorOf(
-            StepBarrierActor.Props(
-                _settings.Barrier,
-                Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress),
-                policy,
-                publisher?.Publish(policy),
-                _membership),
-            BarrierProxy.BarrierName);
-        _barrierProxy.Tell(new LookForBarrier());
+        var barrier = AddBarrier(policy, publisher);
         var scorer = System.ActorOf(RewardActor.Props(tokenizer, rewards, job.Train.RewardLimits), "rewards");
         var trainer = System.ActorOf(
             TrainerActor.Props(new TrainerSetup(job, CreateTrainer, policy.Run, publisher), Scheduler, scorer, barrier),
@@ -193,6 +185,16 @@ public sealed class RolloutTopology : IAsyncDisposable
             Volatile.Write(ref _checkpointBytes, created.CheckpointBytes);
             return created;
         }
+    }
+
+    /// <summary>Adds the step barrier and a policy keeper, in place of a trainer.</summary>
+    /// <param name="version">The weights at the start.</param>
+    /// <param name="load">See <see cref="PolicyKeeperActor"/>.</param>
+    public PolicyClient AddPolicyKeeper(PolicyVersion version, Func<string, PolicyVersion, Task> load)
+    {
+        var policy = new Policy(Random.Shared.NextInt64(1, long.MaxValue), version);
+        return new PolicyClient(System.ActorOf(
+            PolicyKeeperActor.Props(policy, AddBarrier(policy, publisher: null), load), "policy-keeper"));
     }
 
     /// <summary>The scheduler's report, when there is a decoder.</summary>
@@ -244,6 +246,20 @@ public sealed class RolloutTopology : IAsyncDisposable
     {
         await MemberStart.LeaveAsync(System).ConfigureAwait(false);
         Certificates?.Dispose();
+    }
+
+    private IActorRef AddBarrier(Policy policy, IWeightPublisher? publisher)
+    {
+        var barrier = System.ActorOf(
+            StepBarrierActor.Props(
+                _settings.Barrier,
+                Hosts.IdOf(Cluster.Get(System).SelfUniqueAddress),
+                policy,
+                publisher?.Publish(policy),
+                _membership),
+            BarrierProxy.BarrierName);
+        _barrierProxy.Tell(new LookForBarrier());
+        return barrier;
     }
 
     private void Fail(string reason)

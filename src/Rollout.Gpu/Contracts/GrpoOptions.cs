@@ -74,6 +74,9 @@ public sealed record GrpoOptions
     /// <summary>On a GPU, compute forward and backward by libtorch's autograd, as on a CPU, and not by kernels.</summary>
     public bool Autograd { get; init; }
 
+    /// <summary>Keep the optimizer's state in host memory: moments, and float32 copies of narrow weights.</summary>
+    public bool Offload { get; init; }
+
     /// <summary>On a GPU, what the backward pass by kernels computes again in place of keeping it.</summary>
     public Recomputation Recompute { get; init; }
 

@@ -12,4 +12,11 @@ public sealed record SupervisedFit(double Loss, double TokenAccuracy, double Exa
 /// <param name="Fit">Measured with the weights before the step.</param>
 /// <param name="GradientNorm">The L2 norm of the gradient before clipping.</param>
 /// <param name="LearningRate">The step's rate.</param>
-public sealed record SupervisedStep(SupervisedFit Fit, double GradientNorm, double LearningRate);
+public sealed record SupervisedStep(SupervisedFit Fit, double GradientNorm, double LearningRate)
+{
+    /// <summary>Why the weights were left as they are; null where they were changed.</summary>
+    public string? Skipped { get; init; }
+
+    /// <summary>How often a micro-batch was split because it did not fit into memory.</summary>
+    public int MicroBatchSplits { get; init; }
+}

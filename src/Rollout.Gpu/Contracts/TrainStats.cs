@@ -41,6 +41,9 @@ public sealed record TrainStats
     /// </summary>
     public double ImportanceWeightMean { get; init; }
 
+    /// <summary>The smallest of them.</summary>
+    public double ImportanceWeightMin { get; init; }
+
     /// <summary>The largest of them.</summary>
     public double ImportanceWeightMax { get; init; }
 
@@ -48,7 +51,8 @@ public sealed record TrainStats
     public double ImportanceOutside { get; init; }
 
     /// <summary>
-    /// Mean KL estimate against the reference policy over the loss's tokens; 0 without a reference.
+    /// Mean KL estimate against the reference policy over the sampled tokens of the batch before its first update; 0 without
+    /// a reference, NaN without a token.
     /// </summary>
     public required double Kl { get; init; }
 
@@ -75,6 +79,9 @@ public sealed record TrainStats
 
     /// <summary>Groups whose rewards were all equal; without a KL term they add nothing to the gradient.</summary>
     public required int EqualRewardGroups { get; init; }
+
+    /// <summary>[completions, group after group] each one's advantage.</summary>
+    public float[] Advantages { get; init; } = [];
 
     /// <summary>Seconds in forward, backward and optimizer.</summary>
     public required double Seconds { get; init; }

@@ -115,6 +115,9 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)]
     internal static partial int cuStreamSynchronize(nint stream);
 
+    [LibraryImport(Library)]
+    internal static partial int cuStreamWaitEvent(nint stream, nint awaited, uint flags);
+
     [LibraryImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
     internal static partial int cuStreamBeginCapture(nint stream, int mode);
 

@@ -1,11 +1,14 @@
 namespace Rollout.Gpu.Interop;
 
-/// <summary>A timed point in a stream's work. Hosts wait for it and measure the time between two of them.</summary>
+/// <summary>A timed point in a stream's work. Hosts and other streams wait for it; hosts measure the time between two of them.</summary>
 internal sealed class CudaEvent : IDisposable
 {
     private const uint Timed = 0;
 
     private nint _handle;
+
+    /// <summary>The driver's CUevent.</summary>
+    public nint Handle => _handle;
 
     public CudaEvent() => CudaException.Check(CudaDriver.cuEventCreate(out _handle, Timed), "make an event");
 

@@ -33,6 +33,10 @@ internal sealed class CudaStream : IDisposable
     /// <summary>Waits likewise and ignores failures, so that the memory that the work used can be freed.</summary>
     public void Settle() => _ = CudaDriver.cuStreamSynchronize(_handle);
 
+    /// <summary>Lets all work queued from here on wait for an event. One that was never recorded has happened.</summary>
+    public void Wait(CudaEvent awaited) =>
+        CudaException.Check(CudaDriver.cuStreamWaitEvent(_handle, awaited.Handle, 0), "let a stream wait");
+
     /// <summary>Copies from host to device. The host memory is pinned and stays as it is until the copy is done.</summary>
     public void CopyToDevice(nint to, nint from, long bytes) =>
         Copy(CudaDriver.cuMemcpyHtoDAsync(to, from, (nuint)bytes, _handle), bytes);

@@ -8,27 +8,32 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// AdamW (Loshchilov and Hutter 2019; the formulas and the order of torch.optim.AdamW) with global gradient clipping.
 /// Parameters of less than 32 bits get a float32 master copy and float32 gradient sums: a bfloat16 weight would lose
-/// a step of 1e-6. A weight takes 16 bytes in float32 and up to 20 in bfloat16, the weight included. Weights stay
-/// finite, or the step throws.
+/// a step of 1e-6. A weight takes 16 bytes in float32 and up to 20 in bfloat16, the weight and its gradient included, of which
+/// 8 and 12 may be in host memory. Weights stay finite, or the step throws.
 /// </summary>
 internal sealed class AdamW : IDisposable
 {
     private const string StepTensor = "step";
+    private const string MasterPrefix = "master.";
 
     private readonly AdamWSlot[] _slots;
     private readonly AdamWOptions _options;
+    private readonly IAdamWState _state;
     private readonly FusedAdamW? _fused;
 
     /// <param name="parameters">What it changes; the tensors stay the caller's.</param>
     /// <param name="options">Rates of the moments and decay.</param>
-    public AdamW(IEnumerable<OptimizedParameter> parameters, AdamWOptions options)
+    /// <param name="offload">How the state comes from host memory; null keeps it beside the weights.</param>
+    /// <exception cref="DeviceException">The host has too little memory for the state, or the device fails.</exception>
+    public AdamW(IReadOnlyList<OptimizedParameter> parameters, AdamWOptions options, OffloadPlan? offload = null)
     {
         using var noGradient = no_grad();
         _options = options;
         _slots = [.. parameters.Select(parameter => new AdamWSlot(parameter))];
-        // One launch for all, where each keeps its memory: on a GPU, in bfloat16.
+        _state = offload is null ? new ResidentState(parameters) : new OffloadedState(parameters, offload);
+        // One launch for many: on a GPU, in bfloat16.
         if (_slots.Length > 0 && _slots.All(slot => slot.CanBeFused))
-            _fused = new FusedAdamW([.. _slots.Select(slot => slot.Fused())]);
+            _fused = new FusedAdamW(_slots[0].Weight.device);
     }
 
     /// <summary>Updates so far.</summary>
@@ -54,7 +59,7 @@ internal sealed class AdamW : IDisposable
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         foreach (var slot in _slots)
-            slot.ZeroGradients();
+            slot.ForgetGradient();
     }
 
     /// <summary>
@@ -79,7 +84,10 @@ internal sealed class AdamW : IDisposable
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         if (UsesFused)
-            return _fused!.GradientNorm();
+        {
+            using var pieces = _fused!.Divide(Parts());
+            return _fused.GradientNorm(pieces);
+        }
         var norms = _slots.Where(slot => slot.HasGradient).Select(slot => slot.Gradient().norm()).ToArray();
         return norms.Length == 0 ? 0 : stack(norms).to_type(ScalarType.Float64).norm().cpu().item<double>();
     }
@@ -93,7 +101,7 @@ internal sealed class AdamW : IDisposable
     }
 
     /// <summary>The first weight or moment that is not finite; null if all are.</summary>
-    public string? FirstBrokenState() => FiniteCheck.FirstBroken([.. Weights(), .. State()]);
+    public string? FirstBrokenState() => FiniteCheck.FirstBroken(Weights()) ?? FiniteCheck.FirstBroken(State());
 
     /// <summary>
     /// One update with the gradients times <paramref name="gradientScale"/>; then forgets them.
@@ -105,6 +113,7 @@ internal sealed class AdamW : IDisposable
     public void Step(double learningRate, double gradientScale = 1)
     {
         using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
         if (!float.IsFinite((float)(learningRate / (1 - _options.Beta1))))
             throw new NotFiniteNumberException($"A step at learning rate {learningRate} is beyond float32.", learningRate);
         Steps++;
@@ -121,6 +130,7 @@ internal sealed class AdamW : IDisposable
     /// </summary>
     public void Save(string path)
     {
+        using var scope = NewDisposeScope();
         using var steps = tensor((long[])[Steps]);
         SafetensorsWriter.Write(path, [(StepTensor, steps), .. State()]);
     }
@@ -139,13 +149,15 @@ internal sealed class AdamW : IDisposable
     {
         using var noGradient = no_grad();
         using var steps = empty(1, ScalarType.Int64);
-        var hasMasters = TensorFile.Names(path).Any(name => name.StartsWith(AdamWSlot.MasterPrefix, StringComparison.Ordinal));
+        using var scope = NewDisposeScope();
+        var hasMasters = TensorFile.Names(path).Any(name => name.StartsWith(MasterPrefix, StringComparison.Ordinal));
+        _state.Settle();
         TensorFile.Read(
             path,
             [
                 (StepTensor, steps),
-                .. _slots.SelectMany(slot => slot.Moments()),
-                .. hasMasters ? _slots.Select(slot => slot.Master) : [],
+                .. Moments(),
+                .. hasMasters ? _slots.Select((slot, i) => (MasterPrefix + slot.Name, _state.Master(i))) : [],
             ]);
         Steps = (int)steps.item<long>();
         return hasMasters || _slots.All(slot => !slot.IsNarrow);
@@ -157,8 +169,9 @@ internal sealed class AdamW : IDisposable
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var (slot, parameter) in _slots.Zip(exact))
-            slot.Master.Value.copy_(parameter.Value);
+        _state.Settle();
+        foreach (var (parameter, i) in exact.Select((parameter, i) => (parameter, i)))
+            _state.Master(i).copy_(parameter.Value);
     }
 
     // A parameter without a gradient stays as it is, which the fused step can't do.
@@ -167,30 +180,52 @@ internal sealed class AdamW : IDisposable
     /// <summary>Both return the name of the first weight that is not finite after the update; null if all are.</summary>
     private string? UpdateFused(AdamWFactors factors)
     {
-        var broken = _fused!.Update(factors);
-        foreach (var slot in _slots)
-            slot.ForgetGradient();
+        using var pieces = _fused!.Divide(Parts());
+        _state.ForEachChunk(chunk => _fused.Update(pieces, chunk, factors));
+        var broken = pieces.FirstBroken();
+        ZeroGradients();
         return broken is { } index ? _slots[index].Name : null;
     }
 
     private string? UpdateEach(AdamWFactors factors)
     {
         using var rates = new AdamWRates(factors);
-        foreach (var slot in _slots.Where(slot => slot.HasGradient))
-            slot.Update(rates);
+        _state.ForEachChunk(chunk =>
+        {
+            foreach (var (_, part) in _state.PartsOf(chunk, Gradient))
+                part.Update(rates);
+        });
         ZeroGradients();
         return FiniteCheck.FirstBroken(Weights());
     }
 
+    /// <summary>The parts of all chunks.</summary>
+    private IReadOnlyList<IReadOnlyList<(int Parameter, AdamWPart Part)>> Parts() =>
+        [.. Enumerable.Range(0, _state.ChunkCount).Select(chunk => _state.PartsOf(chunk, Gradient).ToArray())];
+
+    private Tensor? Gradient(int parameter) => _slots[parameter].HasGradient ? _slots[parameter].Gradient() : null;
+
     private IEnumerable<(string Name, Tensor Value)> Weights() => _slots.Select(slot => (slot.Name, slot.Weight));
 
-    private IEnumerable<(string Name, Tensor Value)> State() => _slots.SelectMany(slot => slot.State());
+    private IEnumerable<(string Name, Tensor Value)> Moments() =>
+        _slots.Select((slot, i) => ($"exp_avg.{slot.Name}", _state.Mean(i)))
+            .Concat(_slots.Select((slot, i) => ($"exp_avg_sq.{slot.Name}", _state.Square(i))));
+
+    /// <summary>What a checkpoint holds, once nothing changes it.</summary>
+    private IEnumerable<(string Name, Tensor Value)> State()
+    {
+        _state.Settle();
+        var masters = _slots.Select((slot, i) => (slot, i)).Where(entry => entry.slot.IsNarrow)
+            .Select(entry => (MasterPrefix + entry.slot.Name, _state.Master(entry.i)));
+        return [.. Moments(), .. masters];
+    }
 
     internal static bool IsNarrow(Tensor parameter) => parameter.dtype.ElementSize() < 4;
 
     public void Dispose()
     {
         _fused?.Dispose();
+        _state.Dispose();
         foreach (var slot in _slots)
             slot.Dispose();
     }

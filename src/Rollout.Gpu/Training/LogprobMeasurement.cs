@@ -1,10 +1,12 @@
+using Rollout.Gpu.Contracts;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
 /// <summary>Forward passes without gradients over completions, before the batch's first update.</summary>
 /// <param name="budget">Divides the completions into micro-batches.</param>
-internal sealed class LogprobMeasurement(MicroBatchBudget budget)
+/// <param name="estimator">The estimate of the KL divergence from the reference.</param>
+internal sealed class LogprobMeasurement(MicroBatchBudget budget, KlEstimator estimator)
 {
     /// <summary>Computes log-probabilities and their sums; waits for the device once, at the end.</summary>
     /// <param name="pass">Whose log-probabilities.</param>
@@ -34,7 +36,9 @@ internal sealed class LogprobMeasurement(MicroBatchBudget budget)
                 using var inner = NewDisposeScope();
                 var values = pass.Logprobs(input); // [targets]
                 var sampler = input.ForEachTarget(rows.Select(sample => sample.SamplerLogprobs));
-                sums.Add(LogprobSums.OnDevice(values, sampler, input.Inserted(rows)).MoveToOuterDisposeScope());
+                var reference = input.ForEachTargetIfKnown(rows.Select(sample => sample.ReferenceLogprobs));
+                sums.Add(LogprobSums.OnDevice(values, sampler, input.Inserted(rows), estimator, reference)
+                    .MoveToOuterDisposeScope());
                 if (keep is not null)
                     logprobs.Add(values.MoveToOuterDisposeScope());
                 order.AddRange(rows);

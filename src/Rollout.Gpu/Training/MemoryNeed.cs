@@ -15,7 +15,11 @@ public sealed class MemoryNeed
     private const decimal Driver = 512L << 20; // context and code of a GPU's libraries
     private const int Wide = sizeof(float);
 
-    private MemoryNeed(IEnumerable<MemoryPart> parts) => Parts = [.. parts.Where(part => part.Bytes > 0)];
+    private static readonly (string Name, Recomputation Level)[] Levels =
+        [("attention-and-gate", Recomputation.AttentionAndGate), ("layers", Recomputation.Layers)];
+
+    private MemoryNeed(IEnumerable<MemoryPart> parts, decimal hostBytes) =>
+        (Parts, HostBytes) = ([.. parts.Where(part => part.Bytes > 0)], hostBytes);
 
     /// <summary>What is there, the longest-lived first.</summary>
     public IReadOnlyList<MemoryPart> Parts { get; }
@@ -23,12 +27,19 @@ public sealed class MemoryNeed
     /// <summary>All of it.</summary>
     public decimal Bytes => Parts.Sum(part => part.Bytes);
 
+    /// <summary>What the optimizer keeps in the host's memory.</summary>
+    public decimal HostBytes { get; }
+
     /// <param name="model">The model's shape.</param>
     /// <param name="dtype">The type of weights and values.</param>
     /// <param name="options">The update rule.</param>
-    public static MemoryNeed Of(ModelConfig model, ScalarType dtype, GrpoOptions options) =>
-        new(OfState(model, (int)dtype.ElementSize(), options)
-            .Concat(options.Autograd ? [] : OfPass(model, (int)dtype.ElementSize(), options)));
+    public static MemoryNeed Of(ModelConfig model, ScalarType dtype, GrpoOptions options)
+    {
+        var element = (int)dtype.ElementSize();
+        return new(
+            OfState(model, element, options).Concat(options.Autograd ? [] : OfPass(model, element, options)),
+            options.Offload ? ParameterCount(model) * Wide * (element < Wide ? 3 : 2) : 0);
+    }
 
     /// <summary>Settings that lower the need, with what it then is.</summary>
     /// <param name="model">The model's shape.</param>
@@ -36,27 +47,35 @@ public sealed class MemoryNeed
     /// <param name="options">The update rule.</param>
     /// <param name="longest">Tokens of the longest sequence, which no micro-batch divides.</param>
     public static IEnumerable<(string Setting, MemoryNeed Need)> Savings(
-        ModelConfig model, ScalarType dtype, GrpoOptions options, int longest = 1)
+        ModelConfig model, ScalarType dtype, GrpoOptions options, int longest = 1) =>
+        Changes(dtype, options, longest).Select(change => (change.Setting, Of(model, change.To(new Job(dtype, options)))));
+
+    /// <summary>The settings with which the job needs no more than that; null where none suffice.</summary>
+    /// <param name="model">The model's shape.</param>
+    /// <param name="dtype">The type of weights and values.</param>
+    /// <param name="options">The update rule.</param>
+    /// <param name="bytes">The memory that there is.</param>
+    /// <param name="longest">Tokens of the longest sequence, which no micro-batch divides.</param>
+    public static string? Fitting(ModelConfig model, ScalarType dtype, GrpoOptions options, long bytes, int longest = 1)
     {
-        if (dtype == ScalarType.Float32 && !options.Autograd)
-            yield return ("dtype = bfloat16", Of(model, ScalarType.BFloat16, options));
-        if (options.Recompute < Recomputation.AttentionAndGate && !options.Autograd)
+        var changes = Changes(dtype, options, longest).ToArray();
+        var job = new Job(dtype, options);
+        foreach (var change in changes)
         {
-            yield return (
-                "train.recompute = attention-and-gate",
-                Of(model, dtype, options with { Recompute = Recomputation.AttentionAndGate }));
-        }
-        if (options.Recompute < Recomputation.Layers && !options.Autograd)
-            yield return ("train.recompute = layers", Of(model, dtype, options with { Recompute = Recomputation.Layers }));
-        if (HasReference(options))
-        {
-            var offloaded = options with { Reference = options.Reference with { Offload = true } };
-            yield return ("train.reference-offload = on", Of(model, dtype, offloaded));
+            if (Of(model, change.To(job)).Bytes <= bytes)
+                return change.Setting;
         }
 
-        var half = options.MicroBatchTokens / 2;
-        if (half >= longest && !options.Autograd)
-            yield return ($"train.micro-batch-tokens = {half}", Of(model, dtype, options with { MicroBatchTokens = half }));
+        var settings = new Dictionary<string, string>(); // by key
+        foreach (var change in changes)
+        {
+            job = change.To(job);
+            settings[change.Setting.Split(' ')[0]] = change.Setting;
+            if (Of(model, job).Bytes <= bytes)
+                return string.Join(", ", settings.Values);
+        }
+
+        return null;
     }
 
     /// <summary>A sentence for an error: the need, and what it is with each setting that lowers it.</summary>
@@ -80,14 +99,40 @@ public sealed class MemoryNeed
         return ExpectedShapes.CountOf(model) + (vectors * model.LayerCount) + width;
     }
 
+    private static MemoryNeed Of(ModelConfig model, Job job) => Of(model, job.Dtype, job.Options);
+
+    /// <summary>Settings that lower the need, roughly the one that costs the least time first.</summary>
+    private static IEnumerable<(string Setting, Func<Job, Job> To)> Changes(ScalarType dtype, GrpoOptions options, int longest)
+    {
+        static Func<Job, Job> With(Func<GrpoOptions, GrpoOptions> change) => job => job with { Options = change(job.Options) };
+        if (dtype == ScalarType.Float32 && !options.Autograd)
+            yield return ("dtype = bfloat16", job => job with { Dtype = ScalarType.BFloat16 });
+        foreach (var (name, level) in Levels.Where(level => level.Level > options.Recompute && !options.Autograd))
+            yield return ($"train.recompute = {name}", With(now => now with { Recompute = level }));
+        if (HasReference(options))
+        {
+            yield return (
+                "train.reference-offload = on", With(now => now with { Reference = now.Reference with { Offload = true } }));
+        }
+
+        var half = options.MicroBatchTokens / 2;
+        if (half >= longest && !options.Autograd)
+            yield return ($"train.micro-batch-tokens = {half}", With(now => now with { MicroBatchTokens = half }));
+        if (!options.Offload)
+            yield return ("train.offload = on", With(now => now with { Offload = true }));
+    }
+
     private static IEnumerable<MemoryPart> OfState(ModelConfig model, int element, GrpoOptions options)
     {
         var parameters = ParameterCount(model);
+        var (masters, moments) = (element < Wide ? parameters * Wide : 0, parameters * 2 * Wide);
+        var slots = new OffloadPlan().SlotBytes(parameters, masters > 0 ? 3 : 2);
         return
         [
             new("weights", parameters * element),
-            new("float32 copies of the weights", element < Wide ? parameters * Wide : 0),
-            new("the optimizer's two moments", parameters * 2 * Wide),
+            new("float32 copies of the weights", options.Offload ? 0 : masters),
+            new("the optimizer's two moments", options.Offload ? 0 : moments),
+            new("chunks of the optimizer's state from the host", options.Offload ? slots : 0),
             new("gradients", parameters * Wide),
             new("reference policy", HasReference(options) ? parameters * element : 0),
         ];
@@ -99,8 +144,7 @@ public sealed class MemoryNeed
         return
         [
             new("activations of the layers", pass.Layers),
-            new("logits and their gradients", pass.Head),
-            new("values of a few operations", pass.Buffers),
+            new("logits and their gradients, or values of a few operations", Math.Max(pass.Head, pass.Buffers)),
             new("libraries and workspace", Driver + TrainingProducts.WorkspaceBytes),
         ];
     }
@@ -108,4 +152,6 @@ public sealed class MemoryNeed
     private static bool HasReference(GrpoOptions options) => options.Loss.NeedsReference && !options.Reference.Offload;
 
     private static string Gigabytes(MemoryNeed need) => FormattableString.Invariant($"{need.Bytes / 1_000_000_000:0.0} GB");
+
+    private readonly record struct Job(ScalarType Dtype, GrpoOptions Options);
 }

@@ -44,6 +44,7 @@ internal sealed class PolicyPass(ICompletionPass policy, PolicyLoss loss, AdamW 
             Tensor Part(Tensor whole) => whole.narrow(0, start, logprobs.size(0));
             using var withGradient = enable_grad();
             var leaf = logprobs.detach().requires_grad_();
+            var partOfReference = reference is null ? null : Part(reference);
             using var terms = loss.Of(new TokenLossInput(
                 leaf,
                 old is null ? logprobs : Part(old),
@@ -52,11 +53,12 @@ internal sealed class PolicyPass(ICompletionPass policy, PolicyLoss loss, AdamW 
                 Part(input.Rows),
                 samples.Length)
             {
-                ReferenceLogprobs = reference is null ? null : Part(reference),
+                ReferenceLogprobs = partOfReference,
                 SamplerLogprobs = Part(importance),
             });
             terms.Loss.backward();
-            var seen = LogprobSums.OnDevice(logprobs, Part(sampler), inserted is null ? null : Part(inserted));
+            var seen = LogprobSums.OnDevice(
+                logprobs, Part(sampler), inserted is null ? null : Part(inserted), loss.Recipe.KlEstimator, partOfReference);
             _chunks.Add(PassSums.OnDevice(terms, seen).DetachFromDisposeScope());
             return leaf.grad!;
         });

@@ -177,7 +177,7 @@ public sealed partial class PolicyTrainer : IPolicyTrainer
     {
         try
         {
-            return new AdamW(OptimizedParameter.Of(model), AdamWOptions.From(options));
+            return new AdamW(OptimizedParameter.Of(model), AdamWOptions.From(options), options.Offload ? new OffloadPlan() : null);
         }
         catch (ExternalException cause) when (IsFaultOfDevice(cause))
         {

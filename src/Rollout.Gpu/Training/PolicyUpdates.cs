@@ -61,7 +61,7 @@ internal sealed class PolicyUpdates(
     /// </summary>
     private void Measure(PolicyBatch batch, MicroBatchBudget budget, UpdateRecord record)
     {
-        var measurement = new LogprobMeasurement(budget);
+        var measurement = new LogprobMeasurement(budget, options.Loss.KlEstimator);
         PolicySample[] samples = [.. batch.Samples.Where(sample => sample.Sequence.Completion.Length > 0)];
         reference?.Use(pass => measurement.Run(pass, samples, (sample, logprobs) => sample.ReferenceLogprobs = logprobs));
         if (record.MeasuresAll)

@@ -14,6 +14,15 @@ public sealed record SupervisedOptions
     /// <summary>The gradient is scaled down to this norm; 0 leaves it.</summary>
     public double MaxGradNorm { get; init; } = 1;
 
+    /// <summary>Steps in a row that may be skipped because they are not finite; one more fails.</summary>
+    public int MaxSkippedUpdates { get; init; }
+
     /// <summary>Tokens of one forward and backward pass at most, padding included.</summary>
     public required int MicroBatchTokens { get; init; }
+
+    /// <summary>On a GPU, what the backward pass by kernels computes again in place of keeping it.</summary>
+    public Recomputation Recompute { get; init; }
+
+    /// <summary>Keep the optimizer's state in host memory: moments, and float32 copies of narrow weights.</summary>
+    public bool Offload { get; init; }
 }

@@ -39,6 +39,20 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>
+    /// Replaces a model's weights by those of a folder with the same architecture. Names, shapes and types are checked before
+    /// the first weight changes.
+    /// </summary>
+    /// <exception cref="CheckpointException">The folder's weights can't be loaded; some may have changed.</exception>
+    public static void LoadInto(CausalLm model, string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new CheckpointException($"{folder} is not a folder.");
+        using var scope = NewDisposeScope();
+        using var unrecorded = no_grad();
+        WeightLoader.Load(model, folder);
+    }
+
     /// <summary>Refuses a model that is larger than the machine's memory, before any of it is allocated.</summary>
     /// <param name="config">The model's sizes.</param>
     /// <param name="dtype">The type of the weights.</param>
@@ -84,15 +98,19 @@ public static class HuggingFaceModel
         }
     }
 
+    /// <summary>Copies what a model folder has beside config.json and weights: tokenizer, chat format, generation settings.</summary>
+    public static void CopyCompanions(string source, string folder)
+    {
+        foreach (var name in CopiedFiles.Where(name => File.Exists(Path.Combine(source, name))))
+            File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
+    }
+
     /// <summary>Writes a model's files into an existing folder, which the caller publishes as a whole.</summary>
     public static void WriteInto(CausalLm model, string folder, string? source = null)
     {
         ModelConfigWriter.Write(model.Config, folder, model.Dtype);
-        foreach (var name in CopiedFiles)
-        {
-            if (source is not null && File.Exists(Path.Combine(source, name)))
-                File.Copy(Path.Combine(source, name), Path.Combine(folder, name), overwrite: true);
-        }
+        if (source is not null)
+            CopyCompanions(source, folder);
 
         using var scope = NewDisposeScope();
         SafetensorsWriter.Write(

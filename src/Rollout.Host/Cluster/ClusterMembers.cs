@@ -57,9 +57,13 @@ internal static class ClusterMembers
     /// Waits until the cluster has a decoder, and compares its model with this process's. A trainer, or a client that samples
     /// with a trainer's weights, needs the same shape and tokenizer; any other client needs the same weights too.
     /// </summary>
+    /// <param name="topology">The cluster.</param>
+    /// <param name="settings">Names this process's model.</param>
+    /// <param name="context">Where a warning goes.</param>
+    /// <param name="anyPolicy">Take the weights of a trainer that has left, too.</param>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
     public static async Task<ClusterModel> RequireSameModelAsync(
-        RolloutTopology topology, RolloutSettings settings, CommandContext context)
+        RolloutTopology topology, RolloutSettings settings, CommandContext context, bool anyPolicy = true)
     {
         var report = await topology.WaitForDecodersAsync(context.Stop.Token);
         var folder = settings.Model.Path;
@@ -73,6 +77,12 @@ internal static class ClusterMembers
         {
             throw new ConfigurationException(
                 "the cluster's decoders hold different weights, some of a training run that has ended: restart all decoders");
+        }
+        if (areTrained && !anyPolicy)
+        {
+            throw new ConfigurationException(
+                $"the cluster's decoders hold {policy} of a trainer that has left, not the weights of '{folder}': add --any-policy"
+                + " to sample with theirs, or restart them");
         }
         if (areTrained)
             await context.Error.WriteLineAsync($"The cluster's decoders hold {policy}, not the weights of '{folder}'.");

@@ -16,7 +16,15 @@ public sealed record CommandHandlers
 
     public CommandHandler<GenerateOptions>? Generate { get; init; }
 
+    public CommandHandler<ServeOptions>? Serve { get; init; }
+
     public CommandHandler<BenchOptions>? Bench { get; init; }
 
     public CommandHandler<HostOptions>? Host { get; init; }
+
+    public CommandHandler<ConfigOptions>? Config { get; init; }
+
+    public CommandHandler<InitOptions>? Init { get; init; }
+
+    public CommandHandler<DoctorOptions>? Doctor { get; init; }
 }

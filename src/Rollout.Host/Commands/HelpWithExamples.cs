@@ -13,7 +13,7 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
           0  done
           1  started, and failed
           2  bad input: command line, file or setting; nothing was started
-          130  ended by Ctrl-C or SIGTERM before its work was done
+          130  ended by Ctrl-C before its work was done; 143 by SIGTERM
         """;
 
     /// <summary>An example of each command by its name; "rollout" is the root's.</summary>
@@ -33,9 +33,17 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
             rollout generate --model Qwen3-0.6B --prompts in.jsonl --out out.jsonl --samples 8 --stop $'\n\n'
               echo '{"prompt":"12+34="}' | rollout generate --model models/arithmetic --prompts - --out -
             """,
+        ["serve"] = "rollout serve --model Qwen3-0.6B --port 8000",
         ["bench"] = """
             rollout bench --model models/arithmetic --workload w.jsonl --max-num-seqs 64
               rollout bench --shape qwen3-0.6b --train --sequences 32
+            """,
+        ["init"] = "rollout init job.conf",
+        ["config"] = "rollout config --config config/gsm8k.conf --changed",
+        ["doctor"] = "rollout doctor --config config/cluster/scheduler.conf",
+        ["completion"] = """
+            rollout completion bash
+              source <(rollout completion bash)
             """,
         ["host"] = "rollout host --config config/cluster/decoder.conf --set cluster.port=4054",
     };

@@ -30,11 +30,14 @@ internal sealed class TrainBenchArguments
         "--recompute", "What a backward pass by kernels computes again in place of keeping it.", "none",
         "attention-and-gate", "layers");
 
+    private readonly Option<bool> _offload =
+        new("--offload") { Description = "Keep the optimizer's state in host memory." };
+
     private readonly Option<bool> _dryRun = OptionKinds.DryRun();
 
     public void AddTo(Command command)
     {
-        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _dryRun];
+        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _offload, _dryRun];
         command.Options.Add(_train);
         foreach (var option in details)
             command.Options.Add(option);
@@ -62,6 +65,7 @@ internal sealed class TrainBenchArguments
         Steps = parsed.GetValue(_steps) ?? Defaults.Steps,
         Autograd = parsed.GetValue(_autograd),
         Recompute = parsed.GetValue(_recompute),
+        Offload = parsed.GetValue(_offload),
         DryRun = parsed.GetValue(_dryRun),
     };
 

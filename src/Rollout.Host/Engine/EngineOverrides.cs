@@ -10,6 +10,9 @@ internal sealed class EngineOverrides
 {
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>A user who gives no number of blocks wants sequences to run, not a small process.</summary>
+    public const string DefaultPool = "4GiB";
+
     private const int SequencesOnGpu = 512;
     private const int BatchedTokensOnGpu = 8192;
 
@@ -36,10 +39,10 @@ internal sealed class EngineOverrides
     /// <summary>Adds the options that generate and bench share.</summary>
     /// <param name="model">The model's folder, as given.</param>
     /// <param name="engine">The engine's options.</param>
-    public EngineOverrides Add(string? model, EngineOptions engine)
+    /// <param name="pool">The size of the pool on a CPU; null leaves it to the configuration.</param>
+    public EngineOverrides Add(string? model, EngineOptions engine, string? pool = DefaultPool)
     {
-        // A user who gives no number of blocks wants sequences to run, not a small process.
-        Add("the default pool", "blocks.memory", "4GiB");
+        Add("the default pool", "blocks.memory", pool);
         Add("--model", "model.path", model is null ? null : Path.GetFullPath(model));
         Add("--engine", "engine", engine.Engine);
         Add("--device", "device", engine.Device);

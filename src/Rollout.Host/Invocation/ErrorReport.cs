@@ -6,10 +6,11 @@ namespace Rollout.Host.Invocation;
 /// </summary>
 /// <param name="error">Standard error.</param>
 /// <param name="withTrace">Print the stack trace too.</param>
+/// <param name="interrupted">The exit code of a command that was stopped.</param>
 /// <param name="badInput">Types, or base types, of exceptions whose message is a sentence about the user's input.</param>
 /// <param name="failures">Types, or base types, of exceptions whose message is a sentence about a failure.</param>
 internal sealed class ErrorReport(
-    TextWriter error, bool withTrace, IReadOnlySet<Type> badInput, IReadOnlySet<Type> failures)
+    TextWriter error, bool withTrace, int interrupted, IReadOnlySet<Type> badInput, IReadOnlySet<Type> failures)
 {
     public static bool TraceWanted => Environment.GetEnvironmentVariable("ROLLOUT_DEBUG") == "1";
 
@@ -27,7 +28,7 @@ internal sealed class ErrorReport(
         {
             // Nobody can be told, such as on a full disk; the exit code still tells.
         }
-        return cause is OperationCanceledException ? ExitCodes.Interrupted
+        return cause is OperationCanceledException ? interrupted
             : IsOneOf(badInput, cause) ? ExitCodes.BadInput
             : ExitCodes.Failure;
     }

@@ -11,6 +11,9 @@ public static class ExitCodes
     /// <summary>The command line, a file or a setting can't be used; nothing was started.</summary>
     public const int BadInput = 2;
 
-    /// <summary>Ended by Ctrl-C or SIGTERM before its work was done (128 + SIGINT, as in shells).</summary>
+    /// <summary>Ended by Ctrl-C before its work was done (128 + SIGINT, as in shells).</summary>
     public const int Interrupted = 130;
+
+    /// <summary>Ended by SIGTERM before its work was done (128 + SIGTERM).</summary>
+    public const int Terminated = 143;
 }

@@ -12,6 +12,9 @@ public sealed class StopSignal : IDisposable
     /// <summary>What jobs that train say when they have taken over the first signal.</summary>
     public const string AfterThisStep = "Stopping after this step; press Ctrl-C again to end at once.";
 
+    /// <summary>What they say while an evaluation comes before the first step.</summary>
+    public const string AfterEvaluation = "Stopping after the evaluation; press Ctrl-C again to end at once.";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
     private readonly CancellationTokenSource _requested = new();
@@ -32,6 +35,9 @@ public sealed class StopSignal : IDisposable
 
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => _requested.Token;
+
+    /// <summary>The exit code of a command that the first signal has ended before its work was done.</summary>
+    public int ExitCode { get; private set; } = ExitCodes.Interrupted;
 
     /// <summary>From now on the command ends by itself, however long its work takes.</summary>
     /// <param name="announce">Tells the user what happens before the end; called when the signal comes.</param>
@@ -67,8 +73,10 @@ public sealed class StopSignal : IDisposable
     /// <summary>Handles a SIGTERM.</summary>
     internal void Terminate()
     {
-        if (!_requested.IsCancellationRequested)
-            Press();
+        if (_requested.IsCancellationRequested)
+            return;
+        ExitCode = ExitCodes.Terminated;
+        Press();
     }
 
     /// <summary>Ends the process, unless the command has taken over.</summary>
@@ -77,7 +85,7 @@ public sealed class StopSignal : IDisposable
         if (_announce is not null)
             return;
         _say($"Ended at once: the command did not stop within {Patience.TotalSeconds} seconds.");
-        _exit(ExitCodes.Interrupted);
+        _exit(ExitCode);
     }
 
     private static void Handle(PosixSignalContext signal, Action action)

@@ -35,7 +35,8 @@ public static class BenchJob
             .Add("bench", "decoder.batch-invariant", "off")
             .Add("--micro-batch-tokens", "train.micro-batch-tokens", options.Train?.MicroBatchTokens)
             .Add("--autograd", "train.autograd", options.Train?.Autograd == true ? "on" : null)
-            .Add("--recompute", "train.recompute", options.Train?.Recompute);
+            .Add("--recompute", "train.recompute", options.Train?.Recompute)
+            .Add("--offload", "train.offload", options.Train?.Offload == true ? "on" : null);
         var tree = ConfigTree.Load(options: overrides.Values);
         var settings = RolloutSettings.From(tree);
         var shape = options.Shape is { } name && ModelShapes.TryGet(name, out var known)
@@ -44,8 +45,8 @@ public static class BenchJob
         var json = options.Json is null ? null : OutputPath.OfFile(options.Json, "--json");
         if (json is not null && !OutputPath.IsDevice(json))
             OutputPath.RequireRoomFor(json);
-        if (options.Train is { DryRun: true })
-            return await DryRun.RunAsync(shape, settings, context);
+        if (options.Train is { DryRun: true } train)
+            return await DryRun.RunAsync(shape, settings, train.PromptLength + train.CompletionLength, context);
         if (options.Workload is null)
         {
             PolicyModel.PrepareDevice(tree, settings);

@@ -13,32 +13,44 @@ internal static class DryRun
     /// <summary>Prints the need by parts.</summary>
     /// <param name="model">The model's shape.</param>
     /// <param name="settings">The job.</param>
+    /// <param name="longest">Tokens of the longest sequence, as far as the job tells: a micro-batch holds it whole.</param>
     /// <param name="context">The console.</param>
     /// <returns>Failure where the device is here and has less memory free.</returns>
-    public static async Task<int> RunAsync(ModelConfig model, RolloutSettings settings, CommandContext context)
+    public static async Task<int> RunAsync(ModelConfig model, RolloutSettings settings, int longest, CommandContext context)
     {
         var (dtype, options) = (PolicyModel.Dtype(settings), settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed));
         var cuda = PolicyModel.IsCuda(settings);
-        options = options with { Autograd = options.Autograd || !cuda };
+        options = options with
+        {
+            Autograd = options.Autograd || !cuda,
+            MicroBatchTokens = Math.Max(options.MicroBatchTokens, longest),
+        };
         var need = MemoryNeed.Of(model, dtype, options);
-        var free = cuda ? FreeBytes(settings) : null;
-        foreach (var line in Lines(need, MemoryNeed.Savings(model, dtype, options), options.Autograd, free))
+        foreach (var line in Lines(need, options.Autograd))
             await context.Output.WriteLineAsync(line);
-        return free < need.Bytes ? ExitCodes.Failure : ExitCodes.Ok;
+        if (!cuda)
+            return ExitCodes.Ok;
+        foreach (var (setting, less) in MemoryNeed.Savings(model, dtype, options, longest))
+            await context.Output.WriteLineAsync(Line(less.Bytes, $"in all with {setting}"));
+        if (FreeBytes(settings) is not { } free)
+            return ExitCodes.Ok;
+        var fits = need.Bytes <= free;
+        var how = fits ? "the job fits" : MemoryNeed.Fitting(model, dtype, options, free, longest) is { } found
+            ? $"the job fits with {found}"
+            : "no setting makes the job fit";
+        await context.Output.WriteLineAsync($"{Figures.Bytes(free)} are free: {how}.");
+        return fits ? ExitCodes.Ok : ExitCodes.Failure;
     }
 
-    private static IEnumerable<string> Lines(
-        MemoryNeed need, IEnumerable<(string Setting, MemoryNeed Need)> savings, bool autograd, long? free)
+    private static IEnumerable<string> Lines(MemoryNeed need, bool autograd)
     {
         foreach (var part in need.Parts)
             yield return Line(part.Bytes, part.Name);
         yield return Line(need.Bytes, "in all");
         if (autograd)
             yield return "Not counted is what autograd keeps of a micro-batch.";
-        foreach (var (setting, less) in savings)
-            yield return Line(less.Bytes, $"in all with {setting}");
-        if (free is { } room)
-            yield return $"{Figures.Bytes(room)} are free: {(room < need.Bytes ? "the job does not fit" : "the job fits")}.";
+        if (need.HostBytes > 0)
+            yield return Line(need.HostBytes, "of the host's memory for the optimizer's state");
     }
 
     private static string Line(decimal bytes, string what) => $"{Figures.Bytes(bytes),9}  {what}";

@@ -68,12 +68,6 @@ public static class HostJob
         using var place = options.Out is null
             ? RunPlace.Choose(resume: null, output: null, options.Config)
             : RunPlace.BeginOrGoOn(options.Out);
-        if (place.Resumed is { } resumed && resumed.Progress.Step >= settings.Train.Steps)
-        {
-            lines.Say(
-                $"the run in '{options.Out}' has done all its {settings.Train.Steps} training steps: {resumed.Checkpoint}");
-            return ExitCodes.Ok;
-        }
         if (place.Notice is { } notice)
             lines.Say(notice);
         if (settings.Output.CheckpointEvery == 0)

@@ -46,31 +46,38 @@ public static class PretrainJob
         Learn(model, dataset, answers, settings, context);
         HuggingFaceModel.Save(model, output, settings.Model.Path);
         context.Output.WriteLine($"model: {output}");
-        return Task.FromResult(ExitCodes.Ok);
+        return Task.FromResult(context.Stop.Token.IsCancellationRequested ? context.Stop.ExitCode : ExitCodes.Ok);
     }
 
     private static void Learn(
         CausalLm model, PromptMix dataset, AnswerTokens answers, RolloutSettings settings, CommandContext context)
     {
         var pretrain = settings.Pretrain;
-        using var trainer = new SupervisedTrainer(model, new SupervisedOptions
+        var learning = new SupervisedOptions
         {
             Rate = new LearningRate(
                 pretrain.LearningRate, pretrain.WarmupSteps, LearningRateSchedule.Constant, pretrain.Steps, Lowest: 0),
+            MaxSkippedUpdates = settings.Train.MaxSkippedUpdates,
             MicroBatchTokens = settings.Train.MicroBatchTokens,
-        });
+            Recompute = settings.Train.Recompute,
+            Offload = settings.Train.Offload,
+        };
+        using var memory = PolicyModel.Memory(settings);
+        using var trainer = new SupervisedTrainer(model, learning, memory);
         var heldOut = dataset.HeldOut.Select(answers.Of).ToArray();
         context.Stop.TakeOver(() => context.Error.WriteLine(StopSignal.AfterThisStep));
         for (var step = 1; step <= pretrain.Steps && !context.Stop.Token.IsCancellationRequested; step++)
         {
             var first = (long)(step - 1) * pretrain.BatchSize;
-            var loss = trainer.Step(
-                [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => answers.Of(dataset.Train(first + i)))]).Fit.Loss;
+            PromptItem[] items = [.. Enumerable.Range(0, pretrain.BatchSize).Select(i => dataset.Train(first + i))];
+            var made = trainer.Step([.. items.Select(answers.Of)], [.. items.Select(item => item.Id)]);
+            if (made.Skipped is { } reason)
+                context.Error.WriteLine($"WARNING step {step} changed no weight: {reason}");
             if (step % pretrain.EvalEvery != 0)
                 continue;
             var fit = trainer.Measure(heldOut);
             context.Output.WriteLine(
-                $"step {step}  loss {loss:0.000}  held-out accuracy {fit.ExactMatch:P1}, of tokens {fit.TokenAccuracy:P1}");
+                $"step {step}  loss {made.Fit.Loss:0.000}  held-out accuracy {fit.ExactMatch:P1}, of tokens {fit.TokenAccuracy:P1}");
             if (fit.ExactMatch >= pretrain.StopAt)
                 return;
         }

@@ -17,9 +17,6 @@ public sealed record ResumePoint
 
     public required TrainingProgress Progress { get; init; }
 
-    /// <summary>The configuration that the run was started with; null where it was removed.</summary>
-    public string? Config { get; init; }
-
     /// <summary>Reads and verifies the newest checkpoint. The caller holds the run's folder.</summary>
     /// <exception cref="OutputException">
     /// The folder holds no run or no checkpoint of it, or the newest one is damaged: names the newest one that is
@@ -37,7 +34,6 @@ public sealed record ResumePoint
             Folder = folder,
             Checkpoint = checkpoint,
             Progress = WithBest(store, ReadProgress(store, checkpoint)),
-            Config = File.Exists(folder.Config) ? folder.Config : null,
         };
     }
 

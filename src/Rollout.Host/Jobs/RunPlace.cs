@@ -23,6 +23,12 @@ internal sealed class RunPlace : IDisposable
     /// <summary>The checkpoint that the run goes on from; null where it begins.</summary>
     public ResumePoint? Resumed { get; }
 
+    /// <summary>The folder's absolute path.</summary>
+    public string Path => _folder.Path;
+
+    /// <summary>The configuration that the folder's run was started with; null where there is none.</summary>
+    public string? Config => _hold is not null && File.Exists(_folder.Config) ? _folder.Config : null;
+
     /// <summary>A sentence about the folder's earlier run; null where there is none.</summary>
     public string? Notice { get; private init; }
 
@@ -31,39 +37,36 @@ internal sealed class RunPlace : IDisposable
     /// <param name="output">--out; null takes the next free folder below runs/.</param>
     /// <param name="config">The job's file, whose name the next free folder has; null for the default job.</param>
     /// <exception cref="CommandLineException">Both folders are named.</exception>
-    /// <exception cref="OutputException">See <see cref="GoOn"/> and <see cref="Begin"/>.</exception>
+    /// <exception cref="OutputException">See <see cref="BeginOrGoOn"/> and <see cref="Begin"/>.</exception>
     public static RunPlace Choose(string? resume, string? output, string? config) => (resume, output) switch
     {
         (not null, not null) =>
             throw new CommandLineException("--resume continues in the run's own folder: leave out --out."),
-        (not null, null) => GoOn(resume),
+        (not null, null) => BeginOrGoOn(resume, mustHoldRun: true),
         _ => Begin(output
-            ?? RunFolder.NextFree("runs", config is null ? "arithmetic" : Path.GetFileNameWithoutExtension(config))),
+            ?? RunFolder.NextFree("runs", config is null ? "arithmetic" : System.IO.Path.GetFileNameWithoutExtension(config))),
     };
 
     /// <summary>Chooses the folder of a new run, which <see cref="Open"/> makes.</summary>
     /// <exception cref="OutputException">The folder holds one already.</exception>
     private static RunPlace Begin(string path) => new(RunFolder.ForNew(path));
 
-    /// <summary>Takes the folder of a run and finds its newest checkpoint.</summary>
-    /// <exception cref="OutputException">The folder holds none, or no checkpoint, or another process has it.</exception>
-    private static RunPlace GoOn(string path) => Held(path, hold =>
-    {
-        var resumed = ResumePoint.Find(path);
-        return new RunPlace(resumed.Folder, resumed, hold);
-    });
-
     /// <summary>
     /// For a process that is restarted with the same command: continues the folder's run, or begins one where there is
     /// none. A run that was killed before its first checkpoint begins anew, and its record is replaced.
     /// </summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="mustHoldRun">Refuse a folder in which no run was begun.</param>
     /// <exception cref="OutputException">
-    /// Another process has the folder, or it has checkpoints of which none is complete.
+    /// Another process has the folder, or it has checkpoints of which none is complete, or no run.
     /// </exception>
-    public static RunPlace BeginOrGoOn(string path) => !Directory.Exists(path) ? Begin(path) : Held(path, hold =>
+    public static RunPlace BeginOrGoOn(string path, bool mustHoldRun = false) =>
+        mustHoldRun || Directory.Exists(path) ? Held(path, hold => GoOn(path, mustHoldRun, hold)) : Begin(path);
+
+    private static RunPlace GoOn(string path, bool mustHoldRun, IDisposable hold)
     {
-        var folder = RunFolder.For(path);
-        if (!folder.HoldsRun)
+        var folder = mustHoldRun ? RunFolder.Resume(path) : RunFolder.For(path);
+        if (!folder.HoldsRun && !mustHoldRun)
             return new RunPlace(folder, hold: hold);
         if (new CheckpointStore(folder.Checkpoints).NeverHeldAny)
         {
@@ -77,7 +80,7 @@ internal sealed class RunPlace : IDisposable
         {
             Notice = $"continuing the run in '{path}' after training step {resumed.Progress.Step}",
         };
-    });
+    }
 
     /// <summary>The folder of the checkpoint after a training step.</summary>
     public string Checkpoint(int step) => _folder.Checkpoint(step);

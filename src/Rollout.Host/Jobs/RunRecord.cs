@@ -62,8 +62,11 @@ public sealed class RunRecord : IDisposable
     /// Why a run that did all its steps is none that succeeded: its last metrics are NaN or infinite. Null where they are
     /// numbers.
     /// </summary>
-    public string? WhyDiverged => _last is { AreFinite: false }
-        ? $"training step {_last.Step}, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate"
+    public string? WhyDiverged => WhyDivergedAt(_last);
+
+    /// <summary>The same of a run that has ended.</summary>
+    public static string? WhyDivergedAt(StepMetrics? last) => last is { AreFinite: false }
+        ? $"training step {last.Step}, the last, has NaN or infinite metrics: the policy has diverged, and train.learning-rate"
             + " may be too high"
         : null;
 

@@ -44,17 +44,21 @@ internal sealed class SftExamples
     /// <summary>The next examples to train on.</summary>
     /// <param name="cursor">A place in the dataset's order.</param>
     /// <param name="size">How many.</param>
-    /// <returns>The examples, and the place behind them.</returns>
-    public ((int[] Prompt, int[] Completion)[] Batch, long Cursor) Next(long cursor, int size)
+    /// <returns>The examples, their names, and the place behind them.</returns>
+    public ((int[] Prompt, int[] Completion)[] Batch, string[] Names, long Cursor) Next(long cursor, int size)
     {
         var batch = new List<(int[] Prompt, int[] Completion)>(size);
+        var names = new List<string>(size);
         for (; batch.Count < size; cursor++)
         {
-            var example = _answers.Of(_dataset.Train(cursor));
-            if (Fits(example))
-                batch.Add(example);
+            var item = _dataset.Train(cursor);
+            var example = _answers.Of(item);
+            if (!Fits(example))
+                continue;
+            batch.Add(example);
+            names.Add(item.Id);
         }
-        return ([.. batch], cursor);
+        return ([.. batch], [.. names], cursor);
     }
 
     private bool Fits((int[] Prompt, int[] Completion) example) =>

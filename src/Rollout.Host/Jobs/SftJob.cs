@@ -5,9 +5,9 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
 using Rollout.Gpu.Weights;
-using Rollout.Host.Cluster;
 using Rollout.Host.Engine;
 using Rollout.Host.Invocation;
+using Rollout.Host.View;
 
 namespace Rollout.Host.Jobs;
 
@@ -24,36 +24,51 @@ public static class SftJob
         using var place = RunPlace.Choose(options.Resume, options.Out, options.Config);
         var resumed = place.Resumed;
         var tree = ConfigTree.Load(
-            options.Config ?? resumed?.Config
+            options.Config ?? place.Config
                 ?? throw new CommandLineException($"'{options.Resume}' has no config.conf: name the job with --config FILE."),
             options.Set);
         var settings = RolloutSettings.From(tree);
-        if (!Directory.Exists(settings.Model.Path))
-            throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        var initial = RunModel.Find(tree, settings, resumed, needsReference: false);
+        settings = initial.Settings;
         settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
         var fingerprint = RunFingerprint.OfSft(
-            tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
-        if (resumed?.RequireSameRun(fingerprint) is { } warning)
-            context.Error.WriteLine(warning);
+            tree, initial.Fingerprint, PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
+        foreach (var notice in new[] { place.Notice, initial.Notice, resumed?.RequireSameRun(fingerprint) }.OfType<string>())
+            context.Error.WriteLine(notice);
         PolicyModel.PrepareDevice(tree, settings);
 
         var examples = Examples(tree, settings, context);
-        using var model = resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings);
-        using var trainer = new SupervisedTrainer(model, new SupervisedOptions
+        var steps = settings.Sft.StepsOver(examples.Count);
+        if (resumed?.Progress.Step >= steps)
         {
-            Rate = settings.Sft.Rate(settings.Sft.StepsOver(examples.Count)),
+            context.Output.WriteLine(EndLine.Done(resumed.Progress.Step, steps, resumed.Checkpoint, "sft.steps"));
+            return Task.FromResult(ExitCodes.Ok);
+        }
+        using var model = resumed is null ? PolicyModel.LoadInitial(settings) : resumed.LoadModel(settings);
+        using var memory = PolicyModel.Memory(settings);
+        var learning = new SupervisedOptions
+        {
+            Rate = settings.Sft.Rate(steps),
             MaxGradNorm = settings.Sft.MaxGradNorm,
+            MaxSkippedUpdates = settings.Train.MaxSkippedUpdates,
             MicroBatchTokens = settings.Train.MicroBatchTokens,
-        });
+            Recompute = settings.Train.Recompute,
+            Offload = settings.Train.Offload,
+        };
+        using var trainer = new SupervisedTrainer(model, learning, memory);
         if (resumed is not null)
             trainer.Load(resumed.Checkpoint);
         var run = place.Open();
         DurableFiles.Write(run.Config, file => file.Write(Encoding.UTF8.GetBytes(tree.Render())));
         context.Stop.TakeOver(() => context.Error.WriteLine(StopSignal.AfterThisStep));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
-        var last = new SftRun(trainer, examples, settings, run, context.Output.WriteLine).Train(start, context.Stop.Token);
-        context.Output.WriteLine(last is null ? "nothing was saved: no step was finished" : $"model: {last}");
-        return Task.FromResult(ExitCodes.Ok);
+        var end = new SftRun(trainer, examples, settings, initial.Companions, run, context.Output.WriteLine)
+            .Train(start, context.Stop.Token);
+        context.Output.WriteLine(
+            end.Step == 0 ? "nothing was saved: no step was finished" : $"model: {EndLine.Shown(run.Checkpoint(end.Step))}");
+        if (EndLine.Of(end, steps, reached: null, run, "sft") is { } why)
+            context.Output.WriteLine(why);
+        return Task.FromResult(end.Step < steps ? context.Stop.ExitCode : ExitCodes.Ok);
     }
 
     private static SftExamples Examples(ConfigTree tree, RolloutSettings settings, CommandContext context)

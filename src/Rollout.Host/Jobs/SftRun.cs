@@ -11,10 +11,11 @@ namespace Rollout.Host.Jobs;
 /// <param name="trainer">Has the weights and the optimizer's state of the start.</param>
 /// <param name="examples">What it learns from.</param>
 /// <param name="settings">The whole configuration.</param>
+/// <param name="companions">The folder whose tokenizer files checkpoints get.</param>
 /// <param name="run">The run's folder.</param>
 /// <param name="say">Shows a line.</param>
 internal sealed class SftRun(
-    SupervisedTrainer trainer, SftExamples examples, RolloutSettings settings, RunFolder run, Action<string> say)
+    SupervisedTrainer trainer, SftExamples examples, RolloutSettings settings, string companions, RunFolder run, Action<string> say)
 {
     private const int MostLines = 200;
 
@@ -24,9 +25,12 @@ internal sealed class SftRun(
     /// <summary>Trains until the last step, or until it is to stop, and saves.</summary>
     /// <param name="start">Where the run stands.</param>
     /// <param name="stop">Ends the run after the step that it is in.</param>
-    /// <returns>The newest checkpoint; null where no step was made.</returns>
-    /// <exception cref="NotFiniteNumberException">A step is not finite; the steps before it are saved.</exception>
-    public string? Train(TrainingProgress start, CancellationToken stop)
+    /// <returns>The last step, which is saved.</returns>
+    /// <exception cref="NotFiniteNumberException">
+    /// Too many steps in a row are not finite; the steps before the last one are saved.
+    /// </exception>
+    /// <exception cref="DeviceFaultException">An example does not fit into memory; the steps before it are saved.</exception>
+    public TrainingProgress Train(TrainingProgress start, CancellationToken stop)
     {
         using var metrics = start.Step == 0 ? MetricsFile.Create(run) : MetricsFile.Resume(run, start.Step);
         var followers = new MetricFollowers(
@@ -48,7 +52,7 @@ internal sealed class SftRun(
             }
             Save();
         }
-        catch (NotFiniteNumberException) when (saved < progress.Step)
+        catch (Exception cause) when (cause is NotFiniteNumberException or DeviceFaultException && saved < progress.Step)
         {
             Save();
             throw;
@@ -57,7 +61,7 @@ internal sealed class SftRun(
         {
             followers.Complete(say);
         }
-        return saved > 0 ? run.Checkpoint(saved) : null;
+        return progress;
 
         void Record(StepMetrics step)
         {
@@ -70,7 +74,7 @@ internal sealed class SftRun(
         {
             if (saved == progress.Step)
                 return;
-            trainer.Save(run.Checkpoint(progress.Step), progress, settings.Model.Path);
+            trainer.Save(run.Checkpoint(progress.Step), progress, companions);
             saved = progress.Step;
             OlderCheckpoints.Remove(run, settings.Output.KeepLast, best: null, say);
         }
@@ -79,8 +83,8 @@ internal sealed class SftRun(
     private TrainingProgress Step(TrainingProgress progress, ref double tokens, Action<StepMetrics> record)
     {
         var started = Stopwatch.GetTimestamp();
-        var (batch, cursor) = examples.Next(progress.DataCursor, _sft.BatchSize);
-        var made = trainer.Step(batch);
+        var (batch, names, cursor) = examples.Next(progress.DataCursor, _sft.BatchSize);
+        var made = trainer.Step(batch, names);
         var step = progress.Step + 1;
         tokens += batch.Sum(example => example.Prompt.Length + example.Completion.Length);
         var evaluates = step == _steps || (_sft.EvalEvery > 0 && step % _sft.EvalEvery == 0);
@@ -88,6 +92,8 @@ internal sealed class SftRun(
         record(SftMetrics.Of(
             step, made, (double)step * _sft.BatchSize / examples.Count, tokens,
             Stopwatch.GetElapsedTime(started).TotalSeconds, heldOut));
+        if (made.Skipped is { } reason)
+            say($"WARNING step {step} changed no weight: {reason}");
         if (heldOut is not null || step == _steps || step % Math.Max(1, _steps / MostLines) == 0)
         {
             say($"step {step}/{_steps}  loss {made.Fit.Loss:0.000}  token accuracy {made.Fit.TokenAccuracy:0.000}"

@@ -17,6 +17,7 @@ using Rollout.Host.Cluster;
 using Rollout.Host.Engine;
 using Rollout.Host.Invocation;
 using Rollout.Host.Output;
+using Rollout.Host.Tracking;
 using Rollout.Host.View;
 
 namespace Rollout.Host.Jobs;
@@ -32,16 +33,19 @@ public static class TrainJob
         if (options.DryRun)
             return await DryRunAsync(options, context);
         using var place = RunPlace.Choose(options.Resume, options.Out, options.Config);
+        if (place.Notice is { } notice)
+            await context.Output.WriteLineAsync(notice);
         return await RunAsync(options, place, context, lines: null);
     }
 
     private static Task<int> DryRunAsync(TrainOptions options, CommandContext context)
     {
         var config = options.Config
-            ?? (options.Resume is null ? DefaultJob.Find(AppContext.BaseDirectory) : RunFolder.For(options.Resume).Config);
+            ?? (options.Resume is null ? DefaultJob.Find() : RunFolder.For(options.Resume).Config);
         var settings = RolloutSettings.ForTraining(
             ConfigTree.Load(config, options.Set, ClusterMembers.Override(options.Cluster)));
-        return DryRun.RunAsync(ModelConfigReader.ReadFolder(settings.Model.Path), settings, context);
+        return DryRun.RunAsync(
+            ModelConfigReader.ReadFolder(settings.Model.Path), settings, settings.Sampling.MaxTokens, context);
     }
 
     /// <param name="options">What to train.</param>
@@ -52,10 +56,8 @@ public static class TrainJob
         TrainOptions options, RunPlace place, CommandContext context, HostLines? lines)
     {
         var resumed = place.Resumed;
-        var tree = ConfigTree.Load(
-            options.Config ?? resumed?.Config ?? DefaultJob.Find(AppContext.BaseDirectory),
-            options.Set,
-            ClusterMembers.Override(options.Cluster));
+        var config = options.Config ?? place.Config ?? DefaultJob.Find();
+        var tree = ConfigTree.Load(config, options.Set, ClusterMembers.Override(options.Cluster));
         var settings = ClusterMembers.WithRoles(RolloutSettings.ForTraining(tree), ClusterRoles.Trainer);
         var decodes = settings.Cluster.Roles.Contains(ClusterRoles.Decoder);
         if (decodes && settings.Cluster.Devices.Count > 0)
@@ -63,11 +65,14 @@ public static class TrainJob
             throw tree.Rollout.Section("cluster").Invalid(
                 "devices", "[] in a process that trains, as its decoder uses rollout.device; run rollout host for other GPUs");
         }
-        if (!Directory.Exists(settings.Model.Path))
-            throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        var needsReference = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed).Loss.NeedsReference;
+        var initial = RunModel.Find(tree, settings, resumed, needsReference);
+        settings = initial.Settings;
         var fingerprint = RunFingerprint.Of(
-            tree, ModelFingerprint.ForRun(settings), PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
+            tree, initial.Fingerprint, PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
         var changed = resumed?.RequireSameRun(fingerprint);
+        if (resumed is not null && resumed.Progress.Step >= settings.Train.Steps)
+            return SayDone(resumed, settings, context, lines);
         PolicyModel.PrepareDevice(tree, settings);
 
         var tokenizer = HuggingFaceTokenizer.Load(
@@ -115,22 +120,37 @@ public static class TrainJob
         var trainer = topology.AddTrainer(
             job,
             weights.Version,
-            () => order.BuildFirst(() => CreateTrainer(settings, weights, resumed, memory)),
+            () => order.BuildFirst(() => CreateTrainer(settings, weights, initial.Companions, resumed, memory)),
             tokenizer,
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
-        string[] notices = [$"{DiskNeed.Of(run, job, settings, start, weights.Model)}", .. changed is null ? [] : (string[])[changed]];
-        var error = await FollowAsync(trainer, run, settings, start, notices, context);
-        if ((topology.WhyEnded() ?? error) is not { } why)
+        var notices = new[] { $"job {EndLine.Shown(config)}, output {EndLine.Shown(run.Path)}", initial.Notice, changed }
+            .OfType<string>().Append($"{DiskNeed.Of(run, job, settings, start, weights.Model)}");
+        var (end, error) = await FollowAsync(trainer, run, settings, start, notices, context);
+        if ((topology.WhyEnded() ?? error) is { } why)
+        {
+            await context.Error.WriteLineAsync(why);
+            return ExitCodes.Failure;
+        }
+        // A host that is told to leave has done its work.
+        var wasStopped = context.Stop.Token.IsCancellationRequested && end?.Step < settings.Train.Steps;
+        return wasStopped && lines is null ? context.Stop.ExitCode : ExitCodes.Ok;
+    }
+
+    private static int SayDone(ResumePoint resumed, RolloutSettings settings, CommandContext context, HostLines? lines)
+    {
+        Action<string> say = lines is null ? context.Output.WriteLine : lines.Say;
+        say(EndLine.Done(resumed.Progress.Step, settings.Train.Steps, resumed.Checkpoint, "train.steps"));
+        if (MetricsFile.Read(resumed.Folder) is not [.., var last] || RunRecord.WhyDivergedAt(last) is not { } why)
             return ExitCodes.Ok;
-        await context.Error.WriteLineAsync(why);
+        context.Error.WriteLine(why);
         return ExitCodes.Failure;
     }
 
     /// <summary>Shows and writes what the trainer reports until it ends.</summary>
-    /// <returns>Why the run ended early; null where it ended as planned.</returns>
-    private static async Task<string?> FollowAsync(
+    /// <returns>The last finished step, and why the run failed; null where it did not.</returns>
+    private static async Task<(TrainingProgress? End, string? Error)> FollowAsync(
         TrainingClient trainer,
         RunFolder run,
         RolloutSettings settings,
@@ -140,22 +160,29 @@ public static class TrainJob
     {
         TrainingEnded? ended = null;
         CheckpointSaved? last = null;
+        Evaluation? measured = null;
+        var isEvaluating = true;
         using var record = new RunRecord(run, start.Step == 0 ? null : start.Step, settings.Output);
         using (var view = new TrainingView(context, settings.Train.Steps, record.Earlier))
         {
-            context.Stop.TakeOver(() => view.Say(StopSignal.AfterThisStep));
+            context.Stop.TakeOver(() => view.Say(isEvaluating ? StopSignal.AfterEvaluation : StopSignal.AfterThisStep));
             foreach (var notice in notices.Concat(record.Gaps))
                 view.Say(notice);
             await foreach (var seen in trainer.TrainAsync(start, context.Stop.Token))
             {
                 switch (seen)
                 {
-                    case TrainingStarted { Evaluation: { } evaluation }:
+                    case TrainingStarted started:
+                        isEvaluating = false;
+                        measured = started.Evaluation;
+                        if (measured is null)
+                            break;
                         if (start.Step == 0)
-                            record.AddStart(evaluation, view.Say);
-                        view.ReportStart(new HeldOutAccuracy(start.Step, evaluation.Accuracy));
+                            record.AddStart(measured, view.Say);
+                        view.ReportStart(new HeldOutAccuracy(start.Step, measured.Accuracy));
                         break;
                     case TrainingStepFinished report:
+                        measured = report.Evaluation;
                         view.Report(record.Add(report, view.Say));
                         break;
                     case CheckpointSaved saved:
@@ -169,22 +196,27 @@ public static class TrainJob
                             view.Say(rest);
                         if (CheckpointLine.OfBest(run, end.Progress) is { } best)
                             view.Say(best);
+                        var reached = settings.Eval.Target > 0 && measured?.Accuracy >= settings.Eval.Target
+                            ? $"held-out accuracy {measured.Accuracy:0.000}, eval.target = {settings.Eval.Target}"
+                            : null;
+                        if (EndLine.Of(end.Progress, settings.Train.Steps, reached, run, "train") is { } why)
+                            view.Say(why);
                         break;
                 }
             }
             record.Complete(view.Say);
         }
-        return ended?.Error ?? record.WhyDiverged;
+        return (ended?.Progress, ended?.Error ?? record.WhyDiverged);
     }
 
     private static PolicyTrainer CreateTrainer(
-        RolloutSettings settings, PolicyWeights weights, ResumePoint? resumed, IDeviceMemory? memory)
+        RolloutSettings settings, PolicyWeights weights, string companions, ResumePoint? resumed, IDeviceMemory? memory)
     {
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         if (resumed is null)
-            return new PolicyTrainer(weights, grpo, settings.Model.Path, memory: memory);
+            return new PolicyTrainer(weights, grpo, companions, memory: memory);
         CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
-        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, settings.Model.Path, reference, memory: memory);
+        return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, companions, reference, memory: memory);
     }
 
     /// <summary>

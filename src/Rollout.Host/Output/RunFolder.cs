@@ -72,8 +72,8 @@ public sealed class RunFolder
     public static RunFolder Resume(string path)
     {
         var folder = For(path);
-        if (!folder.HoldsRun)
-            throw new OutputException($"'{path}' holds no run to continue: it has neither metrics nor checkpoints.");
+        if (!folder.HoldsRun && !File.Exists(folder.Config))
+            throw new OutputException($"'{path}' holds no run to continue: it has neither config.conf nor metrics nor checkpoints.");
         folder.RequireWritable();
         return folder;
     }

@@ -56,7 +56,7 @@ public static class Metrics
 
     public static readonly Metric Entropy = Define("entropy", step => Measured(step, step.Train.Entropy));
 
-    public static readonly Metric Kl = Define("kl", step => Trained(step, step.Train.Kl));
+    public static readonly Metric Kl = Define("kl", step => Measured(step, step.Train.Kl));
 
     public static readonly Metric ClipFraction = Define(
         "clip_ratio/region_mean", step => Trained(step, step.Train.ClipFraction));
@@ -82,6 +82,9 @@ public static class Metrics
 
     public static readonly Metric ImportanceWeightMean = Define(
         "sampling/importance_sampling_ratio/mean", step => Corrected(step, step.Train.ImportanceWeightMean));
+
+    public static readonly Metric ImportanceWeightMin = Define(
+        "sampling/importance_sampling_ratio/min", step => Corrected(step, step.Train.ImportanceWeightMin));
 
     public static readonly Metric ImportanceWeightMax = Define(
         "sampling/importance_sampling_ratio/max", step => Corrected(step, step.Train.ImportanceWeightMax));

@@ -10,7 +10,8 @@ public sealed class PlotFile(RunFolder run, IReadOnlyList<StepMetrics> earlier) 
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(20);
 
-    private readonly List<StepMetrics> _steps = [.. earlier];
+    private readonly StepHistory _steps = new(earlier);
+    private readonly DrawingThread _thread = new();
     private long _drawn = TimeProvider.System.GetTimestamp();
 
     public string Target { get; } = run.Plots;
@@ -23,13 +24,17 @@ public sealed class PlotFile(RunFolder run, IReadOnlyList<StepMetrics> earlier) 
     }
 
     /// <summary>Draws all steps.</summary>
-    public void Dispose() => Draw();
+    public void Dispose()
+    {
+        using (_thread)
+            Draw();
+    }
 
     /// <summary>Replaces the picture as a whole: nobody who opens it sees half of one.</summary>
     private void Draw()
     {
         _drawn = TimeProvider.System.GetTimestamp();
-        var picture = PlotPage.Draw(_steps);
+        var picture = _thread.Run(() => PlotPage.Draw(_steps.Points));
         DurableFiles.Write(Target, file => file.Write(picture));
     }
 }

@@ -1,5 +1,6 @@
 using ScottPlot;
 using ScottPlot.MultiplotLayouts;
+using SkiaSharp;
 
 namespace Rollout.Host.Tracking;
 
@@ -25,10 +26,14 @@ public static class PlotPage
         page.Layout = new Grid(rows: panels.Length / Columns, columns: Columns);
         foreach (var (panel, plot) in panels.Zip(page.GetPlots()))
             panel.DrawOn(plot, steps);
-        using var image = page.Render(Width, Height);
+        // A bitmap of its own: the pixels of the library's image wait for a finalizer.
+        using var picture = new SKBitmap(Width, Height);
+        using var canvas = new SKCanvas(picture);
+        page.Render(canvas, new PixelRect(0, Width, Height, 0));
         foreach (var plot in page.GetPlots())
             plot.Dispose();
-        return image.GetImageBytes(ImageFormat.Png);
+        using var png = picture.Encode(SKEncodedImageFormat.Png, quality: 100);
+        return png.ToArray();
     }
 
     private static PlotPanel[] Panels(IReadOnlyList<StepMetrics> steps) =>

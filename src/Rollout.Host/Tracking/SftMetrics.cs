@@ -24,6 +24,8 @@ internal static class SftMetrics
             ["mean_token_accuracy"] = made.Fit.TokenAccuracy,
             ["grad_norm"] = made.GradientNorm,
             ["learning_rate"] = made.LearningRate,
+            [Metrics.SkippedUpdates.Name] = made.Skipped is null ? 0 : 1,
+            [Metrics.MicroBatchSplits.Name] = made.MicroBatchSplits,
             ["epoch"] = epoch,
             [Tokens] = tokens,
             ["step_time"] = seconds,

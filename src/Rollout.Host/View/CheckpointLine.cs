@@ -9,13 +9,13 @@ namespace Rollout.Host.View;
 internal static class CheckpointLine
 {
     /// <summary>The line about a new checkpoint.</summary>
-    public static string Of(CheckpointSaved saved) => $"checkpoint of step {saved.Step}: {Relative(saved.Folder)}"
+    public static string Of(CheckpointSaved saved) => $"checkpoint of step {saved.Step}: {EndLine.Shown(saved.Folder)}"
         + (saved.Best?.Step == saved.Step ? $" (the best so far: held-out {saved.Best.HeldOutAccuracy:0.000})" : "");
 
     /// <summary>The line at the end of a run about its best checkpoint; null where it kept none.</summary>
     public static string? OfBest(RunFolder run, TrainingProgress end) => end.Best is { } best
         ? $"the best checkpoint is that of step {best.Step} (held-out {best.HeldOutAccuracy:0.000}):"
-            + $" {Relative(run.Checkpoint(best.Step))}"
+            + $" {EndLine.Shown(run.Checkpoint(best.Step))}"
         : null;
 
     /// <summary>
@@ -38,14 +38,12 @@ internal static class CheckpointLine
         if (latest < end.Step)
         {
             return $"the last {Steps(end.Step - latest)} not saved: the last checkpoint is that of step {latest}:"
-                + $" {Relative(folder)}";
+                + $" {EndLine.Shown(folder)}";
         }
         return latest == said?.Step
             ? null
-            : $"no training step was finished since the checkpoint of step {latest}: {Relative(folder)}";
+            : $"no training step was finished since the checkpoint of step {latest}: {EndLine.Shown(folder)}";
     }
 
     private static string Steps(int count) => count == 1 ? "training step was" : $"{count} training steps were";
-
-    private static string Relative(string folder) => Path.GetRelativePath(Environment.CurrentDirectory, folder);
 }

@@ -7,22 +7,20 @@ namespace Rollout.Host.View;
 /// <summary>Renders the latest training step as the panel of the live view.</summary>
 internal static class StepPanel
 {
-    /// <param name="reports">The finished steps in order.</param>
+    /// <param name="run">The finished steps.</param>
     /// <param name="steps">Training steps of the run.</param>
-    /// <param name="starts">The accuracies before the first step of the run, or of this process.</param>
-    public static IRenderable Render(IReadOnlyList<StepMetrics> reports, int steps, params IEnumerable<HeldOutAccuracy> starts)
+    public static IRenderable Render(RunTotals run, int steps)
     {
-        var accuracy = HeldOutAccuracy.All(starts, reports) is [.., var measured]
-            ? $"[bold]{measured.Share:0.000}[/] ({measured.At})"
-            : "not evaluated yet";
+        // Where nothing is held out, nothing is promised.
+        var measured = run.LastAccuracy;
         var rows = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(3)).AddColumn(new GridColumn());
-        if (reports is not [.., var now])
+        if (run.Last is not { } now)
         {
-            AddRow(rows, "held-out accuracy", accuracy);
-            return Frame("rollout", new Text("The first step is under way."), rows);
+            AddAccuracy(rows, measured);
+            return Frame("rollout", new Text("No training step is finished yet."), rows);
         }
         AddRow(rows, "reward", $"[bold]{Figures.Reward(now)}[/]");
-        AddRow(rows, "held-out accuracy", accuracy);
+        AddAccuracy(rows, measured);
         AddRow(rows, "rollout", $"{Figures.Rate(now[Metrics.RolloutRate])}, {now[Metrics.RolloutSeconds]:0.0} s");
         AddRow(rows, "training", $"{Figures.Rate(now[Metrics.TrainRate])}, {now[Metrics.TrainSeconds]:0.0} s");
         AddRow(rows, "completion length", Figures.Length(now));
@@ -32,9 +30,15 @@ internal static class StepPanel
             $"{Figures.Blocks(now)}, shared {Figures.Sharing(now)}, {Figures.Count(now[Metrics.Preemptions], "preemption")}");
         AddRow(rows, "logprob difference", Figures.LogprobDifference(now));
         AddRow(rows, "groups", $"{now[Metrics.EqualRewards]:0.0%} with equal rewards, {Dropped(now)}{Failed(now)}");
-        AddRow(rows, "time", $"{now[Metrics.StepSeconds]:0.0} s a step, {Figures.Duration(TimeLeft.Estimate(reports, steps))} left");
+        AddRow(rows, "time", $"{now[Metrics.StepSeconds]:0.0} s a step, {Figures.Duration(run.TimeLeft(steps))} left");
         return Frame(
             $"step {now.Step}/{steps}, policy {now[Metrics.PolicyVersion]}", new Markup(Figures.Bar(now.Step, steps)), rows);
+    }
+
+    private static void AddAccuracy(Grid rows, HeldOutAccuracy? measured)
+    {
+        if (measured is not null)
+            AddRow(rows, "held-out accuracy", $"[bold]{measured.Share:0.000}[/] ({measured.At})");
     }
 
     private static Panel Frame(string header, IRenderable first, Grid rows) =>

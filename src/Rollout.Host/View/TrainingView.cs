@@ -13,8 +13,7 @@ internal sealed class TrainingView : IDisposable
     private readonly Lock _turn = new();
     private readonly CommandContext _context;
     private readonly int _steps;
-    private readonly List<StepMetrics> _reports;
-    private readonly List<HeldOutAccuracy> _starts;
+    private readonly RunTotals _run = new();
 
     /// <param name="context">The terminal.</param>
     /// <param name="steps">Training steps of the run.</param>
@@ -23,9 +22,13 @@ internal sealed class TrainingView : IDisposable
     {
         _context = context;
         _steps = steps;
-        var recorded = (earlier ?? []).ToLookup(step => step.Step > 0);
-        _reports = [.. recorded[true]];
-        _starts = [.. recorded[false].SelectMany(HeldOutAccuracy.Of)];
+        foreach (var step in earlier ?? [])
+        {
+            if (step.Step > 0)
+                _run.Add(step);
+            else if (step.Find(Metrics.HeldOutAccuracy) is { } share)
+                _run.Add(new HeldOutAccuracy(step.Step, share));
+        }
         Draw();
     }
 
@@ -33,7 +36,7 @@ internal sealed class TrainingView : IDisposable
     public void ReportStart(HeldOutAccuracy accuracy)
     {
         lock (_turn)
-            _starts.Add(accuracy);
+            _run.Add(accuracy);
         Say($"held-out accuracy {(accuracy.Step == 0 ? "" : "at ")}{accuracy.At}: {accuracy.Share:P1}");
         Draw();
     }
@@ -42,11 +45,11 @@ internal sealed class TrainingView : IDisposable
     public void Report(StepMetrics report)
     {
         lock (_turn)
-            _reports.Add(report);
+            _run.Add(report);
         if (_context.Live.CanDraw)
             Draw();
         else
-            Say(StepLine.Format(report, _steps, TimeLeft.Estimate(_reports, _steps)));
+            Say(StepLine.Format(report, _steps, _run.TimeLeft(_steps)));
     }
 
     /// <summary>Shows a line that stays.</summary>
@@ -59,7 +62,7 @@ internal sealed class TrainingView : IDisposable
     public void Dispose()
     {
         _context.Live.Leave();
-        _context.Console.Write(RunSummary.Render(_reports, _starts));
+        _context.Console.Write(RunSummary.Render(_run));
         _context.Console.WriteLine();
     }
 
@@ -68,6 +71,6 @@ internal sealed class TrainingView : IDisposable
         if (!_context.Live.CanDraw)
             return;
         lock (_turn)
-            _context.Live.Draw(StepPanel.Render(_reports, _steps, _starts));
+            _context.Live.Draw(StepPanel.Render(_run, _steps));
     }
 }

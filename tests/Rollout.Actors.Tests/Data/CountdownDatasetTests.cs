@@ -71,6 +71,26 @@ public sealed class CountdownDatasetTests
     }
 
     [Fact]
+    public void A_share_of_the_searches_gives_up_with_what_a_try_that_failed_came_to()
+    {
+        var items = new CountdownDataset(Defaults with { GiveUp = 0.25 }, seed: 3).Train.Take(1000).ToArray();
+        var givenUp = items.Where(item => Score(item, item.Fields["answer"]) == 0).ToArray();
+        Assert.InRange(givenUp.Length, 200, 300);
+        foreach (var item in givenUp)
+        {
+            var lines = item.Fields["answer"].Split('\n');
+            Assert.All(lines[..^1], attempt => Assert.False(attempt.EndsWith($"={item.Fields["target"]}", StringComparison.Ordinal)));
+            Assert.Equal(1.0, Score(WithTarget(item, lines[^2].Split('=')[^1]), lines[^1]));
+        }
+    }
+
+    [Fact]
+    public void A_search_without_a_try_that_can_fail_does_not_give_up()
+    {
+        Assert.Equal("3+2=5\n<answer>3+2</answer>", CountdownTrace.Write([2, 3], 5, tries: 5, givesUp: true, key: 1));
+    }
+
+    [Fact]
     public void A_search_of_the_defaults_has_100_to_400_characters_with_few_exceptions()
     {
         var lengths = new CountdownDataset(Defaults, seed: 4).Train.Take(2000)
@@ -119,6 +139,9 @@ public sealed class CountdownDatasetTests
         string.Join(' ', item.Fields["numbers"].Split(' ').Select(int.Parse).Order());
 
     private static (string, string) Problem(PromptItem item) => (Choice(item), item.Fields["target"]);
+
+    private static PromptItem WithTarget(PromptItem item, string target) =>
+        item with { Fields = new Dictionary<string, string>(item.Fields) { ["target"] = target } };
 
     /// <summary>Scores an expression by its own numbers.</summary>
     private static double? Score(string id, string target, string expression) => Score(

@@ -70,6 +70,28 @@ public sealed class DecoderReportTests : ActorTest
         Assert.Same(report, await ReportAsync());
     }
 
+    [Fact]
+    public async Task Tokens_of_a_streamed_group_are_reported_as_they_come_and_no_others()
+    {
+        Follow(TimeSpan.FromHours(1));
+        Assign(Groups.Of(3, 4, 40));
+        Assign(Groups.Of(4, 4, 40) with { Streamed = true });
+        var tokens = 0;
+        DecoderReport report;
+        do
+        {
+            report = await ReportAsync();
+            var streamed = report.Samples.Where(sample => sample.Group.Value == 4).ToArray();
+            Assert.All(report.Samples.Except(streamed), sample => Assert.NotNull(sample.Finished));
+            Assert.All(streamed, sample => Assert.Equal(tokens, sample.Start));
+            tokens += streamed.Sum(sample => sample.Sampled.Count);
+            _decoder.Tell(new ReportTaken(Epoch, report.Number), _scheduler);
+        }
+        while (!report.Samples.Any(sample => sample is { Group.Value: 4, Finished: not null }));
+
+        Assert.Equal(Groups.Expected(Groups.Of(4, 4, 40), 0).Length, tokens);
+    }
+
     private void Follow(TimeSpan reportEvery) => _decoder.Tell(new SchedulerHere(Epoch, reportEvery), _scheduler);
 
     private void Assign(GroupRequest group) => _decoder.Tell(

@@ -17,7 +17,7 @@ public sealed class WireFormatTests : ActorTest
 
     private static readonly string[] Known =
     [
-        "assign-samples:3 6f475cd3b1900d0f",
+        "assign-samples:4 897dddeb63beb146",
         "cancel-groups:1 4bcbcaf61c00a8e2",
         "completions-ready:3 c24d43302bd65925",
         "decoder-here:3 0f2bc5050b0512be",
@@ -41,10 +41,11 @@ public sealed class WireFormatTests : ActorTest
         "query-scheduler:3 e3b0c44298fc1c14",
         "recall-samples:1 4b6b423cc800133d",
         "report-taken:1 30b6486f8a65541d",
+        "samples-grew:1 c2c9ebfbcbd6ba0b",
         "scheduler-here:1 31fce1d5a2a6b9e5",
         "scheduler-report:1 319ccf8901408351",
         "send-groups:1 bdddc95c012964d3",
-        "submit-group:3 59c57a4f670687da",
+        "submit-group:4 643393d536976e45",
         "update-weights:1 6752a14fb4bf4d6d",
         "weights-not-taken:1 9e04e1540ed38b7e",
         "weights-updated:1 54942c1e186728e9",

@@ -46,6 +46,35 @@ public sealed class FusedAdamWTests
         }
     }
 
+    [Theory]
+    [InlineData(1 << 16, 3)]
+    [InlineData(1 << 18, 2)] // one chunk
+    [InlineData(40_000, 1)]
+    public void Steps_with_the_state_in_host_memory_are_the_same(int numbers, int slots)
+    {
+        using var scope = NewDisposeScope();
+        var (plain, moved) = (Parameters(CudaPolicy.Gpu), Parameters(CudaPolicy.Gpu));
+        var options = new AdamWOptions(0.9, 0.95, 1e-8, 0.1);
+        using var expected = new AdamW(plain, options);
+        using var actual = new AdamW(moved, options, new OffloadPlan(numbers, slots));
+        for (var step = 0; step < 5; step++)
+        {
+            foreach (var (left, right) in plain.Zip(moved))
+            {
+                var gradient = Random(step, left.Value.shape, ScalarType.Float32);
+                expected.GradientSum(left.Value).copy_(gradient);
+                actual.GradientSum(right.Value).copy_(gradient);
+            }
+
+            expected.Step(1e-2, 0.5);
+            actual.Step(1e-2, 0.5);
+        }
+
+        Assert.Null(actual.FirstBrokenState());
+        Assert.All(plain.Zip(moved), pair => Assert.True(pair.First.Value.equal(pair.Second.Value).all().cpu().item<bool>()));
+        Assert.Equal(Saved(expected), Saved(actual));
+    }
+
     [Fact]
     public void A_weight_that_becomes_infinite_is_named()
     {
@@ -61,6 +90,13 @@ public sealed class FusedAdamWTests
         var error = Assert.Throws<NotFiniteNumberException>(() => optimizer.Step(1e-2));
 
         Assert.StartsWith("p3 is not finite", error.Message, StringComparison.Ordinal);
+    }
+
+    private static byte[] Saved(AdamW optimizer)
+    {
+        using var folder = new TemporaryFolder();
+        optimizer.Save(folder.At("state.safetensors"));
+        return File.ReadAllBytes(folder.At("state.safetensors"));
     }
 
     private static List<OptimizedParameter> Parameters(Device device) =>

@@ -29,6 +29,25 @@ public sealed class MemoryNeedTests
         HeadDim = 128,
     };
 
+    private static readonly ModelConfig Qwen17 = Qwen06 with { HiddenSize = 2048, IntermediateSize = 6144 };
+
+    private static readonly ModelConfig Qwen4 = Qwen06 with
+    {
+        HiddenSize = 2560,
+        IntermediateSize = 9728,
+        LayerCount = 36,
+        HeadCount = 32,
+    };
+
+    private static readonly ModelConfig Qwen8 = Qwen06 with
+    {
+        HiddenSize = 4096,
+        IntermediateSize = 12288,
+        LayerCount = 36,
+        HeadCount = 32,
+        TieWordEmbeddings = false,
+    };
+
     [Theory]
     [MemberData(nameof(Models))]
     public void State_takes_what_the_model_and_its_optimizer_take(bool tied, ScalarType dtype)
@@ -79,7 +98,7 @@ public sealed class MemoryNeedTests
         Assert.Equal(
             [
                 "dtype = bfloat16", "train.recompute = attention-and-gate", "train.recompute = layers",
-                "train.reference-offload = on", "train.micro-batch-tokens = 3072",
+                "train.reference-offload = on", "train.micro-batch-tokens = 3072", "train.offload = on",
             ],
             savings.Select(saving => saving.Setting));
         var need = MemoryNeed.Of(Qwen06, ScalarType.Float32, options).Bytes;
@@ -87,9 +106,50 @@ public sealed class MemoryNeedTests
     }
 
     [Theory]
-    [InlineData(Recomputation.None, 17.3)]
-    [InlineData(Recomputation.AttentionAndGate, 13.9)]
-    [InlineData(Recomputation.Layers, 12.9)]
+    [InlineData(200, 2048, "dtype = bfloat16")]
+    [InlineData(130, 2048, "train.offload = on")]
+    [InlineData(80, 2048, "dtype = bfloat16, train.recompute = layers, train.reference-offload = on, train.offload = on")]
+    [InlineData(20, 2048, null)]
+    public void What_makes_an_8B_job_fit_is_found(int gigabytes, int tokens, string? settings)
+    {
+        var options = TinyModel.Options.WithBeta(0.1) with { MicroBatchTokens = tokens };
+
+        var found = MemoryNeed.Fitting(Qwen8, ScalarType.Float32, options, gigabytes * 1_000_000_000L, longest: tokens);
+
+        Assert.Equal(settings, found);
+    }
+
+    /// <summary>Full fine-tuning at 2,048 tokens a sequence on a card of 80 GB.</summary>
+    [Fact]
+    public void Large_models_fit_80_GB_as_the_documentation_says()
+    {
+        var options = TinyModel.Options with { MicroBatchTokens = 2048 };
+        decimal Bytes(ModelConfig model, GrpoOptions rule) => MemoryNeed.Of(model, ScalarType.BFloat16, rule).Bytes;
+
+        Assert.InRange(Bytes(Qwen17, options), 0, 80e9m);
+        Assert.InRange(Bytes(Qwen4, options), 0, 80e9m);
+        Assert.InRange(Bytes(Qwen8, options with { Offload = true }), 0, 80e9m);
+        Assert.InRange(Bytes(Qwen8, options), 80e9m, 200e9m);
+    }
+
+    [Fact]
+    public void A_state_in_host_memory_is_counted_there()
+    {
+        var options = TinyModel.Options with { MicroBatchTokens = 2048 };
+
+        var (kept, moved) = (
+            MemoryNeed.Of(Qwen8, ScalarType.BFloat16, options),
+            MemoryNeed.Of(Qwen8, ScalarType.BFloat16, options with { Offload = true }));
+
+        Assert.Equal(0, kept.HostBytes);
+        Assert.Equal(12 * MemoryNeed.ParameterCount(Qwen8), moved.HostBytes);
+        Assert.Equal(kept.Bytes - moved.HostBytes + (9L << 26), moved.Bytes); // three chunks of three kinds
+    }
+
+    [Theory]
+    [InlineData(Recomputation.None, 16.9)]
+    [InlineData(Recomputation.AttentionAndGate, 13.4)]
+    [InlineData(Recomputation.Layers, 12.3)]
     public void The_need_of_Qwen3_0_6B_is_what_the_documentation_says(Recomputation recompute, double gigabytes)
     {
         var options = TinyModel.Options with { MicroBatchTokens = 6144, Recompute = recompute };

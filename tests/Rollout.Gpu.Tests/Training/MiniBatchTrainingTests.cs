@@ -1,6 +1,9 @@
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
+using Rollout.Gpu.Training.Losses;
 using Xunit;
+using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Training;
 
@@ -141,6 +144,35 @@ public sealed class MiniBatchTrainingTests
         Assert.NotEqual(learnt.GradientNorm, masked.GradientNorm);
     }
 
+    [Theory]
+    [InlineData(KlIn.Loss, KlEstimator.K3, 1)]
+    [InlineData(KlIn.Loss, KlEstimator.K2, 2)]
+    [InlineData(KlIn.Reward, KlEstimator.K1, 1)]
+    public void The_kl_covers_every_sampled_token_before_the_updates(KlIn place, KlEstimator estimator, int iterations)
+    {
+        var options = TinyModel.Options with
+        {
+            Loss = TinyModel.Options.Loss with { Beta = 0.1, KlIn = place, KlEstimator = estimator },
+            NumIterations = iterations,
+            MaskTruncated = true,
+        };
+        var batch = Mapped(TinyModel.Batch(5, reward: (group, sample) => group == 0 ? 1 : sample), completion =>
+            completion.Reward == 2 ? completion with { Reason = FinishReason.Length } : completion);
+        using var weights = TinyModel.Weights();
+        using var reference = TinyModel.Create(seed: 2);
+        double[] expected =
+        [
+            .. from at in batch.Groups
+               from completion in at.Completions
+               from pair in Logprobs(weights.Model, at.Prompt, completion.Tokens)
+                   .Zip(Logprobs(reference, at.Prompt, completion.Tokens))
+               select KlEstimates.Of(estimator, pair.Second - (double)pair.First),
+        ];
+        using var trainer = new PolicyTrainer(weights, options, reference: TinyModel.Create(seed: 2));
+
+        Assert.Equal(expected.Average(), trainer.Train(batch).Kl, 1e-5);
+    }
+
     [Fact]
     public void Statistics_cover_groups_of_equal_rewards_which_cost_a_forward_pass()
     {
@@ -174,6 +206,15 @@ public sealed class MiniBatchTrainingTests
         Assert.True(first.GradientNorm > 0);
         Assert.True(first.TrainedTokens > 0);
         Assert.True(last.Kl < first.Kl, $"KL {first.Kl}, then {last.Kl}");
+    }
+
+    /// <summary>[completion] log π of one completion by itself.</summary>
+    private static float[] Logprobs(CausalLm model, int[] prompt, int[] completion)
+    {
+        var sequence = new TokenSequence(prompt, completion);
+        using var scope = NewDisposeScope();
+        using var input = new MicroBatchInput([sequence], sequence.InputLength, CPU);
+        return new CompletionPass(model, temperature: 1, logitElements: 1 << 20).Logprobs(input).data<float>().ToArray();
     }
 
     private static TrainStats Trained(GrpoOptions options, TrainBatch batch)

@@ -41,6 +41,21 @@ public sealed class SupervisedTrainerTests
     }
 
     [Fact]
+    public void A_state_in_host_memory_changes_no_weight()
+    {
+        float[] Trained(bool offload)
+        {
+            using var model = TinyModel.Create(dtype: ScalarType.BFloat16);
+            using var trainer = new SupervisedTrainer(model, Options with { Offload = offload });
+            for (var step = 0; step < 3; step++)
+                trainer.Step(Pairs);
+            return TinyModel.Values(model);
+        }
+
+        Assert.Equal(Trained(offload: false), Trained(offload: true));
+    }
+
+    [Fact]
     public void Loss_and_accuracy_are_those_of_the_answers_alone_in_double_precision()
     {
         using var model = TinyModel.Create();
@@ -182,6 +197,80 @@ public sealed class SupervisedTrainerTests
     }
 
     [Fact]
+    public void A_step_that_is_not_finite_changes_nothing_and_names_its_pair()
+    {
+        using var plain = TinyModel.Create();
+        using var expected = new SupervisedTrainer(plain, Options);
+        using var model = TinyModel.Create();
+        using var trainer = Faulty(model, Options with { MaxSkippedUpdates = 1 }, out var pass);
+        expected.Step(Pairs[..2]);
+        expected.Step(Pairs);
+
+        trainer.Step(Pairs[..2]);
+        pass.NaNToken = 12;
+        var skipped = trainer.Step(Pairs, ["a:1", "a:2", "a:3", "a:4"]);
+        pass.NaNToken = null;
+        var made = trainer.Step(Pairs);
+
+        Assert.Equal("the loss is NaN over a:3", skipped.Skipped);
+        Assert.True(double.IsNaN(skipped.Fit.Loss));
+        Assert.Null(made.Skipped);
+        Assert.Equal(2, trainer.Steps);
+        Assert.Equal(TinyModel.Values(plain), TinyModel.Values(model));
+    }
+
+    [Fact]
+    public void More_steps_in_a_row_that_are_not_finite_than_may_be_skipped_fail()
+    {
+        using var model = TinyModel.Create();
+        using var trainer = Faulty(model, Options with { MaxSkippedUpdates = 1 }, out var pass);
+        var before = TinyModel.Values(model);
+        (pass.InfiniteGradientToken, pass.Weight) = (7, model.named_parameters().First().parameter);
+
+        Assert.NotNull(trainer.Step(Pairs).Skipped);
+        var failure = Assert.Throws<NotFiniteNumberException>(() => trainer.Step(Pairs));
+
+        Assert.StartsWith(
+            "2 steps in a row were skipped, and max-skipped-updates is 1; in the last one the gradient of ", failure.Message,
+            StringComparison.Ordinal);
+        Assert.EndsWith(" is not finite over pair 1", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(before, TinyModel.Values(model));
+    }
+
+    [Fact]
+    public void Micro_batches_that_do_not_fit_into_memory_are_halved_and_change_nothing()
+    {
+        var options = Options with { MicroBatchTokens = 1000 };
+        using var plain = TinyModel.Create();
+        using var roomy = new SupervisedTrainer(plain, options);
+        using var model = TinyModel.Create();
+        using var trainer = Faulty(model, options, out var pass);
+        pass.MemoryTokens = 8;
+
+        var expected = roomy.Step(Pairs);
+        var step = trainer.Step(Pairs);
+
+        Assert.True(step.MicroBatchSplits > 0);
+        Assert.Equal(expected.Fit.Loss, step.Fit.Loss, 1e-5);
+        Assert.Equal(expected.Fit.TokenAccuracy, step.Fit.TokenAccuracy, 1e-12);
+        Assert.Equal(1, step.GradientNorm / expected.GradientNorm, 1e-4);
+    }
+
+    [Fact]
+    public void A_pair_that_never_fits_into_memory_fails_with_weights_as_they_were()
+    {
+        using var model = TinyModel.Create();
+        using var trainer = Faulty(model, Options, out var pass);
+        var before = TinyModel.Values(model);
+        pass.MemoryTokens = 3;
+
+        var failure = Assert.Throws<DeviceFaultException>(() => trainer.Step(Pairs));
+
+        Assert.Equal("Step 1 failed on cpu: one sequence of 4 tokens does not fit into its memory", failure.Message);
+        Assert.Equal(before, TinyModel.Values(model));
+    }
+
+    [Fact]
     public void A_batch_without_anything_to_learn_is_refused()
     {
         using var model = TinyModel.Create();
@@ -191,6 +280,14 @@ public sealed class SupervisedTrainerTests
         Assert.Throws<ArgumentException>(() => trainer.Step([([], [1])]));
         var unknown = Assert.Throws<ArgumentException>(() => trainer.Step([([1], [23])]));
         Assert.Contains("Token 23", unknown.Message, StringComparison.Ordinal);
+    }
+
+    private static SupervisedTrainer Faulty(CausalLm model, SupervisedOptions options, out FaultyPass pass)
+    {
+        FaultyPass? wrapped = null;
+        var trainer = new SupervisedTrainer(model, options, memory: null, inner => wrapped = new FaultyPass(inner));
+        pass = wrapped!;
+        return trainer;
     }
 
     private static int[] Greedy(CausalLm model, int[] prompt, int length)

@@ -43,6 +43,13 @@ public sealed class CommandLineTests : IDisposable
         Directory.CreateDirectory(folder.At("bin/deep"));
 
         Assert.Equal(folder.At("config/arithmetic.conf"), DefaultJob.Find(folder.At("bin/deep")));
+
+        // The one that somebody has edited wins over the one beside the program.
+        using var program = new TemporaryFolder();
+        Directory.CreateDirectory(program.At("config"));
+        File.WriteAllText(program.At("config/arithmetic.conf"), "");
+        Assert.Equal(folder.At("config/arithmetic.conf"), DefaultJob.Find(folder.At("bin"), program.Path));
+        Assert.Equal(program.At("config/arithmetic.conf"), DefaultJob.Find(Path.GetTempPath(), program.Path));
     }
 
     [Fact]
@@ -216,12 +223,12 @@ public sealed class CommandLineTests : IDisposable
         await Run("help", command);
 
         var help = _output.ToString();
-        Assert.Contains("  130  ended by Ctrl-C or SIGTERM", help, StringComparison.Ordinal);
+        Assert.Contains("  130  ended by Ctrl-C", help, StringComparison.Ordinal);
         var example = Regex.Match(help, $@"Examples:\n  rollout ({command}.*)").Groups[1].Value;
         Assert.Equal(0, await Run(example.Split(' ')));
     }
 
-    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "generate", "bench", "host"];
+    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "generate", "serve", "bench", "host", "init", "config", "doctor"];
 
     [Fact]
     public async Task The_help_of_generate_names_the_defaults_that_the_configuration_has()
@@ -266,7 +273,7 @@ public sealed class CommandLineTests : IDisposable
 
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
-        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note },
+        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note, Serve = Note, Init = Note, Config = Note, Doctor = Note },
         Consoles.NoLive(_output),
         _error);
 

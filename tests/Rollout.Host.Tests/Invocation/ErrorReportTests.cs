@@ -55,7 +55,7 @@ public sealed class ErrorReportTests
     public void The_exit_code_is_right_where_standard_error_cannot_be_written()
     {
         using var full = new FullDisk();
-        var report = new ErrorReport(full, withTrace: true, new HashSet<Type> { typeof(OutputException) }, new HashSet<Type>());
+        var report = new ErrorReport(full, withTrace: true, ExitCodes.Interrupted, new HashSet<Type> { typeof(OutputException) }, new HashSet<Type>());
 
         Assert.Equal(ExitCodes.BadInput, report.Write(new OutputException("'a' is a folder.")));
     }
@@ -64,7 +64,7 @@ public sealed class ErrorReportTests
     public void The_stack_trace_follows_where_it_is_asked_for()
     {
         using var error = new StringWriter();
-        var report = new ErrorReport(error, withTrace: true, new HashSet<Type>(), new HashSet<Type>());
+        var report = new ErrorReport(error, withTrace: true, ExitCodes.Interrupted, new HashSet<Type>(), new HashSet<Type>());
 
         report.Write(Assert.Throws<FormatException>(() => int.Parse("no number")));
 

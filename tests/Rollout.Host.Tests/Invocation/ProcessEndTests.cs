@@ -40,7 +40,7 @@ public sealed class ProcessEndTests : IDisposable
             new FileStream(_folder.At("prompts"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
 
         var code = await generating.TerminateAsync();
-        Assert.True(code == ExitCodes.Interrupted, $"{code}: {generating.Said}");
+        Assert.True(code == ExitCodes.Terminated, $"{code}: {generating.Said}");
         Assert.Contains("Ended at once: the command did not stop within 4 seconds.", generating.Said, StringComparison.Ordinal);
     }
 

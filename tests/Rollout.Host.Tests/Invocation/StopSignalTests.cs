@@ -42,7 +42,7 @@ public sealed class StopSignalTests : IDisposable
         _stop.Terminate();
         _stop.EndOverdue();
 
-        Assert.Equal([ExitCodes.Interrupted], _exits);
+        Assert.Equal([ExitCodes.Terminated], _exits);
         Assert.Equal("Ended at once: the command did not stop within 4 seconds.", _said[^1]);
     }
 

@@ -1,4 +1,5 @@
 using Rollout.Host.Tracking;
+using Rollout.Host.View;
 
 namespace Rollout.Host.Tests.Support;
 
@@ -41,6 +42,17 @@ internal static class Reports
             [Metrics.Preemptions.Name] = 0,
         });
         return heldOut is { } share ? metrics.With(Metrics.HeldOutAccuracy, share) : metrics;
+    }
+
+    /// <summary>The totals of a run with these steps, and an accuracy before them.</summary>
+    public static RunTotals Totals(IEnumerable<StepMetrics> steps, HeldOutAccuracy? start = null)
+    {
+        var run = new RunTotals();
+        if (start is not null)
+            run.Add(start);
+        foreach (var step in steps)
+            run.Add(step);
+        return run;
     }
 
     /// <summary>The same metrics with another value of one; null takes it out.</summary>

@@ -44,6 +44,20 @@ public sealed class CheckpointLineTests : IDisposable
             "nothing was saved: the run ended after training step 3 without a checkpoint", AtEnd(step: 3, said: null));
     }
 
+    [Fact]
+    public void A_run_that_ends_early_says_how_it_is_continued()
+    {
+        Assert.Equal(
+            $"ended after step 2 of 400; to continue: rollout train --resume {EndLine.Shown(Run.Path)}",
+            EndLine.Of(new TrainingProgress(2, 0, 1), 400, reached: null, Run, "train"));
+        Assert.Equal(
+            "target reached after step 300 of 400: it can add",
+            EndLine.Of(new TrainingProgress(300, 0, 1), 400, "it can add", Run, "train"));
+        Assert.Equal(
+            "target reached before training: it can add", EndLine.Of(new TrainingProgress(0, 0, 1), 400, "it can add", Run, "train"));
+        Assert.Null(EndLine.Of(new TrainingProgress(400, 0, 1), 400, "it can add", Run, "train"));
+    }
+
     private string? AtEnd(int step, int? said, params int[] saved)
     {
         foreach (var at in saved)
@@ -52,5 +66,5 @@ public sealed class CheckpointLineTests : IDisposable
             Run, new TrainingProgress(step, 0, 1), said is { } last ? new CheckpointSaved(last, Run.Checkpoint(last)) : null);
     }
 
-    private string Place(int step) => Path.GetRelativePath(Environment.CurrentDirectory, Run.Checkpoint(step));
+    private string Place(int step) => EndLine.Shown(Run.Checkpoint(step));
 }

@@ -39,9 +39,9 @@ public sealed class StepLineTests
             .. Enumerable.Range(2, 20).Select(step => Reports.Step(step).With(Metrics.StepSeconds, 2)),
         ];
 
-        Assert.Equal(TimeSpan.FromSeconds(2 * (100 - 21)), TimeLeft.Estimate(slowStart, steps: 100));
-        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([], steps: 40));
-        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate([Reports.Step(40)], steps: 40));
+        Assert.Equal(TimeSpan.FromSeconds(2 * (100 - 21)), Reports.Totals(slowStart).TimeLeft(steps: 100));
+        Assert.Equal(TimeSpan.Zero, new RunTotals().TimeLeft(steps: 40));
+        Assert.Equal(TimeSpan.Zero, Reports.Totals([Reports.Step(40)]).TimeLeft(steps: 40));
     }
 
     [Theory]

@@ -36,7 +36,7 @@ public sealed class TrainingViewTests
         var terminal = new VirtualTerminal();
         var context = Consoles.Context(terminal);
         using var view = new TrainingView(context, steps: 40);
-        Assert.Contains("│ The first step is under way.", terminal.Rows[1], StringComparison.Ordinal);
+        Assert.Contains("│ No training step is finished yet.", terminal.Rows[1], StringComparison.Ordinal);
 
         view.ReportStart(new HeldOutAccuracy(0, 0.488));
         view.Report(Reports.Step(1));
@@ -75,13 +75,15 @@ public sealed class TrainingViewTests
     {
         var start = new HeldOutAccuracy(0, 0.488);
 
-        Assert.Contains("held-out accuracy   not evaluated yet", Rendered(StepPanel.Render([], steps: 40)), StringComparison.Ordinal);
+        Assert.DoesNotContain("accuracy", Rendered(StepPanel.Render(new RunTotals(), steps: 40)), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "accuracy", Rendered(StepPanel.Render(Reports.Totals([Reports.Step(1)]), steps: 40)), StringComparison.Ordinal);
         Assert.Contains(
-            "held-out accuracy    0.488 (before training)", Rendered(StepPanel.Render([Reports.Step(1)], steps: 40, start)),
+            "held-out accuracy    0.488 (before training)", Rendered(StepPanel.Render(Reports.Totals([Reports.Step(1)], start), steps: 40)),
             StringComparison.Ordinal);
         Assert.Contains(
             "held-out accuracy    0.600 (step 2)",
-            Rendered(StepPanel.Render([Reports.Step(1), Reports.Step(2, heldOut: 0.6)], steps: 40, start)), StringComparison.Ordinal);
+            Rendered(StepPanel.Render(Reports.Totals([Reports.Step(1), Reports.Step(2, heldOut: 0.6)], start), steps: 40)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -104,7 +106,8 @@ public sealed class TrainingViewTests
             ╰────────────────────────────────────────────────────────────────────────────────────────────────────────────╯
 
             """,
-            Rendered(StepPanel.Render([Reports.Step(9, heldOut: 0.5), Reports.Step(10).With(Metrics.FailedGroups, 1)], steps: 40)),
+            Rendered(StepPanel.Render(
+                Reports.Totals([Reports.Step(9, heldOut: 0.5), Reports.Step(10).With(Metrics.FailedGroups, 1)]), steps: 40)),
             ignoreLineEndingDifferences: true);
     }
 
@@ -131,15 +134,15 @@ public sealed class TrainingViewTests
             ╰───────────────────┴────────┴───────┴────────────────╯
             7.5 s in all; log-probability difference at most 4.5e-5; 1 failed group, 2 preemptions.
             """,
-            Rendered(RunSummary.Render(reports, new HeldOutAccuracy(0, 0.1))).TrimEnd(),
+            Rendered(RunSummary.Render(Reports.Totals(reports, new HeldOutAccuracy(0, 0.1)))).TrimEnd(),
             ignoreLineEndingDifferences: true);
     }
 
     [Fact]
     public void The_summary_counts_skipped_updates() => Assert.Contains(
         "; 3 skipped updates, 0 failed groups",
-        Rendered(RunSummary.Render(
-            [Reports.Step(1).With(Metrics.SkippedUpdates, 1), Reports.Step(2).With(Metrics.SkippedUpdates, 2)])),
+        Rendered(RunSummary.Render(Reports.Totals(
+            [Reports.Step(1).With(Metrics.SkippedUpdates, 1), Reports.Step(2).With(Metrics.SkippedUpdates, 2)]))),
         StringComparison.Ordinal);
 
     [Fact]
@@ -148,7 +151,7 @@ public sealed class TrainingViewTests
         var untrained = Reports.Step(1).With(Metrics.Kl, null).With(Metrics.ClipFraction, null).With(Metrics.Entropy, null)
             .With(Metrics.LogprobDifferenceMean, null).With(Metrics.LogprobDifferenceMax, null);
 
-        Assert.Contains("all; no log-probability was compared; 0 failed", Rendered(RunSummary.Render([untrained])), StringComparison.Ordinal);
+        Assert.Contains("all; no log-probability was compared; 0 failed", Rendered(RunSummary.Render(Reports.Totals([untrained]))), StringComparison.Ordinal);
         Assert.Contains(
             "kl –  clip –  blocks 96/512 shared 2.50x  logprob difference not measured  ",
             StepLine.Format(untrained, steps: 40, TimeSpan.Zero), StringComparison.Ordinal);
@@ -157,12 +160,23 @@ public sealed class TrainingViewTests
     [Fact]
     public void A_metric_that_is_no_number_is_shown_and_counted_in_the_summary() => Assert.Contains(
         "at most NaN; 2 steps with NaN or infinite metrics; 0 failed groups",
-        Rendered(RunSummary.Render([
+        Rendered(RunSummary.Render(Reports.Totals([
             Reports.Step(1),
             Reports.Step(2).With(Metrics.Entropy, double.NaN),
             Reports.Step(3).With(Metrics.LogprobDifferenceMax, double.NaN),
-        ])).ReplaceLineEndings("").Replace("  ", " ", StringComparison.Ordinal),
+        ]))).ReplaceLineEndings("").Replace("  ", " ", StringComparison.Ordinal),
         StringComparison.Ordinal);
+
+    [Fact]
+    public void A_view_holds_none_of_the_steps_between_first_best_and_last()
+    {
+        using var view = new TrainingView(Consoles.Context(TextWriter.Null), steps: 40);
+
+        var seen = ReportSteps(view, 30);
+
+        GC.Collect();
+        Assert.Equal(2, seen.Count(step => step.IsAlive));
+    }
 
     [Fact]
     public void A_run_that_finished_no_step_says_so()
@@ -172,6 +186,17 @@ public sealed class TrainingViewTests
 
         Assert.Equal("No training step was finished.", output.ToString().Trim());
     }
+
+    /// <summary>Reports steps of ever higher rewards, and gives a weak reference to each.</summary>
+    private static WeakReference[] ReportSteps(TrainingView view, int count) =>
+    [
+        .. Enumerable.Range(1, count).Select(step =>
+        {
+            var report = Reports.Step(step);
+            view.Report(report);
+            return new WeakReference(report);
+        }),
+    ];
 
     private static string Rendered(IRenderable content)
     {

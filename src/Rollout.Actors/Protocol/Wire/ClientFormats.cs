@@ -8,7 +8,7 @@ internal static class ClientFormats
     public static IReadOnlyList<WireFormat> All { get; } =
     [
         new WireFormat<SubmitGroup>(
-            "submit-group:3",
+            "submit-group:4",
             static (ref writer, submit) =>
             {
                 WriteRequest(ref writer, submit.Group);
@@ -29,6 +29,15 @@ internal static class ClientFormats
             },
             static (ref reader) => new CompletionsReady(
                 ReadEpoch(ref reader), ReadGroup(ref reader), reader.Whole(), ReadEach(ref reader, ReadCompletion))),
+        new WireFormat<SamplesGrew>(
+            "samples-grew:1",
+            static (ref writer, grew) =>
+            {
+                WriteEpoch(ref writer, grew.Epoch);
+                WriteGroup(ref writer, grew.Id);
+                WriteEach(ref writer, grew.Samples, WriteSlice);
+            },
+            static (ref reader) => new SamplesGrew(ReadEpoch(ref reader), ReadGroup(ref reader), ReadEach(ref reader, ReadSlice))),
         new WireFormat<GroupGivenUp>(
             "group-given-up:1",
             static (ref writer, lost) =>

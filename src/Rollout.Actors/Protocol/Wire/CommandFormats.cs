@@ -16,7 +16,7 @@ internal static class CommandFormats
             },
             static (ref reader) => new SchedulerHere(ReadEpoch(ref reader), TimeSpan.FromTicks(reader.Whole64()))),
         new WireFormat<AssignSamples>(
-            "assign-samples:3",
+            "assign-samples:4",
             static (ref writer, assign) =>
             {
                 WriteEpoch(ref writer, assign.Epoch);

@@ -111,6 +111,19 @@ internal static class WireFields
     public static Completion ReadCompletion(ref WireReader reader) =>
         new(reader.Whole(), ReadSampled(ref reader), ReadChoice<FinishReason>(ref reader));
 
+    public static void WriteSlice(ref WireWriter writer, SampleSlice slice)
+    {
+        writer.Whole(slice.Sample);
+        writer.Whole(slice.Start);
+        WriteSampled(ref writer, slice.Sampled);
+        writer.Bool(slice.Finished is not null);
+        if (slice.Finished is { } reason)
+            writer.Whole((int)reason);
+    }
+
+    public static SampleSlice ReadSlice(ref WireReader reader) => new(
+        reader.Whole(), reader.Whole(), ReadSampled(ref reader), reader.Bool() ? ReadChoice<FinishReason>(ref reader) : null);
+
     public static T ReadChoice<T>(ref WireReader reader)
         where T : struct, Enum
     {
@@ -135,6 +148,7 @@ internal static class WireFields
         }
         WriteEach(ref writer, ways, WriteSampling);
         writer.Wholes(chosen);
+        writer.Bool(request.Streamed);
     }
 
     public static GroupRequest ReadRequest(ref WireReader reader)
@@ -143,7 +157,7 @@ internal static class WireFields
             (ReadGroup(ref reader), reader.Wholes(), ReadEach(ref reader, ReadSampling), reader.Wholes());
         if (chosen.AsSpan().ContainsAnyExceptInRange(0, ways.Length - 1))
             throw new SerializationException("a sample refers to sampling parameters that the message lacks");
-        return new GroupRequest(id, prompt, Array.ConvertAll(chosen, i => ways[i]));
+        return new GroupRequest(id, prompt, Array.ConvertAll(chosen, i => ways[i]), reader.Bool());
     }
 
     private static void WriteSampling(ref WireWriter writer, SamplingParams sampling)

@@ -1,11 +1,10 @@
-// One step of AdamW for all parameters in one launch, and the norm of their gradients in another. The formulas and
+// One step of AdamW for many parameters in one launch, and the norm of their gradients in another. The formulas and
 // their order are those of Training/AdamW, in float.
 //   pieces   [gridDim.x] parts of parameters with their state, written by Training/FusedAdamW
 //   squares  [gridDim.x] double, written: the sum of the squares of each piece's gradient
 //   broken   [gridDim.x] int32, written: 1 where a new weight is not finite, else 0
 //   the others  the step's factors; see Training/AdamWRates
-// The gradient is 0 afterwards. One thread block a piece, 4 numbers an access. Bound by memory. Reference:
-// FusedAdamWTests.
+// One thread block a piece, 4 numbers an access. Bound by memory. Reference: FusedAdamWTests.
 #include "pack.cuh"
 
 struct Piece {
@@ -46,7 +45,7 @@ struct Rates {
 
 template <int N>
 __device__ __forceinline__ bool update(const Piece& piece, const Rates& rates, int i) {
-  auto gradient = load_pack<N>(piece.gradient, i);
+  const auto gradient = load_pack<N>(piece.gradient, i);
   auto master = load_pack<N>(piece.master, i);
   auto mean = load_pack<N>(piece.mean, i);
   auto square = load_pack<N>(piece.square, i);
@@ -62,9 +61,7 @@ __device__ __forceinline__ bool update(const Piece& piece, const Rates& rates, i
     master.at[j] += rates.minus_step_size * (mean.at[j] / divisor);
     weight.at[j] = to_element(master.at[j]);
     finite = finite && fabsf(to_float(weight.at[j])) < infinity();
-    gradient.at[j] = 0;
   }
-  store_pack<N>(piece.gradient, i, gradient);
   store_pack<N>(piece.master, i, master);
   store_pack<N>(piece.mean, i, mean);
   store_pack<N>(piece.square, i, square);

@@ -15,11 +15,11 @@ namespace Rollout.Gpu.Training.Losses;
 /// Tokens that an upper bound takes the gradient of (ρ above and A &gt; 0, or above delta and A &lt; 0), or, of
 /// CISPO, those that it lowers.
 /// </param>
-/// <param name="Kl">Σ of the KL estimate; 0 without a reference.</param>
 /// <param name="Ratio">Σ ρ.</param>
 /// <param name="RatioMin">The smallest ρ; +∞ without a token.</param>
 /// <param name="RatioMax">The largest ρ; −∞ without a token.</param>
 /// <param name="ImportanceWeight">Σ of the importance weights before their bounds; 0 without a correction.</param>
+/// <param name="ImportanceWeightMin">The smallest of them; +∞ without a correction.</param>
 /// <param name="ImportanceWeightMax">The largest of them; −∞ without a correction.</param>
 /// <param name="ImportanceOutside">Tokens whose importance weight was truncated or masked.</param>
 /// <param name="RatioCounts">[<see cref="RatioBuckets.Width"/>] the tokens of each bucket of ρ.</param>
@@ -27,11 +27,11 @@ internal sealed record LossStatistics(
     double Tokens,
     double ClippedLow,
     double ClippedHigh,
-    double Kl,
     double Ratio,
     double RatioMin,
     double RatioMax,
     double ImportanceWeight,
+    double ImportanceWeightMin,
     double ImportanceWeightMax,
     double ImportanceOutside,
     double[] RatioCounts)
@@ -42,7 +42,7 @@ internal sealed record LossStatistics(
     public const int Width = OwnWidth + RatioBuckets.Width;
 
     public static readonly LossStatistics None = new(
-        0, 0, 0, 0, 0, double.PositiveInfinity, double.NegativeInfinity, 0, double.NegativeInfinity, 0,
+        0, 0, 0, 0, double.PositiveInfinity, double.NegativeInfinity, 0, double.PositiveInfinity, double.NegativeInfinity, 0,
         new double[RatioBuckets.Width]);
 
     public double Clipped => ClippedLow + ClippedHigh;
@@ -51,11 +51,11 @@ internal sealed record LossStatistics(
         left.Tokens + right.Tokens,
         left.ClippedLow + right.ClippedLow,
         left.ClippedHigh + right.ClippedHigh,
-        left.Kl + right.Kl,
         left.Ratio + right.Ratio,
         Math.Min(left.RatioMin, right.RatioMin),
         Math.Max(left.RatioMax, right.RatioMax),
         left.ImportanceWeight + right.ImportanceWeight,
+        Math.Min(left.ImportanceWeightMin, right.ImportanceWeightMin),
         Math.Max(left.ImportanceWeightMax, right.ImportanceWeightMax),
         left.ImportanceOutside + right.ImportanceOutside,
         [.. left.RatioCounts.Zip(right.RatioCounts, (one, other) => one + other)]);
@@ -71,14 +71,12 @@ internal sealed record LossStatistics(
     /// <param name="counted">[tokens] bool: not masked.</param>
     /// <param name="ratio">[tokens] ρ, 1 where masked.</param>
     /// <param name="advantages">[tokens].</param>
-    /// <param name="kl">[tokens] the estimate, 0 where masked; null without a reference.</param>
     /// <param name="importance">Null without a correction.</param>
     public static Tensor OnDevice(
         LossRecipe recipe,
         Tensor counted,
         Tensor ratio,
         Tensor advantages,
-        Tensor? kl,
         ImportanceWeights? importance)
     {
         using var noGradient = no_grad();
@@ -90,14 +88,16 @@ internal sealed record LossStatistics(
         Tensor Largest(Tensor? values) => values is null
             ? full([], least, ScalarType.Float64, counted.device)
             : values.masked_fill(counted.logical_not(), least).max().to_type(ScalarType.Float64);
+        Tensor Smallest(Tensor? values) => values is null
+            ? full([], most, ScalarType.Float64, counted.device)
+            : values.masked_fill(counted.logical_not(), most).min().to_type(ScalarType.Float64);
 
         var (low, high) = Clips(recipe, ratio, advantages);
-        var smallest = ratio.masked_fill(counted.logical_not(), most).min().to_type(ScalarType.Float64);
         var own = stack(
         [
-            counted.sum(ScalarType.Float64), Sum(low), Sum(high), Sum(kl),
-            Sum(ratio), smallest, Largest(ratio),
-            Sum(importance?.Raw), Largest(importance?.Raw), Sum(importance?.Outside),
+            counted.sum(ScalarType.Float64), Sum(low), Sum(high),
+            Sum(ratio), Smallest(ratio), Largest(ratio),
+            Sum(importance?.Raw), Smallest(importance?.Raw), Largest(importance?.Raw), Sum(importance?.Outside),
         ]);
         return cat([own, RatioBuckets.OnDevice(counted, ratio)]).MoveToOuterDisposeScope();
     }

@@ -38,15 +38,15 @@ internal sealed class PolicyLoss(LossRecipe recipe)
             loss *= importance.Values;
         }
 
-        var inLoss = recipe is { NeedsReference: true, KlIn: KlIn.Loss };
-        var reference = inLoss ? Required(input.ReferenceLogprobs, "the reference") : input.ReferenceLogprobs;
-        var kl = reference is null ? null : KlEstimates.Of(recipe.KlEstimator, Clean(reference) - logprobs);
-        if (inLoss)
-            loss = loss.add(kl!.mul(beta), Scalars.One);
+        if (recipe is { NeedsReference: true, KlIn: KlIn.Loss })
+        {
+            var reference = Clean(Required(input.ReferenceLogprobs, "the reference"));
+            loss = loss.add(KlEstimates.Of(recipe.KlEstimator, reference - logprobs).mul(beta), Scalars.One);
+        }
 
         return new TokenLoss(
             (loss * input.Weights).sum().MoveToOuterDisposeScope(),
-            LossStatistics.OnDevice(recipe, counted, ratio, input.Advantages, kl, importance)
+            LossStatistics.OnDevice(recipe, counted, ratio, input.Advantages, importance)
                 .MoveToOuterDisposeScope());
     }
 
