@@ -58,9 +58,13 @@ internal static class ClusterMembers
     /// with a trainer's weights, needs the same shape and tokenizer. Any other client needs the same weights too, and so does
     /// the trainer of an adapter, which sends nothing else.
     /// </summary>
+    /// <param name="topology">The cluster.</param>
+    /// <param name="settings">Names this process's model.</param>
+    /// <param name="context">Where a warning goes.</param>
+    /// <param name="anyPolicy">Take the weights of a trainer that has left, too.</param>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
     public static async Task<ClusterModel> RequireSameModelAsync(
-        RolloutTopology topology, RolloutSettings settings, CommandContext context)
+        RolloutTopology topology, RolloutSettings settings, CommandContext context, bool anyPolicy = true)
     {
         var report = await topology.WaitForDecodersAsync(context.Stop.Token);
         var folder = settings.Model.Path;
@@ -74,6 +78,12 @@ internal static class ClusterMembers
         {
             throw new ConfigurationException(
                 "the cluster's decoders hold different weights, some of a training run that has ended: restart all decoders");
+        }
+        if (areTrained && !anyPolicy)
+        {
+            throw new ConfigurationException(
+                $"the cluster's decoders hold {policy} of a trainer that has left, not the weights of '{folder}': add --any-policy"
+                + " to sample with theirs, or restart them");
         }
         if (areTrained)
             await context.Error.WriteLineAsync($"The cluster's decoders hold {policy}, not the weights of '{folder}'.");

@@ -61,6 +61,8 @@ public static class PretrainJob
                 pretrain.LearningRate, pretrain.WarmupSteps, LearningRateSchedule.Constant, pretrain.Steps, Lowest: 0),
             MaxSkippedUpdates = settings.Train.MaxSkippedUpdates,
             MicroBatchTokens = settings.Train.MicroBatchTokens,
+            Recompute = settings.Train.Recompute,
+            Offload = settings.Train.Offload,
         };
         using var memory = PolicyModel.Memory(settings);
         using var trainer = new SupervisedTrainer(model, learning, memory);

@@ -52,6 +52,8 @@ public static class SftJob
             MaxGradNorm = settings.Sft.MaxGradNorm,
             MaxSkippedUpdates = settings.Train.MaxSkippedUpdates,
             MicroBatchTokens = settings.Train.MicroBatchTokens,
+            Recompute = settings.Train.Recompute,
+            Offload = settings.Train.Offload,
         };
         using var trainer = new SupervisedTrainer(model, learning, memory);
         if (resumed is not null)
