@@ -36,9 +36,26 @@ public static class PeftAdapter
         using var file = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
         var targets = AdapterTarget.Of(model, config);
         RefuseOthers(file, targets);
-        Attach(model, config, seed, targets, target => (
-            Read(file, ModelAdapter.NameOf(target.Module, 'A'), [target.Rank, target.Inputs], model),
-            Read(file, ModelAdapter.NameOf(target.Module, 'B'), [target.Outputs, target.Rank], model)));
+        Attach(model, config, seed, targets, target => Read(file, target, model.Dtype, model.Device));
+    }
+
+    /// <summary>Adds s · B A of a folder's adapter to the model's weights, in float32 with one rounding.</summary>
+    /// <inheritdoc cref="Apply"/>
+    internal static void MergeInto(CausalLm model, string folder)
+    {
+        using var noGrad = no_grad();
+        var config = PeftConfig.Read(folder);
+        using var file = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
+        var targets = AdapterTarget.Of(model, config);
+        RefuseOthers(file, targets);
+        foreach (var target in targets.Where(target => target.Rank > 0))
+        {
+            using var scope = NewDisposeScope();
+            using var scale = target.Scale.ToScalar();
+            var (a, b) = Read(file, target, ScalarType.Float32, model.Device);
+            var weight = target.Weight.View();
+            weight.copy_(weight.to_type(ScalarType.Float32).add(b.mm(a), scale));
+        }
     }
 
     /// <summary>
@@ -151,9 +168,13 @@ public static class PeftAdapter
         }
     }
 
-    private static Tensor Read(SafetensorsFile file, string name, long[] shape, CausalLm model)
+    private static (Tensor A, Tensor B) Read(SafetensorsFile file, AdapterTarget target, ScalarType dtype, Device device) => (
+        Read(file, ModelAdapter.NameOf(target.Module, 'A'), [target.Rank, target.Inputs], dtype, device),
+        Read(file, ModelAdapter.NameOf(target.Module, 'B'), [target.Outputs, target.Rank], dtype, device));
+
+    private static Tensor Read(SafetensorsFile file, string name, long[] shape, ScalarType dtype, Device device)
     {
-        var values = empty(shape, model.Dtype, model.Device);
+        var values = empty(shape, dtype, device);
         file.CopyTo(Matching(file, name, shape), values);
         return FiniteCheck.FirstBroken([(name, values)]) is null
             ? values

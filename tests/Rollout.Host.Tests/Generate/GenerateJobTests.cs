@@ -342,6 +342,33 @@ public sealed class GenerateJobTests : IDisposable
         }
     }
 
+    [SharedTheory]
+    [InlineData("lora-stories260K", "stories260K")]
+    [InlineData("lora-tiny-qwen3", "lora-base-qwen3")]
+    public async Task Greedy_completions_of_an_exported_model_are_those_of_peft(string fixture, string model)
+    {
+        var cases = GoldenCase.Read(fixture);
+        Write(string.Join('\n', cases.Select((golden, i) =>
+            JsonSerializer.Serialize(new { id = i, prompt_ids = golden.Prompt, max_tokens = golden.Greedy.Length }))));
+        string[] export =
+        [
+            "export", "--model", TestFiles.Shared($"fixtures/{model}")!, "--adapter", TestFiles.Shared($"fixtures/{fixture}")!,
+            "--out", _folder.At("merged"),
+        ];
+        var (code, output, error) = await RolloutRun.RunAsync(export);
+        Assert.Equal((0, $"model: {_folder.At("merged")}", ""), (code, output.TrimEnd(), error));
+
+        var lines = Lines(await Generate(_folder.At("merged"), "--temperature", "0", "--ignore-eos"));
+
+        foreach (var (golden, line) in cases.Zip(lines))
+        {
+            golden.AssertEqual(
+                Tokens(line), [.. line.GetProperty("logprobs").EnumerateArray().Select(one => one.GetSingle())]);
+        }
+
+        Assert.Equal(ExitCodes.BadInput, (await RolloutRun.RunAsync(export)).Code);
+    }
+
     public void Dispose()
     {
         _folder.Dispose();
