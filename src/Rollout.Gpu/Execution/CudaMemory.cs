@@ -10,6 +10,8 @@ namespace Rollout.Gpu.Execution;
 /// </summary>
 internal sealed class CudaMemory : IDeviceMemory
 {
+    private const long Slack = 256L << 20; // for the driver's own allocations
+
     // By device, because the decoder notes the peak before it gives its pool back, and the trainer reads it.
     private static readonly ConcurrentDictionary<int, long> Noted = new();
 
@@ -61,6 +63,22 @@ internal sealed class CudaMemory : IDeviceMemory
         _context.MakeCurrent();
         _context.Synchronize();
         _pool.Trim();
+    }
+
+    /// <summary>
+    /// Lets the driver allocate so many bytes. What libtorch's allocator keeps unused beyond that stays with it, so that
+    /// training finds it again.
+    /// </summary>
+    public void MakeRoom(long bytes)
+    {
+        _context.MakeCurrent();
+        long Missing() => bytes + Slack - _context.MemoryInfo().Free;
+        if (Missing() is var missing && missing <= 0)
+            return;
+        _context.Synchronize();
+        _pool.Trim(keep: Math.Max(0, _pool.Reserved - missing));
+        if (Missing() > 0)
+            _pool.Trim();
     }
 
     public void Dispose() => _context.Dispose();

@@ -184,7 +184,7 @@ internal sealed class CudaModelRunner : IModelRunner
             return;
         try
         {
-            _memory.Trim(); // what the trainer's allocator keeps
+            _memory.MakeRoom(_pool.Bytes); // of what the trainer's allocator keeps
             _pool.Wake();
         }
         catch (DeviceException cause)

@@ -38,7 +38,9 @@ internal sealed unsafe class CudaMemoryPool
     /// <summary>
     /// Gives unallocated memory back. Wait for the device first, because memory in use by queued work stays.
     /// </summary>
-    public void Trim() => CudaException.Check(CudaDriver.cuMemPoolTrimTo(_pool, 0), "trim the memory pool");
+    /// <param name="keep">Bytes that the pool may keep.</param>
+    public void Trim(long keep = 0) =>
+        CudaException.Check(CudaDriver.cuMemPoolTrimTo(_pool, (nuint)keep), "trim the memory pool");
 
     private long Read(int attribute)
     {

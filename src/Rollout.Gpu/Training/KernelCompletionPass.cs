@@ -71,11 +71,15 @@ internal sealed class KernelCompletionPass(
             tools.Products.AddWeightGradient(part, slopes, head, TorchTensors.Pointer(gradients(head.Weight)), rows);
         }
 
+        memory.Arena.Free(logits);
+        memory.Arena.Free(slopes);
         var pass = memory.Pass!;
         var gradient = pass.TakeBuffer();
         tools.Kernels.ScatterRows(
             CudaStream.OfTorch, states, TorchTensors.Pointer(cat(factors)), memory.Input.SourceOrder,
             memory.Input.SourceStart, gradient, memory.Input.TokenCount, width);
+        memory.Arena.Free(hidden);
+        memory.Arena.Free(states);
         pass.Backward(result, gradient);
     }
 
@@ -145,6 +149,7 @@ internal sealed class KernelCompletionPass(
             _tools.Kernels.Gather.Launch(
                 CudaStream.OfTorch, hidden.Pointer, Input.Sources, states, Input.TargetCount, width);
             Pass!.Release(hidden);
+            Pass.Trim();
             return states;
         }
 

@@ -144,8 +144,7 @@ public sealed class MemoryNeed
         return
         [
             new("activations of the layers", pass.Layers),
-            new("logits and their gradients", pass.Head),
-            new("values of a few operations", pass.Buffers),
+            new("logits and their gradients, or values of a few operations", Math.Max(pass.Head, pass.Buffers)),
             new("libraries and workspace", Driver + TrainingProducts.WorkspaceBytes),
         ];
     }

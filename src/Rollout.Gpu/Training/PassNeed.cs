@@ -19,9 +19,8 @@ internal sealed class PassNeed
         var again = recompute == Recomputation.AttentionAndGate ? 0 : qkv + gates;
         var layer = tokens * ((element * (query + (2 * width) + again)) + ((decimal)model.HeadCount * sizeof(float)));
         var stream = tokens * element * width;
-        Layers = recompute == Recomputation.Layers
-            ? ((model.LayerCount + 1) * stream) + layer
-            : stream + (model.LayerCount * layer);
+        var whole = recompute == Recomputation.Layers;
+        Layers = stream + (model.LayerCount * (whole ? stream : layer));
 
         var chunks = new HeadChunks(model.VocabSize);
         var slopes = options.Loss.NeedsWholeCompletions ? tokens : Math.Min(chunks.SlopeRows, tokens);
@@ -34,15 +33,16 @@ internal sealed class PassNeed
         var widest = Math.Max(Math.Max(width, gates), qkv);
         // Gradients of queries, keys and values, keys and values with all heads, and sums of the queries' in float32.
         var attention = (element * (qkv + (2 * query))) + (query * sizeof(float));
-        Buffers = tokens * ((buffers * element * widest) + attention + ((decimal)model.HeadDim * sizeof(float)));
+        Buffers = (tokens * ((buffers * element * widest) + attention + ((decimal)model.HeadDim * sizeof(float))))
+            + (whole ? layer : 0);
     }
 
     /// <summary>What the layers keep for their gradients.</summary>
     public decimal Layers { get; }
 
-    /// <summary>Logits, their gradients, and the states that they are of.</summary>
+    /// <summary>Logits, their gradients, and the states that they are of: between forward and backward pass.</summary>
     public decimal Head { get; }
 
-    /// <summary>Values that live for a few operations, and angles.</summary>
+    /// <summary>Values that live for a few operations, angles, and a layer that is computed again: in the passes.</summary>
     public decimal Buffers { get; }
 }

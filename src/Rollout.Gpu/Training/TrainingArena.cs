@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Rollout.Gpu.Training;
 
 /// <summary>
-/// Device memory of one micro-batch, given back as a whole. It comes from libtorch's allocator in large pieces, so that
+/// Device memory of one micro-batch, given back as a whole at its end. It comes from libtorch's allocator in large pieces, so that
 /// the next micro-batch finds it there, and a decoder that wakes gets it back. It is not cleared.
 /// </summary>
 internal sealed class TrainingArena(Device device) : IDisposable
@@ -12,7 +12,8 @@ internal sealed class TrainingArena(Device device) : IDisposable
     private const long PieceBytes = 32L << 20;
     private const long Alignment = 256;
 
-    private readonly List<Tensor> _pieces = [];
+    private readonly List<Tensor> _shared = [];
+    private readonly Dictionary<nint, Tensor> _own = []; // of one reservation each
     private nint _free;
     private long _left;
 
@@ -21,26 +22,40 @@ internal sealed class TrainingArena(Device device) : IDisposable
     {
         var needed = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
         if (needed > PieceBytes / 4)
-            return Piece(needed); // its own, so that no piece is left half empty for it
+        {
+            // Its own, so that no piece is left half empty for it.
+            var own = Piece(needed);
+            _own.Add(TorchTensors.Pointer(own), own);
+            return TorchTensors.Pointer(own);
+        }
+
         if (needed > _left)
-            (_free, _left) = (Piece(PieceBytes), PieceBytes);
+        {
+            _shared.Add(Piece(PieceBytes));
+            (_free, _left) = (TorchTensors.Pointer(_shared[^1]), PieceBytes);
+        }
+
         var reserved = _free;
         (_free, _left) = (_free + (nint)needed, _left - needed);
         return reserved;
     }
 
-    public void Dispose()
+    /// <summary>Gives large memory back early; small memory stays to the end.</summary>
+    public void Free(nint reserved)
     {
-        _pieces.ForEach(piece => piece.Dispose());
-        _pieces.Clear();
+        if (_own.Remove(reserved, out var piece))
+            piece.Dispose();
     }
 
-    private nint Piece(long bytes)
+    public void Dispose()
     {
-        var piece = empty(bytes, ScalarType.Byte, device).DetachFromDisposeScope();
-        _pieces.Add(piece);
-        return TorchTensors.Pointer(piece);
+        foreach (var piece in _shared.Concat(_own.Values))
+            piece.Dispose();
+        _shared.Clear();
+        _own.Clear();
     }
+
+    private Tensor Piece(long bytes) => empty(bytes, ScalarType.Byte, device).DetachFromDisposeScope();
 }
 
 /// <summary>Equal buffers for values that live for a few operations.</summary>
@@ -51,6 +66,13 @@ internal sealed class TrainingBuffers(TrainingArena arena, long bytes)
     public nint Take() => _free.TryPop(out var buffer) ? buffer : arena.Reserve(bytes);
 
     public void Give(nint buffer) => _free.Push(buffer);
+
+    /// <summary>Gives the memory of buffers that nobody has back.</summary>
+    public void Trim()
+    {
+        while (_free.TryPop(out var buffer))
+            arena.Free(buffer);
+    }
 }
 
 /// <summary>Memory for the same reservations in the same order, time and again.</summary>

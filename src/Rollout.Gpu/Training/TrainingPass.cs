@@ -79,6 +79,9 @@ internal sealed partial class TrainingPass(
     /// <summary>Memory of one value, for the gradient that <see cref="Backward"/> begins with.</summary>
     public nint TakeBuffer() => _buffers.Take();
 
+    /// <summary>Gives memory back that no value has, for work of others between forward and backward pass.</summary>
+    public void Trim() => _buffers.Trim();
+
     /// <summary>Frees a value that nothing reads any more, except what gradients need.</summary>
     public void Release(TrainingValue value)
     {

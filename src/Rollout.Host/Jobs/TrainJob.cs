@@ -127,7 +127,8 @@ public static class TrainJob
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
-        var notices = new[] { $"job {EndLine.Shown(config)}, output {EndLine.Shown(run.Path)}", initial.Notice, changed }
+        var adapter = settings.TrainsAdapter ? AdapterLine.Of(weights.Model) : null;
+        var notices = new[] { $"job {EndLine.Shown(config)}, output {EndLine.Shown(run.Path)}", adapter, initial.Notice, changed }
             .OfType<string>().Append($"{DiskNeed.Of(run, job, settings, start, weights.Model)}");
         var (end, error) = await FollowAsync(trainer, run, settings, start, notices, context);
         if ((topology.WhyEnded() ?? error) is { } why)
@@ -217,7 +218,7 @@ public static class TrainJob
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, companions, memory: memory);
-        CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
+        CausalLm? reference = grpo.Loss.NeedsReference && !settings.TrainsAdapter ? PolicyModel.LoadInitial(settings) : null;
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, companions, reference, memory: memory);
     }
 

@@ -22,11 +22,11 @@ internal abstract class AnswerFormat(ServedModel model, SampleRequest request, s
     /// <summary>The first part of a stream about a choice; null where it needs none.</summary>
     public abstract object? Opening(Choice choice);
 
-    /// <summary>A part of a stream.</summary>
+    /// <summary>A part of a stream; null where there is nothing to say.</summary>
     /// <param name="choice">The choice, with the new tokens.</param>
     /// <param name="text">Its new text.</param>
     /// <param name="sampled">Its new tokens.</param>
-    public abstract object Part(Choice choice, string text, SampledTokens sampled);
+    public abstract object? Part(Choice choice, string text, SampledTokens sampled);
 
     /// <summary>The last part of a stream that ends with the numbers of tokens.</summary>
     public abstract object UsagePart(IReadOnlyList<Choice> choices);
@@ -40,6 +40,10 @@ internal abstract class AnswerFormat(ServedModel model, SampleRequest request, s
 
     /// <summary>The newest weights that an answer has tokens of.</summary>
     protected static int? VersionOf(IReadOnlyList<Choice> choices) => choices.Max(choice => choice.PolicyVersion);
+
+    /// <summary>New tokens that a stream says nothing about: their text is not certain.</summary>
+    protected bool IsSilent(Choice choice, string text) =>
+        text.Length == 0 && choice.Finished is null && !request.HasTokenIds && !request.HasLogprobs;
 
     protected int[]? TokenIds(SampledTokens sampled) => request.HasTokenIds ? sampled.Tokens : null;
 

@@ -33,6 +33,7 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
         app.MapGet("/v1/models/{**name}", info.GetModelAsync);
         app.MapPost("/v1/completions", sampling.CompleteAsync);
         app.MapPost("/v1/chat/completions", sampling.ChatAsync);
+        app.MapPost("/v1/rollouts", sampling.RollOutAsync);
         if (engine.Policy is { } policy)
         {
             var weights = new PolicyEndpoints(policy, settings.WeightsFolder);

@@ -31,8 +31,9 @@ internal sealed class ChatFormat(ServedModel model, SampleRequest request) : Ans
 
     public override object? Opening(Choice choice) => Chunk(choice, new { role = Role, content = "" }, SampledTokens.Empty);
 
-    public override object Part(Choice choice, string text, SampledTokens sampled) =>
-        Chunk(choice, text.Length == 0 && choice.Finished is not null ? new { } : new { content = text }, sampled);
+    public override object? Part(Choice choice, string text, SampledTokens sampled) => IsSilent(choice, text)
+        ? null
+        : Chunk(choice, text.Length == 0 && choice.Finished is not null ? new { } : new { content = text }, sampled);
 
     public override object UsagePart(IReadOnlyList<Choice> choices) => new
     {

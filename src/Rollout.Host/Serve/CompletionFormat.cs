@@ -20,7 +20,7 @@ internal sealed class CompletionFormat(ServedModel model, SampleRequest request)
 
     public override object? Opening(Choice choice) => null;
 
-    public override object Part(Choice choice, string text, SampledTokens sampled) => new
+    public override object? Part(Choice choice, string text, SampledTokens sampled) => IsSilent(choice, text) ? null : new
     {
         Id,
         @object = Kind,

@@ -48,16 +48,41 @@ internal sealed class RequestReader(ServedModel model, int maxSamples)
     public SampleRequest ReadChat(RequestBody body, CancellationToken cancellation)
     {
         var messages = body.Find("messages") ?? throw ApiException.Invalid("messages", "The request has no messages.");
-        var thinks = body.Section("chat_template_kwargs") is not { } format || format.Find("enable_thinking") is not { } on
-            || on.ValueKind != JsonValueKind.False;
+        return Read(body, [Conversation(body, messages, cancellation)], ReadMaxTokens(body), body.Flag("logprobs"));
+    }
+
+    /// <summary>Reads the request of a group: a prompt or messages, answered with everything that is known of its samples.</summary>
+    /// <exception cref="ApiException">A field can't be used.</exception>
+    public SampleRequest ReadRollout(RequestBody body, CancellationToken cancellation)
+    {
+        if ((body.Find("prompt") is null) == (body.Find("messages") is null))
+            throw ApiException.Invalid("prompt", "The request must have either prompt or messages.");
+        var prompts = body.Find("prompt") is { } prompt
+            ? _prompts.Prompts(prompt, cancellation)
+            : [Conversation(body, body.Find("messages")!.Value, cancellation)];
+        if (prompts.Length != 1)
+            throw ApiException.Invalid("prompt", "The request must have one prompt, as its samples are one group.");
+        var request = Read(body, prompts, ReadMaxTokens(body), hasLogprobs: true, streams: body.Find("stream") is null);
+        return request with { HasTokenIds = true, IncludesUsage = true };
+    }
+
+    private static int? ReadMaxTokens(RequestBody body)
+    {
         var most = body.Whole("max_completion_tokens", 1, int.MaxValue);
         var older = body.Whole("max_tokens", 1, int.MaxValue);
-        return Read(body, [_prompts.Conversation(messages, thinks, cancellation)], most ?? older, body.Flag("logprobs"));
+        return most ?? older;
+    }
+
+    private int[] Conversation(RequestBody body, JsonElement messages, CancellationToken cancellation)
+    {
+        var thinks = body.Section("chat_template_kwargs") is not { } format || format.Find("enable_thinking") is not { } on
+            || on.ValueKind != JsonValueKind.False;
+        return _prompts.Conversation(messages, thinks, cancellation);
     }
 
     private static bool IsZero(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0;
 
-    private SampleRequest Read(RequestBody body, int[][] prompts, int? maxTokens, bool hasLogprobs)
+    private SampleRequest Read(RequestBody body, int[][] prompts, int? maxTokens, bool hasLogprobs, bool streams = false)
     {
         RequireModel(body);
         foreach (var name in Ignored)
@@ -67,7 +92,7 @@ internal sealed class RequestReader(ServedModel model, int maxSamples)
             if (body.Find(name) is { } value && !isNeutral(value))
                 throw ApiException.Invalid(name, $"{name} is not supported, except with the value that changes nothing.", "unsupported");
         }
-        var streams = body.Flag("stream");
+        streams |= body.Flag("stream");
         var count = body.Whole("n", 1, maxSamples) ?? 1;
         if ((long)count * prompts.Length > maxSamples)
         {

@@ -17,6 +17,9 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
     public Task ChatAsync(HttpContext http) =>
         AnswerAsync(http, _reader.ReadChat, request => new ChatFormat(engine.Model, request));
 
+    public Task RollOutAsync(HttpContext http) =>
+        AnswerAsync(http, _reader.ReadRollout, request => new RolloutFormat(engine.Model, request));
+
     private async Task AnswerAsync(
         HttpContext http, Func<RequestBody, CancellationToken, SampleRequest> read, Func<SampleRequest, AnswerFormat> format)
     {
@@ -53,9 +56,9 @@ internal sealed class SamplingEndpoint(ServeEngine engine, ServeSettings setting
             {
                 var choice = ChoiceOf(news.Current, request, choices);
                 var text = choice.Append(news.Current);
-                if (text.Length == 0 && choice.Finished is null && !request.HasTokenIds && !request.HasLogprobs)
+                if (format.Part(choice, text, news.Current.Sampled) is not { } part)
                     continue;
-                ApiJson.WriteEvent(response, format.Part(choice, text, news.Current.Sampled));
+                ApiJson.WriteEvent(response, part);
                 await response.BodyWriter.FlushAsync(gone);
             }
             if (request.IncludesUsage)

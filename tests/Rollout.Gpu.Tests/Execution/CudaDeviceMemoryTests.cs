@@ -1,10 +1,12 @@
 using Rollout.Actors.Protocol;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Execution;
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Tests.Kernels;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights;
 using Xunit;
+using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Tests.Execution;
 
@@ -12,6 +14,8 @@ namespace Rollout.Gpu.Tests.Execution;
 [Collection(GpuTests.Name)]
 public sealed class CudaDeviceMemoryTests : IDisposable
 {
+    private const long TrainingBytes = 2L << 30;
+
     private const int MaxNumSeqs = 64, MaxNumBatchedTokens = 2048, MaxModelLength = CudaPolicy.MaxPositions;
 
     private readonly PolicyWeights _weights;
@@ -69,6 +73,31 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     }
 
     [Fact]
+    public void Memory_that_training_freed_stays_with_it_where_the_pool_has_room()
+    {
+        using var runner = Runner(blocks: 20_000, graphs: false);
+        runner.Sleep();
+        TakeAndFree();
+        var kept = _memory.Read();
+        Assert.InRange(kept.Reserved - kept.InUse, TrainingBytes, long.MaxValue);
+
+        runner.Wake();
+
+        Assert.InRange(_memory.Read().Reserved - _memory.Read().InUse, TrainingBytes, long.MaxValue);
+    }
+
+    [Fact]
+    public void Memory_that_training_freed_goes_where_another_needs_it()
+    {
+        TakeAndFree();
+        var needed = _memory.Read().Free + (TrainingBytes / 4);
+
+        _memory.MakeRoom(needed);
+
+        Assert.InRange(_memory.Read().Free, needed, needed + TrainingBytes);
+    }
+
+    [Fact]
     public void The_peak_includes_a_pool_that_was_given_back()
     {
         using var runner = Runner(blocks: 20_000, graphs: false);
@@ -88,6 +117,13 @@ public sealed class CudaDeviceMemoryTests : IDisposable
     {
         _weights.Dispose();
         _memory.Dispose();
+    }
+
+    private static void TakeAndFree()
+    {
+        using (empty(TrainingBytes, ScalarType.Byte, CUDA))
+            TorchTensors.Synchronize(CUDA);
+        TorchTensors.Synchronize(CUDA);
     }
 
     private CudaModelRunner Runner(int blocks, bool graphs) => new(_weights, new CudaRunnerOptions

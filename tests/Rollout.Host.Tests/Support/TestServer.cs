@@ -11,7 +11,7 @@ internal sealed class TestServer : IAsyncDisposable
 {
     private readonly RunningServer _server;
 
-    private TestServer(RunningServer server, StringWriter error)
+    public TestServer(RunningServer server, StringWriter error)
     {
         (_server, Error) = (server, error);
         Client = new HttpClient { BaseAddress = server.Address };
