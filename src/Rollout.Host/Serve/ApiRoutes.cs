@@ -48,6 +48,7 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
     private async Task AnswerErrorsAsync(HttpContext http, RequestDelegate next)
     {
         var started = Stopwatch.GetTimestamp();
+        var hungUp = false;
         try
         {
             if (http.Request.Path != Health && !keys.Allow(http.Request))
@@ -62,7 +63,7 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
-            http.Response.StatusCode = HungUp;
+            hungUp = true;
         }
         catch (Exception thrown)
         {
@@ -74,7 +75,7 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
         }
         // Paths without an endpoint are the clients' own texts.
         var path = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "none";
-        _metrics.AddRequest(path, http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
+        _metrics.AddRequest(path, hungUp ? HungUp : http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
     }
 
     /// <summary>
