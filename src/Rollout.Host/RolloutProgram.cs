@@ -6,6 +6,7 @@ using Rollout.Host.Invocation;
 using Rollout.Host.Jobs;
 using Rollout.Host.Output;
 using Rollout.Host.Serve;
+using Rollout.Host.Setup;
 
 namespace Rollout.Host;
 
@@ -30,6 +31,9 @@ internal static class RolloutProgram
         Serve = ServeJob.RunAsync,
         Bench = BenchJob.RunAsync,
         Host = HostJob.RunAsync,
+        Init = InitJob.RunAsync,
+        Config = ConfigJob.RunAsync,
+        Doctor = DoctorJob.RunAsync,
     };
 
     /// <param name="arguments">The command line without the program's name.</param>

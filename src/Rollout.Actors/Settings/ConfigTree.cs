@@ -97,6 +97,27 @@ public sealed class ConfigTree
     /// <summary>The whole effective configuration; loaded as a file it gives the same tree.</summary>
     public string Render() => RenderOnly("rollout", quoteAll: false) + RenderOnly("akka", quoteAll: false);
 
+    /// <summary>Every key with its value and where that is written, in the reference's order.</summary>
+    public IEnumerable<ConfigEntry> Entries() => EntriesOf(Root, []);
+
+    private IEnumerable<ConfigEntry> EntriesOf(HoconObject section, string[] path)
+    {
+        foreach (var (key, value) in section.Fields)
+        {
+            string[] full = [.. path, key];
+            if (value is HoconObject { Fields.Count: > 0 } inner)
+            {
+                foreach (var entry in EntriesOf(inner, full))
+                    yield return entry;
+            }
+            else
+            {
+                yield return new ConfigEntry(
+                    HoconWriter.Path(full), HoconWriter.Value(value), $"{value.Origin}", value.Origin.Source == Defaults);
+            }
+        }
+    }
+
     private string RenderOnly(string key, bool quoteAll)
     {
         if (!Root.Fields.TryGetValue(key, out var value))

@@ -18,13 +18,14 @@ public static class RunFingerprint
 
     private const string Train = "train", Sft = "sft";
     private const string MicroBatch = "train.micro-batch-tokens";
+    private const string Recompute = "train.recompute";
     private const string FileHash = "sha256:";
 
     /// <summary>Keys and sections that decide what is learnt.</summary>
-    private static readonly string[] Fixed = ["seed", "model.weights", "data", "sampling", "rewards", Train];
+    private static readonly string[] Fixed = ["seed", "model.weights", "lora", "data", "sampling", "rewards", Train];
 
     /// <summary>The same, of a supervised run.</summary>
-    private static readonly string[] FixedOfSft = ["seed", "model.weights", "data", Sft];
+    private static readonly string[] FixedOfSft = ["seed", "model.weights", "lora", "data", Sft];
 
     /// <summary>Keys that a run may go on with other values of: said in a warning.</summary>
     public static IReadOnlyList<string> Changeable { get; } =
@@ -32,7 +33,7 @@ public static class RunFingerprint
         "device", "dtype", Threads, "engine", "decoder.batch-invariant",
         "train.steps", "train.learning-rate", "train.min-learning-rate", "train.warmup-steps", "train.lr-schedule",
         "train.weight-decay", "train.max-grad-norm", MicroBatch, "train.deterministic", "train.autograd",
-        "train.recompute",
+        Recompute,
         "eval.prompts", "eval.samples", "eval.temperature", "eval.pass-at", "eval.right-at", "eval.sets",
         "sft.steps", "sft.epochs", "sft.learning-rate", "sft.min-learning-rate", "sft.warmup-steps", "sft.lr-schedule",
         "sft.max-grad-norm",
@@ -56,7 +57,7 @@ public static class RunFingerprint
     /// <summary>The fingerprint of supervised training.</summary>
     /// <inheritdoc cref="Of(ConfigTree, string, int?)"/>
     public static IReadOnlyDictionary<string, string> OfSft(ConfigTree tree, string model, int? threads) =>
-        Of(tree, [.. FixedOfSft, "device", "dtype", Threads, MicroBatch], Sft, model, threads);
+        Of(tree, [.. FixedOfSft, "device", "dtype", Threads, MicroBatch, Recompute], Sft, model, threads);
 
     private static SortedDictionary<string, string> Of(
         ConfigTree tree, string[] keys, string recipe, string model, int? threads)

@@ -80,6 +80,9 @@ public sealed record TrainStats
     /// <summary>Groups whose rewards were all equal; without a KL term they add nothing to the gradient.</summary>
     public required int EqualRewardGroups { get; init; }
 
+    /// <summary>[completions, group after group] each one's advantage.</summary>
+    public float[] Advantages { get; init; } = [];
+
     /// <summary>Seconds in forward, backward and optimizer.</summary>
     public required double Seconds { get; init; }
 

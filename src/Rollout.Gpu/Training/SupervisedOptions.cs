@@ -19,4 +19,10 @@ public sealed record SupervisedOptions
 
     /// <summary>Tokens of one forward and backward pass at most, padding included.</summary>
     public required int MicroBatchTokens { get; init; }
+
+    /// <summary>On a GPU, what the backward pass by kernels computes again in place of keeping it.</summary>
+    public Recomputation Recompute { get; init; }
+
+    /// <summary>Keep the optimizer's state in host memory: moments, and float32 copies of narrow weights.</summary>
+    public bool Offload { get; init; }
 }

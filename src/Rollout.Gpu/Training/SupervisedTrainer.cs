@@ -44,9 +44,9 @@ public sealed class SupervisedTrainer : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(options.MaxSkippedUpdates);
         _model = model;
         _options = options;
-        _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer);
+        _optimizer = new AdamW(OptimizedParameter.Of(model), options.Optimizer, options.Offload ? new OffloadPlan() : null);
         _trained = new TrainedModel(model, _optimizer);
-        _passes = new CompletionPasses(model, temperature: 1) { Optimizer = _optimizer };
+        _passes = new CompletionPasses(model, temperature: 1, recompute: options.Recompute) { Optimizer = _optimizer };
         _pass = wrap(_passes.Of(model, _hits));
         _memory = new MemoryBoundaries(memory);
     }
@@ -167,6 +167,7 @@ public sealed class SupervisedTrainer : IDisposable
             () =>
             {
                 _optimizer.ZeroGradients();
+                _pass.Begin(Steps);
                 _hits.Take(); // what a failed pass left
                 total.zero_();
                 order.Clear();

@@ -97,6 +97,7 @@ internal sealed class UpdateRecord(bool measuresAll)
             SamplerRatios = [.. batch.Samples.SelectMany(sample => sample.SamplerRatios)],
             TrainedTokens = batch.Samples.Where(sample => sample.HasGradient).Sum(sample => sample.LossTokens),
             EqualRewardGroups = batch.EqualRewardGroups,
+            Advantages = [.. batch.Samples.Select(sample => sample.Advantage)],
             Seconds = seconds,
             ProcessedTokens = _processedTokens,
             ComputedTokens = _computedTokens,

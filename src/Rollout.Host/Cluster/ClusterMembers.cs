@@ -55,16 +55,21 @@ internal static class ClusterMembers
 
     /// <summary>
     /// Waits until the cluster has a decoder, and compares its model with this process's. A trainer, or a client that samples
-    /// with a trainer's weights, needs the same shape and tokenizer; any other client needs the same weights too.
+    /// with a trainer's weights, needs the same shape and tokenizer. Any other client needs the same weights too, and so does
+    /// the trainer of an adapter, which sends nothing else.
     /// </summary>
+    /// <param name="topology">The cluster.</param>
+    /// <param name="settings">Names this process's model.</param>
+    /// <param name="context">Where a warning goes.</param>
+    /// <param name="anyPolicy">Take the weights of a trainer that has left, too.</param>
     /// <exception cref="ConfigurationException">There is no decoder, or it has another model.</exception>
     public static async Task<ClusterModel> RequireSameModelAsync(
-        RolloutTopology topology, RolloutSettings settings, CommandContext context)
+        RolloutTopology topology, RolloutSettings settings, CommandContext context, bool anyPolicy = true)
     {
         var report = await topology.WaitForDecodersAsync(context.Stop.Token);
         var folder = settings.Model.Path;
         var areTrained = topology.HasTrainer || report.Policy is not { Run: 0 };
-        var own = areTrained ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
+        var own = areTrained && !(topology.HasTrainer && settings.TrainsAdapter) ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
         if (report.Fingerprint is { Length: > 0 } theirs && own.DifferenceFrom(theirs) is { } difference)
             throw new ConfigurationException($"'{folder}' is not the model of the cluster's decoders: they have {difference}");
         if (topology.HasTrainer)
@@ -73,6 +78,12 @@ internal static class ClusterMembers
         {
             throw new ConfigurationException(
                 "the cluster's decoders hold different weights, some of a training run that has ended: restart all decoders");
+        }
+        if (areTrained && !anyPolicy)
+        {
+            throw new ConfigurationException(
+                $"the cluster's decoders hold {policy} of a trainer that has left, not the weights of '{folder}': add --any-policy"
+                + " to sample with theirs, or restart them");
         }
         if (areTrained)
             await context.Error.WriteLineAsync($"The cluster's decoders hold {policy}, not the weights of '{folder}'.");

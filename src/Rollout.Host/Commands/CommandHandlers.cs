@@ -21,4 +21,10 @@ public sealed record CommandHandlers
     public CommandHandler<BenchOptions>? Bench { get; init; }
 
     public CommandHandler<HostOptions>? Host { get; init; }
+
+    public CommandHandler<ConfigOptions>? Config { get; init; }
+
+    public CommandHandler<InitOptions>? Init { get; init; }
+
+    public CommandHandler<DoctorOptions>? Doctor { get; init; }
 }

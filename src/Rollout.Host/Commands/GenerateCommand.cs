@@ -25,6 +25,10 @@ internal static class GenerateCommand
         var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Continue past the end-of-sequence token." };
         var resume = new Option<bool>("--resume") { Description = "Continue what an earlier run with the same arguments has written." };
         var force = new Option<bool>("--force") { Description = "Replace an output that is there." };
+        var anyPolicy = new Option<bool>("--any-policy")
+        {
+            Description = "Sample with the weights of a trainer that has left the cluster, too.",
+        };
         var cluster = OptionKinds.Cluster();
         var config = OptionKinds.Path("--config", "FILE", "How to reach a cluster: its addresses and certificates.");
         var set = OptionKinds.Settings();
@@ -32,7 +36,7 @@ internal static class GenerateCommand
         var command = new Command("generate", "Complete prompts.")
         {
             model, adapter, prompts, promptField, output, samples, maxTokens, temperature, topK, topP, minP, stop, seed, ignoreEos, resume,
-            force, cluster, config, set,
+            force, anyPolicy, cluster, config, set,
         };
         engine.AddTo(command);
         command.SetAction((parsed, _) => handler(
@@ -54,6 +58,7 @@ internal static class GenerateCommand
                 IgnoreEos = parsed.GetValue(ignoreEos),
                 Resume = parsed.GetValue(resume),
                 Force = parsed.GetValue(force),
+                AnyPolicy = parsed.GetValue(anyPolicy),
                 Engine = engine.Read(parsed),
                 Cluster = parsed.GetValue(cluster),
                 Config = parsed.GetValue(config),

@@ -38,6 +38,13 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
             rollout bench --model models/arithmetic --workload w.jsonl --max-num-seqs 64
               rollout bench --shape qwen3-0.6b --train --sequences 32
             """,
+        ["init"] = "rollout init job.conf",
+        ["config"] = "rollout config --config config/gsm8k.conf --changed",
+        ["doctor"] = "rollout doctor --config config/cluster/scheduler.conf",
+        ["completion"] = """
+            rollout completion bash
+              source <(rollout completion bash)
+            """,
         ["host"] = "rollout host --config config/cluster/decoder.conf --set cluster.port=4054",
     };
 

@@ -64,13 +64,18 @@ internal static class OptionKinds
     public static Option<bool> DryRun() =>
         new("--dry-run") { Description = "Say what memory training will take, and with which settings less; train nothing." };
 
-    public static Option<string?> OneOf(string name, string description, params string[] values) => new(name)
+    public static Option<string?> OneOf(string name, string description, params string[] values)
     {
-        HelpName = string.Join('|', values),
-        Description = description,
-        CustomParser = result => Checked(
-            result, name, string.Join(", ", values[..^1]) + " or " + values[^1], text => (values.Contains(text), text)),
-    };
+        var option = new Option<string?>(name)
+        {
+            HelpName = string.Join('|', values),
+            Description = description,
+            CustomParser = result => Checked(
+                result, name, string.Join(", ", values[..^1]) + " or " + values[^1], text => (values.Contains(text), text)),
+        };
+        option.CompletionSources.Add(values);
+        return option;
+    }
 
     public static Option<string?> Device() => new("--device")
     {

@@ -24,7 +24,9 @@ public static class RolloutCommandLine
             EnablePosixBundling = false,
             ResponseFileTokenReplacer = null, // @text is a text, not a file of arguments
         });
-        if (parsed.Errors.Count > 0)
+        // A shell asks for completions of a line that is not complete.
+        var isQuestion = arguments is [['[', ..], ..];
+        if (parsed.Errors.Count > 0 && !isQuestion)
             throw new CommandLineException(Sentence(parsed, root));
         return await parsed.InvokeAsync(new InvocationConfiguration
         {
@@ -52,6 +54,13 @@ public static class RolloutCommandLine
             root.Subcommands.Add(BenchCommand.Create(handlers.Bench, context));
         if (handlers.Host is not null)
             root.Subcommands.Add(JobCommands.Host(handlers.Host, context));
+        if (handlers.Init is not null)
+            root.Subcommands.Add(SetupCommands.Init(handlers.Init, context));
+        if (handlers.Config is not null)
+            root.Subcommands.Add(SetupCommands.Config(handlers.Config, context));
+        if (handlers.Doctor is not null)
+            root.Subcommands.Add(SetupCommands.Doctor(handlers.Doctor, context));
+        root.Subcommands.Add(CompletionCommand.Create(context));
         HelpWithExamples.AddTo(root);
         return root;
     }

@@ -32,6 +32,24 @@ public sealed record SftOptions(string? Config, IReadOnlyList<string> Set, strin
 /// <param name="Out">The run's folder for a trainer, where a run begins or goes on; null for a new folder.</param>
 public sealed record HostOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
+/// <summary>The options of `rollout config`.</summary>
+/// <param name="Config">The job's file; null takes the default job's.</param>
+/// <param name="Set">"key=value" texts in their order.</param>
+/// <param name="Changed">Leave out what nobody has set.</param>
+/// <param name="Json">Print a JSON object a key.</param>
+public sealed record ConfigOptions(string? Config, IReadOnlyList<string> Set, bool Changed, bool Json);
+
+/// <summary>The options of `rollout init`.</summary>
+/// <param name="File">The new job file.</param>
+/// <param name="Force">Replace a file that is there.</param>
+public sealed record InitOptions(string File, bool Force);
+
+/// <summary>The options of `rollout doctor`.</summary>
+/// <param name="Config">A file with the device, ports and certificates to check; null checks what every run needs.</param>
+/// <param name="Set">"key=value" texts in their order.</param>
+/// <param name="Json">Print a JSON object a check.</param>
+public sealed record DoctorOptions(string? Config, IReadOnlyList<string> Set, bool Json);
+
 /// <summary>The options of the engine, for generate and bench; null keeps the configuration's default.</summary>
 public sealed record EngineOptions
 {
@@ -94,6 +112,9 @@ public sealed record GenerateOptions
 
     /// <summary>Replace an output that is there.</summary>
     public bool Force { get; init; }
+
+    /// <summary>Sample with the weights of a trainer that has left the cluster, too.</summary>
+    public bool AnyPolicy { get; init; }
 
     public required EngineOptions Engine { get; init; }
 

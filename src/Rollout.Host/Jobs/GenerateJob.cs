@@ -91,7 +91,7 @@ public static class GenerateJob
         // The size of the decoders' pools is not known here.
         var (path, prompts) = await ReadAsync(options, settings, model, settings.Sampling.MaxTokens, longest: null, context);
         await using var topology = await ClusterMembers.StartAsync(tree, settings, "", context, lines: null);
-        var shared = await ClusterMembers.RequireSameModelAsync(topology, settings, context);
+        var shared = await ClusterMembers.RequireSameModelAsync(topology, settings, context, options.AnyPolicy);
         var run = new CompletionRun(options, context, prompts, model.Tokenizer);
         using var output = run.Open(path, new GenerateRun(prompts, shared.Own, shared.Weights, options.Engine));
         return output is null ? ExitCodes.Ok : await run.SampleAsync(topology, shared, output);

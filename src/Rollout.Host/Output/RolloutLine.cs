@@ -13,13 +13,14 @@ public sealed record RolloutLine : SampleLine
     }
 
     [SetsRequiredMembers]
-    private RolloutLine(int step, ScoredGroup scored, Completion completion)
+    private RolloutLine(int step, ScoredGroup scored, Completion completion, float? advantage)
         : base(step, scored, completion)
     {
         Group = scored.Group.Id.Value;
         TokenIds = completion.Tokens;
         Logprobs = completion.Logprobs;
         SamplingLogprobs = completion.SamplingLogprobs;
+        Advantage = advantage;
     }
 
     [JsonPropertyOrder(1)]
@@ -41,9 +42,14 @@ public sealed record RolloutLine : SampleLine
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public float[]? SamplingLogprobs { get; init; }
 
+    /// <summary>What the loss multiplies each of its tokens' terms by.</summary>
+    [JsonPropertyOrder(7)]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public float? Advantage { get; init; }
+
     /// <summary>The lines of a step: group by group.</summary>
     public static IEnumerable<RolloutLine> Of(TrainingStepFinished step) =>
-        from scored in step.Groups
-        from completion in scored.Group.Completions
-        select new RolloutLine(step.Step, scored, completion);
+        (from scored in step.Groups from completion in scored.Group.Completions select (scored, completion))
+        .Select((sample, i) => new RolloutLine(
+            step.Step, sample.scored, sample.completion, i < step.Train.Advantages.Length ? step.Train.Advantages[i] : null));
 }

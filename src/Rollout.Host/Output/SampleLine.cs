@@ -28,7 +28,8 @@ public abstract record SampleLine
         PolicyVersion = completion.Sampled.Versions[^1].Version.Value;
         Dataset = scored.Item.Fields.GetValueOrDefault(PromptMix.DatasetField);
         Prompt = scored.Item.Prompt;
-        Completion = scored.Texts[completion.Sample];
+        Answer = scored.Item.Fields.GetValueOrDefault("answer");
+        Text = scored.Texts[completion.Sample];
         FinishReason = completion.Reason.ToWord();
         Reward = scored.Rewards[completion.Sample];
         Rewards = scored.ByFunction.ToDictionary(function => function.Name, function => function.Values[completion.Sample]);
@@ -54,9 +55,14 @@ public abstract record SampleLine
     [JsonPropertyOrder(2)]
     public required string Prompt { get; init; }
 
-    /// <summary>The decoded text, without special tokens.</summary>
+    /// <summary>The prompt's field of this name; absent where it has none.</summary>
     [JsonPropertyOrder(2)]
-    public required string Completion { get; init; }
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Answer { get; init; }
+
+    /// <summary>The decoded tokens, without special ones.</summary>
+    [JsonPropertyOrder(2)]
+    public required string Text { get; init; }
 
     /// <summary>"stop" or "length".</summary>
     [JsonPropertyOrder(4)]

@@ -41,6 +41,21 @@ public sealed class SupervisedTrainerTests
     }
 
     [Fact]
+    public void A_state_in_host_memory_changes_no_weight()
+    {
+        float[] Trained(bool offload)
+        {
+            using var model = TinyModel.Create(dtype: ScalarType.BFloat16);
+            using var trainer = new SupervisedTrainer(model, Options with { Offload = offload });
+            for (var step = 0; step < 3; step++)
+                trainer.Step(Pairs);
+            return TinyModel.Values(model);
+        }
+
+        Assert.Equal(Trained(offload: false), Trained(offload: true));
+    }
+
+    [Fact]
     public void Loss_and_accuracy_are_those_of_the_answers_alone_in_double_precision()
     {
         using var model = TinyModel.Create();

@@ -286,8 +286,6 @@ public sealed class GenerateJobTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "no-adapter/adapter_config.json is not there",
         new[] { "--adapter", "no-adapter", "--max-tokens", "2" })]
-    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.model.adapter = ",
-        new[] { "--adapter", "no-adapter", "--device", "cuda", "--dtype", "bfloat16" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--dtype: rollout.dtype = \"bfloat16\": expected float32", new[] { "--dtype", "bfloat16" })]
     public async Task Bad_input_is_one_sentence_exit_code_2_and_no_file(string prompts, string sentence, string[] options)
     {

@@ -57,7 +57,7 @@ public sealed class EvaluationTests : IDisposable
             Assert.Equal(reward >= 1, line.GetProperty("right").GetBoolean());
             Assert.EndsWith("=", line.GetProperty("prompt").GetString(), StringComparison.Ordinal);
             Assert.Matches(@"^(held-out|large)\.jsonl:\d+$", line.GetProperty("id").GetString());
-            Assert.Equal(JsonValueKind.String, line.GetProperty("completion").ValueKind);
+            Assert.Equal(JsonValueKind.String, line.GetProperty("text").ValueKind);
         });
         foreach (var evaluation in lines.GroupBy(line => (line.GetProperty("step").GetInt32(), line.GetProperty("set").GetString())))
         {

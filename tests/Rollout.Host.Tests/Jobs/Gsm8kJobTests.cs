@@ -44,7 +44,7 @@ public sealed class Gsm8kJobTests
             var prompt = rollout.GetProperty("prompt").GetString()!;
             Assert.StartsWith("<|im_start|>user\n", prompt, StringComparison.Ordinal);
             Assert.EndsWith("number after ####.<|im_end|>\n<|im_start|>assistant\n", prompt, StringComparison.Ordinal);
-            var hasLetter = rollout.GetProperty("completion").GetString()!.Contains('d', StringComparison.Ordinal);
+            var hasLetter = rollout.GetProperty("text").GetString()!.Contains('d', StringComparison.Ordinal);
             var tokens = rollout.GetProperty("token_ids").GetArrayLength();
             Assert.Equal(
                 (hasLetter ? 0.5 : 0) + (tokens / 6.0), rollout.GetProperty("reward").GetDouble(), 1e-9);

@@ -27,7 +27,7 @@ public sealed class LetterExampleTests
         foreach (var rollout in TrainRun.Lines(folder.At("run"), "rollouts.jsonl"))
         {
             var letter = rollout.GetProperty("prompt").GetString()![^1];
-            var completion = rollout.GetProperty("completion").GetString()!;
+            var completion = rollout.GetProperty("text").GetString()!;
             Assert.Equal(
                 completion.Count(character => character == letter) / 12.0, rollout.GetProperty("reward").GetDouble(), 1e-9);
         }

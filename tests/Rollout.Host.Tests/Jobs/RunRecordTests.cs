@@ -163,23 +163,26 @@ public sealed class RunRecordTests : IDisposable
         var group = FinishedSteps.Group(7, (0.5, 2, FinishReason.Stop), (double.NaN, 1, FinishReason.Length));
         var mixed = group with
         {
-            Item = group.Item with { Fields = new Dictionary<string, string> { [PromptMix.DatasetField] = "sums" } },
+            Item = group.Item with { Fields = new Dictionary<string, string> { [PromptMix.DatasetField] = "sums", ["answer"] = "4" } },
             ByFunction = [new("exact", [1, double.NaN])],
         };
         using (var record = new RunRecord(Run, resumedAt: null, All))
-            record.Add(FinishedSteps.Of(3, mixed, group), _ => { });
+        {
+            var step = FinishedSteps.Of(3, mixed, group);
+            record.Add(step with { Train = step.Train with { Advantages = [1, -1, 0.5f, 0] } }, _ => { });
+        }
 
         var lines = File.ReadAllLines(Run.Rollouts);
         Assert.Equal(4, lines.Length);
         Assert.Equal(
             """{"step":3,"group":7,"sample":1,"policy_version":0"""
-            + ""","dataset":"sums","prompt":"2+2=","completion":"text 1","token_ids":[0],"logprobs":[0]"""
-            + ""","finish_reason":"length","reward":null,"rewards":{"exact":null}}""",
+            + ""","dataset":"sums","prompt":"2+2=","answer":"4","text":"text 1","token_ids":[0],"logprobs":[0]"""
+            + ""","finish_reason":"length","reward":null,"rewards":{"exact":null},"advantage":-1}""",
             lines[1]);
         Assert.Equal(
             """{"step":3,"group":7,"sample":0,"policy_version":0"""
-            + ""","prompt":"2+2=","completion":"text 0","token_ids":[0,0],"logprobs":[0,0]"""
-            + ""","finish_reason":"stop","reward":0.5,"rewards":{}}""",
+            + ""","prompt":"2+2=","text":"text 0","token_ids":[0,0],"logprobs":[0,0]"""
+            + ""","finish_reason":"stop","reward":0.5,"rewards":{},"advantage":0.5}""",
             lines[2]);
     }
 
@@ -193,7 +196,7 @@ public sealed class RunRecordTests : IDisposable
         Assert.Equal(6, lines.Length);
         Assert.Equal(
             """{"step":0,"set":"hard","id":"item -7","sample":1,"policy_version":0"""
-            + ""","prompt":"2+2=","completion":"text 1","tokens":6,"finish_reason":"length","right":false"""
+            + ""","prompt":"2+2=","text":"text 1","tokens":6,"finish_reason":"length","right":false"""
             + ""","reward":null,"rewards":{"exact":null}}""",
             lines[4]);
     }
@@ -274,7 +277,7 @@ public sealed class RunRecordTests : IDisposable
         Sample = 0,
         PolicyVersion = 0,
         Prompt = "2+2=",
-        Completion = "4",
+        Text = "4",
         TokenIds = [4, 0],
         FinishReason = "stop",
         Reward = 1,

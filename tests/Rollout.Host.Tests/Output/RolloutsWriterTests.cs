@@ -19,7 +19,7 @@ public sealed class RolloutsWriterTests : IDisposable
 
         Assert.Equal(
             """
-            {"step":1,"group":9,"sample":0,"policy_version":0,"prompt":"2+2=","completion":"4 – \"ü\"\n",
+            {"step":1,"group":9,"sample":0,"policy_version":0,"prompt":"2+2=","text":"4 – \"ü\"\n",
             "token_ids":[4,0],"logprobs":[-0.5,-1],"finish_reason":"stop","reward":1,"rewards":{"exact-answer":1,"format":null}}
             """.ReplaceLineEndings(""),
             File.ReadAllLines(run.Rollouts)[0]);
@@ -52,7 +52,7 @@ public sealed class RolloutsWriterTests : IDisposable
         Sample = 0,
         PolicyVersion = 0,
         Prompt = "2+2=",
-        Completion = "4 – \"ü\"\n",
+        Text = "4 – \"ü\"\n",
         TokenIds = [4, 0],
         Logprobs = [-0.5f, -1],
         FinishReason = "stop",

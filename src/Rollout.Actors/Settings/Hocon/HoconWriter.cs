@@ -40,6 +40,9 @@ internal static partial class HoconWriter
     /// <summary>The beginning of a text for a message.</summary>
     public static string Short(string text) => text.Length <= ShownLength ? text : text[..ShownLength] + "…";
 
+    /// <summary>A value on one line.</summary>
+    public static string Value(HoconValue value) => Inline(value, quoteAll: false);
+
     private static string Quote(string text) => JsonSerializer.Serialize(text, Readable);
 
     private static void WriteFields(StringBuilder text, HoconObject obj, int indent, bool quoteAll)
