@@ -95,6 +95,8 @@ public static class TrainJob
             KeepBest = settings.Output.KeepBest,
             CheckpointFolder = place.Checkpoint,
         };
+        if (job is { KeepBest: true, EvalSets.Count: 0 })
+            throw tree.Rollout.Section("output").Invalid("keep-best", "off, as neither data nor eval.sets holds prompts out");
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
         RequireFittingGroups(job, dataset, pool, maxModelLength, tree, context.Stop.Token);
