@@ -163,7 +163,10 @@ public sealed class BlockLedger
                 end--;
                 var last = end == i ? table : Growing(growth[end]);
                 if (last is not null)
-                    Preempt(last);
+                {
+                    Release(last);
+                    _preempted.Add(last.Sequence);
+                }
                 if (end == i)
                     return;
             }
@@ -187,12 +190,6 @@ public sealed class BlockLedger
         }
 
         return table;
-    }
-
-    private void Preempt(BlockTable table)
-    {
-        Release(table);
-        _preempted.Add(table.Sequence);
     }
 
     private AdmissionAnswer[] Admit(AdmissionRequest[] requests)

@@ -17,17 +17,12 @@ internal sealed class Submissions(int client)
     /// <summary>Ticks between two questions about the same group.</summary>
     private const int AskEvery = 5;
 
-    /// <summary>Acknowledgements that make a message at once; fewer wait for the next tick.</summary>
-    private const int AcknowledgedAtOnce = 32;
-
     private readonly Dictionary<GroupId, PendingGroup> _entries = [];
-    private readonly Queue<PendingGroup> _new = [];                // the scheduler has not heard of them
-    private readonly List<PendingGroup> _called = [];              // the scheduler wants them now
-    private readonly List<PendingGroup> _toAsk = [];               // the scheduler is to be asked after them now
-    private readonly LinkedList<PendingGroup> _known = [];         // the scheduler has heard of them: longest ago first
-    private readonly HashSet<GroupId> _unread = [];         // their outcomes were given and not read
-    private readonly List<GroupId> _read = [];              // the scheduler does not know that they were read
-    private bool _acknowledgesAll;
+    private readonly Queue<PendingGroup> _new = [];         // the scheduler has not heard of them
+    private readonly List<PendingGroup> _called = [];       // the scheduler wants them now
+    private readonly List<PendingGroup> _toAsk = [];        // the scheduler is to be asked after them now
+    private readonly LinkedList<PendingGroup> _known = [];  // the scheduler has heard of them: longest ago first
+    private readonly OutcomeReceipts _receipts = new();
     private int _waiting;       // entries that the scheduler had no room for
     private int _now;
     private int _progressAt;
@@ -41,7 +36,7 @@ internal sealed class Submissions(int client)
     public int Count => _entries.Count;
 
     /// <summary>Groups whose outcomes were given and not read.</summary>
-    public int Unread => _unread.Count;
+    public int Unread => _receipts.Unread;
 
     /// <summary>
     /// Ticks since a token of any group was sampled, as far as the scheduler has said. While groups wait in line, and none has
@@ -66,7 +61,7 @@ internal sealed class Submissions(int client)
     /// <summary>Records a group that is not submitted at all, and returns its outcome.</summary>
     public GroupFailed Refuse(GroupId id, string reason)
     {
-        _unread.Add(id with { Client = client });
+        _receipts.Give(id with { Client = client });
         return new GroupFailed(id, reason);
     }
 
@@ -74,7 +69,7 @@ internal sealed class Submissions(int client)
     public void Tick()
     {
         _now++;
-        _acknowledgesAll = true;
+        _receipts.SendSoon();
         var share = (_known.Count + AskEvery - 1) / AskEvery;
         _toAsk.AddRange(_known.TakeWhile(entry => _now - entry.HeardAt >= AskEvery).Take(share));
     }
@@ -107,9 +102,10 @@ internal sealed class Submissions(int client)
                     NoteProgress();
                 return null;
             case OutcomesKept kept:
-                _acknowledgesAll = true;
+                _receipts.SendSoon();
                 _toAsk.AddRange(Known(kept.Groups));
-                _read.AddRange(kept.Groups.Where(id => !_entries.ContainsKey(id) && !_unread.Contains(id)));
+                foreach (var id in kept.Groups.Where(id => !_entries.ContainsKey(id)))
+                    _receipts.Repeat(id);
                 return null;
             default:
                 return null;
@@ -117,21 +113,16 @@ internal sealed class Submissions(int client)
     }
 
     /// <summary>Notes that the caller has this outcome: the scheduler need not keep it.</summary>
-    public void Acknowledge(GroupOutcome outcome)
-    {
-        var id = outcome.Id with { Client = client };
-        if (_unread.Remove(id))
-            _read.Add(id);
-    }
+    public void Acknowledge(GroupOutcome outcome) => _receipts.Acknowledge(outcome.Id with { Client = client });
 
     /// <summary>What the scheduler is to be told now.</summary>
     public IReadOnlyList<ISchedulerMessage> TakeMessages()
     {
-        if (!_acknowledgesAll && _read.Count < AcknowledgedAtOnce && _called.Count + _new.Count + _toAsk.Count == 0)
+        if (!_receipts.IsDue && _called.Count + _new.Count + _toAsk.Count == 0)
             return [];
         var messages = new List<ISchedulerMessage>();
-        if (_acknowledgesAll || _read.Count >= AcknowledgedAtOnce)
-            AddAcknowledgements(messages);
+        if (_receipts.IsDue)
+            messages.AddRange(_receipts.Take());
         foreach (var entry in _called.Where(IsOpen))
             Submit(entry);
         while (_waiting == 0 && _new.TryDequeue(out var entry))
@@ -151,13 +142,8 @@ internal sealed class Submissions(int client)
     }
 
     /// <summary>What the scheduler is to be told at the end: nobody wants what has no outcome.</summary>
-    public IReadOnlyList<ISchedulerMessage> Close()
-    {
-        var messages = new List<ISchedulerMessage>();
-        AddAcknowledgements(messages);
-        messages.AddRange(_entries.Keys.Chunk(IdsAtOnce).Select(some => new CancelGroups(some)));
-        return messages;
-    }
+    public IReadOnlyList<ISchedulerMessage> Close() =>
+        [.. _receipts.Take(), .. _entries.Keys.Chunk(IdsAtOnce).Select(some => new CancelGroups(some))];
 
     private static GroupId Plain(GroupId id) => id with { Client = 0 };
 
@@ -181,13 +167,6 @@ internal sealed class Submissions(int client)
             .Chunk(IdsAtOnce).Select(some => new OfferGroups(some, Epoch)));
     }
 
-    private void AddAcknowledgements(List<ISchedulerMessage> messages)
-    {
-        messages.AddRange(_read.Chunk(IdsAtOnce).Select(some => new OutcomesTaken(some)));
-        _read.Clear();
-        _acknowledgesAll = false;
-    }
-
     private GroupOutcome? AddCompletions(CompletionsReady ready)
     {
         if (!_entries.TryGetValue(ready.Id, out var entry))
@@ -196,18 +175,10 @@ internal sealed class Submissions(int client)
             return null;
         }
         NoteProgress();
-        var samples = entry.Completions.Length;
-        if (ready.Samples != samples || ready.Completions.Any(completion => completion.Sample < 0 || completion.Sample >= samples))
-        {
+        var outcome = entry.Add(ready, Plain(ready.Id));
+        if (outcome is not null)
             Complete(ready.Id);
-            return new GroupFailed(Plain(ready.Id), $"the answer has other samples than the {samples} that were asked for");
-        }
-        foreach (var completion in ready.Completions)
-            entry.Completions[completion.Sample] = completion;
-        if (Array.Exists(entry.Completions, completion => completion is null))
-            return null;
-        Complete(ready.Id);
-        return new GroupFinished(Plain(ready.Id), entry.Completions!);
+        return outcome;
     }
 
     /// <summary>Ends a group. False if it has ended before: the scheduler is then told again that its outcome was read.</summary>
@@ -215,11 +186,10 @@ internal sealed class Submissions(int client)
     {
         if (!_entries.Remove(id, out var entry))
         {
-            if (!_unread.Contains(id))
-                _read.Add(id);
+            _receipts.Repeat(id);
             return false;
         }
-        _unread.Add(id);
+        _receipts.Give(id);
         SetWaiting(entry, false);
         if (entry.Place.List is not null)
             _known.Remove(entry.Place);

@@ -8,9 +8,9 @@ namespace Rollout.Actors.Decoding;
 /// The samples that a decoder holds, and how much of them its scheduler knows. A report contains everything after the
 /// last acknowledged one. One report is outstanding at a time and is repeated unchanged, so that a late acknowledgement
 /// still counts. Finished samples are kept until their group is over, so that a new scheduler need not sample them
-/// again.
+/// again. DecoderJournal.Changes.cs has what cuts a sample's course short.
 /// </summary>
-public sealed class DecoderJournal
+public sealed partial class DecoderJournal
 {
     /// <summary>
     /// The most tokens of a report: some 128 KiB, so that it doesn't delay other messages on the connection.
@@ -53,29 +53,6 @@ public sealed class DecoderJournal
     /// <summary>Unfinished samples, and finished ones that are kept.</summary>
     public int HeldSamples => _entries.Count;
 
-    /// <summary>
-    /// Follows a scheduler if it is newer than the last one; then all samples are reported to it from their first
-    /// token.
-    /// </summary>
-    public bool Follow(SchedulerEpoch epoch)
-    {
-        if (epoch.Value <= Epoch.Value)
-            return false;
-        Epoch = epoch;
-        CommandsTaken = _number = 0;
-        _isListed = _entries.Count == 0;
-        _out = null;
-        _offered.Clear();
-        _ended.Clear();
-        foreach (var entry in _entries.Values)
-        {
-            (entry.Known, entry.IsListed) = (0, false);
-            if (entry.End is not null)
-                entry.Place = _ended.AddLast(entry);
-        }
-        return true;
-    }
-
     /// <summary>True for the next command of the scheduler that it follows, which is carried out now.</summary>
     public bool Accept(SchedulerCommand command)
     {
@@ -110,28 +87,6 @@ public sealed class DecoderJournal
     /// <summary>Records a finished sample.</summary>
     public void Finish(GroupId group, Completion completion) => End(
         new SequenceId(group, completion.Sample), new JournalEnd(completion.Sampled, completion.Reason));
-
-    /// <summary>Records a sample that the decoder gives up and the scheduler gives to another one.</summary>
-    public void HandBack(GroupId group, SampleStart start) =>
-        End(new SequenceId(group, start.Sample), new JournalEnd(start.Sampled, Finished: null));
-
-    /// <summary>Records a group that can't be finished, and drops its unfinished samples.</summary>
-    public void Reject(GroupId group, string reason)
-    {
-        if (!_groups.TryGetValue(group, out var members) || members.All(member => member.End is not null))
-            return;
-        var unfinished = members.Where(member => member.End is null).ToArray();
-        _rejected.Add(new GroupRejection(group, unfinished[0].Assignment, WireLimits.Reason(reason)));
-        Array.ForEach(unfinished, Remove);
-    }
-
-    /// <summary>Groups with unfinished samples that may not be sampled with these weights.</summary>
-    public IReadOnlyList<GroupId> NotUnder(Policy policy) =>
-    [
-        .. _groups
-            .Where(group => group.Value.Any(entry => entry.End is null && (entry.RequiredPolicy ?? policy) != policy))
-            .Select(group => group.Key),
-    ];
 
     /// <summary>Drops a group that is over.</summary>
     public void Forget(GroupId group)

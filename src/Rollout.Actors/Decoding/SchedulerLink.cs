@@ -7,7 +7,8 @@ namespace Rollout.Actors.Decoding;
 
 /// <summary>
 /// A decoder's side of its talk with the scheduler: announces the decoder, carries out commands on the engine, and
-/// reports the engine's progress until the scheduler has it. Used by the decoder's thread alone.
+/// reports the engine's progress until the scheduler has it. SchedulerLink.HandBack.cs has the samples that go back
+/// unfinished. Used by the decoder's thread alone.
 /// </summary>
 /// <param name="setup">The decoder's setup.</param>
 /// <param name="incarnation">The decoder's incarnation.</param>
@@ -16,7 +17,7 @@ namespace Rollout.Actors.Decoding;
 /// <param name="scheduler">A proxy of the current scheduler, wherever it is.</param>
 /// <param name="tickEvery">Has <see cref="Tick"/> called periodically.</param>
 /// <param name="checkAfter">Has <see cref="CheckAnswer"/> called once after this time, in place of a call still due.</param>
-internal sealed class SchedulerLink(
+internal sealed partial class SchedulerLink(
     DecoderSetup setup,
     int incarnation,
     DecodeEngine engine,
@@ -36,26 +37,10 @@ internal sealed class SchedulerLink(
 
     private readonly DecoderJournal _journal = new();
     private IActorRef _reportTo = ActorRefs.Nobody;
-    private IActorRef? _drainer;
     private TimeSpan _interval;
     private Policy? _policy;
-    private int _handedBack;
     private int _availableBlocks = engine.Capacity.Blocks;
     private bool _saidMore;
-
-    private bool IsLeaving => _drainer is not null;
-
-    /// <summary>
-    /// Notes the policy of the next steps, and hands back samples that require another one, with the tokens that they have.
-    /// No step may be under way.
-    /// </summary>
-    public void UsePolicy(Policy policy)
-    {
-        _policy = policy;
-        foreach (var group in _journal.NotUnder(policy))
-            HandBack(group, null, runningToo: true);
-        ReportNews();
-    }
 
     /// <summary>Announces the decoder to the current scheduler; does nothing before the decoder has a policy.</summary>
     public void Announce()
@@ -149,17 +134,6 @@ internal sealed class SchedulerLink(
         Report(unfinishedToo: true);
     }
 
-    /// <summary>Hands all samples back and accepts no more. Tells the asker when the scheduler has them.</summary>
-    public void Drain(IActorRef asker)
-    {
-        _drainer = asker;
-        foreach (var group in engine.Sequences.Select(sequence => sequence.Id.Group).Distinct().ToArray())
-            HandBack(group, null, runningToo: true);
-        Announce();
-        ReportNews();
-        EndDrainIfDone();
-    }
-
     private void Assign(AssignSamples assign)
     {
         var group = assign.Group.Id;
@@ -172,16 +146,6 @@ internal sealed class SchedulerLink(
         engine.Add(assign.Group, assign.Samples);
         if (IsLeaving || (assign.RequiredPolicy ?? _policy) != _policy)
             HandBack(group, null, runningToo: true);
-    }
-
-    private void HandBack(GroupId group, int[]? samples, bool runningToo)
-    {
-        TakeOutcomes();
-        foreach (var start in engine.Recall(group, samples, runningToo))
-        {
-            _journal.HandBack(group, start);
-            _handedBack++;
-        }
     }
 
     private void TakeOutcomes()
@@ -215,11 +179,5 @@ internal sealed class SchedulerLink(
         _saidMore = report.More;
         _reportTo.Tell(report, decoder);
         checkAfter(TimeSpan.FromTicks(Math.Max(AnswerTime.Ticks, AnswerIntervals * _interval.Ticks)));
-    }
-
-    private void EndDrainIfDone()
-    {
-        if (_drainer is { } asker && !_journal.HasNews && !_journal.IsReportOut)
-            asker.Tell(new Drained(setup.Id, _handedBack), decoder);
     }
 }

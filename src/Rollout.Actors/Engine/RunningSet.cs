@@ -36,7 +36,7 @@ internal sealed class RunningSet
         {
             member.TakeBlocks(granted.Blocks);
             member.Status = SequenceStatus.Prefilling;
-            _sequences.Insert(PlaceOf(member), member);
+            _sequences.Insert(~_sequences.BinarySearch(member, Sequence.ByAge), member);
         }
         Prefills.Add(new Prefill(members, granted.CachedTokens));
     }
@@ -98,23 +98,6 @@ internal sealed class RunningSet
 
     /// <summary>Forgets which prompts were written: an older policy computed them.</summary>
     public void ForgetWritten() => _written.Clear();
-
-    /// <summary>Binary search; a new sequence is mostly the youngest.</summary>
-    private int PlaceOf(Sequence sequence)
-    {
-        var (low, high) = (0, _sequences.Count);
-        if (high == 0 || sequence.IsAfter(_sequences[^1]))
-            return high;
-        while (low < high)
-        {
-            var middle = (low + high) / 2;
-            if (sequence.IsAfter(_sequences[middle]))
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        return low;
-    }
 
     /// <summary>Asks for the blocks of the next step.</summary>
     /// <param name="step">Its number.</param>

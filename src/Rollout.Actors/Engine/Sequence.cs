@@ -42,8 +42,9 @@ public sealed class Sequence
 
     public int PromptLength { get; }
 
-    /// <summary>It is younger than the other: of a later group, or a later sample of the same group.</summary>
-    public bool IsAfter(Sequence other) => (Arrival, Id.Sample).CompareTo((other.Arrival, other.Id.Sample)) > 0;
+    /// <summary>The oldest first: those of earlier groups, and earlier samples of a group.</summary>
+    public static Comparer<Sequence> ByAge { get; } = Comparer<Sequence>.Create(
+        (one, other) => (one.Arrival, one.Id.Sample).CompareTo((other.Arrival, other.Id.Sample)));
 
     public SequenceStatus Status { get; set; }
 

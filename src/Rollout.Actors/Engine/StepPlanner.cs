@@ -9,9 +9,9 @@ namespace Rollout.Actors.Engine;
 /// Decides what each step of one engine computes. <see cref="Demand"/> asks the ledger for the next step's blocks,
 /// <see cref="Plan"/> turns the grant into a batch, <see cref="Complete"/> or <see cref="Fail"/> takes the result of
 /// the oldest planned step. Two steps may be planned at once: rows of the second name the tokens of the first by their
-/// draws.
+/// draws. StepPlanner.Interruptions.cs has the sequences that leave, or start over, before they have finished.
 /// </summary>
-internal sealed class StepPlanner(
+internal sealed partial class StepPlanner(
     EngineLimits limits, KvCacheGeometry geometry, int vocabularySize, HuggingFaceTokenizer? tokenizer)
 {
     private readonly SequenceRegister _sequences = new(tokenizer);
@@ -54,23 +54,6 @@ internal sealed class StepPlanner(
         }
         if (fresh.Count > 0)
             _waiting.Add(fresh);
-    }
-
-    /// <summary>Forgets a group and gives its blocks back. An unknown group is ignored.</summary>
-    public void Abort(GroupId id)
-    {
-        foreach (var member in _sequences.MembersOf(id))
-            Forget(member);
-        _running.ReleaseRows(id);
-    }
-
-    /// <inheritdoc cref="DecodeEngine.Recall"/>
-    public IReadOnlyList<SampleStart> Recall(GroupId id, IReadOnlyCollection<int>? samples, bool runningToo)
-    {
-        var recalled = Array.FindAll(_sequences.MembersOf(id), member =>
-            (samples is null || samples.Contains(member.Id.Sample)) && (runningToo || !member.HoldsBlocks));
-        Array.ForEach(recalled, Forget);
-        return Array.ConvertAll(recalled, member => member.ToStart());
     }
 
     /// <summary>
@@ -146,32 +129,6 @@ internal sealed class StepPlanner(
         return (plan.PrefillTokens, taken);
     }
 
-    /// <summary>Takes the fault of the oldest planned step: see <see cref="StepFaults"/>.</summary>
-    public void Fail(Exception fault)
-    {
-        var plan = _planned.Dequeue();
-        var members = plan.Members.ToHashSet();
-        var (outOfTries, again) = StepFaults.Judge(plan, fault, limits.MaxStepRetries);
-        foreach (var sequence in outOfTries.Where(sequence => !sequence.IsFinished))    // unless with its group
-            FailGroup(sequence.Id.Group, $"{sequence.Id} failed in {sequence.Failures} steps: {fault.Message}");
-        again.ForEach(Requeue);
-        // The step's copies may not have been made, and sequences without a row in it may use some of them.
-        if (plan.CopiesBlocks && fault is not DrawFaultException)
-            _running.Sequences.Where(sequence => !members.Contains(sequence)).ToList().ForEach(Requeue);
-    }
-
-    /// <summary>
-    /// Takes all blocks away, because an older policy computed their keys and values. Sequences keep their tokens. No
-    /// step may be under way.
-    /// </summary>
-    public void RequeueAll()
-    {
-        foreach (var sequence in _running.Sequences.ToArray())
-            Requeue(sequence);
-        _running.ReleaseRows();
-        _running.ForgetWritten();
-    }
-
     /// <summary>Samples that ended since the last call.</summary>
     public IReadOnlyList<SampleOutcome> TakeOutcomes()
     {
@@ -216,30 +173,5 @@ internal sealed class StepPlanner(
             _running.ReleaseBlocks(sequence);
         _sequences.Remove(sequence);
         _outcomes.Add(new SampleFinished(sequence.Id.Group, sequence.ToCompletion()));
-    }
-
-    private void FailGroup(GroupId id, string reason)
-    {
-        Abort(id);
-        _outcomes.Add(new SamplesFailed(id, reason));
-    }
-
-    private void Forget(Sequence sequence)
-    {
-        if (sequence.HoldsBlocks)
-            _running.ReleaseBlocks(sequence);
-        else
-            _waiting.Remove(sequence);
-        _sequences.Remove(sequence);
-        sequence.Status = SequenceStatus.Finished;
-    }
-
-    private void Requeue(Sequence sequence)
-    {
-        if (!sequence.HoldsBlocks)
-            return;
-        _running.ReleaseBlocks(sequence);
-        sequence.StartOver();
-        _waiting.Add([sequence]);
     }
 }

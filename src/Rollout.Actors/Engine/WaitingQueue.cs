@@ -29,7 +29,7 @@ internal sealed class WaitingQueue(EngineLimits limits, int blockSize)
             siblings.Members.Sort((one, other) => one.Id.Sample.CompareTo(other.Id.Sample));
             return;
         }
-        var place = _entries.FindIndex(entry => entry.Members[0].IsAfter(members[0]));
+        var place = _entries.FindIndex(entry => Sequence.ByAge.Compare(entry.Members[0], members[0]) > 0);
         _entries.Insert(place < 0 ? _entries.Count : place, new Entry([.. members]));
     }
 

@@ -54,7 +54,7 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             group.AddHolder(decoder);
             return;
         }
-        if (WhyWrong(group?.Request, progress) is { } reason)
+        if (RequestRules.WhyWrong(progress, group?.Request) is { } reason)
         {
             group?.AddHolder(decoder);
             refused(decoder, reason);
@@ -82,19 +82,6 @@ internal sealed class DecoderIntake(SchedulerEpoch epoch, GroupBook book, Action
             Finish(decoder, group, slot, finished);
         else if (progress.HandedBack)
             Requeue(decoder, group, slot);
-    }
-
-    /// <summary>Why an entry of a report can't be right, in a sentence; null if it can.</summary>
-    private static string? WhyWrong(GroupRequest? request, SampleProgress progress)
-    {
-        var (sample, end) = (progress.Sample, (long)progress.Start + progress.Sampled.Count);
-        return sample < 0 || progress.Start < 0 ? $"it reported sample {sample} of {progress.Group} from token {progress.Start} on"
-            : request is null ? null
-            : sample >= request.Samples.Length
-                ? $"it reported sample {sample} of {progress.Group}, which has {request.Samples.Length}"
-            : end > request.Samples[sample].MaxTokens
-                ? $"it reported {end} tokens of a sample of {progress.Group}, which has {request.Samples[sample].MaxTokens} at most"
-            : null;
     }
 
     /// <summary>Takes over what a decoder began for the scheduler before this one: it need not be computed again.</summary>

@@ -8,8 +8,9 @@ namespace Rollout.Actors.Placement;
 /// The scheduler's record of groups and of the decoders that work on them. Each sample of a submitted group waits, is on one
 /// living decoder, or has finished. A group ends once, with all its samples or with a reason, and its outcome is kept until
 /// its client has it. Commands gather in <see cref="KnownDecoder.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
+/// GroupBook.Failures.cs has the groups that end without all their samples.
 /// </summary>
-public sealed class GroupBook
+public sealed partial class GroupBook
 {
     private readonly OfferLine _line;
     private readonly double _queueDepth;
@@ -127,16 +128,6 @@ public sealed class GroupBook
         ?? (fingerprint is null || Fingerprint is not { } theirs || theirs == fingerprint ? null
             : $"the decoders have another model or tokenizer than it requires: {theirs}, expected {fingerprint}");
 
-    /// <summary>Drops a group that no client wants.</summary>
-    public void Cancel(GroupId id)
-    {
-        _line.Remove(id);
-        if (Groups.Find(id) is not { } group)
-            return;
-        Withdraw(group);
-        Forget(group, atOnce: true);
-    }
-
     /// <summary>Drops a group whose client has the outcome. One that is still on its way goes on.</summary>
     public void Acknowledge(GroupId id)
     {
@@ -144,57 +135,8 @@ public sealed class GroupBook
             Forget(group, atOnce: false);
     }
 
-    /// <summary>Ends a group that can't be finished.</summary>
-    public void Fail(GroupId id, string reason)
-    {
-        if (Groups.Find(id) is not { Outcome: null } group)
-            return;
-        Withdraw(group);
-        Groups.End(group, new GroupFailed(id, reason));
-        TellHolders(group, atOnce: true);
-    }
-
-    /// <summary>Fails all groups that haven't ended.</summary>
-    public void FailAll(string reason) => FailEach([.. Groups.Wanted.Select(group => (group.Id, reason))]);
-
-    /// <summary>Fails groups that are longer than any decoder could run. To be called where no other decoder is expected.</summary>
-    public void FailUnfit() => FailEach(IsPaused ? [] : _unserved.Unfit());
-
-    /// <summary>Some waiting groups are too long for every decoder that is there.</summary>
-    public bool AnyTooLong => _unserved.AnyTooLong;
-
-    /// <summary>
-    /// Fails groups that have waited too long without a decoder for them, also those that clients keep where there was no
-    /// decoder at all. To be called every second or so.
-    /// </summary>
-    /// <param name="now">The time.</param>
-    public void FailStranded(TimeSpan now)
-    {
-        var stranded = _unserved.Stranded(now, IsPaused);
-        FailEach(stranded);
-        if (stranded.Count == 0 || Decoders.Count > 0)
-            return;
-        foreach (var id in _line.DropOfferedBefore(now - _decoderTimeout))
-        {
-            Groups.Add(id);
-            Fail(id, stranded[0].Reason);
-        }
-    }
-
     /// <summary>Groups that ended since the last call.</summary>
     public IReadOnlyList<RolloutGroup> TakeEnded() => Groups.TakeEnded();
-
-    /// <summary>
-    /// Groups that have made no token for too long, or whose outcome was not acknowledged in time. Those that no client has
-    /// asked for are dropped on the way.
-    /// </summary>
-    public IReadOnlyList<RolloutGroup> TakeOverdue()
-    {
-        var overdue = Groups.TakeOverdue();
-        foreach (var orphan in overdue.Where(group => group.Request is null))
-            Cancel(orphan.Id);
-        return [.. overdue.Where(group => group.Request is not null)];
-    }
 
     private bool HasRoomFor(int samples) => WaitingSequences == 0 || WaitingSequences + samples <= QueueCapacity;
 
@@ -228,36 +170,6 @@ public sealed class GroupBook
         Work.Enqueue(group);
     }
 
-    /// <summary>Fails groups that the decoders' model is not the right one for.</summary>
-    internal void FailThoseOfAnotherModel()
-    {
-        foreach (var group in Groups.Wanted.ToArray())
-        {
-            if (WhyRefused(group.Request!, group.Fingerprint) is { } reason)
-                Fail(group.Id, reason);
-        }
-    }
-
-    private void FailEach(IReadOnlyList<(GroupId Id, string Reason)> failed)
-    {
-        foreach (var (id, reason) in failed)
-            Fail(id, reason);
-    }
-
-    /// <summary>Takes a group away from decoders and queue.</summary>
-    private void Withdraw(RolloutGroup group)
-    {
-        Work.Dequeue(group);
-        foreach (var slot in group.Slots)
-        {
-            if (slot.Decoder is not { } decoder)
-                continue;
-            decoder.Remove(group, slot);
-            slot.Release();
-            Decoders.Ranking.Update(decoder);
-        }
-    }
-
     private void Forget(RolloutGroup group, bool atOnce)
     {
         Groups.Remove(group);
@@ -274,17 +186,4 @@ public sealed class GroupBook
         }
         group.Holders.Clear();
     }
-}
-
-/// <summary>What happened to a group that a client submitted or offered.</summary>
-public enum SubmitResult
-{
-    /// <summary>It will be answered. It is new, or it was accepted before.</summary>
-    Accepted,
-
-    /// <summary>It has ended, and its client is to be told the outcome again.</summary>
-    Ended,
-
-    /// <summary>The queue is full: the client keeps the group until it is called.</summary>
-    NoRoom,
 }

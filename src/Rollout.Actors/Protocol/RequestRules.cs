@@ -4,7 +4,7 @@ namespace Rollout.Actors.Protocol;
 
 /// <summary>
 /// What a group must be like for a decoder to sample it. Clients check it before they submit a group, and the scheduler
-/// before it accepts one, so that no decoder ever sees bad input.
+/// before it accepts one, so that no decoder ever sees bad input. The scheduler checks reports of decoders by it too.
 /// </summary>
 internal static class RequestRules
 {
@@ -28,6 +28,21 @@ internal static class RequestRules
             before = sampling;
         }
         return null;
+    }
+
+    /// <summary>Why an entry of a report can't be right, in a sentence; null if it can.</summary>
+    /// <param name="progress">The entry.</param>
+    /// <param name="request">Its group; null where no client has submitted it yet.</param>
+    public static string? WhyWrong(SampleProgress progress, GroupRequest? request)
+    {
+        var (sample, end) = (progress.Sample, (long)progress.Start + progress.Sampled.Count);
+        return sample < 0 || progress.Start < 0 ? $"it reported sample {sample} of {progress.Group} from token {progress.Start} on"
+            : request is null ? null
+            : sample >= request.Samples.Length
+                ? $"it reported sample {sample} of {progress.Group}, which has {request.Samples.Length}"
+            : end > request.Samples[sample].MaxTokens
+                ? $"it reported {end} tokens of a sample of {progress.Group}, which has {request.Samples[sample].MaxTokens} at most"
+            : null;
     }
 
     private static string? WhyNoTokens(int[] prompt, int? vocabulary)

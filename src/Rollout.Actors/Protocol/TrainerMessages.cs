@@ -81,4 +81,15 @@ public sealed record ScoredGroup(
 {
     /// <summary>What each reward function gave, before weights.</summary>
     public RewardValues[] ByFunction { get; init; } = [];
+
+    /// <summary>The group as the policy trainer takes it.</summary>
+    public TrainGroup ToTrainGroup() => new(
+        Group.Id,
+        Prompt,
+        [.. Group.Completions.Select((completion, i) =>
+            new TrainCompletion(completion.Tokens, completion.Logprobs, Rewards[i])
+            {
+                SamplingLogprobs = completion.SamplingLogprobs,
+                Reason = completion.Reason,
+            })]);
 }

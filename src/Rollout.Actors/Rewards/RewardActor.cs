@@ -7,8 +7,8 @@ namespace Rollout.Actors.Rewards;
 
 /// <summary>
 /// Scores finished groups on the thread pool, many samples at a time, so the actor keeps receiving. A reward function
-/// that throws or is late fails its group, as does a completion that can't be decoded: no sample is scored 0 for want of an answer. A late one is told to give up;
-/// .NET can't end one that does not, so the run ends when too many of them keep computing. Lateness is in RewardActor.Late.cs.
+/// that throws or is late fails its group, as does a completion that can't be decoded: no sample is scored 0 for want of an
+/// answer. RewardActor.Faults.cs has what becomes of calls that fail or are late.
 /// </summary>
 public sealed partial class RewardActor : ReceiveActor, IWithTimers
 {
@@ -121,33 +121,10 @@ public sealed partial class RewardActor : ReceiveActor, IWithTimers
         }
     }
 
-    private void TryAgain(RewardCall call)
-    {
-        call.Queue.AddFirst(call);
-        StartReady();
-    }
-
-    /// <summary>Fails a call's group. A call for several is cut up first, as one of them may be at fault.</summary>
-    private void Fail(RewardCall call, string reason)
-    {
-        if (call.OpenGroups is { Length: > 1 } groups)
-        {
-            foreach (var group in groups)
-                call.Queue.AddFirst(call.For(group));
-            return;
-        }
-        foreach (var group in call.OpenGroups)
-            group.Fail(reason);
-        foreach (var moot in _underWay.Where(running => running.Call.IsMoot).ToArray())
-            GiveUp(moot);
-    }
-
     private sealed record BatchWaited(RewardQueue Queue) : INoSerializationVerificationNeeded;
 
     private sealed record Began(RewardTry Try) : INoSerializationVerificationNeeded;
 
     private sealed record Ended(RewardTry Try, IReadOnlyList<double?> Rewards, Exception? Cause)
         : INoSerializationVerificationNeeded;
-
-    private sealed record PauseOver(RewardCall Call) : INoSerializationVerificationNeeded;
 }

@@ -20,7 +20,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     /// <summary>The most group ids in one message.</summary>
     private const int GroupsAtOnce = 1024;
 
-    private readonly ClientRoster _roster = new();
+    private readonly ClientRoster _roster = new(watch);
 
     /// <summary>Accepts a group, refuses it with a sentence, or has its client keep it until there is room.</summary>
     public void Submit(SubmitGroup submit, IActorRef client)
@@ -34,7 +34,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             return;
         }
         var result = book.Submit(request, submit.RequiredPolicy, submit.Fingerprint);
-        Register(request.Id, client);
+        _roster.Add(request.Id, client);
         if (result == SubmitResult.NoRoom)
             client.Tell(new NoRoom(epoch, request.Id));
         else if (result == SubmitResult.Ended)
@@ -48,7 +48,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         foreach (var offered in offer.Groups)
         {
             var result = book.Offer(offered);
-            Register(offered.Id, client);
+            _roster.Add(offered.Id, client);
             if (result == SubmitResult.Ended)
                 Answer(book.Find(offered.Id)!);
             else if (result == SubmitResult.Accepted)
@@ -63,7 +63,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         foreach (var id in groups)
         {
             book.Cancel(id);
-            Unregister(id);
+            _roster.Remove(id);
         }
     }
 
@@ -74,7 +74,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         {
             book.Acknowledge(id);
             if (book.Find(id) is null)
-                Unregister(id);
+                _roster.Remove(id);
         }
     }
 
@@ -106,19 +106,7 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
     public void DropLate()
     {
         foreach (var id in book.DropLate())
-            Unregister(id);
-    }
-
-    private void Register(GroupId group, IActorRef client)
-    {
-        if (_roster.Add(group, client) && !client.IsNobody())
-            watch.Watch(client);
-    }
-
-    private void Unregister(GroupId group)
-    {
-        if (_roster.Remove(group) is { } client && !client.IsNobody())
-            watch.Unwatch(client);
+            _roster.Remove(id);
     }
 
     /// <summary>Group ids by the client that wants them, in chunks that fit a message.</summary>

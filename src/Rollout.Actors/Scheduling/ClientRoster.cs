@@ -3,14 +3,18 @@ using Rollout.Gpu.Contracts;
 
 namespace Rollout.Actors.Scheduling;
 
-/// <summary>Which client wants which groups. A group's answer goes to the client that submitted it last.</summary>
-internal sealed class ClientRoster
+/// <summary>
+/// Which client wants which groups, and a watch on each client that wants some. A group's answer goes to the client that
+/// submitted it last.
+/// </summary>
+/// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each client that is gone.</param>
+internal sealed class ClientRoster(ICanWatch watch)
 {
     private readonly Dictionary<GroupId, IActorRef> _clients = [];
     private readonly Dictionary<IActorRef, HashSet<GroupId>> _groups = [];
 
-    /// <summary>Adds a group that a client wants. True for a client that had none.</summary>
-    public bool Add(GroupId group, IActorRef client)
+    /// <summary>Adds a group that a client wants.</summary>
+    public void Add(GroupId group, IActorRef client)
     {
         if (_clients.TryGetValue(group, out var before) && !before.Equals(client))
             Remove(group);
@@ -18,22 +22,24 @@ internal sealed class ClientRoster
         if (_groups.TryGetValue(client, out var groups))
         {
             groups.Add(group);
-            return false;
+            return;
         }
         _groups.Add(client, [group]);
-        return true;
+        if (!client.IsNobody())
+            watch.Watch(client);
     }
 
     /// <summary>The client that wants a group.</summary>
     public IActorRef? Of(GroupId group) => _clients.GetValueOrDefault(group);
 
-    /// <summary>Removes a group that nobody wants. Returns its client if that has no other left.</summary>
-    public IActorRef? Remove(GroupId group)
+    /// <summary>Removes a group that nobody wants.</summary>
+    public void Remove(GroupId group)
     {
         if (!_clients.Remove(group, out var client) || !_groups[client].Remove(group) || _groups[client].Count > 0)
-            return null;
+            return;
         _groups.Remove(client);
-        return client;
+        if (!client.IsNobody())
+            watch.Unwatch(client);
     }
 
     /// <summary>Removes a client. Returns the groups that no client wants.</summary>

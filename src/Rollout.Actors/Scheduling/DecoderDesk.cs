@@ -7,22 +7,17 @@ using Rollout.Actors.Protocol;
 namespace Rollout.Actors.Scheduling;
 
 /// <summary>
-/// The scheduler's side of the talk with decoders: what they announce and report goes into the book, they are told their
-/// commands, and each loss is noticed and logged once. Used inside the scheduler's actor alone.
+/// The scheduler's side of the talk with decoders: what they announce and report goes into the book, and they are told their
+/// commands. Used inside the scheduler's actor alone.
 /// </summary>
 internal sealed class DecoderDesk
 {
-    /// <summary>Ticks that a decoder's host has to say why the decoder stopped.</summary>
-    private const int ReasonTicks = 2;
-
     private readonly SchedulerEpoch _epoch;
     private readonly GroupBook _book;
     private readonly DecoderIntake _intake;
     private readonly DecoderRegistry _registry;
     private readonly ICanWatch _watch;
     private readonly ILoggingAdapter _log;
-    private readonly Dictionary<KnownDecoder, int> _stopped = [];        // by their actors' word: ticks since
-    private readonly Dictionary<DecoderId, int> _logged = [];           // the last incarnation whose loss was logged
 
     /// <param name="epoch">The scheduler's epoch.</param>
     /// <param name="book">The scheduler's record of groups.</param>
@@ -33,7 +28,11 @@ internal sealed class DecoderDesk
         (_epoch, _book, _watch, _log) = (epoch, book, watch, log);
         _intake = new DecoderIntake(epoch, book, LogRefusedEntry);
         _registry = new DecoderRegistry(epoch, book);
+        Losses = new DecoderLosses(book.Decoders, _registry, log);
     }
+
+    /// <summary>Books decoders that stop.</summary>
+    public DecoderLosses Losses { get; }
 
     /// <summary>Registers a decoder that announces itself. Returns it if it is accepted.</summary>
     public KnownDecoder? Register(DecoderHere here, TimeSpan reportEvery)
@@ -64,53 +63,6 @@ internal sealed class DecoderDesk
         return decoder;
     }
 
-    /// <summary>Removes an incarnation that has ended, as its decoder's host says.</summary>
-    public void RemoveDecoder(DecoderLost lost) => RemoveDecoder(lost, isFault: true);
-
-    /// <summary>Removes the decoders of a host that has left or died.</summary>
-    public void RemoveHost(HostId host)
-    {
-        foreach (var decoder in _registry.Remove(host))
-        {
-            _log.Warning(
-                "{Decoder} is lost with its host: {Samples} samples continue on other decoders, after {Tokens} tokens",
-                decoder.Id, decoder.OrphanedSeqs, decoder.OrphanedTokens);
-        }
-    }
-
-    /// <summary>
-    /// Suspends the decoder, if there is one, whose actor has stopped. Its host reports the reason, and whether the decoder
-    /// comes back, in a message that may be lost: <see cref="Tick"/> waits for it for some seconds.
-    /// </summary>
-    public void NoteStopped(Terminated stopped)
-    {
-        var decoders = _book.Decoders.All.Where(decoder => decoder.Announcement.Decoder.Equals(stopped.ActorRef)).ToArray();
-        foreach (var decoder in decoders)
-        {
-            if (stopped.AddressTerminated)
-            {
-                RemoveWithoutReason(decoder, "its process can't be reached", isFault: false);
-                continue;
-            }
-            _registry.Suspend(decoder);
-            _stopped[decoder] = 0;
-        }
-    }
-
-    /// <summary>Removes decoders that stopped some seconds ago without a reason. To be called each second.</summary>
-    public void Tick()
-    {
-        foreach (var (decoder, ticks) in _stopped.ToArray())
-        {
-            _stopped[decoder] = ticks + 1;
-            if (!decoder.IsGone && ticks + 1 < ReasonTicks)
-                continue;
-            _stopped.Remove(decoder);
-            if (!decoder.IsGone)
-                RemoveWithoutReason(decoder, "it stopped", isFault: true);
-        }
-    }
-
     /// <summary>Sends commands to decoders that have new ones.</summary>
     public void SendAll(TimeSpan now)
     {
@@ -123,21 +75,6 @@ internal sealed class DecoderDesk
     {
         foreach (var command in decoder.Commands.TakeSendable(now))
             decoder.Announcement.Decoder.Tell(command);
-    }
-
-    private void RemoveWithoutReason(KnownDecoder decoder, string reason, bool isFault) => RemoveDecoder(
-        new DecoderLost(decoder.Id, decoder.Announcement.Incarnation, reason, ComesBack: true, DecodersOfHost: 0), isFault);
-
-    /// <param name="lost">The incarnation that has ended.</param>
-    /// <param name="isFault">Its host is not lost: what it worked on may be to blame.</param>
-    private void RemoveDecoder(DecoderLost lost, bool isFault)
-    {
-        if (_logged.GetValueOrDefault(lost.Id) < lost.Incarnation)
-        {
-            _logged[lost.Id] = lost.Incarnation;
-            _log.Warning("{Decoder} is lost: {Reason}", lost.Id, lost.Reason);
-        }
-        _registry.Remove(lost, isFault);
     }
 
     /// <summary>Logs the 1st, 2nd, 4th, 8th… bad entry, so that a faulty decoder doesn't fill the log.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Akka.Actor;
 using Akka.Event;
 using Rollout.Actors.Membership;
@@ -11,14 +10,11 @@ namespace Rollout.Actors.Scheduling;
 /// <summary>
 /// The one scheduler of a cluster: accepts groups from clients, hands their samples to decoders, and answers every group,
 /// whatever happens to decoders meanwhile. Decoders and clients together know all that it knows: the next scheduler learns
-/// it from them.
+/// it from them. SchedulerActor.Deadlines.cs has what it does by the clock.
 /// </summary>
-public sealed class SchedulerActor : ReceiveActor, IWithTimers
+public sealed partial class SchedulerActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
-
-    /// <summary>How long a new scheduler waits for decoders to say what they hold before it gives out work.</summary>
-    private static readonly TimeSpan TakeoverTime = TimeSpan.FromSeconds(5);
 
     private readonly SchedulerSettings _settings;
     private readonly SchedulerEpochs _epochs;
@@ -43,69 +39,55 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         (_settings, _epochs, _time, _membership) = (settings, epochs, time, membership);
         StartEpoch();
-        Receive<SubmitGroup>(submit =>
+        On<SubmitGroup>(submit =>
         {
             StartOverIfBehind(submit.Seen);
             _clients.Submit(submit, Sender);
             FailWhatNobodyWillRun();
-            SendAll();
         });
-        Receive<OfferGroups>(offer =>
+        On<OfferGroups>(offer =>
         {
             StartOverIfBehind(offer.Seen);
             _clients.Offer(offer, Sender);
-            SendAll();
         });
-        Receive<CancelGroups>(cancel =>
-        {
-            _clients.Cancel(cancel.Groups);
-            SendAll();
-        });
-        Receive<OutcomesTaken>(taken =>
-        {
-            _clients.Acknowledge(taken.Groups);
-            SendAll();
-        });
-        Receive<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
+        On<CancelGroups>(cancel => _clients.Cancel(cancel.Groups));
+        On<OutcomesTaken>(taken => _clients.Acknowledge(taken.Groups));
+        On<QueryScheduler>(_ => Sender.Tell(new SchedulerReport(
             _book.Decoders.Count,
             _book.GroupsOnTheirWay,
             _epoch,
             _book.WaitingSequences,
             _book.Fingerprint,
             _book.Decoders.Policy)));
-        Receive<DecoderHere>(here =>
+        On<DecoderHere>(here =>
         {
             StartOverIfBehind(here.Seen);
             FollowDecoder(_decoders.Register(here, ReportEvery));
         });
-        Receive<DecoderReport>(report => FollowDecoder(_decoders.AcceptReport(report)));
-        Receive<DecoderLost>(lost =>
+        On<DecoderReport>(report => FollowDecoder(_decoders.AcceptReport(report)));
+        On<DecoderLost>(lost =>
         {
-            _decoders.RemoveDecoder(lost);
+            _decoders.Losses.Remove(lost);
             FailWhatNobodyWillRun();
-            SendAll();
         });
-        Receive<HostLost>(lost =>
+        On<HostLost>(lost =>
         {
-            _decoders.RemoveHost(lost.Host);
+            _decoders.Losses.RemoveHost(lost.Host);
             ResumeIfAllReported();
-            SendAll();
         });
-        Receive<HostsUp>(up =>
+        On<HostsUp>(up =>
         {
             Roster.ExpectHosts(up.Hosts);
             FailWhatNobodyWillRun();
             ResumeIfAllReported();
-            SendAll();
         });
-        Receive<Terminated>(stopped =>
+        On<Terminated>(stopped =>
         {
-            _decoders.NoteStopped(stopped);
+            _decoders.Losses.NoteStopped(stopped);
             _clients.CancelAllOf(stopped.ActorRef);
             FailWhatNobodyWillRun();
-            SendAll();
         });
-        Receive<Tick>(_ => LookAtTheClock());
+        On<Tick>(_ => LookAtTheClock());
     }
 
     /// <param name="settings">Deadlines and sizes.</param>
@@ -113,14 +95,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <param name="membership">See the constructor.</param>
     /// <param name="time">What deadlines are measured with; null counts the time in which this process is awake.</param>
     public static Props Props(
-        SchedulerSettings settings,
-        SchedulerEpochs epochs,
-        IActorRef? membership = null,
-        TimeProvider? time = null)
-    {
-        return Akka.Actor.Props.Create(() => new SchedulerActor(
+        SchedulerSettings settings, SchedulerEpochs epochs, IActorRef? membership = null, TimeProvider? time = null) =>
+        Akka.Actor.Props.Create(() => new SchedulerActor(
             settings, epochs, time ?? new AwakeTime(TimeProvider.System), membership));
-    }
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -141,86 +118,21 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TickEvery);
 
-    /// <summary>Begins with an empty book, under an epoch of its own.</summary>
-    [MemberNotNull(nameof(_book), nameof(_clients), nameof(_decoders))]
-    private void StartEpoch()
-    {
-        _epoch = _epochs.Next();
-        _started = _time.GetTimestamp();
-        _book = new GroupBook(_epoch, _settings, () => Now, knowsHosts: _membership is null);
-        _clients = new ClientDesk(_epoch, _book, Context);
-        _decoders = new DecoderDesk(_epoch, _book, Context, _log);
-        if (_membership is null)
-            return;
-        _book.Pause();
-        _membership.Tell(new WatchHosts(ClusterRoles.Decoder));
-    }
-
-    /// <summary>
-    /// A sender that has followed a higher epoch ignores this scheduler, though by membership this one comes later: its
-    /// clock is behind the earlier one's. It starts over above that epoch.
-    /// </summary>
-    private void StartOverIfBehind(SchedulerEpoch seen)
-    {
-        if (seen.Value <= _epoch.Value)
-            return;
-        _epochs.Hear(seen);
-        var before = _epoch;
-        StartEpoch();
-        _log.Info("{Before} has a clock that is behind that of {Seen}: it starts over as {Epoch}", before, seen, _epoch);
-    }
-
-    /// <summary>Fails groups for which no decoder will come, or none that can run them.</summary>
-    private void FailWhatNobodyWillRun()
-    {
-        if (_book.Decoders.Count == 0 && Roster.NobodyLeft is { } reason)
-            _book.FailAll(reason);
-        if (_book.AnyTooLong && !Roster.MayBringMore)
-            _book.FailUnfit();
-    }
-
-    private void LookAtTheClock()
-    {
-        ResumeIfAllReported();
-        _decoders.Tick();
-        var overdue = _book.TakeOverdue();
-        _clients.AskAfter(overdue.Where(group => group.Outcome is not null));
-        foreach (var group in overdue.Where(group => group.Outcome is null))
-            _book.Fail(group.Id, $"no token was sampled for {_settings.GroupTimeout}, on {DecodersOf(group)}");
-        _clients.DropLate();
-        _book.FailStranded(Now);
-        FailWhatNobodyWillRun();
-        SendAll();
-    }
-
-    private static string DecodersOf(RolloutGroup group) => string.Join(
-        " and ", group.Slots.Where(slot => slot.Decoder is not null).Select(slot => slot.Decoder!.Id).Distinct());
-
     /// <summary>A decoder has spoken: commands that it has not answered for too long are sent again.</summary>
     private void FollowDecoder(KnownDecoder? decoder)
     {
         ResumeIfAllReported();
         if (decoder is not null)
             DecoderDesk.Send(decoder, Now);
-        SendAll();
     }
 
-    /// <summary>A new scheduler gives out work once all decoders have said what they hold, or have had time to.</summary>
-    private void ResumeIfAllReported()
+    /// <summary>Handles a message, then answers what has ended and sends decoders their commands.</summary>
+    private void On<T>(Action<T> handle) => Receive<T>(message =>
     {
-        if (_book.IsPaused && (Now > TakeoverTime
-            || (Roster.AllHeard && _book.Decoders.All.All(decoder => decoder.HasReported))))
-        {
-            _book.Resume();
-        }
-    }
-
-    /// <summary>Answers what has ended, and sends decoders their commands.</summary>
-    private void SendAll()
-    {
+        handle(message);
         _clients.SendAll();
         _decoders.SendAll(Now);
-    }
+    });
 
     private sealed record Tick
     {

@@ -21,19 +21,15 @@ internal sealed class RolloutRound(
 {
     private readonly IEnumerator<(PromptItem Item, GroupRequest Request)> _draws = plan.Groups.GetEnumerator();
     private readonly long _started = time.GetTimestamp();
-    private readonly Submitter _submitter = new(scheduler, required);
 
     /// <summary>The groups and what has come of them.</summary>
     public RoundGroups Groups { get; } = new(plan.Keeps);
 
+    /// <summary>Submits the groups; the trainer passes its ticks on.</summary>
+    public Submitter Submitter { get; } = new(scheduler, required);
+
     /// <summary>Seconds since the round began.</summary>
     public double Seconds => time.GetElapsedTime(_started).TotalSeconds;
-
-    /// <summary>How long no group has made a token or got a reward.</summary>
-    public TimeSpan QuietTime => _submitter.QuietTime;
-
-    /// <summary>Has the trainer's timers send it <see cref="Submitter.Tick"/>s until <see cref="Close"/>.</summary>
-    public void Start(ITimerScheduler timers) => _submitter.Start(timers);
 
     /// <summary>
     /// Submits the groups that are to be drawn by now. Returns those that can't be submitted, each before the next is drawn:
@@ -45,7 +41,7 @@ internal sealed class RolloutRound(
         {
             var (item, request) = _draws.Current;
             Groups.Expect(item, request);
-            if (_submitter.Submit(request) is { } failed)
+            if (Submitter.Submit(request) is { } failed)
                 yield return failed;
         }
     }
@@ -53,24 +49,18 @@ internal sealed class RolloutRound(
     /// <summary>Follows what the scheduler says. Returns a group's failure.</summary>
     public GroupFailed? Receive(IClientMessage message)
     {
-        var outcome = _submitter.Receive(message);
+        var outcome = Submitter.Receive(message);
         if (outcome is GroupFinished group && Groups.Finish(group) is { } item)
             rewards.Tell(new ScoreGroup(item, group, maxTokens));
         if (outcome is not null)
-            _submitter.Acknowledge(outcome);
+            Submitter.Acknowledge(outcome);
         return outcome as GroupFailed;
     }
 
     /// <summary>Adds the rewards of a finished group.</summary>
     public void AddRewards(GroupScored scored)
     {
-        _submitter.NoteProgress();
+        Submitter.NoteProgress();
         Groups.AddRewards(scored);
     }
-
-    /// <summary>Asks after groups. To be called on each <see cref="Submitter.Tick"/>.</summary>
-    public void AskAgain() => _submitter.AskAgain();
-
-    /// <summary>Ends the round: nobody wants what has not come.</summary>
-    public void Close() => _submitter.Close();
 }

@@ -8,16 +8,11 @@ namespace Rollout.Actors.Training;
 /// <summary>
 /// Drives a <see cref="TrainingRun"/> on a thread of its own. Idle -(StartTraining)-> Collecting -(all scored)->
 /// Parking -(AllParked: trains)-> Updating -(StepOpened)-> Collecting … -> Refusing. Collecting gathers the groups of a
-/// step or of an evaluation. Before a checkpoint, Recording waits for StepRecorded. The actor blocks while it
-/// trains: the decoders that share its weights are parked.
+/// step or of an evaluation. The actor blocks while it trains: the decoders that share its weights are parked.
+/// TrainerActor.Update.cs has what follows.
 /// </summary>
-public sealed class TrainerActor : ReceiveActor, IWithTimers
+public sealed partial class TrainerActor : ReceiveActor, IWithTimers
 {
-    /// <summary>
-    /// The step barrier reports every few seconds what it waits for. A barrier that is silent for so long is gone.
-    /// </summary>
-    private static readonly TimeSpan BarrierSilence = TimeSpan.FromMinutes(2);
-
     private readonly TrainingJob _job;
     private readonly TrainingRun? _run;     // null if the trainer could not be built
     private readonly IActorRef _scheduler;
@@ -32,14 +27,10 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     /// <param name="barrier">Parks decoders and opens steps.</param>
     public TrainerActor(TrainerSetup setup, IActorRef scheduler, IActorRef rewards, IActorRef barrier)
     {
-        _job = setup.Job;
-        _scheduler = scheduler;
-        _rewards = rewards;
-        _barrier = barrier;
+        (_job, _scheduler, _rewards, _barrier) = (setup.Job, scheduler, rewards, barrier);
         try
         {
-            var policy = new TrainedPolicy(setup.CreateTrainer(), setup.Run, setup.Publisher);
-            _run = new TrainingRun(setup.Job, policy, TimeProvider.System);
+            _run = new TrainingRun(setup, setup.CreateTrainer(), TimeProvider.System);
             Idle(_run);
         }
         catch (Exception fault)
@@ -112,7 +103,7 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
     {
         var round = new RolloutRound(
             plan, _scheduler, _rewards, run.Policy, _job.Sampling.MaxTokens, TimeProvider.System);
-        round.Start(Timers);
+        round.Submitter.Start(Timers);
         Become(() => Collecting(run, round, complete));
         DrawOrComplete(round, complete);
     }
@@ -139,10 +130,10 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         });
         Receive<Submitter.Tick>(_ =>
         {
-            round.AskAgain();
-            if (round.QuietTime < _job.Train.StepTimeout)
+            round.Submitter.AskAgain();
+            if (round.Submitter.QuietTime < _job.Train.StepTimeout)
                 return;
-            round.Close();
+            round.Submitter.Close();
             End(run, $"{run.Phase}: no token and no reward came for {_job.Train.StepTimeout}: "
                 + string.Join(", ", round.Groups.Open));
         });
@@ -165,18 +156,18 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
             Fail(round, failed);
         if (!round.Groups.IsComplete)
             return;
-        round.Close();
+        round.Submitter.Close();
         complete(round);
     }
 
     private void Park(TrainingRun run, RolloutRound round)
     {
-        if (run.WhyNothingToTrainOn(round.Groups) is { } why)
+        if (run.Shortfall.WhyNothing(round.Groups) is { } why)
         {
             End(run, $"{run.Phase}: {why}");
             return;
         }
-        if (run.WhyFewToTrainOn(round.Groups) is { } few)
+        if (run.Shortfall.WhyFew(round.Groups) is { } few)
             _log.Warning("{Phase} {Few}", run.Phase, few);
         var rolloutSeconds = round.Seconds;
         _barrier.Tell(new ParkAll(run.NextPolicy));
@@ -202,64 +193,6 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         AwaitBarrier(run, round);
     }
 
-    private void Updating(TrainingRun run, RolloutRound round)
-    {
-        Receive<StepOpened>(opened => opened.Policy == run.Policy, opened =>
-        {
-            Timers.Cancel(nameof(BarrierSilent));
-            if (run.EvaluatesNow)
-                Evaluate(run, evaluation => Finish(run, round, opened.Stats, evaluation));
-            else
-                Finish(run, round, opened.Stats, null);
-        });
-        AwaitBarrier(run, round);
-    }
-
-    /// <summary>The barrier has deadlines for the decoders; its own silence ends the run.</summary>
-    private void AwaitBarrier(TrainingRun run, RolloutRound round)
-    {
-        DecoderId[] missing = [];
-        Restart();
-        Receive<BarrierWaits>(waits =>
-        {
-            missing = waits.Missing;
-            Restart();
-        });
-        Receive<BarrierFailed>(failed => End(run, failed.Reason));
-        Receive<BarrierSilent>(_ => End(run, $"the step barrier said nothing for {BarrierSilence}"
-            + (missing.Length > 0 ? $"; it waited for {string.Join(", ", missing)}" : "")));
-        Underway(run, round);
-
-        void Restart() => Timers.StartSingleTimer(nameof(BarrierSilent), new BarrierSilent(), BarrierSilence);
-    }
-
-    /// <summary>
-    /// Reports the step, then saves: a run that is killed once its checkpoint is there goes on after this step, and has its
-    /// record.
-    /// </summary>
-    private void Finish(TrainingRun run, RolloutRound round, DecoderStats decode, Evaluation? evaluation)
-    {
-        if (run.TakeReport(decode, evaluation) is { } report)
-            _observer.Tell(report);
-        var accuracy = evaluation?.Accuracy;
-        if (run.SavesNow(accuracy))
-            Become(() => Recording(run, round, accuracy));
-        else
-            GoOn(run, accuracy);
-    }
-
-    /// <summary>Waits until the client has written the report of the step.</summary>
-    private void Recording(TrainingRun run, RolloutRound round, double? accuracy)
-    {
-        Receive<StepRecorded>(recorded => recorded.Step == run.Step, _ =>
-        {
-            if (run.SaveIfDue(accuracy) is { } saved)
-                _observer.Tell(saved);
-            GoOn(run, accuracy);
-        });
-        Underway(run, round);
-    }
-
     /// <summary>What every state of a run has in common. Late answers change nothing.</summary>
     private void Underway(TrainingRun run, RolloutRound round)
     {
@@ -269,23 +202,4 @@ public sealed class TrainerActor : ReceiveActor, IWithTimers
         Receive<StartTraining>(start => Refuse(start, "a run is under way"));
         ReceiveAny(_ => { });
     }
-
-    private void End(TrainingRun run, string? error)
-    {
-        Timers.CancelAll();
-        Become(() => Refusing("the trainer has ended its run"));
-        foreach (var said in run.End(error))
-            _observer.Tell(said);
-    }
-
-    private void Refusing(string reason)
-    {
-        Receive<StartTraining>(start => Refuse(start, reason));
-        ReceiveAny(_ => { });
-    }
-
-    private static void Refuse(StartTraining start, string reason) =>
-        start.Observer.Tell(new TrainingEnded(start.From, null, reason));
-
-    private sealed record BarrierSilent;
 }

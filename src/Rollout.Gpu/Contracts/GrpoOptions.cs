@@ -79,4 +79,19 @@ public sealed record GrpoOptions
 
     /// <summary>On a GPU, what the backward pass by kernels computes again in place of keeping it.</summary>
     public Recomputation Recompute { get; init; }
+
+    /// <exception cref="ArgumentOutOfRangeException">A value that no update rule has; the message names it.</exception>
+    public void RequireInRange()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(Temperature, SamplingParams.GreedyBelow);
+        ArgumentOutOfRangeException.ThrowIfLessThan(NumIterations, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(MiniBatchPrompts);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MicroBatchTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxCompletionLength, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxSkippedUpdates);
+        ArgumentOutOfRangeException.ThrowIfNegative(Reference.SyncEvery);
+        ArgumentOutOfRangeException.ThrowIfNegative(Loss.Beta);
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxGradNorm);
+        ArgumentOutOfRangeException.ThrowIfNegative(WarmupSteps);
+    }
 }

@@ -11,9 +11,9 @@ namespace Rollout.Gpu.Training;
 /// <summary>
 /// GRPO and its relatives on one device: advantages → clipped token loss over micro-batches → AdamW, in place on the
 /// shared weights. <see cref="PolicyUpdates"/> makes the optimizer steps of a batch; this class owns what outlives it.
-/// On a CPU the same batches give the same weights to the last bit.
+/// On a CPU the same batches give the same weights to the last bit. PolicyTrainer.Checkpoints.cs saves and resumes.
 /// </summary>
-public sealed class PolicyTrainer : IPolicyTrainer
+public sealed partial class PolicyTrainer : IPolicyTrainer
 {
     private readonly PolicyWeights _weights;
     private readonly GrpoOptions _options;
@@ -34,7 +34,8 @@ public sealed class PolicyTrainer : IPolicyTrainer
     /// </param>
     /// <param name="reference">
     /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta
-    /// above 0, the current weights are copied, which are the initial policy in a new run only.
+    /// above 0, the current weights are copied, which are the initial policy in a new run only. A model with an adapter
+    /// needs none: its reference is its base.
     /// </param>
     /// <param name="logitElements">
     /// The most elements of one chunk of [rows, vocab] logits; 0 takes the device's default.
@@ -83,7 +84,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         Func<CausalLm, ICompletionPass> passOf,
         IDeviceMemory? memory)
     {
-        RequireInRange(options);
+        options.RequireInRange();
         if (options.Deterministic)
             DeterministicAlgorithms.Set(enabled: true);
         _weights = weights;
@@ -92,7 +93,7 @@ public sealed class PolicyTrainer : IPolicyTrainer
         _memory = new MemoryBoundaries(memory);
         _optimizer = Optimizer(weights.Model, options);
         _trained = new TrainedModel(weights.Model, _optimizer);
-        if (options.Loss.NeedsReference)
+        if (options.Loss.NeedsReference && weights.Model.Adapter is null)
         {
             var initial = reference ?? ReferenceModel.Copy(weights.Model, weights.Model.Device);
             _reference = new ReferenceModel(initial, options.Reference, passOf);
@@ -103,24 +104,17 @@ public sealed class PolicyTrainer : IPolicyTrainer
         }
 
         CheckpointBytes = CheckpointBytesOf(weights.Model, options);
-        _updates = new PolicyUpdates(passOf(weights.Model), _reference, _optimizer, options, _memory);
+        var policy = passOf(weights.Model);
+        IReferencePolicy? compared = options.Loss.NeedsReference && weights.Model.Adapter is { } adapter
+            ? new BasePolicy(adapter, policy)
+            : _reference;
+        _updates = new PolicyUpdates(policy, compared, _optimizer, options, _memory);
     }
 
     public PolicyVersion Version => _weights.Version;
 
     /// <inheritdoc/>
     public bool IsWhole => _optimizer.IsWhole;
-
-    /// <inheritdoc/>
-    public long CheckpointBytes { get; }
-
-    /// <summary>Bytes of a model's checkpoint, except small files: weights, optimizer, and a reference that changes.</summary>
-    public static long CheckpointBytesOf(CausalLm model, GrpoOptions options)
-    {
-        var changes = options.Loss.NeedsReference && options.Reference.SyncEvery > 0;
-        return model.parameters().Sum(
-            parameter => AdamW.StateBytesOf(parameter) + (parameter.numel() * parameter.element_size() * (changes ? 2 : 1)));
-    }
 
     /// <summary>What passes by kernels share; null where autograd computes.</summary>
     internal TrainingTools? Tools => _passes?.Tools;
@@ -169,68 +163,12 @@ public sealed class PolicyTrainer : IPolicyTrainer
         }
     }
 
-    /// <inheritdoc/>
-    public void Save(string folder, TrainingProgress progress)
-    {
-        RequireWhole();
-        _trained.Save(
-            folder, progress, _tokenizerFolder.Length == 0 ? null : _tokenizerFolder,
-            unfinished => _reference?.Save(unfinished));
-    }
-
-    /// <summary>
-    /// Continues a run from a checkpoint. The caller has verified the checkpoint (<see
-    /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step; their
-    /// type may be another than the checkpoint's.
-    /// </summary>
-    /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
-    /// <exception cref="CheckpointException">The state of optimizer or reference is not of this model.</exception>
-    public static PolicyTrainer Resume(
-        string folder,
-        PolicyWeights weights,
-        GrpoOptions options,
-        string tokenizerFolder = "",
-        CausalLm? reference = null,
-        long logitElements = 0,
-        IDeviceMemory? memory = null)
-    {
-        if (options.Loss.NeedsReference && reference is null)
-            throw new ArgumentException(
-                "A resumed run with a KL term needs the initial policy as its reference.");
-        var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);
-        try
-        {
-            trainer._trained.LoadOptimizer(folder);
-            trainer._reference?.Load(folder);
-            return trainer;
-        }
-        catch
-        {
-            trainer.Dispose();
-            throw;
-        }
-    }
-
     public void Dispose()
     {
         _updates.Dispose();
         _passes?.Dispose();
         _optimizer.Dispose();
         _reference?.Dispose();
-    }
-
-    private static void RequireInRange(GrpoOptions options)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.Temperature, SamplingParams.GreedyBelow);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.NumIterations, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.MiniBatchPrompts);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MicroBatchTokens, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxCompletionLength, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxSkippedUpdates);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Reference.SyncEvery);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Loss.Beta);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxGradNorm);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.WarmupSteps);
     }
 
     private void RequireWhole()

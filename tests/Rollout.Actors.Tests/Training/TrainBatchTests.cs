@@ -1,6 +1,5 @@
 using Rollout.Actors.Data;
 using Rollout.Actors.Protocol;
-using Rollout.Actors.Training;
 using Rollout.Gpu.Contracts;
 using Xunit;
 
@@ -17,7 +16,7 @@ public sealed class TrainBatchTests
     [Fact]
     public void The_trainer_gets_each_completion_with_its_own_reward_and_log_probabilities()
     {
-        var batch = TrainingRun.ToTrainBatch(Two);
+        var batch = new TrainBatch([.. Two.Select(group => group.ToTrainGroup())]);
 
         Assert.Equal([7, 9], batch.Groups.Select(group => group.Id.Value));
         Assert.Equal([7, 7, 7], batch.Groups[0].Prompt);

@@ -129,7 +129,7 @@ public sealed class TrainingRunTests
             groups.Fail(request.Id, "no room");
         }
 
-        Assert.Equal("all 2 groups failed, the first with: no room", run.WhyNothingToTrainOn(groups));
+        Assert.Equal("all 2 groups failed, the first with: no room", run.Shortfall.WhyNothing(groups));
     }
 
     /// <summary>Both groups of a step come back with rewards, and the run trains on them.</summary>
@@ -161,7 +161,7 @@ public sealed class TrainingRunTests
             KeepBest = keepBest,
             CheckpointFolder = step => $"step-{step}",
         };
-        var run = new TrainingRun(job, new TrainedPolicy(_trainer, run: 7, publisher: null), TimeProvider.System);
+        var run = new TrainingRun(new TrainerSetup(job, () => _trainer, Run: 7), _trainer, TimeProvider.System);
         run.Begin(new TrainingProgress(0, 0, 9));
         return run;
     }

@@ -3,13 +3,35 @@ using Rollout.Actors.Protocol;
 
 namespace Rollout.Actors.Rewards;
 
-// What becomes of a reward function that takes too long.
+// What becomes of calls that fail or are late. A late one is told to give up; .NET can't end one that does not, so the run
+// ends when too many of them keep computing.
 public sealed partial class RewardActor
 {
     /// <summary>The time that a reward function has to give up before it counts as stuck.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly HashSet<RewardTry> _stuck = [];
+
+    private void TryAgain(RewardCall call)
+    {
+        call.Queue.AddFirst(call);
+        StartReady();
+    }
+
+    /// <summary>Fails a call's group. A call for several is cut up first, as one of them may be at fault.</summary>
+    private void Fail(RewardCall call, string reason)
+    {
+        if (call.OpenGroups is { Length: > 1 } groups)
+        {
+            foreach (var group in groups)
+                call.Queue.AddFirst(call.For(group));
+            return;
+        }
+        foreach (var group in call.OpenGroups)
+            group.Fail(reason);
+        foreach (var moot in _underWay.Where(running => running.Call.IsMoot).ToArray())
+            GiveUp(moot);
+    }
 
     private void StartDeadline(RewardTry begun)
     {
@@ -51,4 +73,6 @@ public sealed partial class RewardActor
     private sealed record Overdue(RewardTry Try) : INoSerializationVerificationNeeded;
 
     private sealed record GraceOver(RewardTry Try) : INoSerializationVerificationNeeded;
+
+    private sealed record PauseOver(RewardCall Call) : INoSerializationVerificationNeeded;
 }
