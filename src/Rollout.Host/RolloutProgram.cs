@@ -27,6 +27,7 @@ internal static class RolloutProgram
         Train = TrainJob.RunAsync,
         Pretrain = PretrainJob.RunAsync,
         Sft = SftJob.RunAsync,
+        Export = ExportJob.RunAsync,
         Generate = GenerateJob.RunAsync,
         Serve = ServeJob.RunAsync,
         Bench = BenchJob.RunAsync,

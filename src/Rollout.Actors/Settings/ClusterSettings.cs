@@ -5,6 +5,9 @@ namespace Rollout.Actors.Settings;
 /// <summary>The section <c>cluster</c>: this process as a member of a cluster.</summary>
 public sealed partial record ClusterSettings
 {
+    /// <summary>The cluster's name, which its members agree about; "" joins any.</summary>
+    public required string Name { get; init; }
+
     /// <summary>
     /// The roles, each once. Empty where the configuration names seed nodes but no roles: the command adds its own.
     /// </summary>
@@ -43,6 +46,7 @@ public sealed partial record ClusterSettings
         var seeds = SeedNodesOf(section);
         var settings = new ClusterSettings
         {
+            Name = section.Text("name"),
             Roles = RolesOf(section, alone: seeds.Count == 0),
             Hostname = section.NonEmptyText("hostname"),
             Port = section.Whole("port", Bounds.Between(0, 65535)),
@@ -53,6 +57,8 @@ public sealed partial record ClusterSettings
             Tls = TlsSettings.From(section.Section("tls")),
             InsecureNetwork = section.Bool("insecure-network"),
         };
+        if (!PlainName().IsMatch(settings.Name))
+            throw section.Invalid("name", "at most 40 letters, digits and hyphens");
         if (Uri.CheckHostName(settings.Hostname) == UriHostNameType.Unknown)
             throw section.Invalid("hostname", "a host name or an IP address");
         // Without TLS, anybody who reaches the port can join, and a member may do anything.
@@ -94,6 +100,9 @@ public sealed partial record ClusterSettings
     }
 
     private static bool HasTwins<T>(IReadOnlyList<T> values) => values.Distinct().Count() < values.Count;
+
+    [GeneratedRegex(@"\A[A-Za-z0-9-]{0,40}\z")]
+    private static partial Regex PlainName();
 
     [GeneratedRegex(@"\A(cpu|cuda:[0-9]{1,3})\z")]
     private static partial Regex OneDevice();

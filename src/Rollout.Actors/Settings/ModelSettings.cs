@@ -28,12 +28,12 @@ public sealed record ModelSettings
         Adapter = section.Text("adapter"),
     };
 
-    /// <summary>Refuses an adapter for a job that trains the model's own weights.</summary>
+    /// <summary>Refuses an adapter where the model's own weights change.</summary>
     /// <param name="section">The section that the settings are from, for the message.</param>
     /// <exception cref="ConfigurationException">There is an adapter.</exception>
     public void RequireNoAdapter(ConfigSection section)
     {
         if (Adapter.Length > 0)
-            throw section.Invalid("adapter", "\"\", as training changes the model's own weights");
+            throw section.Invalid("adapter", "\"\", as the model's own weights change");
     }
 }

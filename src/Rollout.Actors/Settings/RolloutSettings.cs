@@ -43,6 +43,9 @@ public sealed partial record RolloutSettings
 
     public required ModelSettings Model { get; init; }
 
+    /// <summary>The new adapter that training learns.</summary>
+    public required LoraOptions Lora { get; init; }
+
     public required BlockSettings Blocks { get; init; }
 
     public required DecoderSettings Decoder { get; init; }
@@ -87,6 +90,7 @@ public sealed partial record RolloutSettings
             Dtype = section.Choice<WeightType>("dtype"),
             Threads = section.Whole("threads", Bounds.Between(0, 256)),
             Model = ModelSettings.From(section.Section("model")),
+            Lora = LoraSettings.From(section.Section("lora")),
             Blocks = BlockSettings.From(section.Section("blocks")),
             Decoder = DecoderSettings.From(section.Section("decoder")),
             Scheduler = SchedulerSettings.From(section.Section("scheduler")),
@@ -112,7 +116,7 @@ public sealed partial record RolloutSettings
         var section = tree.Rollout;
         if (settings.Model.Path.Length == 0)
             throw section.Section("model").Invalid("path", "the folder of a model");
-        settings.Model.RequireNoAdapter(section.Section("model"));
+        settings.RequireLearnable(section);
         if (settings.Cluster is { SeedNodes.Count: 0, Roles.Count: < 3 })
         {
             throw section.Section("cluster").Invalid(
@@ -138,6 +142,22 @@ public sealed partial record RolloutSettings
         settings.Train.RequireBoundedStep(
             section.Section("train"), settings.Sampling.MaxTokens, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         return settings;
+    }
+
+    /// <summary>An adapter learns, and not the model's own weights.</summary>
+    public bool TrainsAdapter => Lora.IsOn || Model.Adapter.Length > 0;
+
+    /// <summary>Refuses settings of an adapter that contradict each other or the rest.</summary>
+    /// <exception cref="ConfigurationException">Says which.</exception>
+    public void RequireLearnable(ConfigSection section)
+    {
+        if (Lora.IsOn && Model.Adapter.Length > 0)
+            throw section.Section("lora").Invalid("r", "0, as model.adapter is trained, and has a rank of its own");
+        if (TrainsAdapter && Train.Reference.SyncEvery > 0)
+        {
+            throw section.Section("train").Invalid(
+                "reference-sync-every", "0, as the reference of an adapter is the model without it");
+        }
     }
 
     [GeneratedRegex(@"\A(cpu|cuda(:[0-9]{1,3})?)\z")]

@@ -22,10 +22,10 @@ public static class RunFingerprint
     private const string FileHash = "sha256:";
 
     /// <summary>Keys and sections that decide what is learnt.</summary>
-    private static readonly string[] Fixed = ["seed", "model.weights", "data", "sampling", "rewards", Train];
+    private static readonly string[] Fixed = ["seed", "model.weights", "lora", "data", "sampling", "rewards", Train];
 
     /// <summary>The same, of a supervised run.</summary>
-    private static readonly string[] FixedOfSft = ["seed", "model.weights", "data", Sft];
+    private static readonly string[] FixedOfSft = ["seed", "model.weights", "lora", "data", Sft];
 
     /// <summary>Keys that a run may go on with other values of: said in a warning.</summary>
     public static IReadOnlyList<string> Changeable { get; } =

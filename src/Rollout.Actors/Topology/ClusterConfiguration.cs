@@ -60,9 +60,12 @@ internal static class ClusterConfiguration
         akka.remote.dot-netty.tcp.hostname = "{{settings.Hostname}}"
         akka.remote.dot-netty.tcp.port = {{settings.Port}}
         akka.remote.dot-netty.tcp.enable-ssl = {{(settings.Tls is null ? "off" : "on")}}
-        akka.cluster.roles = [{{string.Join(", ", settings.Roles)}}]
+        akka.cluster.roles = [{{string.Join(", ", RolesOf(settings))}}]
         akka.cluster.shutdown-after-unsuccessful-join-seed-nodes = off
         """);
+
+    private static IEnumerable<string> RolesOf(ClusterSettings settings) =>
+        settings.Name.Length == 0 ? settings.Roles : settings.Roles.Append(ClusterName.RoleOf(settings.Name));
 
     private static void RequireClosed(ClusterSettings settings, Config config)
     {

@@ -31,7 +31,7 @@ internal sealed class MemberStart(
     public async Task<Member> RunAsync(CancellationToken stop)
     {
         if (settings.Cluster.SeedNodes.Count > 0)
-            say?.Invoke($"joining the cluster of {string.Join(", ", settings.Cluster.SeedNodes)}");
+            say?.Invoke($"joining the cluster {(settings.Cluster.Name.Length == 0 ? "" : $"'{settings.Cluster.Name}' ")}of {string.Join(", ", settings.Cluster.SeedNodes)}");
         var started = TimeProvider.System.GetTimestamp();
         while (true)
         {
@@ -105,6 +105,7 @@ internal sealed class MemberStart(
         system.ActorOf(DowningActor.Props(DowningTimes.Of(system.Settings.Config), membership), DowningActor.Name);
         system.ActorOf(FastDown.Props(certificates, membership), "fast-down");
         await _join.JoinAsync(system).ConfigureAwait(false);
+        ClusterName.RequireSame(system, settings.Cluster.Name);
         if (roles.Contains(ClusterRoles.Trainer))
             await _join.RequireOnlyTrainerAsync(system).ConfigureAwait(false);
         if (roles.Contains(ClusterRoles.Scheduler))

@@ -41,7 +41,7 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
             if (!IsSelf(up.Member))
                 return;
             Become(Telling);
-            Say(up.Member, $"is up; {Census()}");
+            Say(up.Member, $"is up; {NameOfCluster()}{Census()}");
             foreach (var lost in _cluster.State.Unreachable)
                 Say(lost, "is unreachable");
             CountSchedulersSoon();
@@ -88,6 +88,10 @@ public sealed class MembershipLog : ReceiveActor, IWithTimers
         _say($"{Hosts.AddressOf(member.Address)} ({string.Join(", ", RolesOf(member))}) {what}");
 
     private static IEnumerable<string> RolesOf(Member member) => ClusterRoles.All.Where(member.HasRole);
+
+    /// <summary>What a process says first of the cluster that it has joined, where that has a name.</summary>
+    private string NameOfCluster() =>
+        _members.Values.Select(ClusterName.Of).OfType<string>().FirstOrDefault() is { } name ? $"cluster '{name}', " : "";
 
     /// <summary>"4 members: 1 scheduler, 3 decoders".</summary>
     private string Census()

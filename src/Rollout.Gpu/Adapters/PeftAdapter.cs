@@ -1,44 +1,117 @@
 using System.Security.Cryptography;
+using System.Text;
 using Rollout.Gpu.Contracts;
+using Rollout.Gpu.Interop;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Adapters;
 
 /// <summary>
-/// Reads LoRA adapters in PEFT's layout: a folder with adapter_config.json and adapter_model.safetensors, whose tensors
-/// are base_model.model.MODULE.lora_A.weight [rank, inputs] and lora_B.weight [outputs, rank].
+/// LoRA adapters in PEFT's layout: a folder with adapter_config.json and adapter_model.safetensors, whose tensors are
+/// base_model.model.MODULE.lora_A.weight [rank, inputs] and lora_B.weight [outputs, rank].
 /// </summary>
 public static class PeftAdapter
 {
-    private const string WeightsName = "adapter_model.safetensors";
+    /// <summary>The file of the matrices.</summary>
+    public const string WeightsName = "adapter_model.safetensors";
 
     /// <summary>
     /// Gives the model's projections the adapters of a folder, in the model's type and on its device. Configuration and
     /// tensors must name the same modules. Everything is checked before the model changes.
     /// </summary>
-    /// <param name="model">A model whose projections have no adapters.</param>
-    /// <param name="folder">A folder that PEFT's save_pretrained wrote.</param>
+    /// <param name="model">A model without an adapter.</param>
+    /// <param name="folder">A folder that PEFT's save_pretrained wrote, or <see cref="WriteInto"/>.</param>
+    /// <param name="seed">Of the dropout in training.</param>
     /// <exception cref="CheckpointException">
     /// The folder holds no adapter, one that is not supported, or one of another model; says which file, key or tensor.
     /// </exception>
-    public static void Apply(CausalLm model, string folder)
+    public static void Apply(CausalLm model, string folder, ulong seed = 0)
     {
         if (!Directory.Exists(folder))
             throw new CheckpointException($"{folder} is not a folder; expected an adapter with {PeftConfig.FileName}.");
         var config = PeftConfig.Read(folder);
         using var file = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
-        using var noGrad = no_grad();
-        using var scope = NewDisposeScope();
-        var targets = TargetsOf(model, config);
+        var targets = AdapterTarget.Of(model, config);
         RefuseOthers(file, targets);
-        var parts = targets
-            .Where(target => target.Rank > 0)
-            .Select(target => (target.Projection, Part: Read(file, target, model)))
-            .ToArray();
-        foreach (var group in parts.GroupBy(pair => pair.Projection, pair => pair.Part))
-            group.Key.Adapter = new LoraAdapter([.. group]);
+        Attach(model, config, seed, targets, target => Read(file, target, model.Dtype, model.Device));
+    }
+
+    /// <summary>Adds s · B A of a folder's adapter to the model's weights, in float32 with one rounding.</summary>
+    /// <inheritdoc cref="Apply"/>
+    internal static void MergeInto(CausalLm model, string folder)
+    {
+        using var noGrad = no_grad();
+        var config = PeftConfig.Read(folder);
+        using var file = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
+        var targets = AdapterTarget.Of(model, config);
+        RefuseOthers(file, targets);
+        foreach (var target in targets.Where(target => target.Rank > 0))
+        {
+            using var scope = NewDisposeScope();
+            using var scale = target.Scale.ToScalar();
+            var (a, b) = Read(file, target, ScalarType.Float32, model.Device);
+            var weight = target.Weight.View();
+            weight.copy_(weight.to_type(ScalarType.Float32).add(b.mm(a), scale));
+        }
+    }
+
+    /// <summary>
+    /// Gives the model a new adapter, initialised as PEFT does: B is 0, and A is drawn from U(−1/√inputs, 1/√inputs)
+    /// (torch's kaiming_uniform_ with a = √5). It changes no bit of what the model computes until it learns.
+    /// </summary>
+    /// <param name="model">A model without an adapter.</param>
+    /// <param name="options">Targets, rank and scale.</param>
+    /// <param name="baseModel">The folder or the name of the model, for whoever loads the adapter.</param>
+    /// <param name="seed">Of A, and of the dropout in training.</param>
+    /// <exception cref="CheckpointException">The options select what can't have an adapter, or nothing.</exception>
+    public static void Create(CausalLm model, LoraOptions options, string baseModel, ulong seed)
+    {
+        var config = PeftConfig.Of(options, baseModel);
+        Attach(model, config, seed, AdapterTarget.Of(model, config), target => (
+            Uniform(target, model, seed), zeros(target.Outputs, target.Rank, model.Dtype, model.Device)));
+    }
+
+    /// <summary>Writes the model's adapter as PEFT does, into an existing folder that the caller publishes as a whole.</summary>
+    /// <param name="model">A model with an adapter.</param>
+    /// <param name="folder">Where it goes.</param>
+    /// <param name="source">A model folder whose tokenizer is copied along; null copies none.</param>
+    internal static void WriteInto(CausalLm model, string folder, string? source)
+    {
+        if (source is not null)
+            HuggingFaceModel.CopyCompanions(source, folder);
+        using var scope = NewDisposeScope();
+        DurableFiles.Write(
+            Path.Combine(folder, PeftConfig.FileName), file => file.Write(Encoding.UTF8.GetBytes(model.Adapter!.Configuration)));
+        SafetensorsWriter.Write(Path.Combine(folder, WeightsName), [.. model.LearntTensors()]);
+    }
+
+    /// <summary>The float32 values of a folder's adapter, as <see cref="ModelAdapter.Leaves"/> has them.</summary>
+    /// <exception cref="CheckpointException">It is not the model's adapter.</exception>
+    internal static IReadOnlyList<Tensor> ReadLeaves(CausalLm model, string folder)
+    {
+        var leaves = new List<Tensor>();
+        var values = new List<Tensor>();
+        foreach (var adapter in model.Projections().Select(projection => projection.Adapter).OfType<LoraAdapter>())
+        {
+            var shrink = empty(adapter.Shrink.shape, ScalarType.Float32);
+            leaves.Add(shrink);
+            var firstRank = 0L;
+            foreach (var part in adapter.Parts)
+            {
+                values.Add(shrink.narrow(0, firstRank, part.Rank));
+                values.Add(empty(part.B.shape, ScalarType.Float32));
+                leaves.Add(values[^1]);
+                firstRank += part.Rank;
+            }
+        }
+
+        using var file = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
+        foreach (var ((name, _), value) in model.Adapter!.Tensors.Zip(values))
+            file.CopyTo(Matching(file, name, value.shape), value);
+        return leaves;
     }
 
     /// <summary>A hash of both files, which identifies an adapter.</summary>
@@ -58,29 +131,36 @@ public static class PeftAdapter
         return hash.GetHashAndReset();
     }
 
-    private static Target[] TargetsOf(CausalLm model, PeftConfig config)
+    private static void Attach(
+        CausalLm model, PeftConfig config, ulong seed, IReadOnlyList<AdapterTarget> targets,
+        Func<AdapterTarget, (Tensor A, Tensor B)> matricesOf)
     {
-        var projections = model.Projections().ToArray();
-        var targets = new List<Target>();
-        foreach (var weight in model.CheckpointTensors().Where(weight => weight.Kind == WeightKind.Matrix))
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var modules = targets.Where(target => target.Rank > 0).Select(target =>
         {
-            var module = weight.Name[..^".weight".Length];
-            if (!config.Targets(module))
-                continue;
-            var projection = projections.FirstOrDefault(each => ReferenceEquals(each.Weight, weight.Storage))
-                ?? throw config.Invalid("target_modules", $"selects {module}, and only projections can have an adapter");
-            var (rank, scale) = config.SizeOf(module);
-            targets.Add(new Target(module, weight, projection, rank, scale));
-        }
-
-        return targets.Count > 0
-            ? [.. targets]
-            : throw config.Invalid("target_modules", $"selects no projection of this {model.Config.ModelType} model");
+            var (a, b) = matricesOf(target);
+            return new AdaptedModule(
+                target.Module, target.Projection, new LoraPart(target.Weight.FirstRow, a, b, target.Scale));
+        }).ToArray();
+        model.Adapter = new ModelAdapter(model, config.Json, new LoraDropout(config.Dropout, seed), modules);
     }
 
-    private static void RefuseOthers(SafetensorsFile file, Target[] targets)
+    /// <summary>[rank, inputs].</summary>
+    private static Tensor Uniform(AdapterTarget target, CausalLm model, ulong seed)
     {
-        var known = targets.SelectMany(target => (string[])[target.A, target.B]).ToHashSet();
+        var name = ModelAdapter.NameOf(target.Module, 'A');
+        using Scalar half = (-0.5).ToScalar(), width = (2 / Math.Sqrt(target.Inputs)).ToScalar();
+        return CounterRandom
+            .Uniform(CounterRandom.Key(seed, name), 0, target.Rank * target.Inputs, model.Device)
+            .add_(half, Scalars.One).mul_(width).view(target.Rank, target.Inputs).to_type(model.Dtype);
+    }
+
+    private static void RefuseOthers(SafetensorsFile file, IReadOnlyList<AdapterTarget> targets)
+    {
+        var known = targets
+            .SelectMany(target => "AB".Select(matrix => ModelAdapter.NameOf(target.Module, matrix)))
+            .ToHashSet();
         if (file.Entries.FirstOrDefault(entry => !known.Contains(entry.Name)) is { } other)
         {
             throw new CheckpointException(
@@ -88,17 +168,20 @@ public static class PeftAdapter
         }
     }
 
-    private static LoraPart Read(SafetensorsFile file, Target target, CausalLm model)
+    private static (Tensor A, Tensor B) Read(SafetensorsFile file, AdapterTarget target, ScalarType dtype, Device device) => (
+        Read(file, ModelAdapter.NameOf(target.Module, 'A'), [target.Rank, target.Inputs], dtype, device),
+        Read(file, ModelAdapter.NameOf(target.Module, 'B'), [target.Outputs, target.Rank], dtype, device));
+
+    private static Tensor Read(SafetensorsFile file, string name, long[] shape, ScalarType dtype, Device device)
     {
-        var shape = target.Weight.Shape;
-        return new LoraPart(
-            target.Weight.FirstRow,
-            Read(file, target.A, [target.Rank, shape[1]], model),
-            Read(file, target.B, [shape[0], target.Rank], model),
-            target.Scale);
+        var values = empty(shape, dtype, device);
+        file.CopyTo(Matching(file, name, shape), values);
+        return FiniteCheck.FirstBroken([(name, values)]) is null
+            ? values
+            : throw new CheckpointException($"{file.Path}: tensor {name} holds a number that is not finite.");
     }
 
-    private static Tensor Read(SafetensorsFile file, string name, long[] shape, CausalLm model)
+    private static SafetensorsEntry Matching(SafetensorsFile file, string name, long[] shape)
     {
         var entry = file.Find(name) ?? throw new CheckpointException($"{file.Path} has no tensor {name}.");
         if (!entry.Shape.SequenceEqual(shape))
@@ -108,29 +191,9 @@ public static class PeftAdapter
                 + $"model's config.json, and is {SafetensorsEntry.Shown(entry.Shape)}.");
         }
 
-        if (entry.Dtype is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
-        {
-            throw new CheckpointException(
+        return entry.Dtype is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16
+            ? entry
+            : throw new CheckpointException(
                 $"{file.Path}: tensor {name} should be floating point, and is {SafetensorsHeader.NameOf(entry.Dtype)}.");
-        }
-
-        var values = empty(shape, model.Dtype, model.Device);
-        file.CopyTo(entry, values);
-        return FiniteCheck.FirstBroken([(name, values)]) is null
-            ? values
-            : throw new CheckpointException($"{file.Path}: tensor {name} holds a number that is not finite.");
-    }
-
-    /// <param name="Module">The projection's name in the checkpoint.</param>
-    /// <param name="Weight">Its rows in the stacked projection.</param>
-    /// <param name="Projection">The projection that has its rows.</param>
-    /// <param name="Rank">The adapter's rank; 0 adds nothing.</param>
-    /// <param name="Scale">The factor of the adapter's sum.</param>
-    private sealed record Target(
-        string Module, CheckpointTensor Weight, Projection Projection, int Rank, double Scale)
-    {
-        public string A => $"base_model.model.{Module}.lora_A.weight";
-
-        public string B => $"base_model.model.{Module}.lora_B.weight";
     }
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 
@@ -12,18 +14,24 @@ internal sealed class PeftConfig
 {
     public const string FileName = "adapter_config.json";
 
+    /// <summary>What PEFT's "all-linear" means: the projections of a layer.</summary>
+    private static readonly string[] Projections =
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
     /// <summary>Keys that change nothing for a trained adapter.</summary>
     private static readonly HashSet<string> Neutral =
     [
         "base_model_name_or_path", "revision", "inference_mode", "peft_version", "megatron_core", "qalora_group_size",
-        "auto_mapping", "lora_dropout", "eva_config",
+        "auto_mapping", "eva_config",
     ];
 
     /// <summary>Keys that are read below.</summary>
     private static readonly HashSet<string> Understood =
     [
         "peft_type", "task_type", "bias", "init_lora_weights", "r", "lora_alpha", "use_rslora", "rank_pattern",
-        "alpha_pattern", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+        "alpha_pattern", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "lora_dropout",
     ];
 
     private readonly ConfigFile _file;
@@ -45,6 +53,7 @@ internal sealed class PeftConfig
         _layers = file.Ids("layers_to_transform");
         _rank = file.RequiredInt("r", least: 0);
         _alpha = Alpha(file, "lora_alpha");
+        Dropout = file.Share("lora_dropout", whenAbsent: 0);
         _isRankStabilized = file.Flag("use_rslora", whenAbsent: false);
         var ranks = file.Section("rank_pattern");
         _ranks = [.. (ranks?.Keys ?? []).Select(key => (ModuleRule.Suffix(ranks!, key), ranks!.RequiredInt(key)))];
@@ -52,10 +61,44 @@ internal sealed class PeftConfig
         _alphas = [.. (alphas?.Keys ?? []).Select(key => (ModuleRule.Suffix(alphas!, key), Alpha(alphas!, key)))];
     }
 
-    public string Path => _file.Path;
+    /// <summary>The probability with which a number of an input is dropped in training.</summary>
+    public double Dropout { get; }
+
+    /// <summary>The file's text.</summary>
+    public string Json => _file.Json;
 
     /// <exception cref="CheckpointException">The file is missing, damaged, or asks for what is not supported.</exception>
-    public static PeftConfig Read(string folder) => new(ConfigFile.Read(System.IO.Path.Combine(folder, FileName)));
+    public static PeftConfig Read(string folder) => new(ConfigFile.Read(Path.Combine(folder, FileName)));
+
+    /// <summary>The configuration of a new adapter.</summary>
+    /// <param name="options">Its targets, ranks and scale.</param>
+    /// <param name="baseModel">The folder or the name of its base.</param>
+    public static PeftConfig Of(LoraOptions options, string baseModel)
+    {
+        string[] targets = options.TargetModules is ["all-linear"] ? Projections : [.. options.TargetModules];
+        var json = new JsonObject
+        {
+            ["peft_type"] = "LORA",
+            ["task_type"] = "CAUSAL_LM",
+            ["base_model_name_or_path"] = baseModel,
+            ["bias"] = "none",
+            ["fan_in_fan_out"] = false,
+            ["inference_mode"] = true,
+            ["init_lora_weights"] = true,
+            ["r"] = options.R,
+            ["lora_alpha"] = options.LoraAlpha,
+            ["lora_dropout"] = options.LoraDropout,
+            ["use_rslora"] = options.UseRslora,
+            ["target_modules"] = Texts(targets),
+            ["exclude_modules"] = options.ExcludeModules.Count == 0 ? null : Texts(options.ExcludeModules),
+            ["layers_to_transform"] = options.LayersToTransform.Count == 0
+                ? null
+                : new JsonArray([.. options.LayersToTransform.Select(layer => JsonValue.Create(layer))]),
+            ["rank_pattern"] = new JsonObject(),
+            ["alpha_pattern"] = new JsonObject(),
+        };
+        return new PeftConfig(ConfigFile.Parse("rollout.lora", JsonSerializer.SerializeToUtf8Bytes(json, Indented)));
+    }
 
     /// <summary>Whether a module has an adapter.</summary>
     /// <param name="module">Its name, such as model.layers.0.self_attn.q_proj.</param>
@@ -75,6 +118,8 @@ internal sealed class PeftConfig
     }
 
     public CheckpointException Invalid(string key, string rule) => _file.Invalid(key, rule);
+
+    private static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(text => JsonValue.Create(text))]);
 
     private static double Alpha(ConfigFile file, string key) =>
         file.Has(key) ? file.Positive(key, whenAbsent: 0) : throw file.Invalid(key, "is missing");

@@ -22,7 +22,21 @@ internal sealed class ConfigFile
     {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            return Parse(path, File.ReadAllBytes(path));
+        }
+        catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException($"{path} is not there.", cause);
+        }
+    }
+
+    /// <param name="path">The name in errors.</param>
+    /// <param name="json">The file's bytes.</param>
+    public static ConfigFile Parse(string path, ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
             ReadTexts(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ConfigFile(path, document.RootElement.Clone())
@@ -36,10 +50,6 @@ internal sealed class ConfigFile
         catch (InvalidOperationException cause)
         {
             throw new CheckpointException($"{path} has a name or a text that is not valid Unicode.", cause);
-        }
-        catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new CheckpointException($"{path} is not there.", cause);
         }
     }
 
@@ -93,6 +103,14 @@ internal sealed class ConfigFile
         { } value => throw Invalid(key, $"should be a number above 0, and is {Shown(value)}"),
     };
 
+    /// <summary>A number from 0 to below 1.</summary>
+    public double Share(string key, double whenAbsent) => Find(key) switch
+    {
+        null => whenAbsent,
+        { ValueKind: JsonValueKind.Number } value when value.TryGetDouble(out var number) && number is >= 0 and < 1 => number,
+        { } value => throw Invalid(key, $"should be a number from 0 to below 1, and is {Shown(value)}"),
+    };
+
     public bool Flag(string key, bool whenAbsent) => Find(key) switch
     {
         null => whenAbsent,
@@ -119,6 +137,9 @@ internal sealed class ConfigFile
                 : throw Invalid(key, $"should be a list of strings, and holds {Shown(item)}"))],
         { } value => throw Invalid(key, $"should be a list of strings, and is {Shown(value)}"),
     };
+
+    /// <summary>The file as JSON.</summary>
+    public string Json => _root.GetRawText();
 
     /// <summary>All keys.</summary>
     public IEnumerable<string> Keys => _root.EnumerateObject().Select(property => property.Name);

@@ -24,11 +24,16 @@ internal sealed record LoraPart(long FirstRow, Tensor A, Tensor B, double Scale)
 /// </remarks>
 internal sealed class LoraAdapter : IDisposable
 {
+    private readonly string _name;
+    private readonly LoraDropout _dropout;
     private readonly Scalar[] _scales;
 
+    /// <param name="name">The projection's name in the model.</param>
     /// <param name="parts">Adapters of different rows, all of the model's type and device. Copied.</param>
-    public LoraAdapter(IReadOnlyList<LoraPart> parts)
+    /// <param name="dropout">What the input loses while the adapter learns.</param>
+    public LoraAdapter(string name, IReadOnlyList<LoraPart> parts, LoraDropout dropout)
     {
+        (_name, _dropout) = (name, dropout);
         using var untracked = no_grad();
         Shrink = cat([.. parts.Select(part => part.A)]).DetachFromDisposeScope();
         _scales = [.. parts.Select(part => part.Scale.ToScalar())];
@@ -45,7 +50,12 @@ internal sealed class LoraAdapter : IDisposable
         }
 
         Parts = own;
+        foreach (var leaf in own.Select(part => part.B).Prepend(Shrink))
+            leaf.requires_grad_(true);
     }
+
+    /// <summary>Whether the projection adds it.</summary>
+    public bool IsOn { get; set; } = true;
 
     /// <summary>[sum of ranks, inputs] the parts' A, one below the other.</summary>
     public Tensor Shrink { get; }
@@ -59,7 +69,8 @@ internal sealed class LoraAdapter : IDisposable
     public void AddTo(Tensor output, Tensor input)
     {
         using var scope = NewDisposeScope();
-        var shrunk = nn.functional.linear(input, Shrink); // [tokens, sum of ranks]
+        var seen = MaskOf(input) is { } mask ? input.mul(mask) : input;
+        var shrunk = nn.functional.linear(seen, Shrink); // [tokens, sum of ranks]
         var firstRank = 0L;
         foreach (var (part, scale) in Parts.Zip(_scales))
         {
@@ -68,6 +79,9 @@ internal sealed class LoraAdapter : IDisposable
             firstRank += part.Rank;
         }
     }
+
+    /// <summary>[as the input] what it is multiplied by; null while nothing is dropped.</summary>
+    public Tensor? MaskOf(Tensor input) => _dropout.MaskOf(_name, input);
 
     public void Dispose()
     {

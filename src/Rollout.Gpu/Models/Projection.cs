@@ -37,7 +37,8 @@ internal sealed class Projection : nn.Module
     public Tensor Forward(Tensor input)
     {
         var output = nn.functional.linear(input, _weight, _bias);
-        Adapter?.AddTo(output, input);
+        if (Adapter is { IsOn: true } adapter)
+            adapter.AddTo(output, input);
         return output;
     }
 

@@ -165,13 +165,13 @@ internal sealed class AdamW : IDisposable
 
     /// <summary>Takes over the master copies of a run whose parameters had 32 bits: its weights.</summary>
     /// <param name="exact">The same parameters in float32, on any device.</param>
-    public void TakeMasters(IEnumerable<OptimizedParameter> exact)
+    public void TakeMasters(IEnumerable<Tensor> exact)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         _state.Settle();
         foreach (var (parameter, i) in exact.Select((parameter, i) => (parameter, i)))
-            _state.Master(i).copy_(parameter.Value);
+            _state.Master(i).copy_(parameter);
     }
 
     // A parameter without a gradient stays as it is, which the fused step can't do.

@@ -86,8 +86,8 @@ internal sealed record AutogradParts(
         void Accumulate()
         {
             using var noGradient = no_grad();
-            foreach (var parameter in model.parameters())
-                parameter.grad ??= zeros_like(parameter);
+            foreach (var parameter in OptimizedParameter.Of(model))
+                parameter.Value.grad ??= zeros_like(parameter.Value);
             optimizer.Accumulate();
         }
 
@@ -113,8 +113,8 @@ internal sealed record AutogradParts(
             best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
 
-        foreach (var parameter in model.parameters())
-            parameter.grad = null;
+        foreach (var parameter in OptimizedParameter.Of(model))
+            parameter.Value.grad = null;
         return best;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Weights;
 
@@ -108,9 +109,10 @@ public sealed class CheckpointStore(string root)
     private static TrainingProgress ReadAs(string folder, int? step)
     {
         var manifest = CheckpointManifest.Read(folder);
-        manifest.Verify(
-            folder,
-            manifest.Files.Keys.Union([SafetensorsCheckpoint.SingleName, TrainedModel.OptimizerFile, ProgressFile]));
+        var weights = manifest.Files.ContainsKey(PeftAdapter.WeightsName)
+            ? PeftAdapter.WeightsName
+            : SafetensorsCheckpoint.SingleName;
+        manifest.Verify(folder, manifest.Files.Keys.Union([weights, TrainedModel.OptimizerFile, ProgressFile]));
         var progress = ReadProgress(Path.Combine(folder, ProgressFile));
         return progress.Step == manifest.Step && progress.Step == step
             ? progress

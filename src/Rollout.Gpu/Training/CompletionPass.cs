@@ -36,6 +36,9 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
         device.type == DeviceType.CPU ? LogitElementsOnCpu : LogitElementsOnGpu;
 
     /// <inheritdoc/>
+    public void Begin(int steps) => model.Adapter?.Dropout.Begin(steps);
+
+    /// <inheritdoc/>
     public Tensor Logprobs(MicroBatchInput input)
     {
         using var noGradient = no_grad();
@@ -48,6 +51,7 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
     {
         using var withGradient = enable_grad();
         using var scope = NewDisposeScope();
+        using var dropping = model.Adapter?.Dropout.Pass();
         var hidden = SourceStates(input); // [targets, hidden]
         if (atOnce && input.TargetCount > _rowsAtOnce)
         {
@@ -68,7 +72,8 @@ internal sealed class CompletionPass(CausalLm model, double temperature, long lo
             collected.narrow(0, start, rows).copy_(states.grad!);
         }
 
-        hidden.backward([collected]);
+        if (hidden.requires_grad) // not where only the head has an adapter
+            hidden.backward([collected]);
     }
 
     /// <summary>[targets] the gradient of a loss that needs all log-probabilities.</summary>

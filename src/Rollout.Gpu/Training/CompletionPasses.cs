@@ -27,7 +27,7 @@ internal sealed class CompletionPasses : IDisposable
     {
         _temperature = temperature;
         _logitElements = logitElements > 0 ? logitElements : CompletionPass.DefaultLogitElements(model.Device);
-        Tools = autograd || model.Device.type != DeviceType.CUDA ? null : Supported(model, recompute);
+        Tools = autograd || model.Device.type != DeviceType.CUDA || model.Adapter is not null ? null : Supported(model, recompute);
     }
 
     /// <summary>What passes by kernels share; null where passes are autograd's.</summary>

@@ -16,6 +16,11 @@ internal interface ICompletionPass
     {
     }
 
+    /// <summary>The next backward pass is the first of an optimizer step, of which so many are done.</summary>
+    void Begin(int steps)
+    {
+    }
+
     /// <summary>[targets] float32, without gradients.</summary>
     Tensor Logprobs(MicroBatchInput input);
 

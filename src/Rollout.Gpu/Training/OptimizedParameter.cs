@@ -10,10 +10,13 @@ namespace Rollout.Gpu.Training;
 internal sealed record OptimizedParameter(string Name, Tensor Value, bool Decays)
 {
     /// <summary>
-    /// All parameters of a model. Norms and biases do not decay, as in the Hugging Face Trainer.
+    /// The leaves of a model's adapter, or else all its parameters. Norms and biases do not decay, as in the Hugging Face
+    /// Trainer.
     /// </summary>
     public static IReadOnlyList<OptimizedParameter> Of(CausalLm model)
     {
+        if (model.Adapter is { } adapter)
+            return [.. adapter.Leaves.Select(leaf => new OptimizedParameter(leaf.Name, leaf.Value, Decays: true))];
         var matrices = model.CheckpointTensors()
             .Where(part => part.Kind == WeightKind.Matrix)
             .Select(part => part.Storage)

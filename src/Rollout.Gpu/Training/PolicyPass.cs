@@ -19,6 +19,7 @@ internal sealed class PolicyPass(ICompletionPass policy, PolicyLoss loss, AdamW 
     public void Begin()
     {
         optimizer.ZeroGradients();
+        policy.Begin(optimizer.Steps);
         Dispose();
     }
 

@@ -13,8 +13,8 @@ public sealed partial class PolicyTrainer
     /// <summary>Bytes of a model's checkpoint, except small files: weights, optimizer, and a reference that changes.</summary>
     public static long CheckpointBytesOf(CausalLm model, GrpoOptions options)
     {
-        var changes = options.Loss.NeedsReference && options.Reference.SyncEvery > 0;
-        return model.parameters().Sum(
+        var changes = model.Adapter is null && options.Loss.NeedsReference && options.Reference.SyncEvery > 0;
+        return OptimizedParameter.Of(model).Select(parameter => parameter.Value).Sum(
             parameter => AdamW.StateBytesOf(parameter) + (parameter.numel() * parameter.element_size() * (changes ? 2 : 1)));
     }
 
@@ -32,7 +32,7 @@ public sealed partial class PolicyTrainer
     /// cref="CheckpointStore.ReadVerified"/>) and loaded its model into the weights, under the version of its step; their
     /// type may be another than the checkpoint's.
     /// </summary>
-    /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
+    /// <exception cref="ArgumentException">Beta is above 0, and there is neither a reference nor an adapter.</exception>
     /// <exception cref="CheckpointException">The state of optimizer or reference is not of this model.</exception>
     public static PolicyTrainer Resume(
         string folder,
@@ -43,7 +43,7 @@ public sealed partial class PolicyTrainer
         long logitElements = 0,
         IDeviceMemory? memory = null)
     {
-        if (options.Loss.NeedsReference && reference is null)
+        if (options.Loss.NeedsReference && reference is null && weights.Model.Adapter is null)
             throw new ArgumentException(
                 "A resumed run with a KL term needs the initial policy as its reference.");
         var trainer = new PolicyTrainer(weights, options, tokenizerFolder, reference, logitElements, memory);

@@ -34,7 +34,8 @@ public sealed partial class PolicyTrainer : IPolicyTrainer
     /// </param>
     /// <param name="reference">
     /// The initial policy for the KL term, owned by this trainer from here on. Without one, and with beta
-    /// above 0, the current weights are copied, which are the initial policy in a new run only.
+    /// above 0, the current weights are copied, which are the initial policy in a new run only. A model with an adapter
+    /// needs none: its reference is its base.
     /// </param>
     /// <param name="logitElements">
     /// The most elements of one chunk of [rows, vocab] logits; 0 takes the device's default.
@@ -92,7 +93,7 @@ public sealed partial class PolicyTrainer : IPolicyTrainer
         _memory = new MemoryBoundaries(memory);
         _optimizer = Optimizer(weights.Model, options);
         _trained = new TrainedModel(weights.Model, _optimizer);
-        if (options.Loss.NeedsReference)
+        if (options.Loss.NeedsReference && weights.Model.Adapter is null)
         {
             var initial = reference ?? ReferenceModel.Copy(weights.Model, weights.Model.Device);
             _reference = new ReferenceModel(initial, options.Reference, passOf);
@@ -103,7 +104,11 @@ public sealed partial class PolicyTrainer : IPolicyTrainer
         }
 
         CheckpointBytes = CheckpointBytesOf(weights.Model, options);
-        _updates = new PolicyUpdates(passOf(weights.Model), _reference, _optimizer, options, _memory);
+        var policy = passOf(weights.Model);
+        IReferencePolicy? compared = options.Loss.NeedsReference && weights.Model.Adapter is { } adapter
+            ? new BasePolicy(adapter, policy)
+            : _reference;
+        _updates = new PolicyUpdates(policy, compared, _optimizer, options, _memory);
     }
 
     public PolicyVersion Version => _weights.Version;

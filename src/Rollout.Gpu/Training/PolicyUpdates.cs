@@ -14,7 +14,7 @@ namespace Rollout.Gpu.Training;
 /// <param name="options">The update rule.</param>
 /// <param name="memory">Reads the device's memory between the parts of a step.</param>
 internal sealed class PolicyUpdates(
-    ICompletionPass policy, ReferenceModel? reference, AdamW optimizer, GrpoOptions options, MemoryBoundaries memory)
+    ICompletionPass policy, IReferencePolicy? reference, AdamW optimizer, GrpoOptions options, MemoryBoundaries memory)
     : IDisposable
 {
     private readonly PolicyPass _pass = new(policy, new PolicyLoss(options.Loss), optimizer, memory);

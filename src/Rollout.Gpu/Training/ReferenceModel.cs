@@ -10,7 +10,7 @@ namespace Rollout.Gpu.Training;
 /// The policy that the KL term compares with: the initial one, or one that follows the policy from time to time. It
 /// computes only at the beginning of a training step; between them it may wait in host memory.
 /// </summary>
-internal sealed class ReferenceModel : IDisposable
+internal sealed class ReferenceModel : IReferencePolicy, IDisposable
 {
     /// <summary>Its weights in a checkpoint folder, once it is not the initial policy any more.</summary>
     public const string File = "reference.safetensors";
@@ -34,7 +34,7 @@ internal sealed class ReferenceModel : IDisposable
             initial.Dispose();
     }
 
-    /// <summary>Computes with the reference on the policy's device.</summary>
+    /// <inheritdoc/>
     public T Use<T>(Func<ICompletionPass, T> compute)
     {
         if (!_options.Offload)

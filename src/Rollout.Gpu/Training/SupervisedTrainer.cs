@@ -167,6 +167,7 @@ public sealed class SupervisedTrainer : IDisposable
             () =>
             {
                 _optimizer.ZeroGradients();
+                _pass.Begin(Steps);
                 _hits.Take(); // what a failed pass left
                 total.zero_();
                 order.Clear();

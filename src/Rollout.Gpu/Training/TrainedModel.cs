@@ -1,3 +1,4 @@
+using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -5,7 +6,10 @@ using static TorchSharp.torch;
 
 namespace Rollout.Gpu.Training;
 
-/// <summary>The checkpoints of a model that a trainer changes: its weights and the optimizer's state.</summary>
+/// <summary>
+/// The checkpoints of a model that a trainer changes: its weights, or its adapter as PEFT writes it, and the optimizer's
+/// state.
+/// </summary>
 /// <param name="model">The weights.</param>
 /// <param name="optimizer">Changes them.</param>
 internal sealed class TrainedModel(CausalLm model, AdamW optimizer)
@@ -26,7 +30,10 @@ internal sealed class TrainedModel(CausalLm model, AdamW optimizer)
             throw new NotFiniteNumberException($"{broken} is not finite, and no such checkpoint is saved.");
         CheckpointStore.Write(folder, progress, unfinished =>
         {
-            HuggingFaceModel.WriteInto(model, unfinished, source);
+            if (model.Adapter is null)
+                HuggingFaceModel.WriteInto(model, unfinished, source);
+            else
+                PeftAdapter.WriteInto(model, unfinished, source);
             optimizer.Save(Path.Combine(unfinished, OptimizerFile));
             writeMore?.Invoke(unfinished);
         });
@@ -38,7 +45,14 @@ internal sealed class TrainedModel(CausalLm model, AdamW optimizer)
     {
         if (optimizer.Load(Path.Combine(folder, OptimizerFile)))
             return;
+        using var scope = NewDisposeScope();
+        if (model.Adapter is not null)
+        {
+            optimizer.TakeMasters(PeftAdapter.ReadLeaves(model, folder));
+            return;
+        }
+
         using var exact = HuggingFaceModel.Load(folder, ScalarType.Float32, CPU);
-        optimizer.TakeMasters(OptimizedParameter.Of(exact));
+        optimizer.TakeMasters(OptimizedParameter.Of(exact).Select(parameter => parameter.Value));
     }
 }

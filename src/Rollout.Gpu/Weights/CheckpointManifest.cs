@@ -93,7 +93,8 @@ internal sealed record CheckpointManifest(int Step, IReadOnlyDictionary<string, 
     }
 
     private static bool IsOfModel(string name) =>
-        name is "config.json" or "tokenizer.json" || name.StartsWith("model", StringComparison.Ordinal);
+        name is "config.json" or "tokenizer.json" || name.StartsWith("model", StringComparison.Ordinal)
+        || name.StartsWith("adapter", StringComparison.Ordinal);
 }
 
 /// <summary>What a file must be to be the one that was saved.</summary>

@@ -55,7 +55,8 @@ internal static class ClusterMembers
 
     /// <summary>
     /// Waits until the cluster has a decoder, and compares its model with this process's. A trainer, or a client that samples
-    /// with a trainer's weights, needs the same shape and tokenizer; any other client needs the same weights too.
+    /// with a trainer's weights, needs the same shape and tokenizer. Any other client needs the same weights too, and so does
+    /// the trainer of an adapter, which sends nothing else.
     /// </summary>
     /// <param name="topology">The cluster.</param>
     /// <param name="settings">Names this process's model.</param>
@@ -68,7 +69,7 @@ internal static class ClusterMembers
         var report = await topology.WaitForDecodersAsync(context.Stop.Token);
         var folder = settings.Model.Path;
         var areTrained = topology.HasTrainer || report.Policy is not { Run: 0 };
-        var own = areTrained ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
+        var own = areTrained && !(topology.HasTrainer && settings.TrainsAdapter) ? ModelFingerprint.OfFolder(folder) : ModelFingerprint.Of(settings);
         if (report.Fingerprint is { Length: > 0 } theirs && own.DifferenceFrom(theirs) is { } difference)
             throw new ConfigurationException($"'{folder}' is not the model of the cluster's decoders: they have {difference}");
         if (topology.HasTrainer)

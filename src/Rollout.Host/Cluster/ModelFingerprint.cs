@@ -17,13 +17,15 @@ namespace Rollout.Host.Cluster;
 /// <param name="Weights">The type and a hash of some bytes of every tensor and of the adapter; "any" matches all weights.</param>
 public sealed record ModelFingerprint(string Shape, string Tokenizer, string Weights)
 {
+    private static readonly JsonSerializerOptions WithFields = new() { IncludeFields = true };
+
     /// <summary>The fingerprint of the configured model.</summary>
     /// <exception cref="CheckpointException">The model can't be loaded.</exception>
     public static ModelFingerprint Of(RolloutSettings settings) => OfFolder(settings.Model.Path) with
     {
         Weights = $"{settings.Dtype}-"
             + (settings.Model.Weights == WeightSource.Random ? $"random-{settings.Seed}" : Short(WeightFingerprint.Of(settings.Model.Path)))
-            + (settings.Model.Adapter.Length == 0 ? "" : $"-{Short(PeftAdapter.Fingerprint(settings.Model.Adapter))}"),
+            + AdapterOf(settings),
     };
 
     /// <summary>
@@ -38,7 +40,8 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
             .Select(name => Path.Combine(folder, name))
             .Where(File.Exists)
             .Select(path => Short(SHA256.HashData(File.ReadAllBytes(path))));
-        return string.Join('/', [$"{OfFolder(folder) with { Weights = weights }}", .. chat]);
+        return string.Join(
+            '/', [$"{OfFolder(folder) with { Weights = weights + AdapterOf(settings) }}", .. chat]);
     }
 
     /// <summary>The fingerprint of a folder's shape and tokenizer, which matches all weights.</summary>
@@ -67,6 +70,13 @@ public sealed record ModelFingerprint(string Shape, string Tokenizer, string Wei
     }
 
     public override string ToString() => $"{Shape}/{Tokenizer}/{Weights}";
+
+    /// <summary>The hash of the adapter's files, or of what a new one is made of; "" without one.</summary>
+    private static string AdapterOf(RolloutSettings settings) =>
+        settings.Model.Adapter.Length > 0 ? $"-{Short(PeftAdapter.Fingerprint(settings.Model.Adapter))}"
+        : settings.Lora.IsOn
+            ? $"-{Short(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes((settings.Lora, settings.Seed), WithFields)))}"
+        : "";
 
     private static string Short(byte[] hash) => Convert.ToHexStringLower(hash.AsSpan(0, 8));
 }

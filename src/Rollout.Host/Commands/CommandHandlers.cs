@@ -14,6 +14,8 @@ public sealed record CommandHandlers
 
     public CommandHandler<SftOptions>? Sft { get; init; }
 
+    public CommandHandler<ExportOptions>? Export { get; init; }
+
     public CommandHandler<GenerateOptions>? Generate { get; init; }
 
     public CommandHandler<ServeOptions>? Serve { get; init; }

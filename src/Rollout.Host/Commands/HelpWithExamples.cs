@@ -29,6 +29,7 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
             """,
         ["pretrain"] = "rollout pretrain --config config/arithmetic.conf --out models/new",
         ["sft"] = "rollout sft --config sft.conf --set sft.learning-rate=1e-5 --out runs/sft",
+        ["export"] = "rollout export --model Qwen3-0.6B --adapter runs/lora/checkpoints/step-100 --out merged",
         ["generate"] = """
             rollout generate --model Qwen3-0.6B --prompts in.jsonl --out out.jsonl --samples 8 --stop $'\n\n'
               echo '{"prompt":"12+34="}' | rollout generate --model models/arithmetic --prompts - --out -

@@ -3,7 +3,7 @@ using Rollout.Host.Invocation;
 
 namespace Rollout.Host.Commands;
 
-/// <summary>Creates the commands that are described by a configuration file: train, pretrain, sft and host.</summary>
+/// <summary>Creates the commands of jobs: train, pretrain, sft and host, which a configuration file describes, and export.</summary>
 internal static class JobCommands
 {
     public static Command Train(CommandHandler<TrainOptions> handler, CommandContext context)
@@ -54,6 +54,19 @@ internal static class JobCommands
         command.SetAction((parsed, _) => handler(
             new SftOptions(
                 parsed.GetValue(config), parsed.GetValue(set)!, parsed.GetValue(output), parsed.GetValue(resume)),
+            context));
+        return command;
+    }
+
+    public static Command Export(CommandHandler<ExportOptions> handler, CommandContext context)
+    {
+        var model = OptionKinds.RequiredPath("--model", "DIR", "The model that the adapter was trained on.");
+        var adapter = OptionKinds.RequiredPath("--adapter", "DIR", "A LoRA adapter: of PEFT, or a checkpoint of a run.");
+        var output = OptionKinds.RequiredPath("--out", "DIR", "The folder of the merged model.");
+        var command = new Command("export", "Merge a LoRA adapter into its model.") { model, adapter, output };
+        command.SetAction((parsed, _) => handler(
+            new ExportOptions(
+                parsed.GetRequiredValue(model), parsed.GetRequiredValue(adapter), parsed.GetRequiredValue(output)),
             context));
         return command;
     }

@@ -46,6 +46,8 @@ public static class RolloutCommandLine
             root.Subcommands.Add(JobCommands.Pretrain(handlers.Pretrain, context));
         if (handlers.Sft is not null)
             root.Subcommands.Add(JobCommands.Sft(handlers.Sft, context));
+        if (handlers.Export is not null)
+            root.Subcommands.Add(JobCommands.Export(handlers.Export, context));
         if (handlers.Generate is not null)
             root.Subcommands.Add(GenerateCommand.Create(handlers.Generate, context));
         if (handlers.Serve is not null)

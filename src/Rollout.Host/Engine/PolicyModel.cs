@@ -64,7 +64,8 @@ public static class PolicyModel
         settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads;
 
     /// <summary>
-    /// Creates the configured initial policy: a checkpoint, or random weights of the run's seed, with its adapter.
+    /// Creates the configured initial policy: a checkpoint, or random weights of the run's seed, with its adapter, or with
+    /// a new one that changes nothing yet.
     /// </summary>
     /// <exception cref="CheckpointException">A folder holds no model or adapter that can be loaded.</exception>
     /// <exception cref="DeviceFaultException">The device has too little memory for the weights.</exception>
@@ -74,7 +75,12 @@ public static class PolicyModel
         try
         {
             if (settings.Model.Adapter.Length > 0)
-                PeftAdapter.Apply(model, settings.Model.Adapter);
+            {
+                HuggingFaceModel.Verify(settings.Model.Adapter);
+                PeftAdapter.Apply(model, settings.Model.Adapter, settings.Seed);
+            }
+            else if (settings.Lora.IsOn)
+                PeftAdapter.Create(model, settings.Lora, settings.Model.Path, settings.Seed);
             return model;
         }
         catch
@@ -83,6 +89,12 @@ public static class PolicyModel
             throw;
         }
     }
+
+    /// <summary>Loads the policy of a run's checkpoint: the weights, or the adapter of the configured model.</summary>
+    /// <exception cref="CheckpointException">The folder holds no model or adapter that can be loaded.</exception>
+    public static CausalLm LoadTrained(string checkpoint, RolloutSettings settings) => settings.TrainsAdapter
+        ? LoadInitial(settings with { Model = settings.Model with { Adapter = checkpoint } })
+        : Load(checkpoint, settings);
 
     private static CausalLm LoadBase(RolloutSettings settings)
     {

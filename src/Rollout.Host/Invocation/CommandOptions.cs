@@ -19,6 +19,12 @@ public sealed record TrainOptions(
 /// <param name="Out">The folder of the new model.</param>
 public sealed record PretrainOptions(string Config, IReadOnlyList<string> Set, string? Out);
 
+/// <summary>The options of `rollout export`.</summary>
+/// <param name="Model">The folder of the base.</param>
+/// <param name="Adapter">The folder of the adapter.</param>
+/// <param name="Out">The folder of the merged model.</param>
+public sealed record ExportOptions(string Model, string Adapter, string Out);
+
 /// <summary>The options of `rollout sft`.</summary>
 /// <param name="Config">The file with the model and the data; null takes that of the resumed run.</param>
 /// <param name="Set">"key=value" texts in their order.</param>

@@ -28,7 +28,7 @@ internal sealed record DiskNeed(long BytesEach, long Checkpoints, long Free)
     internal static long MostMore(TrainingJob job, int keepLast, int from, int there)
     {
         var steps = Math.Max(0, job.Train.Steps - from);
-        var evaluations = job.KeepBest && job.EvalSets.Count > 0 ? Multiples(job.Eval.Every) : 0;
+        var evaluations = job.KeepBest ? Multiples(job.Eval.Every) : 0;
         var written = Math.Min(steps, Multiples(job.CheckpointEvery) + evaluations + 1L);
         // One more is on the disk before an older one is removed.
         return keepLast == 0 ? written : Math.Min(written, Math.Max(1, keepLast + (job.KeepBest ? 2L : 1L) - there));

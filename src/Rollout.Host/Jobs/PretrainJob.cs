@@ -25,6 +25,8 @@ public static class PretrainJob
         if (settings.Model.Path.Length == 0)
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model's config.json and tokenizer");
         settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
+        if (settings.Lora.IsOn)
+            throw tree.Rollout.Section("lora").Invalid("r", "0, as a new model's own weights are trained");
         var output = options.Out ?? throw new CommandLineException("pretrain takes --out DIR, the folder of the new model.");
         if (Path.Exists(output))
             throw new OutputException($"'{output}' already exists: the new model needs a new folder.");

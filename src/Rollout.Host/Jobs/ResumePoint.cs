@@ -1,4 +1,5 @@
 using Rollout.Actors.Settings;
+using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Training;
@@ -54,7 +55,11 @@ public sealed record ResumePoint
                 + " that was not interrupted";
     }
 
-    public CausalLm LoadModel(RolloutSettings settings) => PolicyModel.Load(Checkpoint, settings);
+    public CausalLm LoadModel(RolloutSettings settings) => PolicyModel.LoadTrained(Checkpoint, settings);
+
+    /// <summary>The key by which a new run starts from the checkpoint.</summary>
+    private string StartKey =>
+        File.Exists(Path.Combine(Checkpoint, PeftAdapter.WeightsName)) ? "model.adapter" : "model.path";
 
     private string AdviceFor(IReadOnlyDictionary<string, string> fingerprint)
     {
@@ -63,7 +68,7 @@ public sealed record ResumePoint
             CheckpointStore.IsWhole(folder)
             && DifferencesOf(CheckpointStore.ReadVerified(folder), fingerprint).Refused.Count == 0);
         return fitting is null
-            ? $"Set them back, or start a new run from its weights with model.path = '{Checkpoint}'."
+            ? $"Set them back, or start a new run from its weights with {StartKey} = '{Checkpoint}'."
             : $"The newest checkpoint with these settings is '{fitting}': remove the newer ones to continue from it.";
     }
 

@@ -5,8 +5,8 @@ using Rollout.Host.Cluster;
 namespace Rollout.Host.Jobs;
 
 /// <summary>
-/// The model that a run starts from. Where its folder is gone, a resumed run that needs no reference policy takes the copy in
-/// its checkpoint: the weights are there anyway.
+/// The model that a run starts from. Where its folder is gone, a resumed run that needs no reference policy and trains no
+/// adapter takes the copy in its checkpoint: the weights are there anyway.
 /// </summary>
 /// <param name="Settings">The settings with the folder of the model's configuration and tokenizer.</param>
 /// <param name="Companions">The folder whose tokenizer files later checkpoints get.</param>
@@ -24,8 +24,12 @@ internal sealed record RunModel(RolloutSettings Settings, string Companions, str
         var path = settings.Model.Path;
         if (Directory.Exists(path))
             return new RunModel(settings, path, ModelFingerprint.ForRun(settings), Notice: null);
-        if (resumed?.Progress.Fingerprint?.GetValueOrDefault(RunFingerprint.Model) is not { } fingerprint || needsReference)
+        if (resumed?.Progress.Fingerprint?.GetValueOrDefault(RunFingerprint.Model) is not { } fingerprint
+            || needsReference || settings.TrainsAdapter)
+        {
             throw tree.Rollout.Section("model").Invalid("path", "the folder of a model");
+        }
+
         // The checkpoint may be removed when there are newer ones.
         var copy = Directory.CreateDirectory(Path.Combine(resumed.Folder.Path, "model")).FullName;
         HuggingFaceModel.CopyCompanions(resumed.Checkpoint, copy);

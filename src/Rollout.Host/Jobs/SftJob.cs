@@ -30,7 +30,7 @@ public static class SftJob
         var settings = RolloutSettings.From(tree);
         var initial = RunModel.Find(tree, settings, resumed, needsReference: false);
         settings = initial.Settings;
-        settings.Model.RequireNoAdapter(tree.Rollout.Section("model"));
+        settings.RequireLearnable(tree.Rollout);
         var fingerprint = RunFingerprint.OfSft(
             tree, initial.Fingerprint, PolicyModel.IsCuda(settings) ? null : PolicyModel.Threads(settings));
         foreach (var notice in new[] { place.Notice, initial.Notice, resumed?.RequireSameRun(fingerprint) }.OfType<string>())
@@ -65,7 +65,9 @@ public static class SftJob
         var end = new SftRun(trainer, examples, settings, initial.Companions, run, context.Output.WriteLine)
             .Train(start, context.Stop.Token);
         context.Output.WriteLine(
-            end.Step == 0 ? "nothing was saved: no step was finished" : $"model: {EndLine.Shown(run.Checkpoint(end.Step))}");
+            end.Step == 0
+                ? "nothing was saved: no step was finished"
+                : $"{(settings.TrainsAdapter ? "adapter" : "model")}: {EndLine.Shown(run.Checkpoint(end.Step))}");
         if (EndLine.Of(end, steps, reached: null, run, "sft") is { } why)
             context.Output.WriteLine(why);
         return Task.FromResult(end.Step < steps ? context.Stop.ExitCode : ExitCodes.Ok);

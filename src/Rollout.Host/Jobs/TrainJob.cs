@@ -95,6 +95,8 @@ public static class TrainJob
             KeepBest = settings.Output.KeepBest,
             CheckpointFolder = place.Checkpoint,
         };
+        if (job is { KeepBest: true, EvalSets.Count: 0 })
+            throw tree.Rollout.Section("output").Invalid("keep-best", "off, as neither data nor eval.sets holds prompts out");
         var maxModelLength = PolicyModel.MaxModelLength(settings, weights.Model.Config);
         var pool = decodes ? new KvPool(tree, settings, weights.Model.Config) : null;
         RequireFittingGroups(job, dataset, pool, maxModelLength, tree, context.Stop.Token);
@@ -125,7 +127,8 @@ public static class TrainJob
             rewards,
             server is null ? null : new WeightPublisher(server, weights));
         var start = (resumed?.Progress ?? new TrainingProgress(0, 0, settings.Seed)) with { Fingerprint = fingerprint };
-        var notices = new[] { $"job {EndLine.Shown(config)}, output {EndLine.Shown(run.Path)}", initial.Notice, changed }
+        var adapter = settings.TrainsAdapter ? AdapterLine.Of(weights.Model) : null;
+        var notices = new[] { $"job {EndLine.Shown(config)}, output {EndLine.Shown(run.Path)}", adapter, initial.Notice, changed }
             .OfType<string>().Append($"{DiskNeed.Of(run, job, settings, start, weights.Model)}");
         var (end, error) = await FollowAsync(trainer, run, settings, start, notices, context);
         if ((topology.WhyEnded() ?? error) is { } why)
@@ -215,7 +218,7 @@ public static class TrainJob
         var grpo = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed);
         if (resumed is null)
             return new PolicyTrainer(weights, grpo, companions, memory: memory);
-        CausalLm? reference = grpo.Loss.NeedsReference ? PolicyModel.LoadInitial(settings) : null;
+        CausalLm? reference = grpo.Loss.NeedsReference && !settings.TrainsAdapter ? PolicyModel.LoadInitial(settings) : null;
         return PolicyTrainer.Resume(resumed.Checkpoint, weights, grpo, companions, reference, memory: memory);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -47,10 +48,13 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
     private async Task AnswerErrorsAsync(HttpContext http, RequestDelegate next)
     {
         var started = Stopwatch.GetTimestamp();
+        var hungUp = false;
         try
         {
             if (http.Request.Path != Health && !keys.Allow(http.Request))
                 throw new ApiException(401, "The request has no valid API key: send Authorization: Bearer KEY.") { Code = "invalid_api_key" };
+            if (keys.AreNone && !IsThisMachine(http.Request.Host.Host))
+                throw new ApiException(421, "The server has no API keys, and answers requests to this machine's own names alone.");
             await next(http);
             if (http.Response is { HasStarted: false, StatusCode: 404 })
                 throw new ApiException(404, "There is nothing at this path.");
@@ -59,7 +63,7 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
-            http.Response.StatusCode = HungUp;
+            hungUp = true;
         }
         catch (Exception thrown)
         {
@@ -71,8 +75,15 @@ internal sealed class ApiRoutes(ServeEngine engine, ServeSettings settings, ApiK
         }
         // Paths without an endpoint are the clients' own texts.
         var path = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "none";
-        _metrics.AddRequest(path, http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
+        _metrics.AddRequest(path, hungUp ? HungUp : http.Response.StatusCode, Stopwatch.GetElapsedTime(started));
     }
+
+    /// <summary>
+    /// Whether a request names this machine. A web page whose name was made to lead here names its own, and may not read
+    /// answers.
+    /// </summary>
+    private static bool IsThisMachine(string host) =>
+        host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
     private ApiException AnswerTo(Exception thrown)
     {

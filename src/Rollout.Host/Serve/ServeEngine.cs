@@ -58,7 +58,7 @@ internal sealed class ServeEngine : IAsyncDisposable
                 longest,
                 policy is null ? new PolicySource.Loaded() : new PolicySource.Shared(),
                 files.Tokenizer);
-            await topology.WaitForDecodersAsync(context.Stop.Token);
+            await RequireDecoderAsync(topology, context.Stop.Token);
             return new ServeEngine(topology, ModelOf(settings, files, longest), cluster: null, weights) { Policy = policy };
         }
         catch
@@ -116,6 +116,15 @@ internal sealed class ServeEngine : IAsyncDisposable
     {
         await _topology.DisposeAsync();
         _weights?.Dispose();
+    }
+
+    /// <summary>Waits for the decoder, as long as it may still come.</summary>
+    private static async Task RequireDecoderAsync(RolloutTopology topology, CancellationToken stop)
+    {
+        var ready = topology.WaitForDecodersAsync(stop);
+        if (await Task.WhenAny(ready, topology.RunUntilAsync(stop)) != ready && topology.WhyEnded() is { } why)
+            throw new MembershipException(why);
+        await ready;
     }
 
     private static ServedModel ModelOf(RolloutSettings settings, ModelFiles files, int longest)

@@ -112,6 +112,7 @@ internal sealed record PlotPanel(string Title, string Unit)
         plot.YLabel(Unit, size: 15);
         plot.Axes.Bottom.TickLabelStyle.FontSize = 14;
         plot.Axes.Left.TickLabelStyle.FontSize = 14;
+        plot.Axes.Right.MinimumSize = 35; // half of the last step's label
         plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
         if (Logarithmic)
             plot.Axes.Left.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true, LabelFormatter = power => $"1e{power:0}" };

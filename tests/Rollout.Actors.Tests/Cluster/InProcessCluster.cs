@@ -36,6 +36,9 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
 
     private readonly List<RolloutTopology> _members = [];
 
+    /// <summary>The name of the members that are started next.</summary>
+    public string Name { get; set; } = "";
+
     /// <summary>Of the members that are started next; null without TLS.</summary>
     public TlsSettings? Tls { get; set; }
 
@@ -65,6 +68,7 @@ internal sealed class InProcessCluster(string akka = "") : IAsyncDisposable
         Scheduler = Scheduler,
         Cluster = TestSettings.Rollout.Cluster with
         {
+            Name = Name,
             Roles = roles,
             SeedNodes = [.. _members.Take(1).Select(first => first.Address)],
             JoinTimeout = JoinTimeout,

@@ -97,6 +97,26 @@ public sealed class JoinTests : IAsyncLifetime
         "rollout.cluster.hostname = \"192.0.2.1\": expected an address of this machine");
 
     [Fact]
+    public async Task A_cluster_of_another_name_is_named_and_left_alone()
+    {
+        await using var theirs = new InProcessCluster { Name = "theirs" };
+        var scheduler = await theirs.StartAsync(ClusterRoles.Scheduler);
+        theirs.Name = "mine";
+
+        var refused = await Assert.ThrowsAsync<ConfigurationException>(() => theirs.StartAsync(ClusterRoles.Decoder));
+
+        Assert.StartsWith(
+            $"{scheduler.Address} is of the cluster 'theirs', and rollout.cluster.name is 'mine': ", refused.Message,
+            StringComparison.Ordinal);
+        Assert.Null(scheduler.WhyEnded());
+        // Who has no name of its own joins, and says where it is.
+        theirs.Name = "";
+        var tape = new LineTape();
+        await theirs.StartAsync(tape.Say, ClusterRoles.Decoder);
+        await tape.WaitForAsync("is up; cluster 'theirs', ");
+    }
+
+    [Fact]
     public async Task A_second_trainer_is_sent_away()
     {
         var trainer = await _cluster.StartAsync(ClusterRoles.Trainer);

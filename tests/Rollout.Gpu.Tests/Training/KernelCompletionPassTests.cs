@@ -193,6 +193,27 @@ public sealed class KernelCompletionPassTests : IDisposable
         Assert.InRange(Distance(right, left), 0, 1e-6);
     }
 
+    [Theory]
+    [InlineData(Recomputation.AttentionAndGate)]
+    [InlineData(Recomputation.Layers)]
+    public void A_trainer_that_saves_memory_learns_the_same(Recomputation recompute)
+    {
+        float[] Trained(GrpoOptions options)
+        {
+            using var onHost = TinyPolicy.Create(seed: 41);
+            using var onGpu = CudaPolicy.Copy(onHost.Model, ScalarType.Float32);
+            using var trainer = new PolicyTrainer(onGpu, options);
+            for (var step = 0; step < 3; step++)
+                trainer.Train(TinyModel.Batch(step, groups: 6));
+            return TinyModel.Values(onGpu.Model);
+        }
+
+        var options = TinyModel.Options with { AdamEpsilon = 1e-3 };
+        var (plain, saving) = (Trained(options), Trained(options with { Recompute = recompute, Offload = true }));
+
+        Assert.InRange(Distance(saving, plain), 0, 1e-5);
+    }
+
     public void Dispose() => _scope?.Dispose();
 
     private static string Name(ModelConfig model) => model == TinyModels.LlamaWithBiases ? "biases" : model.ModelType;

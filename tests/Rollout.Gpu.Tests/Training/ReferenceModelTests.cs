@@ -17,7 +17,7 @@ public sealed class ReferenceModelTests
             {
                 Reference = new ReferenceOptions(SyncEvery: 2, MixupAlpha: 0.5, offload),
             });
-            return [.. Enumerable.Range(0, 5).Select(seed => trainer.Train(TinyModel.Batch(seed)) with { Seconds = 0, SamplerRatios = [] })];
+            return [.. Enumerable.Range(0, 5).Select(seed => trainer.Train(TinyModel.Batch(seed)) with { Seconds = 0, SamplerRatios = [], Advantages = [] })];
         }
 
         var stays = Trained(offload: false);

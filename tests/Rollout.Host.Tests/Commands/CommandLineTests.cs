@@ -228,7 +228,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(0, await Run(example.Split(' ')));
     }
 
-    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "generate", "serve", "bench", "host", "init", "config", "doctor"];
+    public static TheoryData<string> CommandNames => ["train", "pretrain", "sft", "export", "generate", "serve", "bench", "host", "init", "config", "doctor"];
 
     [Fact]
     public async Task The_help_of_generate_names_the_defaults_that_the_configuration_has()
@@ -273,7 +273,7 @@ public sealed class CommandLineTests : IDisposable
 
     private Task<int> Run(params string[] arguments) => RolloutProgram.RunAsync(
         arguments,
-        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Generate = Note, Bench = Note, Host = Note, Serve = Note, Init = Note, Config = Note, Doctor = Note },
+        new CommandHandlers { Train = Note, Pretrain = Note, Sft = Note, Export = Note, Generate = Note, Bench = Note, Host = Note, Serve = Note, Init = Note, Config = Note, Doctor = Note },
         Consoles.NoLive(_output),
         _error);
 

@@ -286,8 +286,6 @@ public sealed class GenerateJobTests : IDisposable
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--top-p is '2'", new[] { "--top-p", "2" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "no-adapter/adapter_config.json is not there",
         new[] { "--adapter", "no-adapter", "--max-tokens", "2" })]
-    [InlineData("""{"id":"a","prompt_ids":[3]}""", "rollout.model.adapter = ",
-        new[] { "--adapter", "no-adapter", "--device", "cuda", "--dtype", "bfloat16" })]
     [InlineData("""{"id":"a","prompt_ids":[3]}""", "--dtype: rollout.dtype = \"bfloat16\": expected float32", new[] { "--dtype", "bfloat16" })]
     public async Task Bad_input_is_one_sentence_exit_code_2_and_no_file(string prompts, string sentence, string[] options)
     {
@@ -342,6 +340,33 @@ public sealed class GenerateJobTests : IDisposable
             golden.AssertEqual(
                 Tokens(line), [.. line.GetProperty("logprobs").EnumerateArray().Select(one => one.GetSingle())]);
         }
+    }
+
+    [SharedTheory]
+    [InlineData("lora-stories260K", "stories260K")]
+    [InlineData("lora-tiny-qwen3", "lora-base-qwen3")]
+    public async Task Greedy_completions_of_an_exported_model_are_those_of_peft(string fixture, string model)
+    {
+        var cases = GoldenCase.Read(fixture);
+        Write(string.Join('\n', cases.Select((golden, i) =>
+            JsonSerializer.Serialize(new { id = i, prompt_ids = golden.Prompt, max_tokens = golden.Greedy.Length }))));
+        string[] export =
+        [
+            "export", "--model", TestFiles.Shared($"fixtures/{model}")!, "--adapter", TestFiles.Shared($"fixtures/{fixture}")!,
+            "--out", _folder.At("merged"),
+        ];
+        var (code, output, error) = await RolloutRun.RunAsync(export);
+        Assert.Equal((0, $"model: {_folder.At("merged")}", ""), (code, output.TrimEnd(), error));
+
+        var lines = Lines(await Generate(_folder.At("merged"), "--temperature", "0", "--ignore-eos"));
+
+        foreach (var (golden, line) in cases.Zip(lines))
+        {
+            golden.AssertEqual(
+                Tokens(line), [.. line.GetProperty("logprobs").EnumerateArray().Select(one => one.GetSingle())]);
+        }
+
+        Assert.Equal(ExitCodes.BadInput, (await RolloutRun.RunAsync(export)).Code);
     }
 
     public void Dispose()

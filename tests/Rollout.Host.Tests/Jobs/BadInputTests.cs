@@ -31,6 +31,9 @@ public sealed class BadInputTests : IDisposable
     [InlineData("rollout.model.path = \"/nowhere/at/all\"", "job.conf:2:", "/nowhere/at/all")]
     [InlineData("rollout.blocks.memory = 4000GiB", "job.conf:2:", "rollout.blocks.memory = \"4000GiB\": expected a pool")]
     [InlineData("rollout.threads = 100000", "job.conf:2:", "rollout.threads = 100000: expected a whole number")]
+    [InlineData(
+        "rollout { output.keep-best = on, data.arithmetic.held-out = 0 }", "job.conf:2:",
+        "expected off, as neither data nor eval.sets holds prompts out")]
     [InlineData("rollout.cluster.roles = [decoder]", "job.conf:2:", "all three")]
     [InlineData("rollout.cluster.hostname = no.such.host.invalid", "", "no.such.host.invalid")]
     [InlineData("akka.loglevel = LOUD", "job.conf:2:", "akka.loglevel = \"LOUD\": expected one of OFF, ERROR")]

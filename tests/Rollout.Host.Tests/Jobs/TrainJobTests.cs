@@ -66,9 +66,25 @@ public sealed class TrainJobTests : IDisposable
         var expected = MetricsFile.Read(whole).Select(Learnt).ToArray();
         Assert.Equal(expected, MetricsFile.Read(parted).Select(Learnt));
         Assert.Equal(Tokens(whole, step: 4), Tokens(parted, step: 4));
+    }
 
-        static (int, double, double, double, double?) Learnt(StepMetrics step) =>
-            (step.Step, step[Metrics.Reward], step[Metrics.Loss], step[Metrics.Tokens], step.Find(Metrics.HeldOutAccuracy));
+    [Fact]
+    public async Task A_run_that_trains_an_adapter_is_resumed_and_starts_another()
+    {
+        string[] settings =
+            ["lora.r=2", "train.beta=0.05", "train.lr-schedule=constant", "threads=1", "eval.every=1"];
+        var whole = await TrainAsync("whole", [.. settings, "train.steps=3"]);
+        var parted = await TrainAsync("parted", [.. settings, "train.steps=1"]);
+
+        var (code, _, error) = await RolloutRun.RunAsync("train", "--resume", parted.Path, "--set", "train.steps=3");
+
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal(Tokens(whole, step: 3), Tokens(parted, step: 3));
+        Assert.Equal(MetricsFile.Read(whole).Select(Learnt), MetricsFile.Read(parted).Select(Learnt));
+        Assert.True(File.Exists(Path.Combine(whole.Checkpoint(3), "adapter_model.safetensors")));
+        Assert.False(File.Exists(Path.Combine(whole.Checkpoint(3), "model.safetensors")));
+        Assert.All(MetricsFile.Read(whole).Skip(1), step => Assert.InRange(step[Metrics.LogprobDifferenceMax], 0, 1e-4));
+        await TrainAsync("other", $"model.adapter={whole.Checkpoint(3)}", "train.steps=1");
     }
 
     [Fact]
@@ -96,6 +112,10 @@ public sealed class TrainJobTests : IDisposable
         Assert.Contains("  in all\n", output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
         Assert.False(Directory.Exists(_folder.At("dry")));
     }
+
+    private static (int, double?, double?, double?, double?) Learnt(StepMetrics step) => (
+        step.Step, step.Find(Metrics.Reward), step.Find(Metrics.Loss), step.Find(Metrics.Tokens),
+        step.Find(Metrics.HeldOutAccuracy));
 
     private async Task<RunFolder> TrainAsync(string name, params string[] settings)
     {

@@ -37,6 +37,20 @@ public sealed partial class MetricsTests : IDisposable
         Assert.Equal(3, Value("rollout_request_duration_seconds_bucket{le=\"+Inf\"}"));
     }
 
+    [Theory]
+    [InlineData("localhost", 200)]
+    [InlineData("127.0.0.1:80", 200)]
+    [InlineData("[::1]:80", 200)]
+    [InlineData("rebound.example", 421)]
+    public async Task Without_keys_only_requests_to_this_machines_names_are_answered(string host, int status)
+    {
+        await using var server = await TestServer.StartAsync(ChatModel.Write(_folder));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+        request.Headers.Host = host;
+        using var answer = await server.Client.SendAsync(request);
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     [GeneratedRegex("""^(?<key>(?<name>[a-z_]+)(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})?) (?<value>[0-9.eE+-]+)$""")]

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Rollout.Gpu.Models;
 using Rollout.Gpu.Weights;
@@ -114,6 +116,23 @@ public sealed class WeightsTests : IAsyncLifetime
         await _server.UntilAsync("rollout_samples 0", "rollout_groups 0", "status=\"499\"} 1");
         await PolicyAsync("/v1/resume", new { });
         Assert.Equal(HttpStatusCode.OK, (await _server.PostAsync(Path, Body(samples: 4, max: 2))).Status);
+    }
+
+    [Fact]
+    public async Task A_stream_that_its_client_cuts_off_is_counted_and_frees_everything()
+    {
+        var body = JsonSerializer.Serialize(
+            new { model = "tiny", prompt = "a", n = 4, max_tokens = 400, stream = true, ignore_eos = true });
+        using (var client = new TcpClient())
+        {
+            await client.ConnectAsync(_server.Address.Host, _server.Address.Port);
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                $"POST {Path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+            Assert.Equal('H', client.GetStream().ReadByte());
+        }
+
+        await _server.UntilAsync("rollout_samples 0", "rollout_groups 0", "path=\"/v1/completions\",status=");
+        Assert.Equal("", _server.Error.ToString());
     }
 
     [Fact]

@@ -70,12 +70,13 @@ internal sealed class TestServer : IAsyncDisposable
         return [.. lines.Select(line => line["data: ".Length..])];
     }
 
-    /// <summary>Returns when its metrics have all of these texts.</summary>
+    /// <summary>Returns when its metrics have all of these texts; fails after minutes without.</summary>
     public async Task UntilAsync(params string[] texts)
     {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         string metrics;
         do
-            metrics = await Client.GetStringAsync("/metrics");
+            metrics = await Client.GetStringAsync("/metrics", patience.Token);
         while (!texts.All(text => metrics.Contains(text, StringComparison.Ordinal)));
     }
 

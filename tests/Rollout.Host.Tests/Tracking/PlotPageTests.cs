@@ -29,6 +29,18 @@ public sealed class PlotPageTests
     }
 
     [Fact]
+    public void No_label_is_cut_at_the_right_edge_of_its_panel()
+    {
+        using var picture = Drawn(Enumerable.Range(1, 3000).Select(step => Reports.Step(step)));
+
+        for (var panel = 0; panel < 9; panel++)
+        {
+            var (left, top) = (panel % 3 * 533, panel / 3 * 400);
+            Assert.True(Count(picture, left + 529, top, 3, 400, pixel => pixel.Red < 200) == 0, $"panel {panel}");
+        }
+    }
+
+    [Fact]
     public void No_step_one_step_and_a_thousand_steps_can_be_drawn()
     {
         Drawn([]).Dispose();

@@ -39,7 +39,7 @@ internal sealed class HostWeights : IDisposable
             : new HostMemory(_segments[tensor][offset / segmentBytes] + (nint)(offset % segmentBytes), count).Memory;
     }
 
-    /// <summary>Copies the weights of a model of this layout, from whatever device they are on.</summary>
+    /// <summary>Copies the learnt weights of a model of this layout, from whatever device they are on.</summary>
     public void CopyFrom(CausalLm model) => ForEach(model, (host, weight) => host.copy_(weight));
 
     /// <summary>Copies the weights into a model of this layout, converted to its type.</summary>
@@ -57,12 +57,9 @@ internal sealed class HostWeights : IDisposable
     private void ForEach(CausalLm model, Action<Tensor, Tensor> copy)
     {
         using var noGrad = no_grad();
-        foreach (var (host, weight) in _tensors.Zip(model.CheckpointTensors()))
-        {
-            using var view = weight.View();
-            using var flat = view.view(-1);
-            copy(host, flat);
-        }
+        using var scope = NewDisposeScope();
+        foreach (var (host, (_, weight)) in _tensors.Zip(model.LearntTensors()))
+            copy(host, weight.view(-1));
     }
 
     private static Tensor Allocate(TransferTensor tensor)

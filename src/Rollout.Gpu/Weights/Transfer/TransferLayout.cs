@@ -26,8 +26,13 @@ internal sealed class TransferLayout(IReadOnlyList<TransferTensor> tensors)
     /// <summary>All tensors together.</summary>
     public long ByteCount { get; } = tensors.Aggregate(0L, (sum, tensor) => checked(sum + tensor.ByteCount));
 
-    public static TransferLayout Of(CausalLm model) => new(
-        [.. model.CheckpointTensors().Select(tensor => new TransferTensor(tensor.Name, model.Dtype, tensor.Shape))]);
+    /// <summary>What a model's trainer sends: its adapter, or else all weights.</summary>
+    public static TransferLayout Of(CausalLm model)
+    {
+        using var scope = NewDisposeScope();
+        return new TransferLayout(
+            [.. model.LearntTensors().Select(tensor => new TransferTensor(tensor.Name, model.Dtype, tensor.Value.shape))]);
+    }
 
     /// <summary>True when memory of one serves the other: the same sizes and types in the same order.</summary>
     public bool FitsMemoryOf(TransferLayout other) =>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using FsCheck.Fluent;
+using Rollout.Gpu.Adapters;
 using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Tests.Support;
 using Rollout.Gpu.Weights.Transfer;
@@ -24,6 +25,44 @@ public sealed class WeightTransferTests
             await rig.TakeAsync(rig.Offer);
             rig.AssertTaken(TransferRig.One);
         }
+    }
+
+    [Fact]
+    public async Task Of_a_model_with_an_adapter_only_that_travels()
+    {
+        var lora = new LoraOptions { R = 2, LoraAlpha = 4, TargetModules = ["q_proj", "down_proj"] };
+        await using var rig = new TransferRig();
+        PeftAdapter.Create(rig.Trainer, lora, "base", seed: 1);
+        PeftAdapter.Create(rig.Device.Model, lora, "base", seed: 2);
+        using (no_grad())
+            rig.Trainer.Adapter!.Tensors[1].Value.add_(1);
+        using var receiver = new WeightReceiver(rig.Device.Model, options: TransferRig.Patient);
+        var offer = rig.Server.Publish(rig.Trainer, TransferRig.Two);
+
+        using (var staged = await new DeviceIntake(receiver, rig.Device)
+            .FetchAsync(offer, TestContext.Current.CancellationToken))
+        {
+            staged.Apply();
+        }
+
+        Assert.Equal(rig.Trainer.LearntParameterCount * sizeof(float), offer.Bytes);
+        Assert.InRange(offer.Bytes, 1, rig.Offer.Bytes / 4);
+        foreach (var (own, sent) in rig.Device.Model.Adapter!.Tensors.Zip(rig.Trainer.Adapter!.Tensors))
+            Assert.True(own.Value.equal(sent.Value).all().item<bool>(), own.Name);
+        Assert.Equal(TransferRig.Two.Version, rig.Device.Version);
+    }
+
+    [Fact]
+    public async Task A_host_without_the_trainers_adapter_refuses_it()
+    {
+        await using var rig = new TransferRig();
+        PeftAdapter.Create(
+            rig.Trainer, new LoraOptions { R = 2, LoraAlpha = 4, TargetModules = ["q_proj"] }, "base", seed: 1);
+        var offer = rig.Server.Publish(rig.Trainer, TransferRig.Two);
+
+        var failure = await Assert.ThrowsAsync<WeightTransferException>(() => rig.TakeAsync(offer));
+
+        Assert.Contains("lora_A", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]
