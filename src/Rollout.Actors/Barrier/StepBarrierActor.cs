@@ -9,12 +9,15 @@ namespace Rollout.Actors.Barrier;
 /// <summary>
 /// Brings the cluster's decoders from policy to policy, for the trainer. Open -(ParkAll)-> Parking -(all that share the
 /// trainer's memory parked or gone)-> AllParkedUntil -(UpdateAll)-> Updating -(all awaited ones updated or gone)-> Open.
-/// Every decoder that joined is told each policy; the update waits only for those that took the one before in time.
+/// Every decoder that joined is told each policy; the update waits only for those that took the one before in time. Deadlines
+/// count the time in which this process runs: while it is frozen, its own decoders are too, and others can't fetch from it.
 /// </summary>
 public sealed class StepBarrierActor : ReceiveActor, IWithTimers
 {
     /// <summary>How often the trainer hears who is waited for.</summary>
     private static readonly TimeSpan ReportEvery = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
     private readonly BarrierSettings _settings;
     private readonly HostId _self;
@@ -87,7 +90,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             EndParkingIfOver(phase, trainer);
         });
         Receive<Deadline>(
-            deadline => deadline.Policy == phase.Policy,
+            deadline => deadline.IsOver && deadline.Policy == phase.Policy,
             _ => Fail(phase, trainer, $"did not park for {phase.Policy} within {_settings.Timeout}"));
         Receive<ReportDue>(_ => Report(phase, trainer));
         ReceiveInEveryState(phase, () => EndParkingIfOver(phase, trainer));
@@ -110,7 +113,7 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             var phase = new BarrierProgress(update.Policy, _participants.AwaitedAfter(_policy));
             (_policy, _offer) = (update.Policy, update.Offer);
             StartPhase(phase);
-            Timers.StartSingleTimer(nameof(TransferDeadline), new TransferDeadline(_policy), TransferTime);
+            Await(new TransferDeadline(_policy, TransferTime));
             foreach (var participant in _participants.All)
                 TellPolicy(participant);
             Become(() => Updating(phase, DecoderStats.None, trainer));
@@ -136,19 +139,19 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             if (Enter(join) is { } participant && (join.Holds != _policy || phase.Awaits(join.Id)))
                 TellPolicy(participant);
         });
-        Receive<Deadline>(deadline => deadline.Policy == phase.Policy, _ =>
+        Receive<Deadline>(deadline => deadline.IsOver && deadline.Policy == phase.Policy, _ =>
         {
             if (phase.Missing.Any(id => _participants.Find(id) is { SharesWeights: true }))
                 Fail(phase, trainer, $"did not take the weights of {_policy} within {_settings.Timeout}");
         });
-        Receive<TransferDeadline>(deadline => deadline.Policy == _policy, _ =>
+        Receive<TransferDeadline>(deadline => deadline.IsOver && deadline.Policy == _policy, _ =>
         {
             _participants.MarkLate(_policy);
             LeaveLateBehind(phase);
             LeaveBehind(phase, _participants.TakeSilent(), "were silent");
             // Nobody has the weights yet, and some still fetch them: the run can only wait for those.
             if (!phase.IsOver)
-                Timers.StartSingleTimer(nameof(TransferDeadline), new TransferDeadline(_policy), TransferTime);
+                Await(new TransferDeadline(_policy, TransferTime));
             EndUpdatingIfOver(phase, stats, trainer);
         });
         Receive<ReportDue>(_ => Report(phase, trainer));
@@ -191,9 +194,11 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
             phase?.Leave(failed.Id);
             released();
         });
-        Receive<TransferDeadline>(deadline => deadline.Policy == _policy, _ => _participants.MarkLate(_policy));
+        Receive<TransferDeadline>(deadline => deadline.IsOver && deadline.Policy == _policy, _ => _participants.MarkLate(_policy));
+        Receive<Clock>(clock => !clock.IsOver, Await);
+        Receive<Clock>(_ => { });
+        Receive<ReportDue>(_ => { });
         Receive<IStepBarrierMessage>(_ => { });
-        Receive<IClock>(_ => { });
 
         void Remove(DecoderId id, int incarnation)
         {
@@ -218,8 +223,17 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
 
     private void StartPhase(BarrierProgress phase)
     {
-        Timers.StartSingleTimer(nameof(Deadline), new Deadline(phase.Policy), _settings.Timeout);
+        Await(new Deadline(phase.Policy, _settings.Timeout));
         Timers.StartPeriodicTimer(nameof(ReportDue), new ReportDue(), ReportEvery);
+    }
+
+    /// <summary>
+    /// Waits for a clock, a second at a time: a timer that is late, because the process was frozen, counts for one second.
+    /// </summary>
+    private void Await(Clock clock)
+    {
+        var step = clock.Left < Second ? clock.Left : Second;
+        Timers.StartSingleTimer(clock.GetType().Name, clock with { Left = clock.Left - step }, step);
     }
 
     private void EndPhase()
@@ -261,11 +275,15 @@ public sealed class StepBarrierActor : ReceiveActor, IWithTimers
         Array.ForEach(left, phase.Leave);
     }
 
-    private interface IClock;
+    /// <summary>A deadline, and how much of its time is left.</summary>
+    private abstract record Clock(Policy Policy, TimeSpan Left)
+    {
+        public bool IsOver => Left <= TimeSpan.Zero;
+    }
 
-    private sealed record Deadline(Policy Policy) : IClock;
+    private sealed record Deadline(Policy Policy, TimeSpan Left) : Clock(Policy, Left);
 
-    private sealed record TransferDeadline(Policy Policy) : IClock;
+    private sealed record TransferDeadline(Policy Policy, TimeSpan Left) : Clock(Policy, Left);
 
-    private sealed record ReportDue : IClock;
+    private sealed record ReportDue;
 }

@@ -78,7 +78,7 @@ internal sealed class CompletionRun(
         // Lines that go to the terminal are progress enough.
         using var bar = output.Part is null
             ? null
-            : new SampleBar(context.Live, missing.Sum(prompt => prompt.Group.Samples.Length));
+            : new SampleBar(context, missing.Sum(prompt => prompt.Group.Samples.Length), TimeProvider.System);
         var outcomes = topology.Client.GenerateAsync(
             missing.Select(prompt => prompt.Group),
             required: model?.Weights,

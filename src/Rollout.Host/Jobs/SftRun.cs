@@ -4,6 +4,7 @@ using Rollout.Gpu.Contracts;
 using Rollout.Gpu.Training;
 using Rollout.Host.Output;
 using Rollout.Host.Tracking;
+using Rollout.Host.View;
 
 namespace Rollout.Host.Jobs;
 
@@ -22,6 +23,9 @@ internal sealed class SftRun(
     private readonly SftSettings _sft = settings.Sft;
     private readonly int _steps = settings.Sft.StepsOver(examples.Count);
 
+    private readonly long _began = Stopwatch.GetTimestamp();
+    private int _first;
+
     /// <summary>Trains until the last step, or until it is to stop, and saves.</summary>
     /// <param name="start">Where the run stands.</param>
     /// <param name="stop">Ends the run after the step that it is in.</param>
@@ -37,6 +41,7 @@ internal sealed class SftRun(
             settings.Output.TensorBoard ? [new TensorBoardFile(run, start.Step == 0 ? null : start.Step)] : []);
         var tokens = MetricsFile.Read(run) is [.., var last] ? last.Values.GetValueOrDefault(SftMetrics.Tokens) : 0;
         var (progress, saved) = (start, start.Step);
+        _first = start.Step;
         if (start.Step == 0 && HeldOutFit() is { } before)
         {
             Record(SftMetrics.BeforeTraining(before));
@@ -97,7 +102,8 @@ internal sealed class SftRun(
         if (heldOut is not null || step == _steps || step % Math.Max(1, _steps / MostLines) == 0)
         {
             say($"step {step}/{_steps}  loss {made.Fit.Loss:0.000}  token accuracy {made.Fit.TokenAccuracy:0.000}"
-                + (heldOut is null ? "" : $"  held-out loss {heldOut.Loss:0.000}"));
+                + (heldOut is null ? "" : $"  held-out loss {heldOut.Loss:0.000}")
+                + $"  left {Figures.Duration(Stopwatch.GetElapsedTime(_began) * (_steps - step) / (step - _first))}");
         }
         return progress with { Step = step, DataCursor = cursor };
     }

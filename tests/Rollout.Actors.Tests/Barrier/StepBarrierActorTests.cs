@@ -103,7 +103,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         Tell(barrier, new ParkAll(One), new Parked(Decoder(1), One));
         await SettledAsync(barrier);
 
-        Advance(Deadlines.Timeout);
+        await PassAsync(barrier, Deadlines.Timeout);
 
         var failed = await ExpectMsgAsync<BarrierFailed>();
         Assert.Equal(One, failed.Policy);
@@ -122,11 +122,46 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         Tell(barrier, Updated(Decoder(0), One));
         await SettledAsync(barrier);
 
-        Advance(Deadlines.Timeout);
+        await PassAsync(barrier, Deadlines.Timeout);
 
         var failed = await ExpectMsgAsync<BarrierFailed>();
         Assert.Contains($"{Decoder(1)} did not take the weights of {One} within {Deadlines.Timeout}", failed.Reason);
         Assert.DoesNotContain(Decoder(0).ToString(), failed.Reason);
+    }
+
+    [Fact]
+    public async Task A_trainer_that_was_frozen_fails_no_decoder_for_the_time_it_missed()
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Decoder(0));
+        Tell(barrier, new ParkAll(One));
+        await SettledAsync(barrier);
+
+        Advance(10 * Deadlines.Timeout);        // all at once, as timers do when the process goes on
+        Tell(barrier, new Parked(Decoder(0), One));
+        Assert.Equal(One, (await ExpectMsgAsync<AllParked>()).Next);
+        Publish(barrier);
+        await SettledAsync(barrier);
+        Advance(10 * Deadlines.Timeout);
+        Tell(barrier, Updated(Decoder(0), One));
+
+        await ExpectMsgAsync<StepOpened>();
+    }
+
+    [Fact]
+    public async Task A_trainer_that_was_frozen_leaves_no_decoder_behind_that_still_fetches()
+    {
+        var barrier = Start();
+        await JoinedAsync(barrier, Elsewhere(0));
+        await JoinedAsync(barrier, Elsewhere(1));
+        await ParkAsync(barrier);
+        Publish(barrier);
+        Tell(barrier, Updated(Elsewhere(0), One));
+        await SettledAsync(barrier);
+
+        Advance(10 * Deadlines.TransferTimeout);
+
+        await AssertWaitsForAsync(barrier, Elsewhere(1));
     }
 
     [Fact]
@@ -140,16 +175,12 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         Tell(barrier, Updated(Elsewhere(0), One));
         await SettledAsync(barrier);
 
-        Advance(Deadlines.TransferTimeout);
+        await PassAsync(barrier, Deadlines.TransferTimeout);
         await SettledAsync(barrier);
         Assert.False(HasMessages);
         await EventFilter
             .Warning(contains: $"{Elsewhere(1)} did not take the weights of {One}")
-            .ExpectOneAsync(() =>
-            {
-                Advance(Deadlines.Timeout);
-                return Task.CompletedTask;
-            });
+            .ExpectOneAsync(() => PassAsync(barrier, Deadlines.Timeout));
 
         Assert.Equal(One, (await ExpectMsgAsync<StepOpened>()).Policy);
     }
@@ -163,7 +194,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         Publish(barrier);
         await decoder.ExpectMsgAsync<UpdateWeights>();
         await SettledAsync(barrier);
-        Advance(Deadlines.TransferTimeout + Deadlines.Timeout);
+        await PassAsync(barrier, Deadlines.TransferTimeout + Deadlines.Timeout);
         await ExpectMsgAsync<StepOpened>();
 
         Join(barrier, Elsewhere(1), holds: Zero, again: decoder);
@@ -179,7 +210,7 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         await JoinedAsync(barrier, Decoder(1));
         Tell(barrier, new ParkAll(One), new Parked(Decoder(0), One));
         await SettledAsync(barrier);
-        Advance(Deadlines.Timeout);
+        await PassAsync(barrier, Deadlines.Timeout);
         await ExpectMsgAsync<BarrierFailed>();
 
         await ParkAsync(barrier, Decoder(0));
@@ -193,10 +224,10 @@ public sealed class StepBarrierActorTests : StepBarrierTest
         await ParkAsync(barrier, Decoder(0));
         await SettledAsync(barrier);
 
-        Advance(10 * Deadlines.Timeout);
+        await PassAsync(barrier, 10 * Deadlines.Timeout);
         Publish(barrier);
         await SettledAsync(barrier);
-        Advance(Deadlines.Timeout / 2);
+        await PassAsync(barrier, Deadlines.Timeout / 2);
         Tell(barrier, Updated(Decoder(0), One));
 
         await ExpectMsgAsync<StepOpened>();

@@ -69,6 +69,17 @@ public abstract class StepBarrierTest() : ActorTest($"{VirtualTime}\nakka.loglev
 
     protected void Publish(IActorRef barrier) => Tell(barrier, new UpdateAll(One, Offer(One)));
 
+    /// <summary>Time passes for a process that runs: second after second, each handled before the next.</summary>
+    protected async Task PassAsync(IActorRef barrier, TimeSpan time)
+    {
+        await SettledAsync(barrier);
+        for (var left = time; left > TimeSpan.Zero; left -= TimeSpan.FromSeconds(1))
+        {
+            Advance(TimeSpan.FromSeconds(Math.Min(1, left.TotalSeconds)));
+            await SettledAsync(barrier);
+        }
+    }
+
     /// <summary>The update that is under way ends with the last of these and no sooner.</summary>
     protected async Task AssertWaitsForAsync(IActorRef barrier, params DecoderId[] decoders)
     {

@@ -164,11 +164,4 @@ public sealed class StragglerTests : StepBarrierTest
         await ExpectMsgAsync<AllParked>();
         Tell(barrier, new UpdateAll(policy, Offer(policy)));
     }
-
-    private async Task PassAsync(IActorRef barrier, TimeSpan time)
-    {
-        await SettledAsync(barrier);
-        Advance(time);
-        await SettledAsync(barrier);
-    }
 }
