@@ -35,6 +35,9 @@ internal sealed record TrainBenchReport
     /// <summary>The same with padding, or with a prompt that sequences share counted once a micro-batch.</summary>
     public required long ComputedTokens { get; init; }
 
+    /// <summary>The rank of the adapter that is trained; 0 where all weights are.</summary>
+    public required int LoraRank { get; init; }
+
     /// <summary>Updates of the weights in a step.</summary>
     public required int OptimizerSteps { get; init; }
 

@@ -33,11 +33,14 @@ internal sealed class TrainBenchArguments
     private readonly Option<bool> _offload =
         new("--offload") { Description = "Keep the optimizer's state in host memory." };
 
+    private readonly Option<int?> _loraRank =
+        OptionKinds.Number("--lora-rank", "Train a LoRA adapter of this rank on all projections.", least: 1);
+
     private readonly Option<bool> _dryRun = OptionKinds.DryRun();
 
     public void AddTo(Command command)
     {
-        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _offload, _dryRun];
+        Option[] details = [_sequences, _prompt, _completion, _group, _microBatch, _steps, _autograd, _recompute, _offload, _loraRank, _dryRun];
         command.Options.Add(_train);
         foreach (var option in details)
             command.Options.Add(option);
@@ -66,6 +69,7 @@ internal sealed class TrainBenchArguments
         Autograd = parsed.GetValue(_autograd),
         Recompute = parsed.GetValue(_recompute),
         Offload = parsed.GetValue(_offload),
+        LoraRank = parsed.GetValue(_loraRank),
         DryRun = parsed.GetValue(_dryRun),
     };
 

@@ -69,9 +69,12 @@ public static class PolicyModel
     /// </summary>
     /// <exception cref="CheckpointException">A folder holds no model or adapter that can be loaded.</exception>
     /// <exception cref="DeviceFaultException">The device has too little memory for the weights.</exception>
-    public static CausalLm LoadInitial(RolloutSettings settings)
+    public static CausalLm LoadInitial(RolloutSettings settings) => WithAdapter(LoadBase(settings), settings);
+
+    /// <summary>Gives a base the configured adapter, if there is one. Disposes of the base where that fails.</summary>
+    /// <exception cref="CheckpointException">The folder holds no adapter that can be loaded.</exception>
+    public static CausalLm WithAdapter(CausalLm model, RolloutSettings settings)
     {
-        var model = LoadBase(settings);
         try
         {
             if (settings.Model.Adapter.Length > 0)

@@ -185,6 +185,9 @@ public sealed record TrainBenchOptions
     /// <summary>Keep the optimizer's state in host memory.</summary>
     public bool Offload { get; init; }
 
+    /// <summary>The rank of the adapter that is trained; null trains all weights.</summary>
+    public int? LoraRank { get; init; }
+
     /// <summary>Say what memory training will take, and end.</summary>
     public bool DryRun { get; init; }
 }

@@ -35,6 +35,7 @@ public static class BenchJob
             .Add("bench", "decoder.batch-invariant", "off")
             .Add("--micro-batch-tokens", "train.micro-batch-tokens", options.Train?.MicroBatchTokens)
             .Add("--autograd", "train.autograd", options.Train?.Autograd == true ? "on" : null)
+            .Add("--lora-rank", "lora.r", options.Train?.LoraRank)
             .Add("--recompute", "train.recompute", options.Train?.Recompute)
             .Add("--offload", "train.offload", options.Train?.Offload == true ? "on" : null);
         var tree = ConfigTree.Load(options: overrides.Values);

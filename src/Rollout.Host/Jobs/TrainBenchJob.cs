@@ -31,7 +31,9 @@ internal static class TrainBenchJob
 
         using var memory = PolicyModel.Memory(settings);
         using var weights = new PolicyWeights(
-            options.Shape is null ? PolicyModel.LoadInitial(settings) : PolicyModel.Random(shape, settings),
+            options.Shape is null
+                ? PolicyModel.LoadInitial(settings)
+                : PolicyModel.WithAdapter(PolicyModel.Random(shape, settings), settings),
             new PolicyVersion(0));
         // One update a step, however many groups the configuration would take for one.
         var update = settings.Train.ToGrpoOptions(settings.Sampling, settings.Seed) with { MiniBatchPrompts = 0 };
@@ -53,11 +55,12 @@ internal static class TrainBenchJob
             Tokens = all,
             ProcessedTokens = measured.ProcessedTokens,
             ComputedTokens = measured.ComputedTokens,
+            LoraRank = settings.Lora.R,
             OptimizerSteps = measured.OptimizerSteps,
             Seconds = measured.Seconds,
             TokensPerSecond = all / measured.Seconds,
             PeakDeviceBytes = measured.Memory?.Peak ?? Process.GetCurrentProcess().PeakWorkingSet64,
-            PredictedDeviceBytes = PolicyModel.IsCuda(settings) && !update.Autograd
+            PredictedDeviceBytes = PolicyModel.IsCuda(settings) && !update.Autograd && !settings.TrainsAdapter
                 ? (long)MemoryNeed.Of(shape, PolicyModel.Dtype(settings), update).Bytes
                 : null,
             ProductsShare = measured.Shares.Products,

@@ -122,6 +122,7 @@ public sealed class MiniBatchTrainingTests
             all, Trained(TinyModel.Options, Mapped(batch, one => one with { Sampled = [.. one.Tokens.Select(_ => true)] })) with
             {
                 Seconds = all.Seconds,
+                Advantages = all.Advantages,
             });
     }
 

@@ -28,19 +28,24 @@ public sealed class BenchJobTests
         Assert.True(report.GetProperty("tokens_per_second").GetDouble() > 0);
     }
 
-    [Fact]
-    public async Task Training_steps_are_measured_and_their_parts_sum_to_the_whole()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2, "--lora-rank", "2")]
+    public async Task Training_steps_are_measured_and_their_parts_sum_to_the_whole(int rank, params string[] options)
     {
         using var folder = new TemporaryFolder();
 
         var (code, output, error) = await RolloutRun.RunAsync(
+        [
             "bench", "--model", TinyModel.Save(folder), "--train", "--sequences", "4", "--group-size", "2",
-            "--prompt-length", "3", "--completion-length", "5", "--micro-batch-tokens", "14", "--steps", "2");
+            "--prompt-length", "3", "--completion-length", "5", "--micro-batch-tokens", "14", "--steps", "2", .. options,
+        ]);
 
         Assert.True(code == ExitCodes.Ok, error);
         var report = JsonSerializer.Deserialize<JsonElement>(output);
         double Number(string name) => report.GetProperty(name).GetDouble();
         Assert.Equal(32, Number("tokens"));
+        Assert.Equal(rank, Number("lora_rank"));
         Assert.Equal((28, 28), (Number("processed_tokens"), Number("computed_tokens")));
         Assert.Equal(14, Number("micro_batch_tokens"));
         Assert.Equal(32 / Number("seconds"), Number("tokens_per_second"), 6);
