@@ -7,12 +7,13 @@ namespace Rollout.Actors.Scheduling;
 
 /// <summary>
 /// The scheduler's side of the talk with clients: what they submit, offer, cancel and acknowledge goes into the book, and
-/// the client that submitted a group last gets its answer. Used inside the scheduler's actor alone.
+/// the client that submitted a group last gets its answer. ClientDesk.Silence.cs has clients
+/// that are gone or say nothing. Used inside the scheduler's actor alone.
 /// </summary>
 /// <param name="epoch">The scheduler's epoch.</param>
 /// <param name="book">The scheduler's record of groups.</param>
 /// <param name="watch">The scheduler's context: it gets a <see cref="Terminated"/> for each client that is gone.</param>
-internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch)
+internal sealed partial class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch watch)
 {
     /// <summary>The most tokens of one answer's samples, unless a single one is longer.</summary>
     private const int AnsweredTokens = 65_536;
@@ -57,16 +58,6 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
         client.Tell(new GroupsUnderway(epoch, [.. underway]));
     }
 
-    /// <summary>Drops groups that no client wants.</summary>
-    public void Cancel(IReadOnlyCollection<GroupId> groups)
-    {
-        foreach (var id in groups)
-        {
-            book.Cancel(id);
-            _roster.Remove(id);
-        }
-    }
-
     /// <summary>Drops the outcomes that a client has acknowledged.</summary>
     public void Acknowledge(IReadOnlyCollection<GroupId> groups)
     {
@@ -77,9 +68,6 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
                 _roster.Remove(id);
         }
     }
-
-    /// <summary>Cancels the groups of a client that has stopped.</summary>
-    public void CancelAllOf(IActorRef client) => Cancel(_roster.Remove(client));
 
     /// <summary>Tells clients of what has grown or ended, and calls groups that there is room for.</summary>
     public void SendAll()
@@ -93,20 +81,6 @@ internal sealed class ClientDesk(SchedulerEpoch epoch, GroupBook book, ICanWatch
             return;
         foreach (var (client, groups) in GroupIds(called))
             client.Tell(new SendGroups(epoch, groups));
-    }
-
-    /// <summary>Asks clients whether they have outcomes that they have not acknowledged.</summary>
-    public void AskAfter(IEnumerable<RolloutGroup> ended)
-    {
-        foreach (var (client, groups) in GroupIds(ended.Select(group => group.Id)))
-            client.Tell(new OutcomesKept(epoch, groups));
-    }
-
-    /// <summary>Takes their places from clients that were called and have sent nothing.</summary>
-    public void DropLate()
-    {
-        foreach (var id in book.DropLate())
-            _roster.Remove(id);
     }
 
     /// <summary>Group ids by the client that wants them, in chunks that fit a message.</summary>
