@@ -66,7 +66,7 @@ public sealed partial class ArchitectureTests
         Assert.Equal(
             [
                 "CausalLm", "CheckpointStore", "CudaPart", "CudaParts", "DeviceIntake", "DurableFiles", "HuggingFaceModel",
-                "LibTorch", "MemoryNeed", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights",
+                "LibTorch", "MemoryNeed", "MergedModel", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights",
                 "SamplingRng",
                 "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",
                 "TransferOptions", "TransferSecurity", "WeightFingerprint",

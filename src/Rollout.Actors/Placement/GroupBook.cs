@@ -8,7 +8,7 @@ namespace Rollout.Actors.Placement;
 /// The scheduler's record of groups and of the decoders that work on them. Each sample of a submitted group waits, is on one
 /// living decoder, or has finished. A group ends once, with all its samples or with a reason, and its outcome is kept until
 /// its client has it. Commands gather in <see cref="KnownDecoder.Commands"/>, groups that ended in <see cref="TakeEnded"/>.
-/// GroupBook.Failures.cs has the groups that end without all their samples.
+/// GroupBook.Failures.cs has the groups that end without all their samples, GroupBook.Takeover.cs those of an earlier scheduler.
 /// </summary>
 public sealed partial class GroupBook
 {
@@ -57,19 +57,6 @@ public sealed partial class GroupBook
 
     /// <summary>A group that was submitted, or that a decoder has brought, until its outcome is acknowledged.</summary>
     public RolloutGroup? Find(GroupId id) => Groups.Find(id);
-
-    /// <summary>No decoder is given anything.</summary>
-    public bool IsPaused => Work.IsPaused;
-
-    /// <summary>Gives nothing to anybody until <see cref="Resume"/>: decoders are still to say what they hold.</summary>
-    public void Pause() => Work.IsPaused = true;
-
-    /// <summary>Gives waiting samples to decoders from now on.</summary>
-    public void Resume()
-    {
-        Work.IsPaused = false;
-        Work.PlaceAll();
-    }
 
     /// <summary>
     /// Accepts a group. If the queue is full, its client keeps it instead: it then has a place in line, and
@@ -140,34 +127,11 @@ public sealed partial class GroupBook
 
     private bool HasRoomFor(int samples) => WaitingSequences == 0 || WaitingSequences + samples <= QueueCapacity;
 
-    /// <summary>Adds a group that a decoder has brought, and calls for it where a client waits with it.</summary>
-    internal RolloutGroup AddOrphan(GroupId id)
-    {
-        if (_line.Contains(id))
-            _line.Call(id);
-        return Groups.AddOrphan(id);
-    }
-
     /// <summary>Ends a group whose samples have all finished.</summary>
     internal void EndIfComplete(RolloutGroup group)
     {
         if (group is { Unfinished: 0, Request: not null })
             Groups.End(group, new GroupFinished(group.Id, [.. group.Slots.Select(slot => slot.ToCompletion())]));
-    }
-
-    private void Adopt(RolloutGroup group, GroupRequest request, Policy? required, string? fingerprint)
-    {
-        if (!group.Attach(request, required, fingerprint))
-        {
-            Fail(request.Id, "decoders reported samples or tokens beyond those that the request asks for");
-            return;
-        }
-        EndIfComplete(group);
-        if (group.Outcome is not null)
-            return;
-        Groups.NoteGrowth(group);
-        Groups.StartClock(group);
-        Work.Enqueue(group);
     }
 
     private void Forget(RolloutGroup group, bool atOnce)

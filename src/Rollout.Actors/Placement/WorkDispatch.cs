@@ -4,12 +4,13 @@ namespace Rollout.Actors.Placement;
 
 /// <summary>
 /// Hands waiting samples to decoders with room, those of a group together and the oldest group first. While something
-/// waits that nobody has room for, only a decoder that changed is looked at.
+/// waits that nobody has room for, only a decoder that changed is looked at. WorkDispatch.Changes.cs has what changes the queue
+/// otherwise.
 /// </summary>
 /// <param name="room">Estimates the room of decoders.</param>
 /// <param name="ranking">The decoders.</param>
 /// <param name="begun">Told of a group that is given to a decoder.</param>
-public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Action<RolloutGroup> begun)
+public sealed partial class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Action<RolloutGroup> begun)
 {
     /// <summary>
     /// The most bytes of one assignment's samples, unless a single one is longer: a message stays far below a frame.
@@ -29,14 +30,6 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
     /// <summary>Groups with samples in the queue.</summary>
     public WorkQueue Waiting { get; } = new();
 
-    /// <summary>Measures the decoders after some came or went: groups may have room elsewhere, and wait in other lines.</summary>
-    public void MeasureDecoders(IEnumerable<KnownDecoder> decoders)
-    {
-        room.MeasureLargest(decoders);
-        Waiting.Reline(decoders.Select(decoder => decoder.Capacity.Reach));
-        _isBlocked = false;
-    }
-
     /// <summary>Queues a submitted group's waiting samples, and places them where a decoder has room.</summary>
     public void Enqueue(RolloutGroup group)
     {
@@ -46,35 +39,6 @@ public sealed class WorkDispatch(RoomEstimate room, DecoderRanking ranking, Acti
         Waiting.Add(group);
         if (!_isBlocked || group.Line!.First == group)
             PlaceAll();
-    }
-
-    /// <summary>Queues samples of a group that wait again. They are placed with the next change.</summary>
-    public void Requeue(RolloutGroup group, int samples)
-    {
-        group.Waiting += samples;
-        if (group.Request is null)
-            return;
-        WaitingSequences += samples;
-        Waiting.Add(group);
-        _isBlocked = false;
-    }
-
-    /// <summary>Books a waiting sample that a decoder works on already.</summary>
-    public void AssignToHolder(RolloutGroup group, SampleSlot slot, KnownDecoder decoder, AssignmentId assignment)
-    {
-        CountPlaced(group, 1);
-        Give(group, slot, decoder, assignment);
-        begun(group);
-    }
-
-    /// <summary>Removes a group's waiting samples from the queue.</summary>
-    public void Dequeue(RolloutGroup group)
-    {
-        if (group.Request is null || group.Waiting == 0)
-            return;
-        WaitingSequences -= group.Waiting;
-        _isBlocked &= group.Line!.First != group;
-        Waiting.Remove(group);
     }
 
     /// <summary>Gives waiting groups to decoders, the oldest to the emptiest.</summary>

@@ -22,8 +22,6 @@ internal sealed unsafe partial class OperatorCall(string name)
 
     public OperatorCall AddOptional(Tensor tensor) => Push(Boxed(Handle(tensor)));
 
-    public OperatorCall AddNone() => Push(0);
-
     public OperatorCall Add(long value) => Push((ulong)value);
 
     public OperatorCall Add(double value) => Push(BitConverter.DoubleToUInt64Bits(value));
