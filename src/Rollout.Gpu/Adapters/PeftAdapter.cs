@@ -39,9 +39,26 @@ public static class PeftAdapter
         Attach(model, config, seed, targets, target => Read(file, target, model.Dtype, model.Device));
     }
 
-    /// <summary>Adds s · B A of a folder's adapter to the model's weights, in float32 with one rounding.</summary>
-    /// <inheritdoc cref="Apply"/>
-    internal static void MergeInto(CausalLm model, string folder)
+    /// <summary>
+    /// Writes a model with an adapter's sums added to its weights, for programs that know no adapters. The sums are
+    /// computed in float32 and rounded once, to the type of the model's files.
+    /// </summary>
+    /// <param name="model">The base: a Hugging Face folder.</param>
+    /// <param name="adapter">The adapter's folder.</param>
+    /// <param name="folder">Must not exist yet; complete or not there at all.</param>
+    /// <exception cref="CheckpointException">One of the folders can't be loaded, or the new one exists.</exception>
+    public static void WriteMerged(string model, string adapter, string folder)
+    {
+        ScalarType dtype;
+        using (var checkpoint = SafetensorsCheckpoint.Open(model))
+            dtype = checkpoint.Find(checkpoint.Names.First())!.Value.Entry.Dtype;
+        using var merged = HuggingFaceModel.Load(model, dtype, CPU);
+        MergeInto(merged, adapter);
+        HuggingFaceModel.Save(merged, folder, model);
+    }
+
+    /// <summary>Adds s · B A of a folder's adapter to the model's weights.</summary>
+    private static void MergeInto(CausalLm model, string folder)
     {
         using var noGrad = no_grad();
         var config = PeftConfig.Read(folder);

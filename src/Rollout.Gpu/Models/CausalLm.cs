@@ -14,7 +14,7 @@ namespace Rollout.Gpu.Models;
 /// place. <see cref="CheckpointTensors"/> gives their parts under Hugging Face's names, as views of the same memory,
 /// to everything that reads or writes weights.
 /// </remarks>
-public sealed class CausalLm : nn.Module
+public sealed partial class CausalLm : nn.Module
 {
     [ComponentName(Name = "model")]
     private readonly DecoderStack _model;
@@ -46,28 +46,12 @@ public sealed class CausalLm : nn.Module
 
     public Device Device { get; }
 
-    /// <summary>The adapter, which alone learns; null where all weights do.</summary>
-    internal ModelAdapter? Adapter { get; set; }
-
-    /// <summary>Numbers of the base's weights.</summary>
-    public long BaseParameterCount => parameters().Sum(parameter => parameter.numel());
-
-    /// <summary>Numbers that learn: the adapter's, or else all.</summary>
-    public long LearntParameterCount =>
-        Adapter is { } adapter ? adapter.Leaves.Sum(leaf => leaf.Value.numel()) : BaseParameterCount;
-
     internal DecoderStack Stack => _model;
 
     internal Projection? Head => _lmHead;
 
     /// <summary>The head, or the embedding where that is tied to it.</summary>
     internal Projection LogitProjection => _lmHead ?? _model.EmbedTokens;
-
-    /// <summary>All projections that can have an adapter, in the order of the layers; the untied head is the last.</summary>
-    internal IEnumerable<Projection> Projections() => _model.Layers
-        .SelectMany(layer => (Projection[])[
-            layer.Attention.QkvProj, layer.Attention.OProj, layer.Mlp.GateUpProj, layer.Mlp.DownProj])
-        .Concat(_lmHead is null ? [] : [_lmHead]);
 
     /// <summary>One forward pass over tokens of any number of sequences.</summary>
     /// <param name="tokenIds">[tokens] int64, on the model's device.</param>
@@ -88,14 +72,6 @@ public sealed class CausalLm : nn.Module
     /// Every weight under its Hugging Face name, in the order of the layers. A tied lm_head is left out.
     /// </summary>
     internal IEnumerable<CheckpointTensor> CheckpointTensors() => Models.CheckpointTensors.Of(this);
-
-    /// <summary>
-    /// What training changes, as views with the names that files have: the adapter's tensors, or else every weight. The
-    /// current dispose scope owns the views.
-    /// </summary>
-    internal IEnumerable<(string Name, Tensor Value)> LearntTensors() => Adapter is { } adapter
-        ? adapter.Tensors.Select(tensor => (tensor.Name, tensor.Value.detach()))
-        : CheckpointTensors().Select(weight => (weight.Name, weight.View()));
 
     /// <summary>
     /// Draws weights and embeddings from N(0, std²), and sets biases to 0 and norms to 1. A value depends only on the

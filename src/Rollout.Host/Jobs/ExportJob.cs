@@ -14,7 +14,7 @@ public static class ExportJob
             throw new OutputException($"'{options.Out}' already exists: the merged model needs a new folder.");
         OutputPath.RequireRoomFor(options.Out);
         LibTorch.Load(cuda: false);
-        MergedModel.Write(options.Model, options.Adapter, options.Out);
+        PeftAdapter.WriteMerged(options.Model, options.Adapter, options.Out);
         context.Output.WriteLine($"model: {options.Out}");
         return Task.FromResult(ExitCodes.Ok);
     }
