@@ -66,11 +66,10 @@ public sealed partial class ArchitectureTests
         Assert.Equal(
             [
                 "CausalLm", "CheckpointStore", "CudaPart", "CudaParts", "DeviceIntake", "DurableFiles", "HuggingFaceModel",
-                "LibTorch", "MemoryNeed", "MergedModel", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights",
-                "SamplingRng",
-                "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement", "TrainingShares",
-                "TransferOptions", "TransferSecurity", "WeightFingerprint",
-                "WeightPublisher", "WeightReceiver", "WeightServer",
+                "LibTorch", "MemoryNeed", "ModelConfigReader", "ModelRunners", "PeftAdapter", "PolicyTrainer", "PolicyWeights",
+                "SamplingRng", "SupervisedOptions", "SupervisedTrainer", "TrainingBenchmark", "TrainingMeasurement",
+                "TrainingShares", "TransferOptions", "TransferSecurity", "WeightFingerprint", "WeightPublisher",
+                "WeightReceiver", "WeightServer",
             ],
             shown.Distinct().Order(StringComparer.Ordinal));
     }
